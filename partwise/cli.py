@@ -1,0 +1,133 @@
+"""The command line: serve, schema, check."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from partwise import example
+from partwise.app import make_app
+from partwise.describe import describe_catalog
+from partwise.service import Service, open_engine, open_service
+from partwise.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    help="A GraphQL API in front of a database, whose one batch mutation is all or none.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+Url = Annotated[
+    str | None,
+    typer.Argument(metavar="[DATABASE_URL]", help="sqlite:///shop.db, postgresql://host/db, or an SQLite file."),
+]
+Models = Annotated[str | None, typer.Option(help="A module with SQLModel classes, like shop.models.")]
+Flag = Annotated[bool | None, typer.Option()]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Stop with a sentence, not with a traceback, when a setting is wrong."""
+    try:
+        yield
+    except SettingsError as error:
+        typer.echo(f"partwise: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def serve(
+    database_url: Url = None,
+    *,
+    models: Models = None,
+    create_tables: Annotated[bool, typer.Option("--create-tables", help="Make the models' missing tables.")] = False,
+    host: Annotated[str | None, typer.Option(help="The address to listen at (127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen at (8000).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; PostgreSQL only (1).")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Let other machines in, though there are no access rules.")] = False,
+) -> None:
+    """Serve a database. Without one: the example shop."""
+    with _sentences():
+        settings = _settings(
+            database_url=database_url,
+            models=models,
+            create_tables=create_tables or None,
+            host=host,
+            port=port,
+            workers=workers,
+            log_level=log_level,
+            open=open_ or None,
+        )
+        is_example = settings.models == example.MODULE and database_url is None and models is None
+        if not settings.is_loopback and not settings.open:
+            raise SettingsError(
+                f"There are no access rules, so whoever reaches {settings.host} could read and write everything. "
+                "Listen on this machine only (--host 127.0.0.1), or say --open if that is what you want."
+            )
+        service = open_service(settings)
+    if is_example:
+        example.fill_if_empty(service.engine.database.engine)
+    _announce(service, settings, is_example=is_example)
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_level": settings.log_level,
+        "access_log": settings.log_level == "debug",
+        "server_header": False,
+    }
+    if settings.workers == 1:
+        uvicorn.run(make_app(service, settings), **options)
+        return
+    service.engine.database.close()
+    os.environ.update(_as_environment(settings))
+    uvicorn.run("partwise.app:create", factory=True, workers=settings.workers, **options)
+
+
+@app.command()
+def schema(database_url: Url = None, *, models: Models = None) -> None:
+    """Print the schema (SDL)."""
+    with _sentences():
+        service = open_service(_settings(database_url=database_url, models=models))
+    typer.echo(service.schema.as_str())
+
+
+@app.command()
+def check(database_url: Url = None, *, models: Models = None) -> None:
+    """Say what is seen: resources, keys, and what is read-only or left out, and why."""
+    with _sentences():
+        engine = open_engine(_settings(database_url=database_url, models=models))
+    typer.echo(describe_catalog(engine.catalog))
+
+
+def _settings(**flags: Any) -> Settings:
+    settings = load_settings(**flags)
+    if settings.database_url is None and settings.models is None:
+        return load_settings(**{**flags, "database_url": example.URL, "models": example.MODULE, "create_tables": True})
+    return settings
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    """Hand the flags on to worker processes; what is in the file they read themselves."""
+    values = settings.model_dump(exclude={"resources", "etag_secret", "create_tables"}, exclude_none=True)
+    return {f"PARTWISE_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def _announce(service: Service, settings: Settings, *, is_example: bool) -> None:
+    catalog, database = service.engine.catalog, service.engine.database
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{settings.port}/graphql"
+    for notice in catalog.notices:
+        typer.echo(f"note: {notice}", err=True)
+    typer.echo(f"Partwise serves {len(catalog.resources)} resources of {database.url.render_as_string()}")
+    typer.echo(f"GraphQL  {address}")
+    reach = "only from this machine" if settings.is_loopback else "from every machine that reaches this address"
+    typer.echo(f"It is open: there are no access rules, everybody may read and write ({reach}).")
+    if is_example:
+        typer.echo(example.invitation(address))
+    sys.stdout.flush()

@@ -1,0 +1,156 @@
+"""The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio
+import strawberry
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from strawberry.http.ides import get_graphql_ide_html
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.graphql import OperationType
+
+from resolvers.context import RequestContext
+from resolvers.results import to_wire_error
+from storage.batch.run import Engine
+from storage.json_text import decode_json, encode_json_bytes
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+
+
+class Refused(Exception):  # noqa: N818  # it carries the answer
+    """A request that is no GraphQL request."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.headers = status, code, headers or {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """What a client asks for."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Answers requests to /graphql."""
+
+    schema: strawberry.Schema
+    engine: Engine
+    limiter: anyio.CapacityLimiter  # as many threads as the database has connections
+    max_parts: int
+    max_body: int  # bytes
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        try:
+            if request.method == "GET":
+                if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
+                    return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
+                asked = _from_url(request)
+                allowed = {OperationType.QUERY}
+            else:
+                asked = _from_body(await _read_body(request, self.max_body))
+                allowed = {OperationType.QUERY, OperationType.MUTATION}
+            return await self._execute(request, asked, allowed)
+        except Refused as refused:
+            body = {"errors": [{"message": str(refused), "extensions": {"code": refused.code}}]}
+            return Response(
+                encode_json_bytes(body), refused.status, headers=dict(refused.headers), media_type=_media_type(request)
+            )
+
+    async def _execute(self, request: Request, asked: GraphQLRequest, allowed: set[OperationType]) -> Response:
+        context = RequestContext(
+            engine=self.engine,
+            in_thread=partial(anyio.to_thread.run_sync, limiter=self.limiter),
+            max_parts=self.max_parts,
+        )
+        try:
+            result = await self.schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                operation_name=asked.operation_name,
+                context_value=context,
+                allowed_operation_types=allowed,
+            )
+        except CannotGetOperationTypeError:
+            raise Refused(400, "BAD_REQUEST", "Name one of the document's operations in operationName.") from None
+        except InvalidOperationTypeError:
+            raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
+        media_type = _media_type(request)
+        answer: dict[str, Any] = {}
+        if result.errors:
+            answer["errors"] = [to_wire_error(error) for error in result.errors]
+        has_run = result.data is not None or any(error.path for error in result.errors or ())
+        if has_run or not result.errors:
+            answer["data"] = result.data
+        status = 400 if not has_run and result.errors and media_type == GRAPHQL_JSON else 200
+        return Response(encode_json_bytes(answer), status, media_type=media_type)
+
+
+def _media_type(request: Request) -> str:
+    return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else JSON
+
+
+async def _read_body(request: Request, most: int) -> str:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON:
+        raise Refused(415, "BAD_REQUEST", "Send JSON, with the header Content-Type: application/json.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "BAD_REQUEST", "The body must not be compressed.")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise Refused(413, "BAD_REQUEST", f"The body must have at most {most} bytes.", {"Connection": "close"})
+    except ClientDisconnect:
+        raise Refused(400, "BAD_REQUEST", "The body ended too early.") from None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
+
+
+def _from_body(text: str) -> GraphQLRequest:
+    return _to_request(_decode(text, "The body"))
+
+
+def _decode(text: str, what: str) -> Any:
+    try:
+        return decode_json(text)
+    except (ValueError, RecursionError):
+        raise Refused(400, "BAD_REQUEST", f"{what} is no JSON.") from None
+
+
+def _from_url(request: Request) -> GraphQLRequest:
+    found: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if name in found:
+            found[name] = _decode(found[name], name)
+    return _to_request(found)
+
+
+def _to_request(body: Any) -> GraphQLRequest:
+    if not isinstance(body, dict):
+        raise Refused(400, "BAD_REQUEST", "The request must be an object with the member query.")
+    query, variables, name = body.get("query"), body.get("variables"), body.get("operationName")
+    if not isinstance(query, str) or not query:
+        raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document.")
+    if not isinstance(variables, dict | None):
+        raise Refused(400, "BAD_REQUEST", "The member variables must be an object.")
+    if not isinstance(name, str | None):
+        raise Refused(400, "BAD_REQUEST", "The member operationName must be a string.")
+    if not isinstance(body.get("extensions"), dict | None):
+        raise Refused(400, "BAD_REQUEST", "The member extensions must be an object.")
+    return GraphQLRequest(query=query, variables=variables, operation_name=name or None)
+
+

@@ -1,0 +1,85 @@
+"""From settings to what is served: the database, its catalog, its schema."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import strawberry
+
+import resolvers.root
+from partwise.settings import Settings, SettingsError
+from storage.batch.run import Engine
+from storage.catalog.build import build_catalog
+from storage.catalog.models import models_of, read_models
+from storage.catalog.overrides import CatalogError
+from storage.catalog.reflection import reflect
+from storage.catalog.tables import create_tables
+from storage.database import Database, DatabaseError, check_file, parse_url
+from storage.errors import RequestError
+
+DEFAULT_FILE = "sqlite:///partwise.db"  # of --models without a database
+_OUR_NAMES = ("schema", "resolvers", "storage", "partwise")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What is served."""
+
+    engine: Engine
+    schema: strawberry.Schema
+
+
+def open_service(settings: Settings) -> Service:
+    """Open the database, build the catalog and the schema. Raises `SettingsError`."""
+    engine = open_engine(settings)
+    return Service(engine=engine, schema=resolvers.root.build_schema(engine.catalog))
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Open the database and build the catalog. Raises `SettingsError`."""
+    if settings.database_url is None and settings.models is None:
+        raise SettingsError("Name a database (partwise serve URL) or models (--models MODULE).")
+    if settings.create_tables and settings.models is None:
+        raise SettingsError("--create-tables makes the tables of models: name them with --models MODULE.")
+    try:
+        url = parse_url(settings.database_url or DEFAULT_FILE)
+        check_file(url, may_create=settings.create_tables)
+        if url.get_backend_name() == "sqlite" and settings.workers > 1:
+            raise SettingsError("An SQLite database is served by one process: leave --workers at 1.")
+        models = models_of(_import_models(settings.models)) if settings.models else ()
+        if settings.models and not models:
+            raise SettingsError(f"The module {settings.models} has no SQLModel class with table=True.")
+        database = Database(url, connections=settings.connections, timeout=settings.timeout)
+        database.check()
+        with database.engine.begin() as connection:
+            if settings.create_tables:
+                create_tables(connection, models)
+        with database.engine.connect() as connection:
+            tables = reflect(connection)
+        overrides = {table: resource.override() for table, resource in settings.resources.items()}
+        catalog = build_catalog(tables, database.dialect, models=read_models(models), overrides=overrides)
+    except (DatabaseError, CatalogError, RequestError) as error:
+        raise SettingsError(str(error)) from error
+    return Engine(database=database, catalog=catalog, secret=settings.etag_secret.get_secret_value().encode())
+
+
+def _import_models(name: str) -> ModuleType:
+    """Import a user's module, found from the current folder too."""
+    here = str(Path.cwd())
+    top = name.partition(".")[0]
+    if top in _OUR_NAMES and not name.startswith("partwise.examples."):
+        raise SettingsError(
+            f"A models module cannot be named {top!r}: that is a package of Partwise itself. Rename it, or put it in a package."
+        )
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and name.startswith(error.name):
+            raise SettingsError(f"There is no module {name}: run from the folder that holds it, or install it.") from None
+        raise SettingsError(f"The module {name} imports {error.name}, which is not installed.") from error
+    except Exception as error:
+        raise SettingsError(f"The module {name} cannot be imported: {type(error).__name__}: {error}") from error

@@ -1,0 +1,126 @@
+"""Settings: by flag, by `PARTWISE_…` variable, by `partwise.toml`, in that order."""
+
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from storage.catalog.overrides import AttributeOverride, ResourceOverride
+from storage.etags import MAX_SECRET_LENGTH
+
+FILE = Path("partwise.toml")
+_MEBIBYTE = 1 << 20  # bytes
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The text says which, and what would be right."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AttributeSettings(_Strict):
+    """`[resources.TABLE.attributes.COLUMN]`."""
+
+    name: str | None = None
+    former_name: str | None = None
+    hidden: bool = False
+    read_only: bool = False
+    type: str | None = None
+
+
+class ResourceSettings(_Strict):
+    """`[resources.TABLE]`."""
+
+    name: str | None = None
+    collection: str | None = None
+    former_collection: str | None = None
+    hidden: bool = False
+    read_only: bool = False
+    version: str | None = None
+    attributes: dict[str, AttributeSettings] = Field(default_factory=dict)
+    relations: dict[str, str] = Field(default_factory=dict)
+
+    def override(self) -> ResourceOverride:
+        """Turn it into what the catalog takes."""
+        values = self.model_dump(exclude={"attributes"})
+        attributes = {column: AttributeOverride(**each.model_dump()) for column, each in self.attributes.items()}
+        return ResourceOverride(**values, attributes=attributes)
+
+
+class Settings(BaseSettings):
+    """All settings of the program."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARTWISE_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: str | None = None
+    models: str | None = None
+    create_tables: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    open: bool = False  # whether other machines may reach it without access rules
+    etag_secret: SecretStr = SecretStr("")
+    connections: int = Field(default=8, ge=1, le=1_000)
+    timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, for a statement or a lock
+    max_parts: int = Field(default=10_000, ge=1)
+    max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
+    resources: dict[str, ResourceSettings] = Field(default_factory=dict)
+
+    @field_validator("etag_secret")
+    @classmethod
+    def _short_enough(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value().encode()) > MAX_SECRET_LENGTH:
+            raise ValueError(f"must have at most {MAX_SECRET_LENGTH} bytes")
+        return secret
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then variables, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, FILE)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Load the settings; flags that are None were not given. Raises `SettingsError`."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(each) for each in error.errors())) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{FILE} is no TOML: {error}.") from None
+
+
+def _sentence(error: Any) -> str:
+    place = ".".join(str(step) for step in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"There is no setting {place}."
+    return f"The setting {place} is wrong: {error['msg'].removeprefix('Value error, ')}."

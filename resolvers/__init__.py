@@ -1,0 +1,1 @@
+"""The translator: from what clients say to what storage does, and back. No SQL."""

@@ -1,0 +1,171 @@
+"""Binds paths to the catalog: from text that follows the grammar to the address of an item or a collection."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import assert_never
+
+from resolvers.paths import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
+from resolvers.values import Misfit, from_text
+from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
+from storage.catalog.model import Catalog, Relation, Resource
+from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
+from storage.statements import Order, Page
+
+DEFAULT_LIMIT = 100  # items of a page
+MAX_LIMIT = 1_000
+_QUERY_NAMES = ("limit", "offset", "orderBy")
+
+FindPart = Callable[[str, Resource], ByPart | Fault]
+"""(id, the resource that its item must have) -> the part, or why it cannot be referenced."""
+
+
+class Unbound(Exception):  # noqa: N818  # it carries the fault that is the error
+    """The path follows the grammar, but leads nowhere in this catalog."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a path leads to: an item, or a collection with what is wanted of it."""
+
+    address: Address
+    query: Query | None  # None: the path has no query
+
+    @property
+    def resource(self) -> Resource:
+        """The resource at the end."""
+        return self.address[-1].resource
+
+    @property
+    def is_item(self) -> bool:
+        """Whether it is one item, and no collection."""
+        return self.address[-1].selector is not None
+
+
+def no_parts(_id: str, _resource: Resource) -> ByPart | Fault:
+    """Refuse references where there are no parts."""
+    return InvalidReference(message="There are no parts to refer to here.", pointer="/path")
+
+
+def bind_path(path: ResourcePath, catalog: Catalog, find_part: FindPart = no_parts) -> Place:
+    """Bind a path to the catalog. Raises `Unbound`."""
+    steps: list[Step] = []
+    for segment in path.segments:
+        resource, relation = _collection(segment.collection, catalog, steps[-1].resource if steps else None)
+        selector = None if segment.key is None else _bind_key(segment.key, segment.collection, resource, find_part)
+        steps.append(Step(resource=resource, relation=relation, selector=selector))
+    query = _bind_query(path, steps[-1].resource) if path.query else None
+    return Place(address=tuple(steps), query=query)
+
+
+def _collection(name: Text, catalog: Catalog, parent: Resource | None) -> tuple[Resource, Relation | None]:
+    if parent is None:
+        found = catalog.collections.get(name.text)
+        if found is None:
+            near = suggestion(name.text, catalog.collections)
+            message = f"There is no collection {name.text!r} (at character {name.offset} of the path).{near}"
+            raise Unbound(UnknownResource(message=message, pointer="/path"))
+        return found, None
+    relation = parent.relations.get(name.text)
+    if relation is None or not relation.many:
+        near = suggestion(name.text, (each.name for each in parent.relations.values() if each.many))
+        message = f"{parent.name} has no collection {name.text!r} (at character {name.offset} of the path).{near}"
+        raise Unbound(UnknownResource(message=message, pointer="/path"))
+    return catalog.target_of(relation), relation
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Ask whether a name that is near was meant."""
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _invalid(message: str, offset: int) -> Unbound:
+    return Unbound(InvalidPath(message=f"{message} (at character {offset} of the path).", pointer="/path"))
+
+
+def _bind_key(key: Key, collection: Text, resource: Resource, find_part: FindPart) -> Selector:
+    if not resource.key:
+        raise _invalid(f"{resource.collection} has no key: it can only be read as a whole", collection.offset)
+    match key:
+        case PartKey(part=part):
+            found = find_part(part.text, resource)
+            if isinstance(found, Fault):
+                raise Unbound(found)
+            return found
+        case KeyValues(values=values):
+            if len(values) != len(resource.key):
+                wanted = ",".join(resource.key)
+                raise _invalid(f"The key of {resource.collection} is {wanted}", values[0].offset)
+            return _by_key(resource, resource.key, values)
+        case NamedValues(values=pairs):
+            return _bind_named(resource, pairs)
+        case _:
+            assert_never(key)
+
+
+def _bind_named(resource: Resource, pairs: tuple[tuple[Text, Text], ...]) -> ByKey:
+    named = {}
+    for name, value in pairs:
+        attribute = resource.attribute(name.text)
+        if attribute is None:
+            near = suggestion(name.text, resource.attributes)
+            raise _invalid(f"{resource.name} has no attribute {name.text!r}.{near}", name.offset)
+        if attribute.name in named:
+            raise _invalid(f"{name.text} is given twice", name.offset)
+        named[attribute.name] = value
+    key = resource.unique_key_of(frozenset(named))
+    if key is None:
+        names = ", ".join(named)
+        raise _invalid(f"{names} is no complete unique key of {resource.collection}", pairs[0][0].offset)
+    return _by_key(resource, key, tuple(named[name] for name in key))
+
+
+def _by_key(resource: Resource, attributes: tuple[str, ...], texts: tuple[Text, ...]) -> ByKey:
+    values = []
+    for name, text in zip(attributes, texts, strict=True):
+        try:
+            values.append(from_text(resource.attributes[name].type, text.text))
+        except Misfit as misfit:
+            raise _invalid(f"{name} {misfit}", text.offset) from None
+    return ByKey(attributes=attributes, values=tuple(values))
+
+
+def _bind_query(path: ResourcePath, resource: Resource) -> Query:
+    filters, order, limit, offset = {}, [], DEFAULT_LIMIT, 0
+    for name, values in path.query:
+        if name.text == "orderBy":
+            order = [_order(value, resource) for value in values]
+        elif len(values) != 1:
+            raise _invalid(f"{name.text} takes one value", name.offset)
+        elif name.text == "limit":
+            limit = _number(values[0], MAX_LIMIT)
+        elif name.text == "offset":
+            offset = _number(values[0], (1 << 63) - 1)
+        else:
+            attribute = resource.attribute(name.text)
+            if attribute is None:
+                near = suggestion(name.text, [*_QUERY_NAMES, *resource.attributes])
+                raise _invalid(f"{resource.name} has no attribute {name.text!r}.{near}", name.offset)
+            bound = _by_key(resource, (attribute.name,), values)
+            filters[attribute.name] = bound.values[0]
+    return Query(filters=filters, order=tuple(order), page=Page(limit=limit, offset=offset))
+
+
+def _order(value: Text, resource: Resource) -> Order:
+    name = value.text.removeprefix("-")
+    attribute = resource.attribute(name)
+    if attribute is None:
+        raise _invalid(f"{resource.name} has no attribute {name!r}.{suggestion(name, resource.attributes)}", value.offset)
+    return Order(attribute=attribute.name, descending=value.text.startswith("-"))
+
+
+def _number(text: Text, largest: int) -> int:
+    digits = text.text
+    if not digits.isascii() or not digits.isdigit() or len(digits) > len(str(largest)) or int(digits) > largest:
+        raise _invalid(f"This must be a whole number from 0 to {largest}", text.offset)
+    return int(digits)

@@ -1,0 +1,137 @@
+"""From a query's selection to a read plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError
+
+from resolvers.paths import PathError, parse_path
+from resolvers.places import DEFAULT_LIMIT, MAX_LIMIT, Unbound, bind_path
+from resolvers.selections import Selection
+from resolvers.values import Misfit, from_json
+from storage.catalog.model import Catalog, Relation, Resource
+from storage.reading import CollectionRead, ItemPlan, ItemRead, NodeRead, RelationPlan, RootRead
+from storage.statements import Page
+
+_MAX_OFFSET = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What can be read of a query, by response key, and what is wrong with the other fields."""
+
+    reads: Mapping[str, RootRead]
+    errors: Mapping[str, GraphQLError]
+
+
+def plan_query(selection: Selection, catalog: Catalog) -> Planned:
+    """Plan what is selected of Query."""
+    reads: dict[str, RootRead] = {}
+    errors: dict[str, GraphQLError] = {}
+    for key, name in selection:
+        try:
+            read = _plan_root(selection, key, name, catalog)
+        except GraphQLError as error:
+            errors[key] = error
+        else:
+            if read is not None:
+                reads[key] = read
+    return Planned(reads=reads, errors=errors)
+
+
+def bad_request(message: str) -> GraphQLError:
+    """Say what is wrong with an argument."""
+    return GraphQLError(message, extensions={"code": "BAD_REQUEST"})
+
+
+def _plan_root(selection: Selection, key: str, name: str, catalog: Catalog) -> RootRead | None:
+    if name == "resources":
+        return None
+    arguments = selection.arguments(key)
+    if name == "node":
+        return _plan_node(selection, key, str(arguments["path"]), catalog)
+    resource = catalog.collections.get(name)
+    if resource is not None:
+        return _plan_collection(selection, key, arguments, resource, catalog)
+    resource = next(each for each in catalog.resources.values() if each.field == name)
+    values = []
+    for attribute in resource.key:
+        raw = arguments[attribute]
+        try:
+            values.append(from_json(resource.attributes[attribute].type, getattr(raw, "value", raw)))
+        except Misfit as misfit:
+            raise bad_request(f"{attribute} {misfit}.") from None
+    return ItemRead(key=tuple(values), items=plan_items(selection.below(key, resource.name), resource, catalog))
+
+
+def _plan_node(selection: Selection, key: str, path: str, catalog: Catalog) -> RootRead:
+    try:
+        place = bind_path(parse_path(path), catalog)
+    except (PathError, Unbound) as error:
+        raise bad_request(error.fault.message) from None
+    if not place.is_item or place.query is not None:
+        raise bad_request("node takes the path of one item.")
+    resource = place.resource
+    return NodeRead(address=place.address, items=plan_items(selection.below(key, resource.name), resource, catalog))
+
+
+def _plan_collection(
+    selection: Selection, key: str, arguments: Mapping[str, Any], resource: Resource, catalog: Catalog
+) -> RootRead:
+    connection = selection.below(key, f"{resource.name}Connection")
+    return CollectionRead(
+        page=_page(arguments),
+        items=_plan_nodes(connection, resource, catalog),
+        with_total=_asks(connection, "totalCount"),
+        with_items=_asks(connection, "nodes", "pageInfo"),
+    )
+
+
+def _asks(connection: Selection, *names: str) -> bool:
+    return any(name in names for _, name in connection)
+
+
+def _plan_nodes(connection: Selection, resource: Resource, catalog: Catalog) -> ItemPlan:
+    """Plan the items of a page. Two aliases of `nodes` are read as one: their keys are told apart by their places."""
+    relations: dict[str, RelationPlan] = {}
+    for key, name in connection:
+        if name == "nodes":
+            plan = plan_items(connection.below(key, resource.name), resource, catalog)
+            relations |= {f"{key}/{inner}": relation for inner, relation in plan.relations.items()}
+    return ItemPlan(resource=resource, relations=relations)
+
+
+def _page(arguments: Mapping[str, Any]) -> Page:
+    first, offset = arguments.get("first"), arguments.get("offset")
+    limit = DEFAULT_LIMIT if first is None else first
+    if not 0 <= limit <= MAX_LIMIT:
+        raise bad_request(f"first must be from 0 to {MAX_LIMIT}.")
+    if offset is not None and not 0 <= offset <= _MAX_OFFSET:
+        raise bad_request("offset must not be negative.")
+    return Page(limit=limit, offset=offset or 0)
+
+
+def plan_items(selection: Selection, resource: Resource, catalog: Catalog) -> ItemPlan:
+    """Plan the relations that are selected of an item."""
+    relations = {}
+    for key, name in selection:
+        relation = resource.relations.get(name)
+        if relation is not None:
+            relations[key] = _plan_relation(selection, key, relation, catalog)
+    return ItemPlan(resource=resource, relations=relations)
+
+
+def _plan_relation(selection: Selection, key: str, relation: Relation, catalog: Catalog) -> RelationPlan:
+    target = catalog.target_of(relation)
+    if not relation.many:
+        items = plan_items(selection.below(key, target.name), target, catalog)
+        return RelationPlan(relation=relation, items=items)
+    connection = selection.below(key, f"{target.name}Connection")
+    return RelationPlan(
+        relation=relation,
+        items=_plan_nodes(connection, target, catalog),
+        page=_page(selection.arguments(key)),
+        with_total=_asks(connection, "totalCount"),
+        with_items=_asks(connection, "nodes", "pageInfo"),
+    )

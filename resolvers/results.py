@@ -1,0 +1,285 @@
+"""From outcomes to results: rows to items, faults to part errors, exceptions to request errors."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from graphql import GraphQLError
+from strawberry.types import Info
+
+from resolvers.parts import PartRequest
+from resolvers.paths import format_path
+from resolvers.selections import response_keys
+from resolvers.values import to_json
+from schema.batch import BatchStatus, PartError
+from schema.resources import (
+    Operation,
+    PageInfo,
+    Readers,
+    ResourceAttribute,
+    ResourceDescription,
+    ResourceRelation,
+)
+from schema.scalars import scalar_name
+from storage.batch.operations import Done, Failed, Outcome, Status
+from storage.catalog.model import Attribute, Catalog, Resource
+from storage.catalog.types import Array, Bytes, Enumeration, Text, Value
+from storage.errors import Fault, RequestError
+from storage.reading import Found, Item, ItemPage
+from storage.rows import Row
+
+logger = logging.getLogger("partwise")
+
+_WITHOUT_STATE = frozenset({204, 304})  # statuses that answer neither payload nor item
+
+
+@dataclass(slots=True, kw_only=True)
+class QueryAnswer:
+    """What was read for a query: by response key, and what went wrong instead."""
+
+    found: Mapping[str, Found]
+    errors: Mapping[str, GraphQLError] = field(default_factory=dict)
+
+    def field(self, key: str) -> Found:
+        """Answer one field. Raises its error."""
+        if key in self.errors:
+            raise self.errors[key]
+        return self.found.get(key)
+
+
+@dataclass(kw_only=True)
+class PartView:
+    """One part's result, read field by field as the query asks for it."""
+
+    request: PartRequest
+    outcome: Done | Failed
+    found: Mapping[tuple[str, str], Item | list[Item] | None]  # (key of parts, key of item) -> what stands there
+
+    @property
+    def id(self) -> str:
+        """The part's id."""
+        return self.request.id
+
+    @property
+    def index(self) -> int:
+        """Its place in the request."""
+        return self.request.index
+
+    @property
+    def operation(self) -> Operation:
+        """What it did."""
+        return Operation(self.request.verb.value)
+
+    @cached_property
+    def row(self) -> Row | None:
+        """The row whose state is answered."""
+        match self.outcome:
+            case Failed():
+                return self.outcome.current
+            case Done():
+                return None if self.outcome.status in _WITHOUT_STATE else self.outcome.row
+
+    @property
+    def path(self) -> str:
+        """The item's canonical path, or the path as sent."""
+        item = self.outcome.item if isinstance(self.outcome, Failed) else self.outcome.row
+        return self.request.path if item is None else format_path(item.resource, item)
+
+    @property
+    def status(self) -> int:
+        """As HTTP uses it."""
+        return self.outcome.faults[0].status if isinstance(self.outcome, Failed) else self.outcome.status
+
+    @property
+    def precondition_succeeded(self) -> bool | None:
+        """Whether the preconditions held."""
+        return self.outcome.precondition
+
+    @property
+    def etag(self) -> str | None:
+        """The version of the item that is answered; of one that has not changed (304), its version."""
+        if isinstance(self.outcome, Done) and self.outcome.status == 304 and self.outcome.row:  # noqa: PLR2004  # Not Modified
+            return self.outcome.row.etag
+        return None if self.row is None else self.row.etag
+
+    @property
+    def payload(self) -> Any:
+        """The attributes of the item, or of the items of a collection."""
+        if isinstance(self.outcome, Done) and self.outcome.page is not None:
+            page = self.outcome.page
+            return {"items": [to_payload(row) for row in page.rows], "hasMore": page.has_more}
+        return None if self.row is None else to_payload(self.row)
+
+    @property
+    def errors(self) -> list[PartError]:
+        """What is wrong with it."""
+        return [_to_error(fault) for fault in self.outcome.faults] if isinstance(self.outcome, Failed) else []
+
+
+def _to_error(fault: Fault) -> PartError:
+    return PartError(
+        code=fault.code, message=fault.message, pointer=fault.pointer, attributes=list(fault.attributes)
+    )
+
+
+def to_payload(row: Row) -> dict[str, Any]:
+    """Write all attributes of a row as JSON."""
+    return {
+        name: to_json(attribute.type, row.values[name]) for name, attribute in row.resource.attributes.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchView:
+    """The result of a batch, read field by field."""
+
+    status: BatchStatus
+    parts: Sequence[PartView]
+    queries: Mapping[str, QueryAnswer]  # by response key
+
+    @property
+    def committed(self) -> bool:
+        """Whether all of it is written."""
+        return self.status is BatchStatus.COMMITTED
+
+
+def to_status(status: Status) -> BatchStatus:
+    """Name what became of a batch."""
+    return BatchStatus(status.value)
+
+
+def rows_of(outcome: Outcome) -> dict[int, Row | list[Row]]:
+    """Find the rows whose state is answered: part -> its row, or the rows of its collection."""
+    rows: dict[int, Row | list[Row]] = {}
+    for part in outcome.parts:
+        if isinstance(part, Failed):
+            if part.current is not None:
+                rows[part.index] = part.current
+        elif part.page is not None:
+            rows[part.index] = list(part.page.rows)
+        elif part.row is not None and part.status not in _WITHOUT_STATE:
+            rows[part.index] = part.row
+    return rows
+
+
+# --- how the schema's fields are read
+
+
+def readers(catalog: Catalog, root: Any) -> Readers:
+    """Say how the fields of items are read; `root` reads those of Query."""
+    described = describe(catalog)
+    return Readers(
+        attribute=_attribute_reader,
+        path=lambda item: format_path(item.row.resource, item.row),
+        etag=lambda item: item.row.etag,
+        related=_related,
+        nodes=lambda page: page.items,
+        page_info=lambda page: PageInfo(has_next_page=page.has_next, has_previous_page=page.has_previous),
+        total=lambda page: page.total,
+        root=root,
+        resources=lambda: described,
+    )
+
+
+def _attribute_reader(attribute: Attribute, enum: Any) -> Any:
+    def read(root: Any) -> Any:
+        value = to_json(attribute.type, root.row.values[attribute.name])
+        return value if enum is None else _members(enum, value)
+
+    return read
+
+
+def _members(enum: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_members(enum, each) for each in value]
+    return None if value is None else enum(value)
+
+
+def _related(item: Item, info: Info) -> Item | ItemPage | None:
+    return item.related[relation_key(response_keys(info))]
+
+
+def relation_key(keys: Sequence[str | int]) -> str:
+    """Name a relation by its place: below a list, the list's own key goes before it."""
+    last, *above = reversed(keys)
+    return f"{above[1]}/{last}" if above and isinstance(above[0], int) else str(last)
+
+
+# --- the catalog, as clients see it
+
+
+def describe(catalog: Catalog) -> list[ResourceDescription]:
+    """Describe all resources."""
+    return [_describe(resource) for resource in catalog.resources.values()]
+
+
+def _describe(resource: Resource) -> ResourceDescription:
+    return ResourceDescription(
+        name=resource.name,
+        collection=resource.collection,
+        path=f"/{resource.collection}",
+        key=list(resource.key),
+        unique_keys=[list(unique.attributes) for unique in resource.unique_keys],
+        operations=list(Operation) if resource.writable else [Operation.GET],
+        attributes=[_describe_attribute(attribute) for attribute in resource.attributes.values()],
+        relations=[
+            ResourceRelation(
+                name=relation.name, target=relation.target, many=relation.many, attributes=list(relation.here)
+            )
+            for relation in resource.relations.values()
+        ],
+    )
+
+
+def _describe_attribute(attribute: Attribute) -> ResourceAttribute:
+    type_ = attribute.type
+    element = type_.of if isinstance(type_, Array) else type_
+    return ResourceAttribute(
+        name=attribute.name,
+        type=scalar_name(type_),
+        required=attribute.required,
+        read_only=attribute.read_only,
+        default=_literal(attribute.default_sql),  # type: ignore[arg-type]  # a NewType over any JSON
+        max_length=type_.max_length if isinstance(type_, Text | Bytes) else None,
+        enum=list(element.labels) if isinstance(element, Enumeration) else None,
+        description=attribute.description,
+    )
+
+
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
+_QUOTED = re.compile(r"'((?:[^']|'')*)'(::[\w\s\"\[\]().,]+)?")
+
+
+def _literal(sql: str | None) -> Value:
+    """Read a default that is a plain value; one that is made anew each time has no value to show."""
+    text = (sql or "").strip()
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[1].replace("''", "'") if quoted else None
+
+
+# --- errors
+
+
+def to_wire_error(error: GraphQLError) -> dict[str, Any]:
+    """Write a GraphQL error for the client. What is not in the catalogue is INTERNAL, with an id to look up in the log."""
+    original = error.original_error
+    formatted: dict[str, Any] = dict(error.formatted)
+    if isinstance(original, RequestError):
+        formatted["message"] = str(original)
+        formatted["extensions"] = {"code": original.code}
+    elif original is not None and not isinstance(original, GraphQLError):
+        number = uuid4().hex
+        logger.error("Internal error %s", number, exc_info=original)
+        formatted["message"] = f"Something went wrong on the server. Its log has more under {number}."
+        formatted["extensions"] = {"code": "INTERNAL", "id": number}
+    elif "code" not in formatted.get("extensions", {}):
+        formatted["extensions"] = {"code": "BAD_REQUEST"}
+    return formatted

@@ -1,0 +1,1 @@
+"""The contract: what clients see. GraphQL types, nothing that runs."""

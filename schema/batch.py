@@ -1,0 +1,172 @@
+"""The batch mutation's types: parts in, results out (docs/contract.md, section 2)."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Optional
+
+import strawberry
+from strawberry.types import Info
+
+from schema.resources import Node, Operation, ResourceTypes
+from schema.scalars import JSON
+from storage.errors import PartErrorCode as Code
+
+PartErrorCode = strawberry.enum(Code, name="PartErrorCode", description="What is wrong with a part.")
+
+
+@strawberry.enum
+class BatchStatus(enum.Enum):
+    """What became of a batch."""
+
+    COMMITTED = strawberry.enum_value("COMMITTED", description="All of it is written.")
+    REJECTED = strawberry.enum_value("REJECTED", description="A part is in error, so nothing is written.")
+    VALID = strawberry.enum_value("VALID", description="A dry run that would have been committed.")
+
+
+@strawberry.input(description="An attribute whose value is the key of an item that an earlier part made or addressed.")
+class ReferenceInput:
+    """An attribute, or a to-one relation (which sets all its columns), and the part whose item it is to point at."""
+
+    attribute: str
+    part: strawberry.ID
+
+
+@strawberry.type
+class PartError:
+    """One thing that is wrong with a part."""
+
+    code: PartErrorCode  # type: ignore[valid-type]  # an enum that Strawberry has made
+    message: str
+    pointer: str | None = strawberry.field(description="Where, in the part as it was sent (JSON Pointer, RFC 6901).")
+    attributes: list[str] = strawberry.field(description="The attributes concerned.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTypes:
+    """The types of the mutation, over those of one catalog."""
+
+    part_input: type
+    mutation: type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReaders:
+    """How the mutation runs and how its results are read: what this package declares and `resolvers` does."""
+
+    batch: Callable[..., Any]  # (info, parts, dry_run)
+    item: Callable[[Any, Info], Any]  # a result's item, by its key in the answer
+    items: Callable[[Any, Info], Any]
+    query: Callable[[Any, Info], Any]
+
+
+def batch_types(resources: ResourceTypes, readers: BatchReaders) -> BatchTypes:
+    """Make the mutation's types."""
+    part_input = _part_input(resources.batch_item_input)
+    part_result = _part_result(readers)
+    return BatchTypes(part_input=part_input, mutation=_mutation(part_input, _batch_result(part_result, resources, readers), readers))
+
+
+def _part_input(batch_item_input: type | None) -> type:
+    own: dict[str, tuple[Any, str]] = {
+        "id": (strawberry.ID, "Chosen by the client, unique within the batch, 1 to 255 characters."),
+        "path": (strawberry.ID, "Where: /albums, /albums/12, /artists/1/albums/4, /artists/$part/albums."),
+        "operation": (Operation, "What to do there."),
+        "payload": (Optional[JSON], "An object: attribute name and value."),  # noqa: UP045
+        "item": (Optional[batch_item_input], "The same as payload, typed. At most one of the two."),  # noqa: UP045
+        "ifMatch": (
+            Optional[list[str]],  # noqa: UP045
+            "Run only if the item has one of these etags; null: if it exists. Absent: no precondition.",
+        ),
+        "ifNoneMatch": (
+            Optional[list[str]],  # noqa: UP045
+            "Run only if the item has none of these etags; null: if it does not exist. Absent: no precondition.",
+        ),
+        "references": (
+            Optional[list[ReferenceInput]],  # noqa: UP045
+            "Attributes that take the key of an earlier part's item.",
+        ),
+    }
+    if batch_item_input is None:
+        del own["item"]
+    required = {"id", "path", "operation"}
+    class_ = type("PartInput", (), {"__module__": __name__})
+    class_.__annotations__ = {_python_name(name): annotation for name, (annotation, _) in own.items()}
+    for name, (_, description) in own.items():
+        default = {} if name in required else {"default": strawberry.UNSET}
+        setattr(class_, _python_name(name), strawberry.field(name=name, description=description, **default))  # type: ignore[call-overload]  # a default or none
+    return strawberry.input(class_, name="PartInput", description="One operation of a batch.")
+
+
+def _python_name(name: str) -> str:
+    return {"ifMatch": "if_match", "ifNoneMatch": "if_none_match"}.get(name, name)
+
+
+def _part_result(readers: BatchReaders) -> type:
+    @strawberry.type(name="PartResult")
+    class PartResult:
+        """What became of one part."""
+
+        id: strawberry.ID
+        index: int = strawberry.field(description="Its place in the request, from 0.")
+        path: str = strawberry.field(description="The item's canonical path; where there is none, the path as sent.")
+        operation: Operation
+        status: int = strawberry.field(description="As HTTP uses it (RFC 9110); of an errored part, its first error's.")
+        precondition_succeeded: bool | None = strawberry.field(
+            description="Null where there was no precondition, or where it could not be judged."
+        )
+        etag: str | None
+        payload: JSON | None = strawberry.field(
+            description="The item's attributes as this part left them; of a collection, {items, hasMore}."
+        )
+        errors: list[PartError] = strawberry.field(description="Empty unless the part is in error.")
+
+        @strawberry.field(description="The item, typed.")
+        def item(self: Any, info: Info) -> Node | None:
+            return readers.item(self, info)  # type: ignore[no-any-return]  # what stands for a Node
+
+        @strawberry.field(description="The items of a collection, typed.")
+        def items(self: Any, info: Info) -> list[Node | None] | None:
+            return readers.items(self, info)  # type: ignore[no-any-return]  # what stands for Nodes
+
+    return PartResult
+
+
+def _batch_result(part_result: type, resources: ResourceTypes, readers: BatchReaders) -> type:
+    query_type = resources.query
+
+    def query(root: Any, info: Info) -> Any:
+        return readers.query(root, info)
+
+    class_ = type("BatchResult", (), {"__module__": __name__})
+    class_.__annotations__ = {
+        "status": BatchStatus,
+        "committed": bool,
+        "parts": list[part_result],  # type: ignore[valid-type]  # made at run time
+        "query": Optional[query_type],  # noqa: UP045
+    }
+    class_.parts = strawberry.field(  # type: ignore[attr-defined]  # a class made at run time
+        description="Committed or valid: every part, in request order. Rejected: only the parts that are in error."
+    )
+    class_.query = strawberry.field(  # type: ignore[attr-defined]
+        resolver=query, description="Read anything as the batch left it, in the same request."
+    )
+    return strawberry.type(class_, name="BatchResult", description="What became of a batch.")
+
+
+def _mutation(part_input: type, batch_result: type, readers: BatchReaders) -> type:
+    async def batch(
+        info: Info,
+        parts: Annotated[list[part_input], strawberry.argument(description="The operations, in order.")],  # type: ignore[valid-type]
+        dry_run: Annotated[
+            bool, strawberry.argument(description="Do everything, constraints included, then undo it.")
+        ] = False,
+    ) -> Any:
+        return await readers.batch(info, parts, dry_run)
+
+    class_ = type("Mutation", (), {"__module__": __name__})
+    class_.__annotations__ = {"batch": Optional[batch_result]}  # noqa: UP045
+    class_.batch = strawberry.field(  # type: ignore[attr-defined]  # a class made at run time
+        resolver=batch, description="Run every part, in order, in one transaction: all of them, or none."
+    )
+    return strawberry.type(class_, name="Mutation", description="What can be changed.")

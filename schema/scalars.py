@@ -1,0 +1,193 @@
+"""The scalars: how values look in JSON. They carry over what they are given; resolvers check it and name the attribute."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NewType
+
+import strawberry
+from graphql import (
+    BooleanValueNode,
+    EnumValueNode,
+    FloatValueNode,
+    GraphQLError,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+    VariableNode,
+)
+from strawberry.types.scalar import ScalarDefinition
+
+from storage.catalog.types import (
+    Array,
+    Boolean,
+    Bytes,
+    Date,
+    DateTime,
+    Enumeration,
+    ExactFloat,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Opaque,
+    Text,
+    Time,
+    Uuid,
+    ValueType,
+)
+
+BigInt = NewType("BigInt", str)
+Decimal = NewType("Decimal", str)
+LocalDate = NewType("LocalDate", str)
+LocalTime = NewType("LocalTime", str)
+DateAndTime = NewType("DateAndTime", str)
+UUID = NewType("UUID", str)
+Base64 = NewType("Base64", str)
+JSON = NewType("JSON", object)
+
+_MAX_LITERAL_DIGITS = 4_300  # Python's own limit for turning text into an integer
+
+
+def from_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
+    """Turn a literal of a GraphQL document into JSON; numbers with a fraction keep their digits."""
+    match node:
+        case NullValueNode():
+            return None
+        case IntValueNode(value=text):
+            if len(text) > _MAX_LITERAL_DIGITS:
+                raise GraphQLError("A number is too long.", node)
+            return int(text)
+        case FloatValueNode(value=text):
+            return ExactFloat(text)
+        case StringValueNode() | EnumValueNode() | BooleanValueNode():
+            return node.value
+        case ListValueNode():
+            return [from_literal(each, variables) for each in node.values]
+        case ObjectValueNode():
+            return {
+                field.name.value: from_literal(field.value, variables)
+                for field in node.fields
+                if not _is_absent(field.value, variables)
+            }
+        case VariableNode():
+            return (variables or {}).get(node.name.value)
+        case _:
+            raise GraphQLError("This is no JSON.", node)
+
+
+def _is_absent(node: ValueNode, variables: Mapping[str, Any] | None) -> bool:
+    return isinstance(node, VariableNode) and node.name.value not in (variables or {})
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _text_or_number(name: str, *, numbers: bool) -> Callable[[Any], Any]:
+    def parse(value: Any) -> Any:
+        allowed = (str, int, float) if numbers else (str,)
+        if isinstance(value, bool) or not isinstance(value, allowed):
+            raise GraphQLError(f"{name} cannot represent this value.")
+        return value
+
+    return parse
+
+
+def _scalar(name: str, description: str, url: str, *, numbers: bool = False) -> ScalarDefinition:
+    parse = _text_or_number(name, numbers=numbers)
+    return strawberry.scalar(
+        name=name,
+        description=description,
+        specified_by_url=url,
+        serialize=_as_is,
+        parse_value=parse,
+        parse_literal=lambda node, variables=None: parse(from_literal(node, variables)),
+    )
+
+
+SCALARS: Mapping[object, ScalarDefinition] = {
+    BigInt: _scalar(
+        "BigInt",
+        "A whole number of 64 bits: a decimal string out, a string or a number in.",
+        "https://www.rfc-editor.org/rfc/rfc7493#section-2.2",
+        numbers=True,
+    ),
+    Decimal: _scalar(
+        "Decimal",
+        "An exact decimal number: a string out, a string or a number in.",
+        "https://speleotrove.com/decimal/daconvs.html",
+        numbers=True,
+    ),
+    LocalDate: _scalar(
+        "Date", "A day, like 2026-12-31 (ISO 8601).", "https://scalars.graphql.org/andimarek/local-date"
+    ),
+    LocalTime: _scalar(
+        "Time", "A time of day without zone, like 23:59:59.5 (ISO 8601).", "https://www.rfc-editor.org/rfc/rfc3339"
+    ),
+    DateAndTime: _scalar(
+        "DateTime",
+        "A date and time like 2026-12-31T23:59:59; an instant comes back in UTC, with Z (ISO 8601).",
+        "https://www.rfc-editor.org/rfc/rfc3339",
+    ),
+    UUID: _scalar("UUID", "A UUID.", "https://www.rfc-editor.org/rfc/rfc9562"),
+    Base64: _scalar("Base64", "Bytes, in Base64.", "https://www.rfc-editor.org/rfc/rfc4648#section-4"),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+        serialize=_as_is,
+        parse_value=_as_is,
+        parse_literal=from_literal,
+    ),
+}
+
+
+def scalar_name(type_: ValueType) -> str:
+    """Name the GraphQL type of a value; of an enumeration, what it is where it cannot be a GraphQL enum."""
+    match type_:
+        case Array(of=of):
+            return f"[{scalar_name(of)}]"
+        case _:
+            return _NAMES[python_type(type_)]
+
+
+def python_type(type_: ValueType) -> Any:
+    """Say which type stands for a value in the annotations that Strawberry reads."""
+    match type_:
+        case Integer(bits=64):
+            return BigInt
+        case Integer():
+            return int
+        case Float():
+            return float
+        case Numeric():
+            return Decimal
+        case Boolean():
+            return bool
+        case Text() | Enumeration() | Opaque():
+            return str
+        case Bytes():
+            return Base64
+        case Date():
+            return LocalDate
+        case Time():
+            return LocalTime
+        case DateTime():
+            return DateAndTime
+        case Uuid():
+            return UUID
+        case JsonDocument():
+            return JSON
+        case Array(of=of):
+            return list[python_type(of) | None]  # type: ignore[misc]  # a type made at run time
+
+
+_NAMES: Mapping[Any, str] = {
+    int: "Int",
+    float: "Float",
+    bool: "Boolean",
+    str: "String",
+    **{type_: definition.name for type_, definition in SCALARS.items()},
+}

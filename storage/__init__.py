@@ -1,0 +1,1 @@
+"""The engine: operations to rows, in one transaction. It knows no GraphQL and no HTTP."""

@@ -1,0 +1,1 @@
+"""What is done: operations in, outcomes out, in one transaction."""

@@ -1,0 +1,228 @@
+"""Why the database refused a row: every violated rule, each with its attributes, from the catalog's own definitions.
+
+A driver names one violated constraint, and SQLite hardly that. So unique keys and foreign keys are asked about one by
+one; what is left (checks, not null, triggers) is what the driver said.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from storage.batch.effects import MADE, REMOVED, Need, Verdict, cell
+from storage.batch.operations import Operation
+from storage.catalog.model import Catalog, ForeignKey, Resource, Values
+from storage.database import StatementRefused, Violation
+from storage.errors import (
+    CheckFailed,
+    Conflict,
+    Fault,
+    InvalidValue,
+    MissingTarget,
+    RefusedByDatabase,
+    Required,
+    StillReferenced,
+)
+from storage.rows import KeyTuple, Row, Rows
+
+_MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A write that was refused: the row as it would be, and as it was."""
+
+    operation: Operation
+    values: Values
+    before: Row | None = None
+    all_changed: bool = False  # ask about all attributes, as of a new row
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The attributes that the write touches: all of a new row."""
+        if self.before is None or self.all_changed:
+            return frozenset(self.operation.resource.attributes)
+        return frozenset(name for name, value in self.values.items() if self.before.values[name] != value)
+
+
+def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
+    """Find all that is wrong with a row to be inserted or updated."""
+    resource = attempt.operation.resource
+    verdicts = [
+        *conflicts(rows, attempt, [resource.key, *(key.attributes for key in resource.unique_keys if not key.deferred)]),
+        *missing_targets(rows, catalog, attempt, [key for key in resource.foreign_keys if not key.deferred]),
+        *_still_referenced_by_change(rows, catalog, attempt),
+    ]
+    codes = {type(verdict.fault) for verdict in verdicts}
+    match refused.violation:
+        case Violation.UNIQUE if Conflict not in codes:
+            attributes = _named(resource, refused)
+            verdicts.append(Verdict(fault=conflict(attempt.operation, attributes)))
+        case Violation.FOREIGN_KEY if not codes & {MissingTarget, StillReferenced}:
+            verdicts.append(Verdict(fault=_missing_target(attempt.operation, _named(resource, refused))))
+        case Violation.UNIQUE | Violation.FOREIGN_KEY:
+            pass
+        case _:
+            verdicts.append(_from_driver(attempt, refused))
+    return verdicts
+
+
+def diagnose_delete(
+    rows: Rows, catalog: Catalog, operation: Operation, row: Row, refused: StatementRefused
+) -> list[Verdict]:
+    """Find all that still points at a row to be deleted."""
+    verdicts = [
+        verdict
+        for child, key in catalog.referenced_by[operation.resource.name]
+        if key.on_delete is None and not key.deferred
+        for verdict in still_referenced(rows, operation, row, child, key)
+    ]
+    if verdicts:
+        return verdicts
+    if refused.violation is Violation.FOREIGN_KEY:  # by something that is not served, or below what a cascade deletes
+        return [Verdict(fault=_still_referenced(operation, ""))]
+    return [_from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
+
+
+def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[Verdict]:
+    """Find the unique keys whose values another row has."""
+    resource, values = attempt.operation.resource, attempt.values
+    verdicts = []
+    for key in keys:
+        own = tuple(values.get(name) for name in key)
+        if None in own or not attempt.changed & set(key):
+            continue
+        holders = rows.keys_where(resource, key, own, most=2)
+        if any(attempt.before is None or holder != attempt.before.key for holder in holders):
+            need = Need(cell=cell(resource, key, own), aspects=frozenset({REMOVED}))
+            verdicts.append(Verdict(fault=conflict(attempt.operation, key), groups=((need,),)))
+    return verdicts
+
+
+def missing_targets(
+    rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]
+) -> list[Verdict]:
+    """Find the foreign keys that point at nothing."""
+    verdicts = []
+    for key in keys:
+        own = tuple(attempt.values.get(name) for name in key.attributes)
+        if None in own or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
+            continue
+        target = catalog.target_of(key)
+        if not rows.keys_where(target, key.target_attributes, own, most=1):
+            need = Need(cell=cell(target, key.target_attributes, own), aspects=frozenset({MADE}))
+            verdicts.append(Verdict(fault=_missing_target(attempt.operation, key.attributes), groups=((need,),)))
+    return verdicts
+
+
+def _is_itself(attempt: Attempt, key: ForeignKey, values: KeyTuple) -> bool:
+    """A row may point at itself before it is there."""
+    return key.target == attempt.operation.resource.name and values == tuple(
+        attempt.values.get(name) for name in key.target_attributes
+    )
+
+
+def _still_referenced_by_change(rows: Rows, catalog: Catalog, attempt: Attempt) -> list[Verdict]:
+    """Find who points at unique values that an update would take away."""
+    if attempt.before is None:
+        return []
+    return [
+        verdict
+        for child, key in catalog.referenced_by[attempt.operation.resource.name]
+        if key.on_update is None and not key.deferred and attempt.changed & set(key.target_attributes)
+        for verdict in still_referenced(rows, attempt.operation, attempt.before, child, key)
+    ]
+
+
+def still_referenced(
+    rows: Rows, operation: Operation, row: Row, child: Resource, key: ForeignKey
+) -> list[Verdict]:
+    """Find the children that point at a row; itself does not count."""
+    values = row.of(key.target_attributes)
+    if None in values:
+        return []
+    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS)
+    holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
+    if not holders:
+        return []
+    aspects = frozenset({REMOVED, *key.attributes})
+    group = tuple(Need(cell=cell(child, child.key, holder), aspects=aspects) for holder in holders)
+    return [Verdict(fault=_still_referenced(operation, child.collection), groups=(group,))]
+
+
+def conflict(operation: Operation, attributes: Sequence[str]) -> Fault:
+    """Say that such an item exists already."""
+    what = f"with this {_and(attributes)}" if attributes else "with such values"
+    return Conflict(
+        message=f"Another item of {operation.resource.collection} {what} exists already.",
+        pointer=_first_pointer(operation, attributes),
+        attributes=tuple(attributes),
+    )
+
+
+def _missing_target(operation: Operation, attributes: Sequence[str]) -> Fault:
+    what = f"{_and(attributes)} points" if attributes else "The item points"
+    return MissingTarget(
+        message=f"{what} at an item that does not exist.",
+        pointer=_first_pointer(operation, attributes),
+        attributes=tuple(attributes),
+    )
+
+
+def _still_referenced(operation: Operation, children: str) -> Fault:
+    who = f"items of {children} point" if children else "others point"
+    return StillReferenced(message=f"It cannot be taken away: {who} at this item.", pointer="/path")
+
+
+def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
+    operation, resource = attempt.operation, attempt.operation.resource
+    attributes = _named(resource, refused)
+    pointer = _first_pointer(operation, attributes)
+    fault: Fault
+    match refused.violation:
+        case Violation.NOT_NULL:
+            fault = Required(message=f"{_and(attributes)} must have a value.", pointer=pointer, attributes=attributes)
+        case Violation.CHECK:
+            what = f"the value of {_and(attributes)}" if attributes else "the values of this item"
+            fault = CheckFailed(
+                message=f"A check of the database refuses {what}.", pointer=pointer, attributes=attributes
+            )
+        case Violation.VALUE:
+            what = _and(attributes) if attributes else "a value of this item"
+            fault = InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
+        case _:
+            fault = RefusedByDatabase(
+                message="A rule of the database refuses this change.",
+                pointer=pointer if attributes else None,
+                attributes=attributes,
+            )
+    if attempt.before is None:
+        return Verdict(fault=fault)
+    # On the values that this part does not give, another part may have a say; of a trigger we know nothing.
+    others = frozenset(attributes) - set(operation.values) if attributes else frozenset({"*"})
+    need = Need(cell=cell(resource, resource.key, attempt.before.key), aspects=others)
+    return Verdict(fault=fault, groups=((need,),) if others else ())
+
+
+def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
+    """Find the attributes that the database means."""
+    by_column = {attribute.column: attribute.name for attribute in resource.attributes.values()}
+    if refused.columns:
+        return tuple(by_column[column] for column in refused.columns if column in by_column)
+    if refused.domain is not None:
+        return tuple(a.name for a in resource.attributes.values() if a.sql_type.strip('"') == refused.domain)
+    wanted = _folded(refused.constraint or "")
+    found = (each.attributes for each in resource.constraints if _folded(each.name) == wanted)
+    return next(found, ())
+
+
+def _folded(text: str) -> str:
+    """SQLite names a check by its text, with the blanks that its author wrote."""
+    return "".join(text.split())
+
+
+def _first_pointer(operation: Operation, attributes: Iterable[str]) -> str:
+    given = (operation.pointers[name] for name in attributes if name in operation.pointers)
+    return next(given, operation.payload_pointer)
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "A value"

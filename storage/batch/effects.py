@@ -1,0 +1,90 @@
+"""Which verdicts can be judged at all, when other parts of the batch had no effect.
+
+An errored part leaves no trace. A verdict on another part that stands only because of that is left out: the item that
+it misses would have been made, the unique value that it needs would have been given up. So each errored part says
+which effects are lost with it, and each verdict says on the loss of which effects it depends. Pure; no database.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from storage.catalog.model import Resource, Values
+from storage.errors import Fault
+
+MADE: Final = "+"  # the values of a cell would have come to exist
+REMOVED: Final = "-"  # they would have ceased to
+ANY: Final = frozenset({"*"})
+
+Cell = tuple[str, frozenset[tuple[str, object]]]
+"""A resource, and the values that a key or unique key of it has: one place that at most one row takes."""
+
+
+def cell(resource: Resource, attributes: Iterable[str], values: Iterable[object]) -> Cell | None:
+    """Make a cell; with a null among the values, or one that cannot be compared, there is none."""
+    pairs = list(zip(attributes, values, strict=True))
+    if not pairs or any(value is None or isinstance(value, list | dict) for _, value in pairs):
+        return None
+    return resource.name, frozenset(pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A verdict depends on one of these aspects of a cell: `MADE`, `REMOVED`, or attributes of its row; or on any."""
+
+    cell: Cell | None
+    aspects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A fault, and what it depends on: it falls where all needs of any one group are lost."""
+
+    fault: Fault
+    groups: tuple[tuple[Need, ...], ...] = ()
+
+
+@dataclass(slots=True)
+class Losses:
+    """The effects that errored parts did not have."""
+
+    _aspects: dict[Cell, set[str]] = field(default_factory=dict)
+
+    def add(self, cell: Cell | None, aspects: Iterable[str]) -> None:
+        """Note that these aspects of a cell would have changed."""
+        if cell is not None:
+            self._aspects.setdefault(cell, set()).update(aspects)
+
+    def stands(self, verdict: Verdict) -> bool:
+        """Whether a verdict holds whatever the errored parts would have done."""
+        return not any(group and all(self._is_lost(need) for need in group) for group in verdict.groups)
+
+    def _is_lost(self, need: Need) -> bool:
+        lost = self._aspects.get(need.cell, set()) if need.cell is not None else set()
+        return bool(lost) if need.aspects == ANY else bool(lost & need.aspects)
+
+    def of_creation(self, resource: Resource, values: Values) -> None:
+        """Note the loss of a row that would have been made."""
+        for key in _keys(resource):
+            if all(name in values for name in key):
+                self.add(cell(resource, key, [values[name] for name in key]), {MADE, *resource.attributes})
+
+    def of_change(self, resource: Resource, before: Values, after: Values, touched: Iterable[str]) -> None:
+        """Note the loss of a change: to the row itself, and to the unique values that it would have given and taken."""
+        touched = frozenset(touched)
+        self.add(cell(resource, resource.key, [before[name] for name in resource.key]), touched)
+        merged = {**before, **after}
+        for key in _keys(resource):
+            if touched & set(key):
+                self.add(cell(resource, key, [before[name] for name in key]), {REMOVED})
+                self.add(cell(resource, key, [merged[name] for name in key]), {MADE})
+
+    def of_removal(self, resource: Resource, before: Mapping[str, object]) -> None:
+        """Note the loss of a deletion."""
+        for key in _keys(resource):
+            self.add(cell(resource, key, [before[name] for name in key]), {REMOVED, *resource.attributes})
+
+
+def _keys(resource: Resource) -> list[tuple[str, ...]]:
+    referenced = [unique.attributes for unique in resource.unique_keys]
+    return [key for key in (resource.key, *referenced) if key]

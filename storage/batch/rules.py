@@ -1,0 +1,159 @@
+"""The contract's rules for one item, as pure functions: preconditions, keys, defaults (docs/contract.md, section 2)."""
+
+from collections.abc import Collection
+
+from storage.addresses import Location, parent_values
+from storage.batch.operations import Operation, Precondition, Verb
+from storage.catalog.model import Generation, Resource, Values
+from storage.errors import Conflict, Fault, InvalidValue, ReadOnly, RefusedByDatabase, Required
+from storage.rows import Row
+
+_WEAK = "W/"
+
+
+def precondition(operation: Operation, row: Row | None) -> bool | None:
+    """Judge a part's preconditions on its item (RFC 9110, section 13.1); None where there are none."""
+    if not operation.has_precondition:
+        return None
+    if operation.if_match is not None and not matches(operation.if_match, row, weak=False):
+        return False
+    return operation.if_none_match is None or not matches(operation.if_none_match, row, weak=True)
+
+
+def matches(condition: Precondition, row: Row | None, *, weak: bool) -> bool:
+    """Whether an item is there and has one of the etags; a weak etag counts only in a weak comparison."""
+    if row is None:
+        return False
+    return condition.any_version or any(_bare(etag, weak=weak) == row.etag for etag in condition.etags)
+
+
+def _bare(etag: str, *, weak: bool) -> str | None:
+    if etag.startswith(_WEAK):
+        if not weak:
+            return None
+        etag = etag.removeprefix(_WEAK)
+    quoted = len(etag) > 1 and etag.startswith('"') and etag.endswith('"')
+    return etag[1:-1] if quoted else etag
+
+
+def contradictions(operation: Operation, location: Location, given: Values) -> list[Fault]:
+    """Find where what a part gives says otherwise than its path: the key is immutable, the parent is the path's."""
+    if operation.verb in {Verb.GET, Verb.DELETE}:
+        return []
+    resource = operation.resource
+    from_parent = parent_values(operation.address, location.parent)
+    faults: list[Fault] = []
+    for name, value in given.items():
+        if name in from_parent and value != from_parent[name]:
+            faults.append(
+                InvalidValue(
+                    message=f"{name} is given by the path. To move the item to another parent, UPDATE it at its own path.",
+                    pointer=operation.pointer(name),
+                    attributes=(name,),
+                )
+            )
+        elif name in resource.key and location.row is not None and value != location.row.values[name]:
+            faults.append(_immutable(operation, name))
+        elif location.row is None and location.key is not None:
+            own = dict(zip(location.key.attributes, location.key.values, strict=True))
+            if name in own and value != own[name]:
+                faults.append(_otherwise(operation, name))
+    return faults
+
+
+def _immutable(operation: Operation, name: str) -> Fault:
+    message = f"{name} is part of the key, which never changes."
+    return ReadOnly(message=message, pointer=operation.pointer(name), attributes=(name,))
+
+
+def _otherwise(operation: Operation, name: str) -> Fault:
+    if operation.verb is Verb.UPSERT and name in operation.resource.key:
+        return _immutable(operation, name)
+    return InvalidValue(
+        message=f"{name} is given by the path, and the payload says otherwise.",
+        pointer=operation.pointer(name),
+        attributes=(name,),
+    )
+
+
+def required_faults(resource: Resource, given: Collection[str], pointer: str) -> list[Fault]:
+    """Find the attributes that a new item must have, and that nothing gives."""
+    return [
+        Required(message=f"{attribute.name} is required.", pointer=f"{pointer}/{attribute.name}", attributes=(name,))
+        for name, attribute in resource.attributes.items()
+        if attribute.required and name not in given
+    ]
+
+
+def creation_faults(operation: Operation, values: Values) -> list[Fault]:
+    """Find what stands against making the item of an UPSERT: a CREATE has been asked before."""
+    resource = operation.resource
+    faults = required_faults(resource, values, operation.payload_pointer)
+    always_made = [n for n in operation.values if n in resource.key and resource.attributes[n].read_only]
+    return [*faults, *(_made_by_database(operation, name) for name in always_made)]
+
+
+def _made_by_database(operation: Operation, name: str) -> Fault:
+    message = f"{name} is made by the database: an item with a key of your own cannot be created."
+    return ReadOnly(message=message, pointer=operation.pointer(name), attributes=(name,))
+
+
+def several_items(resource: Resource) -> Fault:
+    """Say that the unique keys of an UPSERT name different items."""
+    names = tuple(dict.fromkeys(name for unique in resource.unique_keys for name in unique.attributes))
+    return Conflict(
+        message="The unique values in the payload belong to different items.", pointer="/payload", attributes=names
+    )
+
+
+def refused_by_database() -> Fault:
+    """Say that a trigger ended the whole transaction."""
+    return RefusedByDatabase(message="A rule of the database refuses this change.")
+
+
+def with_defaults(resource: Resource, values: Values) -> Values:
+    """Add what a new row gets from its model, and its first version."""
+    made = {
+        name: attribute.default()
+        for name, attribute in resource.attributes.items()
+        if attribute.default is not None and name not in values
+    }
+    if resource.version is not None and resource.next_version is not None:
+        made[resource.version] = resource.next_version(None)
+    return {**values, **made}
+
+
+def update_values(operation: Operation, values: Values) -> Values:
+    """Say what an update writes: what the part gives, but the key, which is the item's own."""
+    given = {*operation.values, *(name for each in operation.references for name in each.attributes)}
+    return {name: values[name] for name in values if name in given and name not in operation.resource.key}
+
+
+def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str]]:
+    """Say what a replacement writes: values, and the attributes that get their database default."""
+    replaced = [
+        attribute for attribute in resource.attributes.values() if attribute.name not in resource.key and not attribute.read_only
+    ]
+    written, defaults = {}, []
+    for attribute in replaced:
+        if attribute.name in values:
+            written[attribute.name] = values[attribute.name]
+        elif attribute.default is not None:
+            written[attribute.name] = attribute.default()
+        elif attribute.default_sql is not None:
+            defaults.append(attribute.name)
+        elif attribute.generation is Generation.NEVER:
+            written[attribute.name] = None
+    return written, defaults
+
+
+def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
+    """Add what moves on with every update: the version, and the model's `onupdate` values."""
+    made = {
+        name: attribute.on_update()
+        for name, attribute in resource.attributes.items()
+        if attribute.on_update is not None and name not in changes
+    }
+    if resource.version is not None and resource.next_version is not None:
+        made[resource.version] = resource.next_version(row.values[resource.version])
+    return {**changes, **made}

@@ -1,0 +1,111 @@
+"""One batch, from its first lock to its COMMIT: all of it, or nothing."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from storage.batch.locks import lock_rows
+from storage.batch.operations import Done, Failed, Outcome, Part, SetAside, Status
+from storage.batch.sequential import Sequential, TransactionLost
+from storage.catalog.model import Catalog
+from storage.database import Database, Retry, StatementRefused, Transaction, Violation
+from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
+from storage.rows import Row, Rows
+
+MAX_TRIES = 5
+_FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
+_SAVEPOINT = "batch"
+
+T = TypeVar("T")
+Read = Callable[[Rows, Outcome], T]
+"""What else the answer needs, read as the batch left it, before its transaction ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What a batch runs on."""
+
+    database: Database
+    catalog: Catalog
+    secret: bytes = b""
+    sleep: Callable[[float], None] = time.sleep
+
+
+def run_batch(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool = False) -> tuple[Outcome, T]:
+    """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts."""
+    parts = list(parts)
+    tries = 0
+    while True:
+        try:
+            return _run_once(engine, parts, read, dry_run=dry_run)
+        except TransactionLost as lost:
+            parts = [_set_aside(part, lost) for part in parts]
+        except Retry as retry:
+            tries += 1
+            if tries == MAX_TRIES:
+                raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
+            engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
+
+
+def _set_aside(part: Part, lost: TransactionLost) -> Part:
+    if part.index != lost.index or isinstance(part, SetAside):
+        return part
+    return SetAside(index=part.index, faults=lost.faults, operation=part)
+
+
+def _run_once(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool) -> tuple[Outcome, T]:
+    with engine.database.write() as transaction:
+        rows = Rows(transaction, engine.database, engine.secret)
+        lock_rows(rows, engine.catalog, parts)
+        transaction.savepoint(_SAVEPOINT)
+        outcomes = Sequential(rows, engine.catalog).run(parts)
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+        if failed:
+            transaction.rollback_to(_SAVEPOINT)
+            outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
+            return outcome, read(rows, outcome)
+        if engine.database.dialect == "postgresql":
+            _check_deferred(transaction)
+        status = Status.VALID if dry_run else Status.COMMITTED
+        outcome = Outcome(status=status, parts=[each for each in outcomes if isinstance(each, Done)])
+        answer = read(rows, outcome)
+        if not dry_run:
+            _commit(transaction)
+        return outcome, answer
+
+
+def _with_current(rows: Rows, failed: Failed) -> Failed:
+    """Read the committed state of an item whose precondition failed: nothing of the batch is there any more."""
+    if failed.current is None:
+        return failed
+    row: Row = failed.current
+    return replace(failed, current=rows.by_key(row.resource, row.key))
+
+
+def _check_deferred(transaction: Transaction) -> None:
+    """Let PostgreSQL check now what it would check at COMMIT: a constraint trigger belongs to no part."""
+    try:
+        transaction.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    except StatementRefused as refused:
+        raise _at_commit(refused) from refused
+
+
+def _commit(transaction: Transaction) -> None:
+    try:
+        transaction.commit()
+    except StatementRefused as refused:
+        raise _at_commit(refused) from refused
+
+
+def _at_commit(refused: StatementRefused) -> RequestError:
+    code = {
+        Violation.UNIQUE: PartErrorCode.CONFLICT,
+        Violation.FOREIGN_KEY: PartErrorCode.MISSING_TARGET,
+        Violation.CHECK: PartErrorCode.CHECK_FAILED,
+        Violation.NOT_NULL: PartErrorCode.REQUIRED,
+        Violation.VALUE: PartErrorCode.INVALID_VALUE,
+        Violation.OTHER: PartErrorCode.REFUSED_BY_DATABASE,
+    }[refused.violation]
+    return RefusedAtCommit(code, "A rule that the database checks at the end refuses the batch. Nothing was written.")

@@ -1,0 +1,367 @@
+"""The parts one by one, in order, each write in a savepoint: the meaning of a batch, and its diagnosis.
+
+Every failing part is rolled back to its savepoint and noted, and the others go on. So one run finds all parts that are
+in error, with the database's own verdict on each.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from storage.addresses import Location, Unresolved, locate, parent_values
+from storage.batch import rules
+from storage.batch.deferred import DeferredConstraints
+from storage.batch.diagnosis import Attempt, conflict, diagnose_delete, diagnose_write
+from storage.batch.effects import ANY, MADE, REMOVED, Losses, Need, Verdict, cell
+from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
+from storage.catalog.model import Catalog, Resource, Values
+from storage.database import Retry, StatementRefused, Violation
+from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
+from storage.rows import Row, Rows
+from storage.statements import Unstorable
+
+_SAVEPOINT = "part"
+T = TypeVar("T")
+
+
+class TransactionLost(Exception):  # noqa: N818  # named for what happened
+    """The database ended the transaction while a part ran (SQLite's RAISE(ROLLBACK)): what ran before it is undone."""
+
+    def __init__(self, index: int, faults: tuple[Fault, ...]) -> None:
+        super().__init__(index)
+        self.index = index
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """A part that failed, before it is asked whether that can be judged."""
+
+    verdicts: Sequence[Verdict]
+    item: Row | None = None
+    precondition: bool | None = None
+    wants_current: bool = False  # the item's committed state goes into the answer
+
+
+class _Unjudged:
+    """A part that cannot be judged, because it builds on one that is in error."""
+
+
+class Sequential:
+    """One run over the parts of a batch."""
+
+    def __init__(self, rows: Rows, catalog: Catalog) -> None:
+        self._rows = rows
+        self._catalog = catalog
+        self._items: dict[int, Row] = {}  # part -> its item as it left it
+        self._losses = Losses()
+        self._deferred = DeferredConstraints(rows, catalog)
+
+    def run(self, parts: Sequence[Part]) -> list[Done | Failed]:
+        """Run the parts. What is unjudged is not in the answer."""
+        outcomes: dict[int, Done | Failed] = {}
+        for part in parts:
+            match part:
+                case SetAside():
+                    outcomes[part.index] = Failed(index=part.index, faults=part.faults)
+                    self._lose_set_aside(part)
+                case Operation():
+                    outcome = self._run_part(part)
+                    if outcome is not None:
+                        outcomes[part.index] = outcome
+        for index, verdicts in self._deferred.verdicts().items():
+            standing = tuple(verdict.fault for verdict in verdicts if self._losses.stands(verdict))
+            if standing and isinstance(outcomes[index], Done):
+                outcomes[index] = Failed(index=index, faults=standing, item=self._items.get(index))
+        return [outcomes[index] for index in sorted(outcomes)]
+
+    def _run_part(self, operation: Operation) -> Done | Failed | None:
+        result = self._attempt(operation)
+        if isinstance(result, Done):
+            if result.row is not None:
+                self._items[operation.index] = result.row
+            return result
+        standing: tuple[Fault, ...] = ()
+        if isinstance(result, _Refusal):
+            standing = tuple(verdict.fault for verdict in result.verdicts if self._losses.stands(verdict))
+        self._lose(operation)
+        if not isinstance(result, _Refusal) or not standing:
+            return None
+        return Failed(
+            index=operation.index,
+            faults=standing,
+            precondition=result.precondition,
+            item=result.item,
+            current=result.item if result.wants_current else None,
+        )
+
+    # --- what is lost with a part that is in error
+
+    def _lose_set_aside(self, part: SetAside) -> None:
+        if part.operation is not None:
+            self._lose(part.operation, part.touched)
+
+    def _lose(self, operation: Operation, touched: Iterable[str] = ()) -> None:
+        if operation.verb is Verb.GET:
+            return
+        location = locate(self._rows, operation.address, self._items)
+        if isinstance(location, Unresolved):
+            location = Location()
+        values = self._own_values(operation, location)
+        row = location.row
+        if row is None and location.key is None and operation.verb is Verb.UPSERT:
+            found = self._named_by_payload(operation.resource, values)
+            row = found if isinstance(found, Row) else None
+        match operation.verb:
+            case Verb.DELETE if row is not None:
+                self._losses.of_removal(operation.resource, row.values)
+            case Verb.UPDATE | Verb.UPSERT | Verb.REPLACE if row is not None:
+                every = operation.resource.attributes if operation.verb is Verb.REPLACE else ()
+                self._losses.of_change(operation.resource, row.values, values, {*values, *touched, *every})
+            case Verb.CREATE | Verb.UPSERT:
+                self._losses.of_creation(operation.resource, values)
+
+    def _given(self, operation: Operation) -> Values:
+        """What a part gives of its item: by its payload and its references."""
+        values = dict(operation.values)
+        for reference in operation.references:
+            item = self._items.get(reference.part)
+            if item is not None:
+                values |= zip(reference.attributes, item.of(reference.target_attributes), strict=True)
+        return values
+
+    def _own_values(self, operation: Operation, location: Location) -> Values:
+        """What a part says of its item: by its payload, its references, its path."""
+        values = {**self._given(operation), **parent_values(operation.address, location.parent)}
+        if location.key is not None:
+            values |= zip(location.key.attributes, location.key.values, strict=True)
+        return values
+
+    # --- one part
+
+    def _attempt(self, operation: Operation) -> Done | _Refusal | _Unjudged:
+        location = locate(self._rows, operation.address, self._items)
+        if isinstance(location, Unresolved) or any(each.part not in self._items for each in operation.references):
+            return _Unjudged()
+        if location.absence is not None and (location.parent_absent or operation.verb not in {Verb.CREATE, Verb.UPSERT}):
+            return self._absent(operation, location)
+        values = self._own_values(operation, location)
+        if operation.query is not None:
+            filters = {**operation.query.filters, **parent_values(operation.address, location.parent)}
+            page = self._rows.page(operation.resource, filters, operation.query.order, operation.query.page)
+            return Done(index=operation.index, status=200, page=page)
+        contradictions = rules.contradictions(operation, location, self._given(operation))
+        if contradictions:
+            return _Refusal(verdicts=[Verdict(fault=fault) for fault in contradictions], item=location.row)
+        row = location.row
+        if row is None and location.key is None and operation.verb is Verb.UPSERT:
+            found = self._named_by_payload(operation.resource, values)
+            if isinstance(found, _Refusal):
+                return found
+            row = found
+            if row is not None and row.values != {**row.values, **parent_values(operation.address, location.parent)}:
+                row = None  # it belongs to another parent: the database will say that it exists already
+        return self._on_item(operation, location, row, values)
+
+    def _on_item(self, operation: Operation, location: Location, row: Row | None, values: Values) -> Done | _Refusal:
+        precondition = rules.precondition(operation, row)
+        if precondition is False:
+            return self._precondition_failed(operation, location, row)
+        match operation.verb:
+            case Verb.GET:
+                return Done(index=operation.index, status=200, row=_existing(row), precondition=precondition)
+            case Verb.DELETE:
+                result = self._delete(operation, _existing(row))
+            case Verb.CREATE if row is not None:
+                result = self._exists(operation, row)
+            case Verb.CREATE | Verb.UPSERT if row is None:
+                result = self._create(operation, location, values)
+            case Verb.UPDATE | Verb.UPSERT:
+                result = self._change(operation, _existing(row), rules.update_values(operation, values), ())
+            case Verb.REPLACE:
+                kept, defaults = rules.replace_values(operation.resource, values)
+                result = self._change(operation, _existing(row), kept, defaults)
+            case _:
+                raise AssertionError(operation.verb)
+        if isinstance(result, _Refusal):
+            return _Refusal(verdicts=result.verdicts, item=row, precondition=precondition)
+        return Done(index=operation.index, status=result.status, row=result.row, precondition=precondition)
+
+    def _absent(self, operation: Operation, location: Location) -> _Refusal:
+        absence = location.absence
+        assert absence is not None  # noqa: S101  # what the caller has asked
+        resource, key = absence.step.resource, absence.key
+        groups: list[tuple[Need, ...]] = [
+            (Need(cell=cell(resource, key.attributes, key.values), aspects=frozenset({MADE})),)
+        ]
+        if absence.stranger is not None and absence.step.relation is not None:
+            moved = frozenset(absence.step.relation.there)
+            groups.append((Need(cell=cell(resource, resource.key, absence.stranger.key), aspects=moved),))
+        asked = ", ".join(f"{name} {value}" for name, value in zip(key.attributes, key.values, strict=True))
+        fault: Fault = NotFound(
+            message=f"There is no item of {resource.collection} with {asked}"
+            + (" under this parent." if absence.stranger is not None else "."),
+            pointer="/path",
+        )
+        if operation.if_match is not None:
+            fault = PreconditionFailed(message="ifMatch asks for an item, and there is none.", pointer="/ifMatch")
+            return _Refusal(verdicts=[Verdict(fault=fault, groups=tuple(groups))], precondition=False)
+        precondition = True if operation.if_none_match is not None else None
+        return _Refusal(verdicts=[Verdict(fault=fault, groups=tuple(groups))], precondition=precondition)
+
+    def _precondition_failed(self, operation: Operation, location: Location, row: Row | None) -> Done | _Refusal:
+        by_match = operation.if_match is not None and not rules.matches(operation.if_match, row, weak=False)
+        if operation.verb is Verb.GET and not by_match:
+            return Done(index=operation.index, status=304, row=row, precondition=False)
+        resource = operation.resource
+        if row is not None:
+            removed_only = not by_match and operation.if_none_match is not None and operation.if_none_match.any_version
+            need = Need(
+                cell=cell(resource, resource.key, row.key), aspects=frozenset({REMOVED}) if removed_only else ANY
+            )
+        else:
+            key = location.key
+            need = Need(
+                cell=cell(resource, key.attributes, key.values) if key else None, aspects=frozenset({MADE})
+            )
+        fault = PreconditionFailed(
+            message="The item has changed: it is not as ifMatch asks for."
+            if by_match and row is not None
+            else "ifMatch asks for an item, and there is none."
+            if by_match
+            else "The item is one that ifNoneMatch rules out.",
+            pointer="/ifMatch" if by_match else "/ifNoneMatch",
+        )
+        verdict = Verdict(fault=fault, groups=((need,),))
+        return _Refusal(verdicts=[verdict], item=row, precondition=False, wants_current=row is not None)
+
+    def _exists(self, operation: Operation, row: Row) -> _Refusal:
+        resource = operation.resource
+        need = Need(cell=cell(resource, resource.key, row.key), aspects=frozenset({REMOVED}))
+        fault = conflict(operation, resource.key).at("/path")
+        return _Refusal(verdicts=[Verdict(fault=fault, groups=((need,),))])
+
+    def _named_by_payload(self, resource: Resource, values: Values) -> Row | None | _Refusal:
+        """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
+        if all(values.get(name) is not None for name in resource.key):
+            return self._rows.by_key(resource, [values[name] for name in resource.key])
+        found: dict[object, Row] = {}
+        for unique in resource.unique_keys:
+            if all(values.get(name) is not None for name in unique.attributes):
+                row = self._rows.by_values(resource, unique.attributes, [values[name] for name in unique.attributes])
+                if row is not None:
+                    found[row.key] = row
+        if len(found) <= 1:
+            return next(iter(found.values()), None)
+        groups = tuple(
+            (Need(cell=cell(resource, resource.key, row.key), aspects=frozenset({REMOVED, *resource.attributes})),)
+            for row in found.values()
+        )
+        return _Refusal(verdicts=[Verdict(fault=rules.several_items(resource), groups=groups)])
+
+    # --- writes
+
+    def _create(self, operation: Operation, location: Location, values: Values) -> Done | _Refusal:
+        resource = operation.resource
+        faults = rules.creation_faults(operation, values)
+        if faults:  # only an UPSERT gets here with any: whether it creates is known now
+            key = location.key
+            groups = ((Need(cell=cell(resource, key.attributes, key.values), aspects=frozenset({MADE})),),) if key else ()
+            return _Refusal(verdicts=[Verdict(fault=fault, groups=groups) for fault in faults])
+        values = rules.with_defaults(resource, values)
+        if resource.validate is not None:
+            checked = resource.validate(values, True)  # noqa: FBT003  # a callable's type has no names
+            if not isinstance(checked, Mapping):
+                return _Refusal(verdicts=[Verdict(fault=_placed(operation, fault)) for fault in checked])
+            values = checked
+        try:
+            row = self._in_savepoint(operation, lambda: self._rows.insert(resource, values))
+        except StatementRefused as refused:
+            if refused.violation is Violation.UNIQUE and self._was_raced(operation, location, values):
+                raise Retry from refused
+            attempt = Attempt(operation=operation, values=values)
+            return _Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt, refused))
+        except Unstorable as reason:
+            return _Refusal(verdicts=[Verdict(fault=_unstorable(operation, reason))])
+        self._deferred.written(operation, row)
+        return Done(index=operation.index, status=201, row=row)
+
+    def _was_raced(self, operation: Operation, location: Location, values: Values) -> bool:
+        """Whether another transaction has made the item since we looked: the second look decides."""
+        if operation.verb is not Verb.UPSERT and operation.if_none_match is None:
+            return False
+        if location.key is not None:
+            return self._rows.by_values(operation.resource, location.key.attributes, location.key.values) is not None
+        return self._named_by_payload(operation.resource, values) is not None
+
+    def _change(
+        self, operation: Operation, row: Row, changes: Values, defaults: Iterable[str]
+    ) -> Done | _Refusal:
+        resource = operation.resource
+        changes = rules.with_update_values(resource, row, changes)
+        if resource.validate is not None:
+            checked = resource.validate({**row.values, **changes}, False)  # noqa: FBT003  # a callable's type has no names
+            if not isinstance(checked, Mapping):
+                return self._refuse_validation(operation, row, checked)
+            changes = {
+                name: value for name, value in checked.items() if name in changes or value != row.values.get(name)
+            }
+        try:
+            after = self._in_savepoint(operation, lambda: self._rows.update(row, changes, tuple(defaults)))
+        except StatementRefused as refused:
+            attempt = Attempt(operation=operation, values={**row.values, **changes}, before=row)
+            return _Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt, refused))
+        except Unstorable as reason:
+            return _Refusal(verdicts=[Verdict(fault=_unstorable(operation, reason))])
+        self._deferred.written(operation, after, before=row)
+        return Done(index=operation.index, status=200, row=after)
+
+    def _refuse_validation(self, operation: Operation, row: Row, faults: Sequence[Fault]) -> _Refusal:
+        """A model's validator sees the merged row: what this part does not give, another part may have a say in."""
+        others = frozenset(operation.resource.attributes) - set(operation.values)
+        need = Need(cell=cell(operation.resource, operation.resource.key, row.key), aspects=others)
+        verdicts = []
+        for fault in faults:
+            own = fault.attributes and set(fault.attributes) <= set(operation.values)
+            verdicts.append(Verdict(fault=_placed(operation, fault), groups=() if own else ((need,),)))
+        return _Refusal(verdicts=verdicts)
+
+    def _delete(self, operation: Operation, row: Row) -> Done | _Refusal:
+        try:
+            self._in_savepoint(operation, lambda: self._rows.delete(row))
+        except StatementRefused as refused:
+            return _Refusal(verdicts=diagnose_delete(self._rows, self._catalog, operation, row, refused))
+        self._deferred.deleted(operation, row)
+        return Done(index=operation.index, status=204, row=row)
+
+    def _in_savepoint(self, operation: Operation, write: Callable[[], T]) -> T:
+        transaction = self._rows.transaction
+        transaction.savepoint(_SAVEPOINT)
+        try:
+            result = write()
+        except StatementRefused as refused:
+            if refused.transaction_lost:
+                raise TransactionLost(operation.index, (rules.refused_by_database(),)) from refused
+            transaction.rollback_to(_SAVEPOINT)
+            transaction.release(_SAVEPOINT)
+            raise
+        except Unstorable:
+            transaction.release(_SAVEPOINT)
+            raise
+        transaction.release(_SAVEPOINT)
+        return result
+
+
+def _existing(row: Row | None) -> Row:
+    assert row is not None  # noqa: S101  # absence is dealt with before
+    return row
+
+
+def _placed(operation: Operation, fault: Fault) -> Fault:
+    return fault.at(operation.pointer(fault.attributes[0]) if fault.attributes else operation.payload_pointer)
+
+
+def _unstorable(operation: Operation, reason: Unstorable) -> Fault:
+    return InvalidValue(
+        message=str(reason), pointer=operation.pointer(reason.attribute), attributes=(reason.attribute,)
+    )

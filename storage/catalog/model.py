@@ -1,0 +1,168 @@
+"""The catalog: all resources with their attributes, keys, constraints and relations. Built once at start, immutable."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from storage.catalog.types import Value, ValueType
+from storage.errors import Fault
+
+Values = Mapping[str, Value]  # attribute name -> value
+
+
+class Generation(Enum):
+    """When the database makes an attribute's value itself."""
+
+    NEVER = "never"
+    WHEN_ABSENT = "when absent"  # serial, identity by default, SQLite's rowid
+    ALWAYS = "always"  # generated columns, identity always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One column, as clients see it."""
+
+    name: str
+    column: str
+    type: ValueType
+    sql_type: str  # as the database declares it, without length or precision
+    nullable: bool = True
+    generation: Generation = Generation.NEVER
+    read_only: bool = False
+    default_sql: str | None = None  # the database's default, as the database writes it
+    default: Callable[[], Value] | None = None  # the model's default
+    on_update: Callable[[], Value] | None = None  # the model's value for each update that does not give one
+    description: str | None = None
+    former_names: tuple[str, ...] = ()
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a CREATE that leaves it out still gives it a value other than null."""
+        return self.generation is not Generation.NEVER or self.default_sql is not None or self.default is not None
+
+    @property
+    def required(self) -> bool:
+        """Whether a CREATE must give it."""
+        return not self.nullable and not self.has_default and not self.read_only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniqueKey:
+    """Attributes whose values together, none of them null, belong to one item at most."""
+
+    attributes: tuple[str, ...]
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    """Attributes that hold the key values of an item of the target resource."""
+
+    attributes: tuple[str, ...]
+    target: str  # the type name of the resource that is pointed at
+    target_attributes: tuple[str, ...]
+    deferred: bool = False
+    on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: the delete is refused
+    on_update: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What the database may name when it refuses a row: the constraint's name or text, and its attributes."""
+
+    name: str
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A way from an item to others: to one (its own foreign key) or to many (another resource's foreign key)."""
+
+    name: str
+    many: bool
+    target: str  # type name
+    foreign_key: ForeignKey
+
+    @property
+    def here(self) -> tuple[str, ...]:
+        """The attributes of the item that the relation starts from."""
+        return self.foreign_key.target_attributes if self.many else self.foreign_key.attributes
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """The attributes of the items that the relation leads to, in the order of `here`."""
+        return self.foreign_key.attributes if self.many else self.foreign_key.target_attributes
+
+
+Validator = Callable[[Values, bool], Values | tuple[Fault, ...]]
+"""(all values known of a row, whether it is new) -> the values to write, or what is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One kind of thing that the API serves: a table or a view."""
+
+    name: str  # the GraphQL type
+    collection: str  # the path segment and root field of all its items
+    field: str  # the root field of one item
+    table: str
+    schema: str | None = None
+    attributes: Mapping[str, Attribute]
+    key: tuple[str, ...]  # empty: no key, no items, only a collection to read
+    unique_keys: tuple[UniqueKey, ...] = ()  # other than the key
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    relations: Mapping[str, Relation]
+    constraints: tuple[Constraint, ...] = ()  # checks, and unique constraints that are no unique key
+    read_only: bool = False
+    version: str | None = None  # the attribute that counts versions
+    next_version: Callable[[Value], Value] | None = None
+    validate: Validator | None = None
+    description: str | None = None
+    former_collections: tuple[str, ...] = ()
+    deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
+
+    def __repr__(self) -> str:
+        return f"Resource({self.name})"
+
+    def attribute(self, name: str) -> Attribute | None:
+        """Find an attribute by its name, or a former one."""
+        found = self.attributes.get(name)
+        if found is None:
+            found = next((each for each in self.attributes.values() if name in each.former_names), None)
+        return found
+
+    def unique_key_of(self, attributes: frozenset[str]) -> tuple[str, ...] | None:
+        """Find the key, or the unique key, that has exactly these attributes."""
+        keys = (self.key, *(unique.attributes for unique in self.unique_keys))
+        return next((key for key in keys if key and frozenset(key) == attributes), None)
+
+    @property
+    def writable(self) -> bool:
+        """Whether any part may change its items."""
+        return not self.read_only and bool(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """All resources by type name, in the order in which batches lock them."""
+
+    resources: Mapping[str, Resource]
+    notices: tuple[str, ...] = ()  # what is left out, or served otherwise than the database has it, and why
+    collections: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
+    referenced_by: Mapping[str, tuple[tuple[Resource, ForeignKey], ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_collection = {resource.collection: resource for resource in self.resources.values()}
+        for resource in self.resources.values():
+            for former in resource.former_collections:
+                by_collection.setdefault(former, resource)
+        referenced_by: dict[str, list[tuple[Resource, ForeignKey]]] = {name: [] for name in self.resources}
+        for resource in self.resources.values():
+            for foreign_key in resource.foreign_keys:
+                referenced_by[foreign_key.target].append((resource, foreign_key))
+        object.__setattr__(self, "collections", by_collection)
+        object.__setattr__(self, "referenced_by", {name: tuple(keys) for name, keys in referenced_by.items()})
+
+    def target_of(self, relation: Relation | ForeignKey) -> Resource:
+        """Find the resource that a relation or a foreign key leads to."""
+        return self.resources[relation.target]

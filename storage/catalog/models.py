@@ -1,0 +1,191 @@
+"""SQLModel classes as a source of the catalog: names, types, defaults, relationships and validators."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+from sqlmodel import SQLModel
+
+from storage.catalog.model import Validator, Values
+from storage.catalog.naming import camel
+from storage.catalog.types import Value
+from storage.errors import Fault, InvalidValue
+
+_MODEL_PREFIX = "Value error, "  # pydantic puts it before what a validator says
+_PLAIN = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, list, dict)  # datetime is a date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRelation:
+    """A `Relationship` that follows one foreign key."""
+
+    name: str
+    many: bool
+    target_table: str
+    columns: tuple[str, ...]  # of the foreign key, on the table that has it
+    target_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One SQLModel table class, as the catalog asks about it."""
+
+    name: str
+    table: str
+    columns: Mapping[str, sa.Column[Any]]
+    fields: Mapping[str, str]  # column -> the class's own name for it
+    descriptions: Mapping[str, str]
+    description: str | None
+    relations: tuple[ModelRelation, ...]
+    many_to_many: tuple[str, ...]  # relationships over a link table: served as the link table's own resource
+    version_column: str | None
+    next_version: Callable[[Value], Value] | None
+    class_: type[SQLModel]
+
+
+def models_of(module: ModuleType) -> tuple[type[SQLModel], ...]:
+    """Find the table classes in a module's namespace, in the order in which they stand there."""
+    found = (
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, SQLModel) and "__table__" in vars(each)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def read_models(classes: Iterable[type[SQLModel]]) -> tuple[Model, ...]:
+    """Read table classes into plain values."""
+    return tuple(_read(each) for each in classes)
+
+
+def _read(class_: type[SQLModel]) -> Model:
+    mapper: Mapper[Any] = sa.inspect(class_)
+    table = mapper.local_table
+    assert isinstance(table, sa.Table)  # noqa: S101  # a SQLModel table class maps a table, never a join
+    fields = {column.name: key for key, column in mapper.columns.items()}
+    relations, links = [], []
+    for relationship in mapper.relationships:
+        if relationship.direction is RelationshipDirection.MANYTOMANY:
+            links.append(relationship.key)
+        elif not relationship.viewonly:
+            relations.append(_relation(relationship))
+    version = mapper.version_id_col
+    generator = mapper.version_id_generator
+    return Model(
+        name=class_.__name__,
+        table=table.name,
+        columns={column.name: column for column in table.columns},
+        fields=fields,
+        descriptions={
+            column: info.description
+            for column, name in fields.items()
+            if (info := class_.model_fields.get(name)) is not None and info.description
+        },
+        description=_own_doc(class_),
+        relations=tuple(relations),
+        many_to_many=tuple(links),
+        version_column=None if version is None else version.name,
+        next_version=generator if version is not None and callable(generator) else None,
+        class_=class_,
+    )
+
+
+def _own_doc(class_: type[SQLModel]) -> str | None:
+    doc = vars(class_).get("__doc__")
+    return doc.strip() if isinstance(doc, str) and doc.strip() else None
+
+
+def _relation(relationship: RelationshipProperty[Any]) -> ModelRelation:
+    many = relationship.direction is RelationshipDirection.ONETOMANY
+    pairs = [
+        (remote, local) if many else (local, remote)
+        for local, remote in relationship.local_remote_pairs or ()
+    ]
+    target = relationship.mapper.local_table
+    return ModelRelation(
+        name=camel(relationship.key),
+        many=many,
+        target_table=str(target.description),
+        columns=tuple(column.name for column, _ in pairs),
+        target_columns=tuple(column.name for _, column in pairs),
+    )
+
+
+def default_of(model: Model, column: str) -> Callable[[], Value] | None:
+    """Find what the model, not the database, gives a column that a CREATE leaves out: its field's or its column's."""
+    info = model.class_.model_fields.get(model.fields.get(column, ""))
+    if info is not None and not info.is_required() and not info.default_factory_takes_validated_data:
+        if info.default_factory is not None or info.default is not None:
+            return lambda: to_value(info.get_default(call_default_factory=True), model.columns[column].type)
+    return column_default(model.columns[column], "default")
+
+
+def column_default(column: sa.Column[Any], key: str) -> Callable[[], Value] | None:
+    """Find the value that SQLAlchemy's `default` or `onupdate` would give; None for one that is an SQL expression."""
+    default = getattr(column, key)
+    if default is None or default.is_sequence or default.is_clause_element:
+        return None
+    if default.is_callable:
+        return lambda: to_value(default.arg(None), column.type)
+    return lambda: to_value(default.arg, column.type)
+
+
+def to_value(value: Any, type_: sa.types.TypeEngine[Any]) -> Value:
+    """Turn what a model holds into a value: members of enums into their labels, other objects into their text."""
+    if isinstance(value, Enum) and isinstance(type_, sa.Enum):
+        return next(label for label, member in _members(type_).items() if member is value)
+    return value if value is None or isinstance(value, _PLAIN) else str(value)
+
+
+def _members(type_: sa.Enum) -> dict[str, Enum]:
+    """Pair labels with members, in the order that SQLAlchemy gives both."""
+    members = type_.enum_class.__members__.values() if type_.enum_class is not None else ()
+    return dict(zip(type_.enums, members, strict=False))
+
+
+def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
+    """Make the function that runs a model's own validators on a row.
+
+    `attribute_names` leads from the model's fields to the attributes of the resource.
+    """
+    types = {model.fields[name]: column.type for name, column in model.columns.items() if name in model.fields}
+    enums = {name: _members(type_) for name, type_ in types.items() if isinstance(type_, sa.Enum)}
+
+    def validate(values: Values, new: bool) -> Values | tuple[Fault, ...]:  # noqa: FBT001  # a callable's type has no names
+        data = {name: values[attribute] for name, attribute in attribute_names.items() if attribute in values}
+        data |= {name: members[data[name]] for name, members in enums.items() if data.get(name) in members}
+        try:
+            instance = model.class_.model_validate(data)
+        except ValidationError as error:
+            faults = tuple(_fault(each, attribute_names) for each in error.errors() if not _is_made_later(each))
+            return faults or values
+        made = {
+            attribute: to_value(getattr(instance, name), types[name])
+            for name, attribute in attribute_names.items()
+            if attribute in values or (new and getattr(instance, name) is not None)
+        }
+        return {**values, **made}
+
+    return validate
+
+
+def _is_made_later(error: Any) -> bool:
+    """A field that is missing is either made by the database or reported as REQUIRED already."""
+    return bool(error["type"] == "missing")
+
+
+def _fault(error: Any, attribute_names: Mapping[str, str]) -> Fault:
+    place = error["loc"]
+    name = attribute_names.get(str(place[0])) if place else None
+    message = error["msg"].removeprefix(_MODEL_PREFIX)
+    if name is None:
+        return InvalidValue(message=message)
+    return InvalidValue(message=f"{name}: {message}", attributes=(name,))

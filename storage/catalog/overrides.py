@@ -1,0 +1,36 @@
+"""What an operator says about names, hiding and types: the `[resources.…]` tables of partwise.toml, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class CatalogError(Exception):
+    """The catalog cannot be built as asked for. The text says which name or setting is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeOverride:
+    """One column's settings."""
+
+    name: str | None = None
+    former_name: str | None = None  # also served, deprecated
+    hidden: bool = False
+    read_only: bool = False
+    type: str | None = None  # a scalar's name; for SQLite, whose columns hold anything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceOverride:
+    """One table's settings."""
+
+    name: str | None = None
+    collection: str | None = None
+    former_collection: str | None = None  # also served, deprecated
+    hidden: bool = False
+    read_only: bool = False
+    version: str | None = None  # the column that counts versions
+    attributes: Mapping[str, AttributeOverride] = field(default_factory=dict)  # by column
+    relations: Mapping[str, str] = field(default_factory=dict)  # derived name -> own name
+
+
+Overrides = Mapping[str, ResourceOverride]  # by table name

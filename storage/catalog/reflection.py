@@ -1,0 +1,203 @@
+"""What a database has: its tables and views with all that the catalog asks about, as plain values."""
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedForeignKeyConstraint
+from sqlalchemy.engine.reflection import ObjectKind
+
+# Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
+SQLITE_TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
+    "BOOL": sa.BOOLEAN,
+    "JSONB": sa.JSON,
+    "UUID": sa.UUID,
+    "BYTEA": sa.LargeBinary,
+    "INT2": sa.SmallInteger,
+    "INT8": sa.BigInteger,
+    "TINYINT": sa.SmallInteger,
+    "NCHAR": sa.NCHAR,
+    "DECIMAL_TEXT": sa.Numeric,
+}
+_SQLITE_AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedConstraint:
+    """A constraint as the database names it when it refuses a row."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """One table or view of a database."""
+
+    name: str
+    schema: str | None = None
+    is_view: bool = False
+    columns: tuple[ReflectedColumn, ...]
+    sql_types: Mapping[str, str]  # column -> its type, without length or precision
+    primary_key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ReflectedForeignKeyConstraint, ...] = ()
+    constraints: tuple[NamedConstraint, ...] = ()  # checks, exclusions, foreign keys, partial and expression indexes
+    deferred: frozenset[tuple[str, ...]] = frozenset()  # column tuples whose unique or foreign key waits for COMMIT
+    rowid_key: bool = False  # SQLite: the key is the rowid, made by the database where it is not given
+    comment: str | None = None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What one database says beyond SQLAlchemy's reflection."""
+
+    sql_types: dict[str, dict[str, str]] = field(default_factory=dict)
+    constraints: dict[str, list[NamedConstraint]] = field(default_factory=dict)
+    deferred: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: every key of the table
+    rowid_keys: set[str] = field(default_factory=set)
+
+
+def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
+    """Read the tables and views of the connection's own schema, in the order of their names."""
+    inspector = sa.inspect(connection)
+    with warnings.catch_warnings():
+        # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
+        warnings.simplefilter("ignore", sa.exc.SAWarning)
+        columns = inspector.get_multi_columns(kind=ObjectKind.ANY)
+        keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
+        uniques = inspector.get_multi_unique_constraints(kind=ObjectKind.TABLE)
+        indexes = inspector.get_multi_indexes(kind=ObjectKind.TABLE)
+        foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
+        checks = inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
+        comments = (
+            inspector.get_multi_table_comment(kind=ObjectKind.ANY) if connection.dialect.supports_comments else {}
+        )
+    gather = _gather_sqlite if connection.dialect.name == "sqlite" else _gather_postgresql
+    gathered = gather(connection, {name: [column["name"] for column in found] for (_, name), found in columns.items()})
+    tables = []
+    for table in sorted(columns, key=lambda key: key[1]):
+        name = table[1]
+        names = [column["name"] for column in columns[table]]
+        whole = [index for index in indexes.get(table, ()) if index["unique"] and _is_whole(index)]
+        unique = [
+            *(tuple(constraint["column_names"]) for constraint in uniques.get(table, ())),
+            *(tuple(str(column) for column in index["column_names"]) for index in whole),
+        ]
+        own_keys = tuple(_complete(key, keys, table) for key in foreign_keys.get(table, ()))
+        own_keys = tuple(sorted(own_keys, key=lambda key: [names.index(each) for each in key["constrained_columns"]]))
+        deferred = gathered.deferred.get(name, set())
+        all_keys = {*unique, *(tuple(key["constrained_columns"]) for key in own_keys)}
+        tables.append(
+            TableFacts(
+                name=name,
+                is_view=table not in keys,
+                columns=tuple(columns[table]),
+                sql_types=gathered.sql_types[name],
+                primary_key=tuple(keys[table]["constrained_columns"]) if table in keys else (),
+                unique=tuple(dict.fromkeys(unique)),
+                foreign_keys=own_keys,
+                constraints=(
+                    *gathered.constraints.get(name, ()),
+                    *(
+                        NamedConstraint(name=check["name"] or text, columns=mentioned(text, names))
+                        for check in checks.get(table, ())
+                        for text in [check["sqltext"]]
+                    ),
+                ),
+                deferred=frozenset(all_keys if deferred is None else deferred & all_keys),
+                rowid_key=name in gathered.rowid_keys,
+                comment=comments.get(table, {"text": None})["text"],
+            )
+        )
+    return tuple(tables)
+
+
+def mentioned(text: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Say which columns an SQL expression mentions; string literals do not count."""
+    bare = re.sub(r"'(?:[^']|'')*'", "''", text)
+    return tuple(
+        column for column in columns if re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$(])", bare, re.IGNORECASE)
+    )
+
+
+def _is_whole(index: Any) -> bool:
+    """Whether a unique index holds for all rows, and over columns only."""
+    options = index.get("dialect_options", {})
+    partial = any(key.endswith("_where") and options[key] is not None for key in options)
+    return not partial and not index.get("expressions") and None not in index["column_names"]
+
+
+def _complete(key: ReflectedForeignKeyConstraint, keys: Mapping[Any, Any], table: Any) -> ReflectedForeignKeyConstraint:
+    """Name the target columns of a foreign key that leaves them out: they are the target's primary key."""
+    if key["referred_columns"]:
+        return key
+    target = keys.get((table[0], key["referred_table"]))
+    return {**key, "referred_columns": list(target["constrained_columns"]) if target else []}
+
+
+def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> _Gathered:
+    gathered = _Gathered()
+    without_rowid = {row[1] for row in connection.exec_driver_sql("PRAGMA table_list") if row[4]}
+    for name in columns:
+        quoted = name.replace('"', '""')
+        rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
+        gathered.sql_types[name] = {row[1]: row[2] for row in rows}
+        key = [row for row in rows if row[5]]
+        if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
+            gathered.rowid_keys.add(name)
+    for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        if kind == "table" and sql and re.search(r"INITIALLY\s+DEFERRED", sql, re.IGNORECASE):
+            gathered.deferred[table] = None  # which of them SQLite does not tell
+        if kind == "index" and sql and table in columns and re.match(r"CREATE\s+UNIQUE", sql, re.IGNORECASE):
+            text = sql[sql.index("(") :]
+            constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
+            gathered.constraints.setdefault(table, []).append(constraint)
+    return gathered
+
+
+_POSTGRESQL_TYPES = """
+SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_POSTGRESQL_CONSTRAINTS = """
+SELECT c.relname, k.conname, k.condeferred,
+       array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS n (number, place)
+             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+"""
+_POSTGRESQL_INDEXES = """
+SELECT t.relname, i.relname, pg_get_indexdef(i.oid)
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+WHERE t.relnamespace = current_schema()::regnamespace AND x.indisunique
+"""
+
+
+def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> _Gathered:
+    gathered = _Gathered()
+    for table, column, sql_type in connection.exec_driver_sql(_POSTGRESQL_TYPES):
+        gathered.sql_types.setdefault(table, {})[column] = sql_type
+    named = set()
+    for table, name, deferred, key in connection.exec_driver_sql(_POSTGRESQL_CONSTRAINTS):
+        named.add((table, name))
+        gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=tuple(key)))
+        if deferred:
+            waiting = gathered.deferred.setdefault(table, set())
+            if waiting is not None:
+                waiting.add(tuple(key))
+    for table, name, definition in connection.exec_driver_sql(_POSTGRESQL_INDEXES):
+        if (table, name) not in named:
+            text = definition[definition.index("(") :]
+            constraint = NamedConstraint(name=name, columns=mentioned(text, columns.get(table, ())))
+            gathered.constraints.setdefault(table, []).append(constraint)
+    return gathered
+
+
+def is_aware(sql_type: str) -> bool:
+    """Whether a type that SQLite's users wrote names instants."""
+    return _SQLITE_AWARE.fullmatch(sql_type) is not None

@@ -1,0 +1,146 @@
+"""The types of values, as all databases share them, and the values themselves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+
+class ExactFloat(float):
+    """A JSON number with a fraction or an exponent that remembers its digits, so that a Decimal never is a float."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> "ExactFloat":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """Stands for what an existing database holds against its own type: an error of that field, not of the request."""
+
+    reason: str
+
+
+Value = None | bool | int | float | Decimal | str | bytes | date | time | datetime | UUID | Sequence["Value"] | Json | Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integer:
+    """A whole number of 16, 32 or 64 bits, signed."""
+
+    bits: Literal[16, 32, 64] = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Float:
+    """A binary floating-point number (IEEE 754), single or double."""
+
+    bits: Literal[32, 64] = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numeric:
+    """An exact decimal: `precision` digits in all, `scale` of them after the point; None is unlimited."""
+
+    precision: int | None = None
+    scale: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boolean:
+    """True or false."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Characters; `padded` is PostgreSQL's char(n), where trailing blanks mean nothing."""
+
+    max_length: int | None = None  # characters
+    padded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    """Bytes."""
+
+    max_length: int | None = None  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Date:
+    """A day of the Gregorian calendar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """A time of day without zone; `precision` is the digits of its seconds' fraction."""
+
+    precision: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateTime:
+    """A date and time; `aware` is an instant, kept in UTC; otherwise a clock's reading without zone."""
+
+    aware: bool = False
+    precision: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uuid:
+    """A UUID (RFC 9562)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enumeration:
+    """One of the labels."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonDocument:
+    """Any JSON value but null, which is the database's own null."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Array:
+    """A list of one dimension."""
+
+    of: "ValueType"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opaque:
+    """A type that only the database understands (inet, interval, tsvector …): served as the database writes it."""
+
+
+ValueType = (
+    Integer
+    | Float
+    | Numeric
+    | Boolean
+    | Text
+    | Bytes
+    | Date
+    | Time
+    | DateTime
+    | Uuid
+    | Enumeration
+    | JsonDocument
+    | Array
+    | Opaque
+)

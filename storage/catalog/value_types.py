@@ -1,0 +1,93 @@
+"""From the types of SQLAlchemy to the types of values."""
+
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+
+from storage.catalog.types import (
+    Array,
+    Boolean,
+    Bytes,
+    Date,
+    DateTime,
+    Enumeration,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Opaque,
+    Text,
+    Time,
+    Uuid,
+    ValueType,
+)
+
+Dialect = Literal["sqlite", "postgresql"]
+
+_MICROSECONDS = 6  # digits that both databases and Python keep of a second
+
+
+def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:
+    """Say which values a column of this SQLAlchemy type holds; None where only its own Python code could tell."""
+    if isinstance(type_, sa.types.TypeDecorator):
+        if not isinstance(type_, AutoString | UTCDateTime):
+            return None
+        type_ = type_.impl_instance
+    if isinstance(type_, postgresql.DOMAIN):
+        return value_type(type_.data_type, dialect)
+    if isinstance(type_, sa.Enum):
+        return Enumeration(name=type_.name or "", labels=tuple(str(label) for label in type_.enums))
+    if isinstance(type_, sa.ARRAY):
+        element = value_type(type_.item_type, dialect)
+        return Opaque() if element is None or isinstance(element, Opaque | Array) else Array(of=element)
+    return _scalar(type_, dialect)
+
+
+def _scalar(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:  # noqa: PLR0915 a table of types
+    match type_:
+        case sa.Boolean():
+            return Boolean()
+        case sa.SmallInteger():
+            return Integer(bits=16)
+        case sa.BigInteger():
+            return Integer(bits=64)
+        case sa.Integer():
+            return Integer(bits=32)
+        case sa.Float():
+            single = dialect == "postgresql" and isinstance(type_, sa.REAL)
+            return Float(bits=32 if single else 64)
+        case sa.Numeric():
+            return Numeric(precision=type_.precision, scale=_scale(type_))
+        case sa.CHAR() if dialect == "postgresql":
+            return Text(max_length=type_.length or 1, padded=True)
+        case postgresql.CITEXT():
+            return Text()
+        case sa.String():
+            return Text(max_length=type_.length)
+        case sa.LargeBinary() | sa.BINARY() | sa.VARBINARY():
+            return Bytes(max_length=type_.length if dialect == "sqlite" else None)
+        case sa.Date():
+            return Date()
+        case sa.Time():
+            return Opaque() if type_.timezone else Time(precision=_precision(type_))
+        case sa.DateTime():
+            return DateTime(aware=type_.timezone, precision=_precision(type_))
+        case sa.Uuid():
+            return Uuid()
+        case sa.JSON():
+            return JsonDocument()
+        case sa.Interval() | sa.PickleType():
+            return Opaque() if dialect == "postgresql" else None
+        case _:
+            return Opaque()
+
+
+def _scale(type_: sa.Numeric[object]) -> int | None:
+    return type_.scale if type_.scale is not None or type_.precision is None else 0
+
+
+def _precision(type_: sa.Time | sa.DateTime) -> int:
+    precision = getattr(type_, "precision", None)  # PostgreSQL's TIME and TIMESTAMP have one
+    return _MICROSECONDS if precision is None else int(precision)

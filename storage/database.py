@@ -1,0 +1,381 @@
+"""Engines, connections and transactions; and the one place where driver errors become our own.
+
+Transactions hold what they promise: the driver's own transaction handling is switched off (Python's for SQLite loses
+acknowledged writes and breaks savepoints), every BEGIN, SAVEPOINT and COMMIT is written here, and a COMMIT that the
+database turned into a rollback is found out.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+from storage.catalog.reflection import SQLITE_TYPE_NAMES
+from storage.errors import OutcomeUnknown, RequestError, TimedOut, Unavailable
+from storage.statements import postgresql
+
+Params = Sequence[Any]
+
+_OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
+
+
+class DatabaseError(Exception):
+    """The database cannot be served as it is. The text is for the operator."""
+
+
+class Retry(Exception):  # noqa: N818  # it is no error: the transaction is to be run again
+    """Another transaction was in the way (40001, 40P01): everything is to be run again from the start."""
+
+
+class Violation(Enum):
+    """Which kind of rule a statement broke."""
+
+    UNIQUE = "unique"
+    FOREIGN_KEY = "foreign key"
+    NOT_NULL = "not null"
+    CHECK = "check"
+    VALUE = "value"
+    OTHER = "other"  # a trigger, a domain, a policy
+
+
+@dataclass(slots=True)
+class StatementRefused(Exception):  # noqa: N818  # named for what happened
+    """The database refused one statement; the transaction can go on from its last savepoint."""
+
+    violation: Violation
+    constraint: str | None = None  # its name, or on SQLite a check's text
+    columns: tuple[str, ...] = ()
+    domain: str | None = None
+    transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a statement gave back."""
+
+    rows: Sequence[tuple[Any, ...]]
+    count: int
+
+
+class Transaction:
+    """One transaction on one connection. Not for use by two threads at a time."""
+
+    def __init__(self, connection: PoolProxiedConnection, dialect: Literal["sqlite", "postgresql"]) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self.statements = 0  # how many were sent: what the tests count
+
+    def execute(self, sql: str, params: Params | None = None) -> Result:
+        """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
+        self.statements += 1
+        try:
+            cursor = self._connection.cursor()
+            if self._dialect == "sqlite":
+                cursor.execute(sql, params or ())
+            else:
+                cursor.execute(sql, params)
+            rows = cursor.fetchall() if cursor.description else []
+            return Result(rows=rows, count=cursor.rowcount)
+        except sqlite3.Error as error:
+            raise _from_sqlite(error, lost=not self._is_open()) from error
+        except psycopg.Error as error:
+            raise _from_postgresql(error) from error
+
+    def savepoint(self, name: str) -> None:
+        """Mark a point to roll back to."""
+        self.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        """Forget the point, keep what was done since."""
+        self.execute(f"RELEASE SAVEPOINT {name}")
+
+    def rollback_to(self, name: str) -> None:
+        """Undo what was done since the point; the point and all locks stay."""
+        self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+
+    def commit(self) -> None:
+        """Commit, and make sure that it was one. Raises `OutcomeUnknown` where nobody can tell."""
+        if not self._is_open():
+            raise Unavailable("The database ended the transaction before it was committed. Nothing was written.")
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _from_sqlite(error, lost=False) from error
+        except psycopg.Error as error:
+            refused = _from_postgresql(error)
+            if isinstance(refused, Unavailable):
+                raise OutcomeUnknown(
+                    "The connection to the database was lost during COMMIT: the batch is written whole or not at all."
+                ) from error
+            raise refused from error
+        status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's: ROLLBACK after an aborted transaction
+        if status != "COMMIT":
+            raise Unavailable("The database rolled the transaction back at COMMIT. Nothing was written.")
+
+    def rollback(self) -> None:
+        """Undo everything. A connection that is lost has done so already."""
+        if self._is_open():
+            try:
+                self._connection.cursor().execute("ROLLBACK")
+            except (sqlite3.Error, psycopg.Error):
+                self._connection.invalidate()
+
+    def _is_open(self) -> bool:
+        driver = self._connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            return driver.in_transaction
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # the only two drivers
+        return driver.info.transaction_status in {
+            psycopg.pq.TransactionStatus.INTRANS,
+            psycopg.pq.TransactionStatus.INERROR,
+            psycopg.pq.TransactionStatus.ACTIVE,
+        }
+
+
+class Database:
+    """A SQLite file or a PostgreSQL database, with its connections."""
+
+    def __init__(self, url: sa.URL, *, connections: int = 8, timeout: float = 30.0) -> None:
+        """Open it. `timeout` in seconds is what one statement, one lock or the wait for a connection may take."""
+        self.url = url
+        self.timeout = timeout
+        self.connections = connections
+        if url.get_backend_name() == "sqlite":
+            self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
+            self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False)
+            self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True)
+        else:
+            self.dialect = "postgresql"
+            self._writer = self._reader = _postgresql_engine(url, connections=connections, timeout=timeout)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine for reflection and DDL."""
+        return self._writer
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Begin a transaction that writes; what is not committed when it ends is rolled back."""
+        begin = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else self._begin("READ COMMITTED")
+        with self._transaction(self._writer, begin) as transaction:
+            yield transaction
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Begin a transaction that reads one snapshot."""
+        begin = "BEGIN" if self.dialect == "sqlite" else self._begin("REPEATABLE READ, READ ONLY")
+        with self._transaction(self._reader, begin) as transaction:
+            yield transaction
+
+    def _begin(self, mode: str) -> str:
+        limit = int(self.timeout * 1_000)  # milliseconds
+        return (
+            f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}; "
+            "SET LOCAL TIME ZONE 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL datestyle = 'ISO'"
+        )
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine, begin: str) -> Iterator[Transaction]:
+        connection = _connect(engine)
+        transaction = Transaction(connection, self.dialect)
+        try:
+            transaction.execute(begin)
+            yield transaction
+        finally:
+            transaction.rollback()
+            connection.close()
+
+    def check(self) -> None:
+        """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
+        if self.dialect == "sqlite" and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
+        with self.write():
+            pass
+
+    def is_ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            with self.read() as transaction:
+                transaction.execute("SELECT 1")
+        except RequestError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def _connect(engine: sa.Engine) -> PoolProxiedConnection:
+    try:
+        return engine.raw_connection()
+    except sa.exc.TimeoutError as error:
+        raise Unavailable("The database is busy. Try again.") from error
+    except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        raise Unavailable("The database cannot be reached. Try again.") from error
+
+
+def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: bool) -> sa.Engine:
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=timeout,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": timeout},
+    )
+    engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
+
+    def set_up(connection: Any, _record: object) -> None:
+        connection.text_factory = _text  # bytes that are no UTF-8 spoil their own field, not the whole row
+        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+
+    sa.event.listen(engine, "connect", set_up)
+    return engine
+
+
+def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.Engine:
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=True,
+        connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout))},
+    )
+
+    def set_up(connection: Any, _record: object) -> None:
+        postgresql.set_up(connection)
+
+    sa.event.listen(engine, "connect", set_up)
+    return engine
+
+
+_text = partial(str, encoding="utf-8", errors="surrogateescape")
+
+
+def parse_url(text: str) -> sa.URL:
+    """Read a database URL, or the path of an SQLite file. Raises `DatabaseError`."""
+    if "://" not in text:
+        text = f"sqlite:///{text}"
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        raise DatabaseError("The database URL cannot be read. It looks like sqlite:///shop.db or postgresql://host/db.") from None
+    backend = url.drivername.split("+")[0]
+    if backend == "postgres":
+        url = url.set(drivername="postgresql")
+    elif backend not in {"sqlite", "postgresql"}:
+        raise DatabaseError(f"{backend!r} is no database that Partwise serves: it takes sqlite and postgresql.")
+    if backend == "sqlite" and (not url.database or url.database == ":memory:"):
+        raise DatabaseError("An SQLite database must be a file: a database in memory is gone with its connection.")
+    return url
+
+
+def check_file(url: sa.URL, *, may_create: bool) -> None:
+    """Make sure that an SQLite file is there and is a database. Raises `DatabaseError`."""
+    if url.get_backend_name() != "sqlite":
+        return
+    path = Path(url.database or "")
+    if not path.exists():
+        if not may_create:
+            raise DatabaseError(f"There is no file {path}. Give --create-tables (with --models) to make one.")
+        if not path.absolute().parent.is_dir():
+            raise DatabaseError(f"There is no folder {path.absolute().parent} to make {path.name} in.")
+    elif path.stat().st_size and path.open("rb").read(16) != b"SQLite format 3\x00":
+        raise DatabaseError(f"{path} is no SQLite database.")
+
+
+_SQLITE_VIOLATIONS = {
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE: Violation.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: Violation.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_ROWID: Violation.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: Violation.FOREIGN_KEY,
+    sqlite3.SQLITE_CONSTRAINT_NOTNULL: Violation.NOT_NULL,
+    sqlite3.SQLITE_CONSTRAINT_CHECK: Violation.CHECK,
+    3091: Violation.VALUE,  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables; not named by Python 3.11
+    sqlite3.SQLITE_MISMATCH: Violation.VALUE,
+    sqlite3.SQLITE_TOOBIG: Violation.VALUE,
+}
+
+
+def _from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
+    """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
+        return error
+    primary = code & 0xFF
+    if primary == sqlite3.SQLITE_CONSTRAINT or code in _SQLITE_VIOLATIONS:
+        _, _, what = str(error).partition(" failed: ")
+        violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
+        if violation is Violation.CHECK or what.startswith("index "):
+            return StatementRefused(violation, constraint=what.removeprefix("index ").strip("'"), transaction_lost=lost)
+        columns = tuple(each.partition(".")[2] for each in what.split(", ")) if what else ()
+        return StatementRefused(violation, columns=columns, transaction_lost=lost)
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return Unavailable("The database is locked by another program. Try again.")
+    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+        return Unavailable("The database cannot be written now. Nothing was written.")
+    if primary == sqlite3.SQLITE_INTERRUPT:
+        return TimedOut("The database took too long. Nothing was written.")
+    return error
+
+
+_POSTGRESQL_VIOLATIONS = {
+    "23505": Violation.UNIQUE,
+    "23P01": Violation.UNIQUE,
+    "23503": Violation.FOREIGN_KEY,
+    "23001": Violation.FOREIGN_KEY,
+    "23502": Violation.NOT_NULL,
+    "23514": Violation.CHECK,
+}
+# Classes of errors that a statement of ours, valid as it is, only gets from a rule that somebody wrote
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_POSTGRESQL_OTHER = ("P0", "09", "27", "44", "42501", "23")
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57P", "58", "25006")
+
+
+def _from_postgresql(error: psycopg.Error) -> Exception:
+    """Translate an error of PostgreSQL by its SQLSTATE."""
+    state = error.sqlstate
+    if state is None:
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return Unavailable("The connection to the database was lost. Nothing was written.") if lost else error
+    if state in {"40001", "40P01"}:
+        return Retry()
+    if state in {"57014", "55P03"}:
+        return TimedOut("The database took too long. Nothing was written.")
+    if state.startswith(_POSTGRESQL_UNAVAILABLE):
+        return Unavailable("The database cannot take the request now. Nothing was written.")
+    diag = error.diag
+    if state in _POSTGRESQL_VIOLATIONS:
+        violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
+        columns = (diag.column_name,) if diag.column_name else ()
+        return StatementRefused(violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name)
+    if state.startswith("22"):
+        return StatementRefused(Violation.VALUE, domain=diag.datatype_name)
+    if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):
+        return StatementRefused(Violation.OTHER)
+    return error
+
+
+def _is_of_a_user(state: str) -> bool:
+    """Whether PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
+    try:
+        psycopg.errors.lookup(state)
+    except KeyError:
+        return True
+    return False

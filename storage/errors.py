@@ -1,0 +1,213 @@
+"""The error catalogue: one class per way to fail, each knowing its code.
+
+Two families. A `Fault` is a value: what is wrong with one part of a batch, of which there may be many at once.
+A `RequestError` is an exception: nothing of the request ran, or everything was rolled back.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar, Self
+
+
+class PartErrorCode(StrEnum):
+    """The codes of part errors, as the contract (docs/contract.md, section 6) lists them."""
+
+    INVALID_PATH = "INVALID_PATH"
+    UNKNOWN_RESOURCE = "UNKNOWN_RESOURCE"
+    OPERATION_NOT_ALLOWED = "OPERATION_NOT_ALLOWED"
+    DUPLICATE_ID = "DUPLICATE_ID"
+    INVALID_PRECONDITION = "INVALID_PRECONDITION"
+    INVALID_REFERENCE = "INVALID_REFERENCE"
+    INVALID_PAYLOAD = "INVALID_PAYLOAD"
+    UNKNOWN_ATTRIBUTE = "UNKNOWN_ATTRIBUTE"
+    READ_ONLY = "READ_ONLY"
+    REQUIRED = "REQUIRED"
+    INVALID_VALUE = "INVALID_VALUE"
+    NOT_FOUND = "NOT_FOUND"
+    PRECONDITION_FAILED = "PRECONDITION_FAILED"
+    CONFLICT = "CONFLICT"
+    MISSING_TARGET = "MISSING_TARGET"
+    STILL_REFERENCED = "STILL_REFERENCED"
+    CHECK_FAILED = "CHECK_FAILED"
+    REFUSED_BY_DATABASE = "REFUSED_BY_DATABASE"
+    FORBIDDEN = "FORBIDDEN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with one part: a sentence for a person, and where in the part as it was sent (RFC 6901)."""
+
+    code: ClassVar[PartErrorCode]
+    status: ClassVar[int]  # as HTTP uses it (RFC 9110)
+
+    message: str
+    pointer: str | None = None
+    attributes: tuple[str, ...] = ()
+
+    def at(self, pointer: str) -> Self:
+        """Give the same fault another place."""
+        return replace(self, pointer=pointer)
+
+
+class InvalidPath(Fault):
+    """The path does not follow the grammar, or its values have the wrong number or type."""
+
+    code, status = PartErrorCode.INVALID_PATH, 400
+
+
+class UnknownResource(Fault):
+    """There is no such collection."""
+
+    code, status = PartErrorCode.UNKNOWN_RESOURCE, 404
+
+
+class OperationNotAllowed(Fault):
+    """The operation is not for this kind of path, or the resource does not take it."""
+
+    code, status = PartErrorCode.OPERATION_NOT_ALLOWED, 405
+
+
+class DuplicateId(Fault):
+    """Two parts share an id."""
+
+    code, status = PartErrorCode.DUPLICATE_ID, 400
+
+
+class InvalidPrecondition(Fault):
+    """A precondition that can mean nothing: an empty list, both null, or one at a collection."""
+
+    code, status = PartErrorCode.INVALID_PRECONDITION, 400
+
+
+class InvalidReference(Fault):
+    """A reference to a part that is unknown, later, or has no item of the right resource."""
+
+    code, status = PartErrorCode.INVALID_REFERENCE, 400
+
+
+class InvalidPayload(Fault):
+    """The payload is no object, given twice, of another resource, or given where none is taken."""
+
+    code, status = PartErrorCode.INVALID_PAYLOAD, 422
+
+
+class UnknownAttribute(Fault):
+    """The resource has no such attribute."""
+
+    code, status = PartErrorCode.UNKNOWN_ATTRIBUTE, 422
+
+
+class ReadOnly(Fault):
+    """The attribute cannot be written."""
+
+    code, status = PartErrorCode.READ_ONLY, 422
+
+
+class Required(Fault):
+    """The attribute must have a value."""
+
+    code, status = PartErrorCode.REQUIRED, 422
+
+
+class InvalidValue(Fault):
+    """The value does not fit the attribute: type, range, length, or the model's own validator."""
+
+    code, status = PartErrorCode.INVALID_VALUE, 422
+
+
+class NotFound(Fault):
+    """There is no such item, or not under that parent."""
+
+    code, status = PartErrorCode.NOT_FOUND, 404
+
+
+class PreconditionFailed(Fault):
+    """The item is not as `ifMatch` / `ifNoneMatch` ask for (RFC 9110, section 13)."""
+
+    code, status = PartErrorCode.PRECONDITION_FAILED, 412
+
+
+class Conflict(Fault):
+    """A unique or exclusion constraint: such an item exists already."""
+
+    code, status = PartErrorCode.CONFLICT, 409
+
+
+class MissingTarget(Fault):
+    """A foreign key points at nothing."""
+
+    code, status = PartErrorCode.MISSING_TARGET, 409
+
+
+class StillReferenced(Fault):
+    """The item is to be deleted, or its key values to be changed, but others point at it."""
+
+    code, status = PartErrorCode.STILL_REFERENCED, 409
+
+
+class CheckFailed(Fault):
+    """A check constraint of the database."""
+
+    code, status = PartErrorCode.CHECK_FAILED, 422
+
+
+class RefusedByDatabase(Fault):
+    """A trigger, a domain or a policy of the database said no."""
+
+    code, status = PartErrorCode.REFUSED_BY_DATABASE, 409
+
+
+class RequestError(Exception):
+    """The whole request failed: nothing ran, or everything was rolled back. The text is for the client."""
+
+    code: ClassVar[str]
+
+
+class BadRequest(RequestError):
+    """The request does not say anything that can be run."""
+
+    code = "BAD_REQUEST"
+
+
+class NoParts(RequestError):
+    """A batch without parts."""
+
+    code = "NO_PARTS"
+
+
+class TooManyParts(RequestError):
+    """More parts than the limit."""
+
+    code = "TOO_MANY_PARTS"
+
+
+class TimedOut(RequestError):
+    """A statement or a lock took longer than the limit."""
+
+    code = "TIMEOUT"
+
+
+class Unavailable(RequestError):
+    """The database cannot be reached, or cannot be written now. Try again later."""
+
+    code = "UNAVAILABLE"
+
+
+class SerializationConflict(RequestError):
+    """Other transactions were in the way, more often than we retry. Try again."""
+
+    code = "SERIALIZATION_CONFLICT"
+
+
+class OutcomeUnknown(RequestError):
+    """The connection was lost during COMMIT: the batch is written whole or not at all, and nobody can tell which."""
+
+    code = "OUTCOME_UNKNOWN"
+
+
+class RefusedAtCommit(RequestError):
+    """A constraint that the database checks at COMMIT, and that belongs to no single part."""
+
+    def __init__(self, code: PartErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # the part code that fits the constraint

@@ -1,0 +1,35 @@
+"""The version of a row.
+
+A resource with a version attribute uses it. Any other has the hash of its content, bound to the resource and the
+key, and keyed with the deployment's secret where there is one: etags for every table, with no change to its schema.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from storage.catalog.model import Resource
+
+_DIGEST_SIZE = 15  # bytes: 120 bits, 20 characters without padding
+MAX_SECRET_LENGTH = blake2b.MAX_KEY_SIZE  # bytes
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=repr)  # dates beyond Python's and other strangers: by their text
+
+
+def content_etag(resource: Resource, raw: Sequence[Any], secret: bytes = b"") -> str:
+    """Hash a row as the driver has read it, all columns in the catalog's order (BLAKE2b, RFC 7693)."""
+    content = (resource.table, *raw)
+    try:
+        encoded = _encoder.encode(content)
+    except (OverflowError, UnicodeEncodeError):  # a JSON number of more than 64 bits; bytes that are no UTF-8
+        encoded = repr(content).encode("utf-8", "backslashreplace")
+    digest = blake2b(encoded, digest_size=_DIGEST_SIZE, key=secret).digest()
+    return urlsafe_b64encode(digest).decode()
+
+
+def version_etag(version: object) -> str:
+    """Write a version attribute's value as an etag: the characters that an etag may not have are written in hex."""
+    return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"_{ord(c):x}_" for c in str(version))

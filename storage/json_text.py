@@ -1,0 +1,50 @@
+"""JSON text, in and out, that loses no digit of a number (RFC 8259)."""
+
+import json
+import math
+from typing import Any, Never
+
+import msgspec
+
+from storage.catalog.types import ExactFloat
+
+
+def _exact(text: str) -> ExactFloat:
+    number = ExactFloat(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON")
+
+
+_decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant)
+
+
+def decode_json(text: str) -> Any:
+    """Read JSON; numbers with a fraction keep their digits. Raises `ValueError` or `RecursionError`."""
+    return _decoder.decode(text)
+
+
+def _encode_exact(value: object) -> msgspec.Raw:
+    if isinstance(value, ExactFloat):
+        return msgspec.Raw(value.text.encode())
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_exact)
+
+
+def encode_json(value: Any) -> str:
+    """Write JSON."""
+    return _encoder.encode(value).decode()
+
+
+def encode_json_bytes(value: Any) -> bytes:
+    """Write JSON in UTF-8. Lone surrogates, which UTF-8 does not have, are written as escapes."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()

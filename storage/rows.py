@@ -1,0 +1,176 @@
+"""The rows of resources inside one transaction: read, written, and each with its version."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage import etags
+from storage.catalog.model import Resource, Values
+from storage.catalog.types import Unreadable, Value
+from storage.database import Database, Result, StatementRefused, Transaction, Violation
+from storage.statements import Order, Page, PostgresqlStatements, SqliteStatements, Statement, Statements
+
+KeyTuple = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row, as it was when it was read."""
+
+    resource: Resource
+    values: Values
+    etag: str
+
+    @property
+    def key(self) -> KeyTuple:
+        """The values of the key, in its order."""
+        return self.of(self.resource.key)
+
+    def of(self, attributes: Iterable[str]) -> KeyTuple:
+        """The values of some attributes, in their order."""
+        return tuple(self.values[name] for name in attributes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPage:
+    """Some rows of a collection, and whether there are more behind them."""
+
+    rows: Sequence[Row]
+    has_more: bool
+
+
+class Rows:
+    """Reads and writes rows in one transaction."""
+
+    def __init__(self, transaction: Transaction, database: Database, secret: bytes = b"") -> None:
+        self.transaction = transaction
+        self.statements = statements_of(database)
+        self._secret = secret
+
+    def by_values(self, resource: Resource, attributes: Sequence[str], values: Sequence[Value]) -> Row | None:
+        """Find the row whose attributes have these values; none of them may be null."""
+        where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
+        found = self._run(self.statements.select(resource, where)).rows
+        return self._row(resource, found[0]) if found else None
+
+    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+        """Find a row by its key."""
+        return self.by_values(resource, resource.key, key)
+
+    def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
+        """Find the rows whose attributes together have one of the tuples of values."""
+        found: list[Row] = []
+        for chunk in self.statements.chunks([each for each in tuples if None not in each]):
+            where = self.statements.among(resource, attributes, chunk)
+            found += [self._row(resource, raw) for raw in self._run(self.statements.select(resource, where)).rows]
+        return found
+
+    def page(self, resource: Resource, filters: Values, order: Sequence[Order], page: Page) -> RowPage:
+        """Read a page of the rows that have these values."""
+        where = self.statements.equal(resource, filters)
+        one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
+        raw = self._run(self.statements.select(resource, where, order=order, page=one_more)).rows
+        rows = [self._row(resource, each) for each in raw[: page.limit]]
+        return RowPage(rows=rows, has_more=len(raw) > len(rows))
+
+    def count(self, resource: Resource, filters: Values) -> int:
+        """Count the rows that have these values."""
+        return int(self._run(self.statements.count(resource, self.statements.equal(resource, filters))).rows[0][0])
+
+    def pages_among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple], page: Page
+    ) -> dict[KeyTuple, RowPage]:
+        """Read a page of children for each of many parents, in one statement."""
+        one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
+        found: dict[KeyTuple, list[Row]] = {}
+        for chunk in self.statements.chunks([each for each in tuples if None not in each]):
+            statement = self.statements.pages_among(resource, attributes, chunk, one_more)
+            for raw in self._run(statement).rows:
+                row = self._row(resource, raw[1:])
+                found.setdefault(row.of(attributes), []).append(row)
+        return {
+            parent: RowPage(rows=rows[: page.limit], has_more=page.limit is not None and len(rows) > page.limit)
+            for parent, rows in found.items()
+        }
+
+    def counts_among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]
+    ) -> dict[KeyTuple, int]:
+        """Count the children of each of many parents, in one statement."""
+        found: dict[KeyTuple, int] = {}
+        own = [resource.attributes[name] for name in attributes]
+        for chunk in self.statements.chunks([each for each in tuples if None not in each]):
+            for *raw, count in self._run(self.statements.counts_among(resource, attributes, chunk)).rows:
+                parent = tuple(self.statements.decode(a, value) for a, value in zip(own, raw, strict=True))
+                found[parent] = count
+        return found
+
+    def keys_where(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int
+    ) -> list[KeyTuple]:
+        """Find the keys of at most so many rows that have these values."""
+        where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
+        statement = self.statements.select(
+            resource, where, page=Page(limit=most), attributes=resource.key or tuple(attributes)
+        )
+        own = [resource.attributes[name] for name in resource.key or attributes]
+        return [
+            tuple(
+                None if value is None else self.statements.decode(a, value)
+                for a, value in zip(own, raw, strict=True)
+            )
+            for raw in self._run(statement).rows
+        ]
+
+    def insert(self, resource: Resource, values: Values) -> Row:
+        """Insert a row, and read it back as the database has it, its triggers' doing included."""
+        result = self._run(self.statements.insert(resource, values))
+        if not result.rows:
+            raise StatementRefused(Violation.OTHER)
+        own = [resource.attributes[name] for name in resource.key]
+        key = tuple(self.statements.decode(a, raw) for a, raw in zip(own, result.rows[0], strict=True))
+        return self._expect(resource, key)
+
+    def update(self, row: Row, values: Values, defaults: Collection[str] = ()) -> Row:
+        """Change a row, and read it back."""
+        where = self._where_key(row)
+        if values or defaults:
+            result = self._run(self.statements.update(row.resource, where, values, defaults))
+            if result.count != 1:
+                raise StatementRefused(Violation.OTHER)
+        return self._expect(row.resource, row.key)
+
+    def delete(self, row: Row) -> None:
+        """Delete a row."""
+        result = self._run(self.statements.delete(row.resource, self._where_key(row)))
+        if result.count != 1:
+            raise StatementRefused(Violation.OTHER)
+
+    def _where_key(self, row: Row) -> Statement:
+        return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
+
+    def _expect(self, resource: Resource, key: KeyTuple) -> Row:
+        row = self.by_key(resource, key)
+        if row is None:  # a trigger has taken it away again
+            raise StatementRefused(Violation.OTHER)
+        return row
+
+    def _run(self, statement: Statement) -> Result:
+        return self.transaction.execute(statement.sql, statement.params)
+
+    def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
+        values = self.statements.decode_row(resource, raw)
+        return Row(resource=resource, values=values, etag=self._etag(resource, raw, values))
+
+    def _etag(self, resource: Resource, raw: Sequence[Any], values: Mapping[str, Value]) -> str:
+        if resource.version is not None and not isinstance(values[resource.version], Unreadable):
+            return etags.version_etag(values[resource.version])
+        return etags.content_etag(resource, raw, self._secret)
+
+
+_STATEMENTS: Mapping[str, Statements] = {"sqlite": SqliteStatements(), "postgresql": PostgresqlStatements()}
+
+
+def statements_of(database: Database) -> Statements:
+    """Find the statements of a database's kind."""
+    return _STATEMENTS[database.dialect]

@@ -1,0 +1,231 @@
+"""SQL for resources: what both databases write alike. No text from a client ever becomes SQL text, only parameters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage.catalog.model import Attribute, Resource
+from storage.catalog.types import Unreadable, Value
+
+Params = tuple[Any, ...]
+
+
+class Unstorable(Exception):  # noqa: N818  # it names the value, not an error of ours
+    """This database cannot keep the value exactly. The text says why."""
+
+    def __init__(self, attribute: str, reason: str) -> None:
+        super().__init__(f"{attribute} {reason}")
+        self.attribute = attribute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """SQL text and its parameters, as the driver takes both."""
+
+    sql: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One step of an ordering. Nulls come last either way."""
+
+    attribute: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A cut of a collection; None is no limit."""
+
+    limit: int | None
+    offset: int = 0
+
+
+class Statements(ABC):
+    """Writes the statements of one kind of database, and carries values over."""
+
+    @abstractmethod
+    def placeholder(self, attribute: Attribute) -> str:
+        """Write the place of a value of the attribute."""
+
+    @abstractmethod
+    def encode(self, attribute: Attribute, value: Value) -> Any:
+        """Turn a value into what the driver takes. Raises `Unstorable`."""
+
+    @abstractmethod
+    def decode(self, attribute: Attribute, raw: Any) -> Value:
+        """Turn what the driver gives into a value, or into `Unreadable`."""
+
+    @abstractmethod
+    def quote(self, name: str) -> str:
+        """Quote an identifier."""
+
+    @abstractmethod
+    def read_expression(self, attribute: Attribute) -> str:
+        """Write the expression that reads the attribute."""
+
+    @abstractmethod
+    def among(self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Statement:
+        """Write the condition that the attributes' values together are one of the tuples."""
+
+    @abstractmethod
+    def set_default(self, attribute: Attribute) -> str:
+        """Write the expression that an UPDATE sets an attribute to its database default with."""
+
+    @abstractmethod
+    def no_values(self) -> str:
+        """Write the rest of an INSERT that gives no column."""
+
+    insert_verb = "INSERT"
+    update_verb = "UPDATE"
+    mark = "?"  # how the driver writes a parameter without a type
+    no_limit = "ALL"
+    most_parameters = 10_000  # of one statement: SQLite allows 32,766; PostgreSQL's arrays count as one
+
+    def table(self, resource: Resource) -> str:
+        """Name the resource's table."""
+        return self.quote(resource.table)
+
+    def column(self, resource: Resource, attribute: str) -> str:
+        """Name an attribute's column."""
+        return self.quote(resource.attributes[attribute].column)
+
+    def row_list(self, resource: Resource) -> str:
+        """List all attributes of a row, in the catalog's order."""
+        return ", ".join(self.read_expression(attribute) for attribute in resource.attributes.values())
+
+    def equal(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        """Write the condition that attributes have values; null equals null."""
+        terms, params = [], []
+        for name, value in values.items():
+            attribute = resource.attributes[name]
+            if value is None:
+                terms.append(f"{self.quote(attribute.column)} IS NULL")
+            else:
+                terms.append(f"{self.quote(attribute.column)} = {self.placeholder(attribute)}")
+                params.append(self.encode(attribute, value))
+        return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
+
+    def select(
+        self,
+        resource: Resource,
+        where: Statement,
+        *,
+        order: Sequence[Order] = (),
+        page: Page | None = None,
+        attributes: Sequence[str] | None = None,
+    ) -> Statement:
+        """Read rows: all attributes, or those named."""
+        names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
+        sql = f"SELECT {names or '1'} FROM {self.table(resource)} WHERE {where.sql}{self.order_by(resource, order)}"
+        if page is None:
+            return Statement(sql=sql, params=where.params)
+        cut, params = self._cut(page)
+        return Statement(sql=sql + cut, params=(*where.params, *params))
+
+    def _list(self, resource: Resource, attributes: Sequence[str]) -> str:
+        return ", ".join(self.read_expression(resource.attributes[name]) for name in attributes)
+
+    def _cut(self, page: Page) -> tuple[str, Params]:
+        if page.limit is None:
+            return f" LIMIT {self.no_limit} OFFSET {self.mark}", (page.offset,)
+        return f" LIMIT {self.mark} OFFSET {self.mark}", (page.limit, page.offset)
+
+    def order_by(self, resource: Resource, order: Sequence[Order]) -> str:
+        """Write an ORDER BY, the key last so that the order is total."""
+        named = {step.attribute for step in order}
+        steps = [*order, *(Order(attribute=name) for name in resource.key if name not in named)]
+        terms = [
+            f"{self.column(resource, step.attribute)} {'DESC' if step.descending else 'ASC'} NULLS LAST" for step in steps
+        ]
+        return f" ORDER BY {', '.join(terms)}" if terms else ""
+
+    def count(self, resource: Resource, where: Statement) -> Statement:
+        """Count rows."""
+        return Statement(sql=f"SELECT count(*) FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
+
+    def pages_among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], page: Page
+    ) -> Statement:
+        """Read one page of children for each of many parents: each row led by its place, from 1, among its siblings."""
+        where = self.among(resource, attributes, tuples)
+        partition = ", ".join(self.column(resource, name) for name in attributes)
+        place = f"row_number() OVER (PARTITION BY {partition}{self.order_by(resource, ())})"
+        names = ", ".join(f"c{n}" for n in range(len(resource.attributes)))
+        columns = ", ".join(
+            f"{self.read_expression(attribute)} AS c{n}" for n, attribute in enumerate(resource.attributes.values())
+        )
+        inner = f"SELECT {place} AS place, {columns} FROM {self.table(resource)} WHERE {where.sql}"
+        upper = f" AND place <= {self.mark}" if page.limit is not None else ""
+        last = () if page.limit is None else (page.offset + page.limit,)
+        return Statement(
+            sql=f"SELECT place, {names} FROM ({inner}) AS numbered WHERE place > {self.mark}{upper} ORDER BY place",
+            params=(*where.params, page.offset, *last),
+        )
+
+    def counts_among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]
+    ) -> Statement:
+        """Count the children of each of many parents."""
+        where = self.among(resource, attributes, tuples)
+        group = ", ".join(self.column(resource, name) for name in attributes)
+        listed = self._list(resource, attributes)
+        return Statement(
+            sql=f"SELECT {listed}, count(*) FROM {self.table(resource)} WHERE {where.sql} GROUP BY {group}",
+            params=where.params,
+        )
+
+    def insert(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        """Insert one row; give back its key."""
+        names, params = self._given(resource, values)
+        places = ", ".join(self.placeholder(resource.attributes[name]) for name in values)
+        rest = f"({', '.join(names)}) VALUES ({places})" if names else self.no_values()
+        sql = f"{self.insert_verb} INTO {self.table(resource)} {rest} RETURNING {self._list(resource, resource.key)}"
+        return Statement(sql=sql, params=params)
+
+    def _given(self, resource: Resource, values: Mapping[str, Value]) -> tuple[list[str], Params]:
+        attributes = [resource.attributes[name] for name in values]
+        params = tuple(self.encode(attribute, values[attribute.name]) for attribute in attributes)
+        return [self.quote(attribute.column) for attribute in attributes], params
+
+    def update(
+        self, resource: Resource, where: Statement, values: Mapping[str, Value], defaults: Collection[str] = ()
+    ) -> Statement:
+        """Set attributes of rows to values, and others to their database defaults."""
+        terms = [
+            f"{self.column(resource, name)} = {self.placeholder(resource.attributes[name])}" for name in values
+        ]
+        terms += [
+            f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults
+        ]
+        _, params = self._given(resource, values)
+        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.sql}"
+        return Statement(sql=sql, params=(*params, *where.params))
+
+    def delete(self, resource: Resource, where: Statement) -> Statement:
+        """Delete rows."""
+        return Statement(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
+
+    def decode_row(self, resource: Resource, raw: Sequence[Any]) -> dict[str, Value]:
+        """Turn a row that `row_list` has read into values."""
+        return {
+            attribute.name: None if value is None else self.decode(attribute, value)
+            for attribute, value in zip(resource.attributes.values(), raw, strict=True)
+        }
+
+    def chunks(self, tuples: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
+        """Cut a list of key tuples into as many as one statement may take."""
+        size = max(1, self.most_parameters // max(1, len(tuples[0]) if tuples else 1))
+        for start in range(0, len(tuples), size):
+            yield tuples[start : start + size]
+
+
+def unreadable(attribute: Attribute, what: str) -> Unreadable:
+    """Say that the database holds something against its own type, and which setting helps."""
+    return Unreadable(
+        reason=f"The database holds a value for {attribute.name} that is {what}. "
+        'Its operator can have it served as it is: type = "String" (or another type that fits) for this attribute '
+        "in partwise.toml."
+    )

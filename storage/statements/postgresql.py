@@ -1,0 +1,131 @@
+"""SQL for PostgreSQL, and how psycopg carries values."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Buffer, Loader
+from psycopg.types import datetime as dates
+from psycopg.types.json import set_json_loads
+
+from storage.catalog.model import Attribute, Resource
+from storage.catalog.types import Array, DateTime, Float, JsonDocument, Numeric, Opaque, Text, Unreadable, Value
+from storage.json_text import decode_json, encode_json
+from storage.statements.common import Statement, Statements, unreadable
+
+# Types whose name without a length means a length of one: a cast to them would cut.
+_WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit varying"}
+
+
+class PostgresqlStatements(Statements):
+    """PostgreSQL's ways."""
+
+    mark = "%s"
+
+    def placeholder(self, attribute: Attribute) -> str:
+        return f"%s::{self._type(attribute)}"
+
+    def _type(self, attribute: Attribute) -> str:
+        base, brackets, rest = attribute.sql_type.partition("[")
+        return _WITHOUT_LENGTH.get(base, base) + brackets + rest
+
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+    def read_expression(self, attribute: Attribute) -> str:
+        column = self.quote(attribute.column)
+        return f"{column}::text" if isinstance(attribute.type, Opaque) else column
+
+    def set_default(self, attribute: Attribute) -> str:  # noqa: ARG002  # PostgreSQL knows it
+        return "DEFAULT"
+
+    def no_values(self) -> str:
+        return "DEFAULT VALUES"
+
+    def among(self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Statement:
+        own = [resource.attributes[name] for name in attributes]
+        arrays = tuple([self.encode(a, each[n]) for each in tuples] for n, a in enumerate(own))
+        if len(own) == 1:
+            column = self.quote(own[0].column)
+            return Statement(sql=f"{column} = ANY(%s::{self._type(own[0])}[])", params=arrays)
+        columns = ", ".join(self.quote(attribute.column) for attribute in own)
+        casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
+        return Statement(sql=f"({columns}) IN (SELECT * FROM unnest({casts}))", params=arrays)
+
+    def lock(
+        self, resource: Resource, keys: Sequence[tuple[Sequence[str], Sequence[Sequence[Value]]]], strength: str
+    ) -> Statement:
+        """Lock, in the order of the key, the rows that any of the lists of key tuples names."""
+        conditions = [self.among(resource, attributes, tuples) for attributes, tuples in keys if tuples]
+        where = " OR ".join(condition.sql for condition in conditions)
+        params = tuple(param for condition in conditions for param in condition.params)
+        order = ", ".join(self.column(resource, name) for name in resource.key)
+        return Statement(
+            sql=f"SELECT 1 FROM {self.table(resource)} WHERE {where} ORDER BY {order} {strength}", params=params
+        )
+
+    def encode(self, attribute: Attribute, value: Value) -> Any:
+        if value is None:
+            return None
+        return encode_json(value) if isinstance(attribute.type, JsonDocument) else value
+
+    def decode(self, attribute: Attribute, raw: Any) -> Value:
+        if isinstance(raw, Unreadable):
+            return unreadable(attribute, raw.reason)
+        match attribute.type:
+            case Numeric():
+                is_finite = isinstance(raw, Decimal) and raw.is_finite()
+                return Decimal(format(raw, "f")) if is_finite else unreadable(attribute, "no finite number")
+            case Float():
+                return float(raw) if math.isfinite(raw) else unreadable(attribute, "no finite number")
+            case Text(padded=True):
+                return str(raw).rstrip(" ")
+            case DateTime(aware=True):
+                return raw.astimezone(UTC) if isinstance(raw, datetime) else raw
+            case Array(of=of):
+                return self._decode_list(attribute, of, raw)
+            case _:
+                return raw  # type: ignore[no-any-return]  # psycopg's own types are ours
+
+    def _decode_list(self, attribute: Attribute, of: Any, raw: Any) -> Value:
+        if any(isinstance(each, list) for each in raw):
+            return unreadable(attribute, "a list of lists")
+        element = Attribute(name=attribute.name, column=attribute.column, type=of, sql_type="")
+        values = [None if each is None else self.decode(element, each) for each in raw]
+        return next((value for value in values if isinstance(value, Unreadable)), values)
+
+
+def _or_unreadable(base: type[Loader], what: str) -> type[Loader]:
+    """Make a loader that gives what Python cannot hold (infinity, years before 1) as `Unreadable`."""
+
+    class Tolerant(base):  # type: ignore[valid-type,misc]  # made for each kind of date
+        def load(self, data: Buffer) -> Any:
+            try:
+                return super().load(data)
+            except (psycopg.DataError, ValueError, OverflowError):
+                return Unreadable(reason=what)
+
+    return Tolerant
+
+
+_LOADERS: Sequence[tuple[str, type[Loader]]] = (
+    ("date", _or_unreadable(dates.DateLoader, "a date outside the years 1 to 9999")),
+    ("time", _or_unreadable(dates.TimeLoader, "a time that no clock shows")),
+    ("timestamp", _or_unreadable(dates.TimestampLoader, "a time outside the years 1 to 9999")),
+    ("timestamptz", _or_unreadable(dates.TimestamptzLoader, "a time outside the years 1 to 9999")),
+)
+
+
+def set_up(connection: psycopg.Connection[Any]) -> None:
+    """Make a new connection read dates and JSON as we do."""
+    for type_name, loader in _LOADERS:
+        connection.adapters.register_loader(type_name, loader)
+    set_json_loads(decode_json_bytes, connection)
+
+
+def decode_json_bytes(text: str | bytes) -> Any:
+    """Read JSON as psycopg hands it over."""
+    return decode_json(text.decode() if isinstance(text, bytes) else text)

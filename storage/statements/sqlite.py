@@ -1,0 +1,194 @@
+"""SQL for SQLite, and how its columns keep values.
+
+Columns of an existing database keep the storage that they have. What a column of NUMERIC affinity would round
+(https://sqlite.org/datatype3.html) is refused.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from storage.catalog.model import Attribute, Resource
+from storage.catalog.types import (
+    Array,
+    Boolean,
+    Bytes,
+    Date,
+    DateTime,
+    Enumeration,
+    ExactFloat,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Opaque,
+    Text,
+    Time,
+    Uuid,
+    Value,
+)
+from storage.json_text import decode_json, encode_json
+from storage.statements.common import Statement, Statements, Unstorable, unreadable
+
+_LARGEST = 2**63 - 1
+
+
+class SqliteStatements(Statements):
+    """SQLite's ways."""
+
+    # An ON CONFLICT clause in an existing table's definition would replace or drop rows silently.
+    insert_verb = "INSERT OR ABORT"
+    update_verb = "UPDATE OR ABORT"
+    no_limit = "-1"
+
+    def placeholder(self, attribute: Attribute) -> str:  # noqa: ARG002  # SQLite's parameters have no type
+        return "?"
+
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def read_expression(self, attribute: Attribute) -> str:
+        return self.quote(attribute.column)
+
+    def set_default(self, attribute: Attribute) -> str:
+        return f"({attribute.default_sql})"
+
+    def no_values(self) -> str:
+        return "DEFAULT VALUES"
+
+    def among(self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Statement:
+        own = [resource.attributes[name] for name in attributes]
+        columns = ", ".join(self.quote(attribute.column) for attribute in own)
+        params = tuple(
+            self.encode(attribute, value) for each in tuples for attribute, value in zip(own, each, strict=True)
+        )
+        if len(own) == 1:
+            return Statement(sql=f"{columns} IN ({', '.join('?' * len(tuples))})", params=params)
+        places = f"({', '.join('?' * len(own))})"
+        return Statement(sql=f"({columns}) IN (VALUES {', '.join([places] * len(tuples))})", params=params)
+
+    def encode(self, attribute: Attribute, value: Value) -> Any:
+        match value:
+            case bool():
+                return int(value) if not isinstance(attribute.type, JsonDocument) else _json(attribute, value)
+            case _ if isinstance(attribute.type, JsonDocument):
+                return _json(attribute, value)
+            case Decimal():
+                return _number(attribute, value)
+            case datetime():
+                in_utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+                return in_utc.isoformat(" ")
+            case date() | time():
+                return value.isoformat()
+            case UUID():
+                return value.hex if attribute.sql_type.upper().startswith("CHAR") else str(value)
+            case _:
+                return value
+
+    def decode(self, attribute: Attribute, raw: Any) -> Value:  # a table of types
+        match attribute.type:
+            case Integer(bits=bits):
+                if not isinstance(raw, int):
+                    return unreadable(attribute, "no whole number")
+                fits = -(1 << (bits - 1)) <= raw < 1 << (bits - 1)
+                return raw if fits else unreadable(attribute, f"larger than {bits} bits")
+            case Float():
+                is_number = isinstance(raw, int | float) and math.isfinite(raw)
+                return float(raw) if is_number else unreadable(attribute, "no finite number")
+            case Numeric(scale=scale):
+                found = _decimal(raw, scale)
+                return unreadable(attribute, "no decimal number") if found is None else found
+            case Boolean():
+                return bool(raw) if raw in (0, 1) else unreadable(attribute, "neither 0 nor 1")
+            case Text():
+                return raw if _is_text(raw) else unreadable(attribute, "no text")
+            case Bytes():
+                return raw if isinstance(raw, bytes) else unreadable(attribute, "not made of bytes")
+            case Date() | Time() | DateTime() | Uuid() as type_:
+                found = _parsed(type_, raw)
+                return unreadable(attribute, f"no {type(type_).__name__}") if found is None else found
+            case Enumeration(labels=labels):
+                return raw if raw in labels else unreadable(attribute, "none of its labels")
+            case JsonDocument():
+                return _document(attribute, raw)
+            case Opaque():
+                return raw if isinstance(raw, str) else str(raw)
+            case Array():
+                return unreadable(attribute, "a list, which SQLite does not have")
+
+
+def _is_text(raw: Any) -> bool:
+    return isinstance(raw, str) and (raw.isascii() or not any("\ud800" <= c <= "\udfff" for c in raw))
+
+
+def _affinity_is_text(sql_type: str) -> bool:
+    """Whether a declared type has TEXT affinity (https://sqlite.org/datatype3.html, section 3.1)."""
+    upper = sql_type.upper()
+    return "INT" not in upper and any(part in upper for part in ("CHAR", "CLOB", "TEXT"))
+
+
+def _number(attribute: Attribute, value: Decimal) -> Any:
+    if _affinity_is_text(attribute.sql_type):
+        return format(value, "f")
+    if value == value.to_integral_value() and abs(value) <= _LARGEST:
+        return int(value)
+    if Decimal(repr(float(value))) != value:
+        raise Unstorable(attribute.name, "has more digits than this column of an SQLite database keeps exactly (15).")
+    return float(value)
+
+
+def _decimal(raw: Any, scale: int | None) -> Decimal | None:
+    """Read a decimal in its shortest form, with the declared number of digits after the point."""
+    try:
+        value = Decimal(raw) if isinstance(raw, int | str) else Decimal(repr(raw))
+    except (InvalidOperation, ValueError):
+        return None
+    if not value.is_finite():
+        return None
+    if scale is not None:
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and exponent > -scale:
+            return Decimal(format(value, f".{scale}f"))
+    return Decimal(format(value, "f"))
+
+
+def _parsed(type_: Date | Time | DateTime | Uuid, raw: Any) -> Value:
+    try:
+        match type_:
+            case Uuid():
+                return UUID(bytes=raw) if isinstance(raw, bytes) else UUID(raw)
+            case Date():
+                return date.fromisoformat(raw)
+            case Time():
+                found_time = time.fromisoformat(raw)
+                return found_time if found_time.tzinfo is None else None
+            case DateTime(aware=aware):
+                found = datetime.fromisoformat(raw)
+                if aware:
+                    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+                return found if found.tzinfo is None else None
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None
+
+
+def _json(attribute: Attribute, value: Any) -> str:
+    text = encode_json(value)
+    if not _affinity_is_text(attribute.sql_type) and isinstance(value, int | float) and not isinstance(value, bool):
+        # A bare number in a column of NUMERIC affinity becomes a number of SQLite's.
+        kept = float(value) if isinstance(value, float) or abs(value) > _LARGEST else value
+        if Decimal(value.text if isinstance(value, ExactFloat) else repr(value)) != Decimal(repr(kept)):
+            raise Unstorable(attribute.name, "is a number that this column of an SQLite database would round.")
+    return text
+
+
+def _document(attribute: Attribute, raw: Any) -> Value:
+    if isinstance(raw, int | float):
+        return raw if math.isfinite(raw) else unreadable(attribute, "no JSON")
+    try:
+        return decode_json(raw)
+    except (json.JSONDecodeError, TypeError, ValueError, RecursionError):
+        return unreadable(attribute, "no JSON")
