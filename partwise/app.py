@@ -19,7 +19,6 @@ _OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
 _READY_TIMEOUT = 5.0  # seconds
 
 
-
 def make_app(service: Service, settings: Settings) -> Starlette:
     """Make the application."""
     database = service.engine.database

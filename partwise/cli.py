@@ -50,7 +50,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen at (8000).")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; PostgreSQL only (1).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Let other machines in, though there are no access rules.")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Let other machines in, though there are no access rules.")
+    ] = False,
 ) -> None:
     """Serve a database. Without one: the example shop."""
     with _sentences():
@@ -72,7 +74,7 @@ def serve(
             )
         service = open_service(settings)
     if is_example:
-        example.fill_if_empty(service.engine.database.engine)
+        example.fill_if_empty(service.engine.database)
     _announce(service, settings, is_example=is_example)
     options: dict[str, Any] = {
         "host": settings.host,

@@ -22,7 +22,7 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
 
-class Refused(Exception):  # noqa: N818  # it carries the answer
+class Refused(Exception):  # it carries the answer
     """A request that is no GraphQL request."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -152,5 +152,3 @@ def _to_request(body: Any) -> GraphQLRequest:
     if not isinstance(body.get("extensions"), dict | None):
         raise Refused(400, "BAD_REQUEST", "The member extensions must be an object.")
     return GraphQLRequest(query=query, variables=variables, operation_name=name or None)
-
-

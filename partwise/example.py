@@ -2,11 +2,11 @@
 
 import json
 
-import sqlalchemy as sa
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from partwise.examples.shop.data import fill
 from partwise.examples.shop.models import Customer
+from storage.database import Database
 
 URL = "sqlite:///partwise-shop.db"
 MODULE = "partwise.examples.shop.models"
@@ -24,12 +24,12 @@ BATCH = """mutation {
 }"""
 
 
-def fill_if_empty(engine: sa.Engine) -> None:
+def fill_if_empty(database: Database) -> None:
     """Fill the shop the first time."""
-    with Session(engine) as session:
-        if session.exec(sa.select(Customer).limit(1)).first() is None:  # type: ignore[call-overload]  # SQLAlchemy's select, not SQLModel's
+    with database.connection() as connection, Session(connection) as session:
+        if session.exec(select(Customer).limit(1)).first() is None:
             fill(session)
-            session.commit()
+            session.flush()
 
 
 def invitation(address: str) -> str:

@@ -53,10 +53,9 @@ def open_engine(settings: Settings) -> Engine:
             raise SettingsError(f"The module {settings.models} has no SQLModel class with table=True.")
         database = Database(url, connections=settings.connections, timeout=settings.timeout)
         database.check()
-        with database.engine.begin() as connection:
+        with database.connection() as connection:
             if settings.create_tables:
                 create_tables(connection, models)
-        with database.engine.connect() as connection:
             tables = reflect(connection)
         overrides = {table: resource.override() for table, resource in settings.resources.items()}
         catalog = build_catalog(tables, database.dialect, models=read_models(models), overrides=overrides)
@@ -79,7 +78,9 @@ def _import_models(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and name.startswith(error.name):
-            raise SettingsError(f"There is no module {name}: run from the folder that holds it, or install it.") from None
+            raise SettingsError(
+                f"There is no module {name}: run from the folder that holds it, or install it."
+            ) from None
         raise SettingsError(f"The module {name} imports {error.name}, which is not installed.") from error
     except Exception as error:
         raise SettingsError(f"The module {name} cannot be imported: {type(error).__name__}: {error}") from error

@@ -31,7 +31,10 @@ async def batch(info: Info, parts: list[Any], dry_run: bool) -> BatchView:  # no
     plan = plan_answer(selection_of_field(info, "BatchResult"), context.engine.catalog)
     outcome, found = await context.in_thread(
         lambda: run_batch(
-            context.engine, bound, lambda rows, outcome: read_answer(rows, context.engine.catalog, outcome, plan), dry_run=dry_run
+            context.engine,
+            bound,
+            lambda rows, outcome: read_answer(rows, context.engine.catalog, outcome, plan),
+            dry_run=dry_run,
         )
     )
     return _to_result(requests, outcome, found)
@@ -116,7 +119,9 @@ def _read_items(
 
     def to_item(row: Row) -> Item:
         relations = plans[row.resource.name].relations if row.resource.name in plans else {}
-        gone = {key: ItemPage(items=[], total=0) if each.relation.many else None for key, each in relations.items()}
+        gone: dict[str, Item | ItemPage | None] = {
+            key: ItemPage(items=[], total=0) if each.relation.many else None for key, each in relations.items()
+        }
         return Item(row=row, related=related.get((row.resource.name, row.key), gone) if relations else {})
 
     return {

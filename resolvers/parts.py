@@ -52,8 +52,8 @@ class PartRequest:
     verb: Verb
     payload: Any
     item: Any
-    if_match: Sequence[str] | None | object
-    if_none_match: Sequence[str] | None | object
+    if_match: Any  # a list of etags, None, or UNSET
+    if_none_match: Any
     references: Sequence[Any]
 
 
@@ -147,7 +147,9 @@ class _Binder:
     def _bind_place(self, request: PartRequest, faults: list[Fault]) -> Place | None:
         try:
             return bind_path(
-                parse_path(request.path), self._catalog, lambda id_, resource: self._find(request, id_, resource, "/path")
+                parse_path(request.path),
+                self._catalog,
+                lambda id_, resource: self._find(request, id_, resource, "/path"),
             )
         except (PathError, Unbound) as error:
             faults.append(error.fault)
@@ -157,7 +159,11 @@ class _Binder:
         """Find the earlier part that a reference names."""
         index = self._first.get(id_)
         if index is None or index >= request.index:
-            what = "There is no part" if index is None else "A reference must name an earlier part, and it is later or the same"
+            what = (
+                "There is no part"
+                if index is None
+                else "A reference must name an earlier part, and it is later or the same"
+            )
             return InvalidReference(message=f"{what}: {id_!r}.", pointer=pointer)
         other = self._requests[index]
         known = self._resources[index]

@@ -120,16 +120,17 @@ def _named(piece: Text) -> tuple[Text, Text]:
 
 def _parse_query(raw: Text) -> tuple[tuple[Text, tuple[Text, ...]], ...]:
     found = []
+    names = set()
     for piece in _split(raw, "&"):
-        name, mark, value = piece.text.partition("=")
-        if not mark or not name:
+        before, mark, after = piece.text.partition("=")
+        if not mark or not before:
             raise PathError("A query is written name=value", piece.offset)
-        values = _split(Text(text=value, offset=piece.offset + len(name) + 1), ",")
-        found.append((_decode(Text(text=name, offset=piece.offset)), tuple(_decode(each) for each in values)))
-    names = [name.text for name, _ in found]
-    for name, _ in found:
-        if names.count(name.text) > 1:
+        name = _decode(Text(text=before, offset=piece.offset))
+        if name.text in names:
             raise PathError(f"{name.text} is given twice", name.offset)
+        names.add(name.text)
+        values = _split(Text(text=after, offset=piece.offset + len(before) + 1), ",")
+        found.append((name, tuple(_decode(each) for each in values)))
     return tuple(found)
 
 

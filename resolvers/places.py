@@ -20,7 +20,7 @@ FindPart = Callable[[str, Resource], ByPart | Fault]
 """(id, the resource that its item must have) -> the part, or why it cannot be referenced."""
 
 
-class Unbound(Exception):  # noqa: N818  # it carries the fault that is the error
+class Unbound(Exception):  # it carries the fault that is the error
     """The path follows the grammar, but leads nowhere in this catalog."""
 
     def __init__(self, fault: Fault) -> None:
@@ -160,7 +160,9 @@ def _order(value: Text, resource: Resource) -> Order:
     name = value.text.removeprefix("-")
     attribute = resource.attribute(name)
     if attribute is None:
-        raise _invalid(f"{resource.name} has no attribute {name!r}.{suggestion(name, resource.attributes)}", value.offset)
+        raise _invalid(
+            f"{resource.name} has no attribute {name!r}.{suggestion(name, resource.attributes)}", value.offset
+        )
     return Order(attribute=attribute.name, descending=value.text.startswith("-"))
 
 

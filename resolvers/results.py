@@ -121,16 +121,12 @@ class PartView:
 
 
 def _to_error(fault: Fault) -> PartError:
-    return PartError(
-        code=fault.code, message=fault.message, pointer=fault.pointer, attributes=list(fault.attributes)
-    )
+    return PartError(code=fault.code, message=fault.message, pointer=fault.pointer, attributes=list(fault.attributes))
 
 
 def to_payload(row: Row) -> dict[str, Any]:
     """Write all attributes of a row as JSON."""
-    return {
-        name: to_json(attribute.type, row.values[name]) for name, attribute in row.resource.attributes.items()
-    }
+    return {name: to_json(attribute.type, row.values[name]) for name, attribute in row.resource.attributes.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +246,7 @@ def _describe_attribute(attribute: Attribute) -> ResourceAttribute:
     )
 
 
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _QUOTED = re.compile(r"'((?:[^']|'')*)'(::[\w\s\"\[\]().,]+)?")
 
 

@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -37,12 +37,12 @@ from storage.catalog.types import (
     ValueType,
 )
 
-_INTEGER = re.compile(r"-?(0|[1-9]\d*)")
-_DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?")
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far beyond
 _MAX_EXPONENT = 1_000
 _MAX_JSON_DEPTH = 100  # levels
@@ -128,7 +128,9 @@ def _is_single(value: float) -> bool:
     except OverflowError:
         return False
     digits = 6, 7, 8, 9  # nine always tell a single from its neighbours
-    shortest = next((s for n in digits if struct.pack("f", float(s := f"{single:.{n}g}")) == struct.pack("f", single)), "")
+    shortest = next(
+        (s for n in digits if struct.pack("f", float(s := f"{single:.{n}g}")) == struct.pack("f", single)), ""
+    )
     return float(shortest) == value
 
 
@@ -138,7 +140,10 @@ def _numeric(type_: Numeric, raw: Any) -> Decimal:
         raise Misfit("must be a decimal number")
     if isinstance(text, str) and not _DECIMAL.fullmatch(text):
         raise Misfit("must be a decimal number")
-    value = Decimal(repr(text)) if isinstance(text, float) else Decimal(text)
+    try:
+        value = Decimal(repr(text)) if isinstance(text, float) else Decimal(text)
+    except InvalidOperation:
+        raise Misfit("has too many digits") from None
     if not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT or len(value.as_tuple().digits) > _MAX_DIGITS:
         raise Misfit("has too many digits")
     value = Decimal(format(value, "f"))  # no exponent, no negative zero without digits

@@ -64,7 +64,9 @@ def batch_types(resources: ResourceTypes, readers: BatchReaders) -> BatchTypes:
     """Make the mutation's types."""
     part_input = _part_input(resources.batch_item_input)
     part_result = _part_result(readers)
-    return BatchTypes(part_input=part_input, mutation=_mutation(part_input, _batch_result(part_result, resources, readers), readers))
+    return BatchTypes(
+        part_input=part_input, mutation=_mutation(part_input, _batch_result(part_result, resources, readers), readers)
+    )
 
 
 def _part_input(batch_item_input: type | None) -> type:
@@ -94,7 +96,7 @@ def _part_input(batch_item_input: type | None) -> type:
     class_.__annotations__ = {_python_name(name): annotation for name, (annotation, _) in own.items()}
     for name, (_, description) in own.items():
         default = {} if name in required else {"default": strawberry.UNSET}
-        setattr(class_, _python_name(name), strawberry.field(name=name, description=description, **default))  # type: ignore[call-overload]  # a default or none
+        setattr(class_, _python_name(name), strawberry.field(name=name, description=description, **default))
     return strawberry.input(class_, name="PartInput", description="One operation of a batch.")
 
 
@@ -103,6 +105,12 @@ def _python_name(name: str) -> str:
 
 
 def _part_result(readers: BatchReaders) -> type:
+    def read_item(root: Any, info: Info) -> Any:
+        return readers.item(root, info)
+
+    def read_items(root: Any, info: Info) -> Any:
+        return readers.items(root, info)
+
     @strawberry.type(name="PartResult")
     class PartResult:
         """What became of one part."""
@@ -121,13 +129,10 @@ def _part_result(readers: BatchReaders) -> type:
         )
         errors: list[PartError] = strawberry.field(description="Empty unless the part is in error.")
 
-        @strawberry.field(description="The item, typed.")
-        def item(self: Any, info: Info) -> Node | None:
-            return readers.item(self, info)  # type: ignore[no-any-return]  # what stands for a Node
-
-        @strawberry.field(description="The items of a collection, typed.")
-        def items(self: Any, info: Info) -> list[Node | None] | None:
-            return readers.items(self, info)  # type: ignore[no-any-return]  # what stands for Nodes
+        item: Node | None = strawberry.field(resolver=read_item, description="The item, typed.")
+        items: list[Node | None] | None = strawberry.field(
+            resolver=read_items, description="The items of a collection, typed."
+        )
 
     return PartResult
 
@@ -158,7 +163,7 @@ def _mutation(part_input: type, batch_result: type, readers: BatchReaders) -> ty
     async def batch(
         info: Info,
         parts: Annotated[list[part_input], strawberry.argument(description="The operations, in order.")],  # type: ignore[valid-type]
-        dry_run: Annotated[
+        dry_run: Annotated[  # noqa: FBT002  # GraphQL's arguments have names
             bool, strawberry.argument(description="Do everything, constraints included, then undo it.")
         ] = False,
     ) -> Any:

@@ -130,8 +130,9 @@ class _Enums:
             return None
         if type_ not in self._made:
             name = free(pascal(type_.name or "Enum"), {*self._taken, *self.by_name})
-            members = {f"v_{label}": strawberry.enum_value(label, name=label) for label in type_.labels}
-            made = strawberry.enum(enum.Enum(name, members), name=name)  # type: ignore[arg-type,misc]  # made at run time
+            members = [(f"v_{label}", strawberry.enum_value(label, name=label)) for label in type_.labels]
+            class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
+            made = strawberry.enum(class_, name=name)
             self._made[type_] = self.by_name[name] = made
         return self._made[type_]
 
@@ -195,11 +196,16 @@ def _finish_item(
         if attribute.nullable:
             annotation = Optional[annotation]  # noqa: UP045  # a NewType has no `|` with None at run time
         reader = readers.attribute(attribute, enums.of(attribute.type))
-        for name, reason in [(attribute.name, None), *((n, _RENAMED.format(attribute.name)) for n in attribute.former_names)]:
-            field = strawberry.field(
-                resolver=reader, name=name, description=attribute.description, deprecation_reason=reason
+        fields += [
+            (
+                name,
+                annotation,
+                strawberry.field(
+                    resolver=reader, name=name, description=attribute.description, deprecation_reason=reason
+                ),
             )
-            fields.append((name, annotation, field))
+            for name, reason in _names(attribute)
+        ]
     for relation in resource.relations.values():
         fields.append(_relation_field(relation, items, connections, readers))
     if resource.key:
@@ -230,23 +236,30 @@ def _relation_field(
     return relation.name, Optional[target], field  # noqa: UP045  # made at run time
 
 
-def _finish_connection(
-    name: str, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers
-) -> None:
-    fields = [
-        ("nodes", list[items[name]], strawberry.field(resolver=_annotated(readers.nodes, Any), name="nodes")),  # type: ignore[misc]  # made at run time
+def _finish_connection(name: str, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers) -> None:
+    item: Any = items[name]
+    fields: list[tuple[str, Any, Any]] = [
+        ("nodes", list[item], strawberry.field(resolver=_annotated(readers.nodes, Any), name="nodes")),
         ("pageInfo", PageInfo, strawberry.field(resolver=_annotated(readers.page_info, Any), name="pageInfo")),
         ("totalCount", int, strawberry.field(resolver=_annotated(readers.total, Any), name="totalCount")),
     ]
     _define(connections[name], fields, name=f"{name}Connection")
 
 
+def _names(attribute: Attribute) -> list[tuple[str, str | None]]:
+    """Name an attribute, and its former names with the reason why they are deprecated."""
+    return [(attribute.name, None), *((former, _RENAMED.format(attribute.name)) for former in attribute.former_names)]
+
+
 def _input_type(resource: Resource, enums: _Enums) -> type:
-    fields = []
-    for attribute in resource.attributes.values():
-        for name, reason in [(attribute.name, None), *((n, _RENAMED.format(attribute.name)) for n in attribute.former_names)]:
-            fields.append((name, enums.annotation(attribute.type), attribute.description, reason))
-    return _make_input(f"{resource.name}Input", fields, description=f"The attributes of one of the {resource.collection}.")
+    fields = [
+        (name, enums.annotation(attribute.type), attribute.description, reason)
+        for attribute in resource.attributes.values()
+        for name, reason in _names(attribute)
+    ]
+    return _make_input(
+        f"{resource.name}Input", fields, description=f"The attributes of one of the {resource.collection}."
+    )
 
 
 def _make_input(
@@ -290,7 +303,8 @@ def _query_type(
     for name, resource in catalog.resources.items():
         if resource.key:
             by_key = _with_key_arguments(resource, readers, enums)
-            fields.append((resource.field, Optional[items[name]], strawberry.field(resolver=by_key, name=resource.field)))  # noqa: UP045
+            item: Any = Optional[items[name]]  # noqa: UP045  # a class made at run time
+            fields.append((resource.field, item, strawberry.field(resolver=by_key, name=resource.field)))
         formers = [(former, _RENAMED.format(resource.collection)) for former in resource.former_collections]
         for field, reason in [(resource.collection, None), *formers]:
             page = _paged(readers)
@@ -318,7 +332,8 @@ def _with_key_arguments(resource: Resource, readers: Readers, enums: _Enums) -> 
     own = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter("root", own, annotation=Any), inspect.Parameter("info", own, annotation=Info)]
     for name in resource.key:
-        annotation = Annotated[enums.annotation(resource.attributes[name].type), strawberry.argument(name=name)]
+        type_: Any = enums.annotation(resource.attributes[name].type)
+        annotation: Any = Annotated[type_, strawberry.argument(name=name)]
         parameters.append(inspect.Parameter(f"k_{name}", inspect.Parameter.KEYWORD_ONLY, annotation=annotation))
     by_key.__signature__ = inspect.Signature(parameters, return_annotation=Any)  # type: ignore[attr-defined]  # what inspect reads
     by_key.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

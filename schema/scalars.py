@@ -97,13 +97,17 @@ def _text_or_number(name: str, *, numbers: bool) -> Callable[[Any], Any]:
 
 def _scalar(name: str, description: str, url: str, *, numbers: bool = False) -> ScalarDefinition:
     parse = _text_or_number(name, numbers=numbers)
+
+    def parse_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
+        return parse(from_literal(node, variables))
+
     return strawberry.scalar(
         name=name,
         description=description,
         specified_by_url=url,
         serialize=_as_is,
         parse_value=parse,
-        parse_literal=lambda node, variables=None: parse(from_literal(node, variables)),
+        parse_literal=parse_literal,
     )
 
 

@@ -100,7 +100,12 @@ def _find(rows: Rows, step: Step, parent: Row | None, items: Mapping[int, Row]) 
         case None:  # only the last step is a collection
             raise AssertionError(step)
     row = rows.by_values(step.resource, key.attributes, key.values)
-    if row is not None and step.relation is not None and parent is not None and not _is_child(row, parent, step.relation):
+    if (
+        row is not None
+        and step.relation is not None
+        and parent is not None
+        and not _is_child(row, parent, step.relation)
+    ):
         return Location(parent=parent, key=key, absence=Absence(step=step, key=key, stranger=row))
     if row is None:
         return Location(parent=parent, key=key, absence=Absence(step=step, key=key))

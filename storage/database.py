@@ -31,7 +31,7 @@ class DatabaseError(Exception):
     """The database cannot be served as it is. The text is for the operator."""
 
 
-class Retry(Exception):  # noqa: N818  # it is no error: the transaction is to be run again
+class Retry(Exception):  # it is no error: the transaction is to be run again
     """Another transaction was in the way (40001, 40P01): everything is to be run again from the start."""
 
 
@@ -47,7 +47,7 @@ class Violation(Enum):
 
 
 @dataclass(slots=True)
-class StatementRefused(Exception):  # noqa: N818  # named for what happened
+class StatementRefused(Exception):  # named for what happened
     """The database refused one statement; the transaction can go on from its last savepoint."""
 
     violation: Violation
@@ -157,10 +157,17 @@ class Database:
             self.dialect = "postgresql"
             self._writer = self._reader = _postgresql_engine(url, connections=connections, timeout=timeout)
 
-    @property
-    def engine(self) -> sa.Engine:
-        """The engine for reflection and DDL."""
-        return self._writer
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
+        with self._writer.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -274,7 +281,9 @@ def parse_url(text: str) -> sa.URL:
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError:
-        raise DatabaseError("The database URL cannot be read. It looks like sqlite:///shop.db or postgresql://host/db.") from None
+        raise DatabaseError(
+            "The database URL cannot be read. It looks like sqlite:///shop.db or postgresql://host/db."
+        ) from None
     backend = url.drivername.split("+")[0]
     if backend == "postgres":
         url = url.set(drivername="postgresql")

@@ -116,8 +116,7 @@ class Rows:
         own = [resource.attributes[name] for name in resource.key or attributes]
         return [
             tuple(
-                None if value is None else self.statements.decode(a, value)
-                for a, value in zip(own, raw, strict=True)
+                None if value is None else self.statements.decode(a, value) for a, value in zip(own, raw, strict=True)
             )
             for raw in self._run(statement).rows
         ]

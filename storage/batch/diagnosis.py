@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storage.batch.effects import MADE, REMOVED, Need, Verdict, cell
-from storage.batch.operations import Operation
+from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, ForeignKey, Resource, Values
 from storage.database import StatementRefused, Violation
 from storage.errors import (
@@ -47,7 +47,9 @@ def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: Stat
     """Find all that is wrong with a row to be inserted or updated."""
     resource = attempt.operation.resource
     verdicts = [
-        *conflicts(rows, attempt, [resource.key, *(key.attributes for key in resource.unique_keys if not key.deferred)]),
+        *conflicts(
+            rows, attempt, [resource.key, *(key.attributes for key in resource.unique_keys if not key.deferred)]
+        ),
         *missing_targets(rows, catalog, attempt, [key for key in resource.foreign_keys if not key.deferred]),
         *_still_referenced_by_change(rows, catalog, attempt),
     ]
@@ -97,9 +99,7 @@ def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> 
     return verdicts
 
 
-def missing_targets(
-    rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]
-) -> list[Verdict]:
+def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]) -> list[Verdict]:
     """Find the foreign keys that point at nothing."""
     verdicts = []
     for key in keys:
@@ -132,9 +132,7 @@ def _still_referenced_by_change(rows: Rows, catalog: Catalog, attempt: Attempt) 
     ]
 
 
-def still_referenced(
-    rows: Rows, operation: Operation, row: Row, child: Resource, key: ForeignKey
-) -> list[Verdict]:
+def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource, key: ForeignKey) -> list[Verdict]:
     """Find the children that point at a row; itself does not count."""
     values = row.of(key.target_attributes)
     if None in values:
@@ -145,7 +143,7 @@ def still_referenced(
         return []
     aspects = frozenset({REMOVED, *key.attributes})
     group = tuple(Need(cell=cell(child, child.key, holder), aspects=aspects) for holder in holders)
-    return [Verdict(fault=_still_referenced(operation, child.collection), groups=(group,))]
+    return [Verdict(fault=_still_referenced(operation, child.collection, key.target_attributes), groups=(group,))]
 
 
 def conflict(operation: Operation, attributes: Sequence[str]) -> Fault:
@@ -167,9 +165,15 @@ def _missing_target(operation: Operation, attributes: Sequence[str]) -> Fault:
     )
 
 
-def _still_referenced(operation: Operation, children: str) -> Fault:
+def _still_referenced(operation: Operation, children: str, attributes: Sequence[str] = ()) -> Fault:
     who = f"items of {children} point" if children else "others point"
-    return StillReferenced(message=f"It cannot be taken away: {who} at this item.", pointer="/path")
+    if operation.verb is Verb.DELETE:
+        return StillReferenced(message=f"It cannot be deleted: {who} at it.", pointer="/path")
+    return StillReferenced(
+        message=f"{_and(attributes)} cannot change: {who} at it.",
+        pointer=_first_pointer(operation, attributes),
+        attributes=tuple(attributes),
+    )
 
 
 def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:

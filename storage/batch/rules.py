@@ -132,7 +132,9 @@ def update_values(operation: Operation, values: Values) -> Values:
 def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str]]:
     """Say what a replacement writes: values, and the attributes that get their database default."""
     replaced = [
-        attribute for attribute in resource.attributes.values() if attribute.name not in resource.key and not attribute.read_only
+        attribute
+        for attribute in resource.attributes.values()
+        if attribute.name not in resource.key and not attribute.read_only
     ]
     written, defaults = {}, []
     for attribute in replaced:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from storage.addresses import Location, Unresolved, locate, parent_values
+from storage.addresses import Location, Query, Unresolved, locate, parent_values
 from storage.batch import rules
 from storage.batch.deferred import DeferredConstraints
 from storage.batch.diagnosis import Attempt, conflict, diagnose_delete, diagnose_write
@@ -17,14 +17,14 @@ from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Ve
 from storage.catalog.model import Catalog, Resource, Values
 from storage.database import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
-from storage.rows import Row, Rows
+from storage.rows import Row, RowPage, Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "part"
 T = TypeVar("T")
 
 
-class TransactionLost(Exception):  # noqa: N818  # named for what happened
+class TransactionLost(Exception):  # named for what happened
     """The database ended the transaction while a part ran (SQLite's RAISE(ROLLBACK)): what ran before it is undone."""
 
     def __init__(self, index: int, faults: tuple[Fault, ...]) -> None:
@@ -143,13 +143,13 @@ class Sequential:
         location = locate(self._rows, operation.address, self._items)
         if isinstance(location, Unresolved) or any(each.part not in self._items for each in operation.references):
             return _Unjudged()
-        if location.absence is not None and (location.parent_absent or operation.verb not in {Verb.CREATE, Verb.UPSERT}):
+        if location.absence is not None and (
+            location.parent_absent or operation.verb not in {Verb.CREATE, Verb.UPSERT}
+        ):
             return self._absent(operation, location)
         values = self._own_values(operation, location)
         if operation.query is not None:
-            filters = {**operation.query.filters, **parent_values(operation.address, location.parent)}
-            page = self._rows.page(operation.resource, filters, operation.query.order, operation.query.page)
-            return Done(index=operation.index, status=200, page=page)
+            return Done(index=operation.index, status=200, page=self._page(operation, operation.query, location))
         contradictions = rules.contradictions(operation, location, self._given(operation))
         if contradictions:
             return _Refusal(verdicts=[Verdict(fault=fault) for fault in contradictions], item=location.row)
@@ -162,6 +162,13 @@ class Sequential:
             if row is not None and row.values != {**row.values, **parent_values(operation.address, location.parent)}:
                 row = None  # it belongs to another parent: the database will say that it exists already
         return self._on_item(operation, location, row, values)
+
+    def _page(self, operation: Operation, query: Query, location: Location) -> RowPage:
+        by_place = parent_values(operation.address, location.parent)
+        filters = {**query.filters, **by_place}
+        if filters != {**by_place, **query.filters}:  # asked for the children of another parent
+            return RowPage(rows=[], has_more=False)
+        return self._rows.page(operation.resource, filters, query.order, query.page)
 
     def _on_item(self, operation: Operation, location: Location, row: Row | None, values: Values) -> Done | _Refusal:
         precondition = rules.precondition(operation, row)
@@ -221,9 +228,7 @@ class Sequential:
             )
         else:
             key = location.key
-            need = Need(
-                cell=cell(resource, key.attributes, key.values) if key else None, aspects=frozenset({MADE})
-            )
+            need = Need(cell=cell(resource, key.attributes, key.values) if key else None, aspects=frozenset({MADE}))
         fault = PreconditionFailed(
             message="The item has changed: it is not as ifMatch asks for."
             if by_match and row is not None
@@ -241,7 +246,7 @@ class Sequential:
         fault = conflict(operation, resource.key).at("/path")
         return _Refusal(verdicts=[Verdict(fault=fault, groups=((need,),))])
 
-    def _named_by_payload(self, resource: Resource, values: Values) -> Row | None | _Refusal:
+    def _named_by_payload(self, resource: Resource, values: Values) -> Row | _Refusal | None:
         """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
         if all(values.get(name) is not None for name in resource.key):
             return self._rows.by_key(resource, [values[name] for name in resource.key])
@@ -266,7 +271,9 @@ class Sequential:
         faults = rules.creation_faults(operation, values)
         if faults:  # only an UPSERT gets here with any: whether it creates is known now
             key = location.key
-            groups = ((Need(cell=cell(resource, key.attributes, key.values), aspects=frozenset({MADE})),),) if key else ()
+            groups = (
+                ((Need(cell=cell(resource, key.attributes, key.values), aspects=frozenset({MADE})),),) if key else ()
+            )
             return _Refusal(verdicts=[Verdict(fault=fault, groups=groups) for fault in faults])
         values = rules.with_defaults(resource, values)
         if resource.validate is not None:
@@ -294,9 +301,7 @@ class Sequential:
             return self._rows.by_values(operation.resource, location.key.attributes, location.key.values) is not None
         return self._named_by_payload(operation.resource, values) is not None
 
-    def _change(
-        self, operation: Operation, row: Row, changes: Values, defaults: Iterable[str]
-    ) -> Done | _Refusal:
+    def _change(self, operation: Operation, row: Row, changes: Values, defaults: Iterable[str]) -> Done | _Refusal:
         resource = operation.resource
         changes = rules.with_update_values(resource, row, changes)
         if resource.validate is not None:

@@ -126,37 +126,41 @@ def _drafts(tables: Sequence[TableFacts], models: Sequence[Model], overrides: Ov
 
 def _name_resources(drafts: Sequence[_Draft], notices: list[str]) -> None:
     """Name types and root fields: first those that are given, then those that are derived and have to make room."""
-    types = set(naming.TAKEN_TYPES)
+    for draft in drafts:
+        draft.name = draft.override.name or (draft.model.name if draft.model else naming.type_name(draft.facts.name))
+    types = {*naming.TAKEN_TYPES, *(draft.name + ending for draft in drafts for ending in naming.DERIVED_ENDINGS)}
     roots = set(naming.TAKEN_ROOTS)
     given = [draft for draft in drafts if draft.override.name or draft.model]
     for draft in [*given, *(draft for draft in drafts if draft not in given)]:
-        draft.name = draft.override.name or (draft.model.name if draft.model else naming.type_name(draft.facts.name))
-        _claim_type(draft, types, notices, is_given=draft in given)
-        draft.root = naming.field_name(draft.name)
-        draft.collection = draft.override.collection or naming.collection_name(draft.name)
-        for name in (draft.root, draft.collection, *_present(draft.override.former_collection)):
-            if not naming.is_graphql_name(name):
-                raise CatalogError(f"{name!r}, a name for the table {draft.facts.name!r}, is no GraphQL name.")
-        taken = {draft.root, draft.collection} & roots
-        if taken and (draft.override.collection or draft in given):
-            raise CatalogError(f"The name {min(taken)!r} of the table {draft.facts.name!r} is taken already.")
-        draft.root = naming.free(draft.root, roots)
-        draft.collection = naming.free(draft.collection, {*roots, draft.root})
-        roots |= {draft.root, draft.collection, *_present(draft.override.former_collection)}
+        _name_type(draft, types, notices, is_given=draft in given)
+        _name_roots(draft, roots, is_given=draft in given)
 
 
-def _claim_type(draft: _Draft, types: set[str], notices: list[str], *, is_given: bool) -> None:
-    if not naming.is_graphql_name(draft.name):
-        raise CatalogError(f"{draft.name!r}, the name for the table {draft.facts.name!r}, is no GraphQL name.")
-    derived = [draft.name + ending for ending in naming.DERIVED_ENDINGS]
-    if draft.name in types or any(name in types for name in derived):
-        if is_given:
-            raise CatalogError(f"The type name {draft.name!r} of the table {draft.facts.name!r} is taken already.")
-        own = draft.name
-        while draft.name in types or any(draft.name + ending in types for ending in naming.DERIVED_ENDINGS):
-            draft.name += "_"
+def _name_type(draft: _Draft, types: set[str], notices: list[str], *, is_given: bool) -> None:
+    own = draft.name
+    if not naming.is_graphql_name(own):
+        raise CatalogError(f"{own!r}, the name for the table {draft.facts.name!r}, is no GraphQL name.")
+    if own in types and is_given:
+        raise CatalogError(f"The type name {own!r} of the table {draft.facts.name!r} is taken already.")
+    draft.name = naming.free(own, types)
+    if draft.name != own:
         notices.append(f"The table {draft.facts.name!r} is served as {draft.name}: the name {own} is taken.")
     types |= {draft.name, *(draft.name + ending for ending in naming.DERIVED_ENDINGS)}
+
+
+def _name_roots(draft: _Draft, roots: set[str], *, is_given: bool) -> None:
+    draft.root = naming.field_name(draft.name)
+    draft.collection = draft.override.collection or naming.collection_name(draft.name)
+    formers = _present(draft.override.former_collection)
+    for name in (draft.root, draft.collection, *formers):
+        if not naming.is_graphql_name(name):
+            raise CatalogError(f"{name!r}, a name for the table {draft.facts.name!r}, is no GraphQL name.")
+    taken = {draft.root, draft.collection, *formers} & roots
+    if taken and (draft.override.collection or formers or is_given):
+        raise CatalogError(f"The name {min(taken)!r} of the table {draft.facts.name!r} is taken already.")
+    draft.root = naming.free(draft.root, roots)
+    draft.collection = naming.free(draft.collection, {*roots, draft.root})
+    roots |= {draft.root, draft.collection, *formers}
 
 
 def _present(name: str | None) -> tuple[str, ...]:
@@ -165,10 +169,10 @@ def _present(name: str | None) -> tuple[str, ...]:
 
 def _add_attributes(draft: _Draft, dialect: Dialect, notices: list[str]) -> None:
     facts, model = draft.facts, draft.model
-    for column in draft.override.attributes:
-        if column not in facts.sql_types:
+    for wrong in draft.override.attributes:
+        if wrong not in facts.sql_types:
             raise CatalogError(
-                f"partwise.toml has settings for the column {column!r}, which {facts.name!r} does not have."
+                f"partwise.toml has settings for the column {wrong!r}, which {facts.name!r} does not have."
             )
     for column in facts.columns:
         name = column["name"]
@@ -214,9 +218,7 @@ def _type_of(draft: _Draft, column: object, override: AttributeOverride, dialect
     return value_type(reflected, dialect)
 
 
-def _attribute(
-    own: str, column: object, type_: ValueType, override: AttributeOverride, draft: _Draft
-) -> Attribute:
+def _attribute(own: str, column: object, type_: ValueType, override: AttributeOverride, draft: _Draft) -> Attribute:
     facts, model = draft.facts, draft.model
     name, default = column["name"], column["default"]  # type: ignore[index]  # a ReflectedColumn
     generation = _generation(column, draft)
@@ -254,30 +256,25 @@ def _generation(column: object, draft: _Draft) -> Generation:
 
 def _add_foreign_keys(draft: _Draft, by_table: Mapping[str, _Draft], notices: list[str]) -> None:
     for key in draft.facts.foreign_keys:
-        target = by_table.get(key["referred_table"]) if key["referred_schema"] is None else None
-        attributes = draft.attributes_of(key["constrained_columns"])
-        target_attributes = target.attributes_of(key["referred_columns"]) if target else None
+        target = by_table.get(key.target_table) if key.target_schema is None else None
+        attributes = draft.attributes_of(key.columns)
+        target_attributes = target.attributes_of(key.target_columns) if target else None
         if target is None or attributes is None or not target_attributes:
-            columns = ", ".join(key["constrained_columns"])
+            columns = ", ".join(key.columns)
             notices.append(
-                f"{draft.name}: no relation over {columns}, because {key['referred_table']!r} or its key is not served."
+                f"{draft.name}: no relation over {columns}, because {key.target_table!r} or its key is not served."
             )
             continue
-        options = key.get("options", {})
         draft.foreign_keys.append(
             ForeignKey(
                 attributes=attributes,
                 target=target.name,
                 target_attributes=target_attributes,
-                deferred=tuple(key["constrained_columns"]) in draft.facts.deferred,
-                on_delete=_action(options.get("ondelete")),
-                on_update=_action(options.get("onupdate")),
+                deferred=key.columns in draft.facts.deferred,
+                on_delete=key.on_delete,
+                on_update=key.on_update,
             )
         )
-
-
-def _action(text: str | None) -> str | None:
-    return None if text is None or text.upper() in {"NO ACTION", "RESTRICT"} else text.upper()
 
 
 def _columns(draft: _Draft, attributes: Iterable[str]) -> tuple[str, ...]:
@@ -380,7 +377,7 @@ def _fields(draft: _Draft, model: Model) -> dict[str, str]:
 
 
 def _constraints(draft: _Draft) -> tuple[Constraint, ...]:
-    found = {}
+    found: dict[str, Constraint] = {}
     for constraint in draft.facts.constraints:
         attributes = tuple(draft.names[column] for column in constraint.columns if column in draft.names)
         found.setdefault(constraint.name, Constraint(name=constraint.name, attributes=attributes))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from types import ModuleType
@@ -20,7 +20,7 @@ from storage.catalog.types import Value
 from storage.errors import Fault, InvalidValue
 
 _MODEL_PREFIX = "Value error, "  # pydantic puts it before what a validator says
-_PLAIN = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, list, dict)  # datetime is a date
+_PLAIN = (bool, int, float, Decimal, str, bytes, date, time, UUID, list, dict)  # datetime is a date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def _read(class_: type[SQLModel]) -> Model:
             links.append(relationship.key)
         elif not relationship.viewonly:
             relations.append(_relation(relationship))
-    version = mapper.version_id_col
+    version = _version_column(mapper, table)
     generator = mapper.version_id_generator
     return Model(
         name=class_.__name__,
@@ -98,6 +98,12 @@ def _read(class_: type[SQLModel]) -> Model:
     )
 
 
+def _version_column(mapper: Mapper[Any], table: sa.Table) -> sa.Column[Any] | None:
+    """Find the version column; `version_id_col` may also be its name."""
+    given: object = mapper.version_id_col
+    return table.columns[given] if isinstance(given, str) else given  # type: ignore[return-value]  # else a column of the table
+
+
 def _own_doc(class_: type[SQLModel]) -> str | None:
     doc = vars(class_).get("__doc__")
     return doc.strip() if isinstance(doc, str) and doc.strip() else None
@@ -105,10 +111,7 @@ def _own_doc(class_: type[SQLModel]) -> str | None:
 
 def _relation(relationship: RelationshipProperty[Any]) -> ModelRelation:
     many = relationship.direction is RelationshipDirection.ONETOMANY
-    pairs = [
-        (remote, local) if many else (local, remote)
-        for local, remote in relationship.local_remote_pairs or ()
-    ]
+    pairs = [(remote, local) if many else (local, remote) for local, remote in relationship.local_remote_pairs or ()]
     target = relationship.mapper.local_table
     return ModelRelation(
         name=camel(relationship.key),
@@ -122,9 +125,9 @@ def _relation(relationship: RelationshipProperty[Any]) -> ModelRelation:
 def default_of(model: Model, column: str) -> Callable[[], Value] | None:
     """Find what the model, not the database, gives a column that a CREATE leaves out: its field's or its column's."""
     info = model.class_.model_fields.get(model.fields.get(column, ""))
-    if info is not None and not info.is_required() and not info.default_factory_takes_validated_data:
-        if info.default_factory is not None or info.default is not None:
-            return lambda: to_value(info.get_default(call_default_factory=True), model.columns[column].type)
+    is_known = info is not None and not info.is_required() and not info.default_factory_takes_validated_data
+    if info is not None and is_known and (info.default_factory is not None or info.default is not None):
+        return lambda: to_value(info.get_default(call_default_factory=True), model.columns[column].type)
     return column_default(model.columns[column], "default")
 
 
@@ -160,7 +163,7 @@ def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
     enums = {name: _members(type_) for name, type_ in types.items() if isinstance(type_, sa.Enum)}
 
     def validate(values: Values, new: bool) -> Values | tuple[Fault, ...]:  # noqa: FBT001  # a callable's type has no names
-        data = {name: values[attribute] for name, attribute in attribute_names.items() if attribute in values}
+        data: dict[str, Any] = {name: values[a] for name, a in attribute_names.items() if a in values}
         data |= {name: members[data[name]] for name, members in enums.items() if data.get(name) in members}
         try:
             instance = model.class_.model_validate(data)

@@ -3,7 +3,8 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,18 @@ class NamedConstraint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKeyFacts:
+    """A foreign key of a table."""
+
+    columns: tuple[str, ...]
+    target_table: str
+    target_columns: tuple[str, ...]
+    target_schema: str | None = None  # where it is another than the table's own
+    on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: refused
+    on_update: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableFacts:
     """One table or view of a database."""
 
@@ -44,7 +57,7 @@ class TableFacts:
     sql_types: Mapping[str, str]  # column -> its type, without length or precision
     primary_key: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
-    foreign_keys: tuple[ReflectedForeignKeyConstraint, ...] = ()
+    foreign_keys: tuple[ForeignKeyFacts, ...] = ()
     constraints: tuple[NamedConstraint, ...] = ()  # checks, exclusions, foreign keys, partial and expression indexes
     deferred: frozenset[tuple[str, ...]] = frozenset()  # column tuples whose unique or foreign key waits for COMMIT
     rowid_key: bool = False  # SQLite: the key is the rowid, made by the database where it is not given
@@ -59,6 +72,8 @@ class _Gathered:
     constraints: dict[str, list[NamedConstraint]] = field(default_factory=dict)
     deferred: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: every key of the table
     rowid_keys: set[str] = field(default_factory=set)
+    unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)
 
 
 def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
@@ -69,8 +84,6 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         warnings.simplefilter("ignore", sa.exc.SAWarning)
         columns = inspector.get_multi_columns(kind=ObjectKind.ANY)
         keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
-        uniques = inspector.get_multi_unique_constraints(kind=ObjectKind.TABLE)
-        indexes = inspector.get_multi_indexes(kind=ObjectKind.TABLE)
         foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
         checks = inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
         comments = (
@@ -82,15 +95,12 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     for table in sorted(columns, key=lambda key: key[1]):
         name = table[1]
         names = [column["name"] for column in columns[table]]
-        whole = [index for index in indexes.get(table, ()) if index["unique"] and _is_whole(index)]
-        unique = [
-            *(tuple(constraint["column_names"]) for constraint in uniques.get(table, ())),
-            *(tuple(str(column) for column in index["column_names"]) for index in whole),
-        ]
-        own_keys = tuple(_complete(key, keys, table) for key in foreign_keys.get(table, ()))
-        own_keys = tuple(sorted(own_keys, key=lambda key: [names.index(each) for each in key["constrained_columns"]]))
+        unique = gathered.unique.get(name, [])
+        found = gathered.foreign_keys.get(name) or [_foreign_key(key) for key in foreign_keys.get(table, ())]
+        by_place = sorted(found, key=lambda key: [names.index(column) for column in key.columns])
+        own_keys = tuple(_complete(key, keys, table) for key in by_place)
         deferred = gathered.deferred.get(name, set())
-        all_keys = {*unique, *(tuple(key["constrained_columns"]) for key in own_keys)}
+        all_keys = {*unique, *(key.columns for key in own_keys)}
         tables.append(
             TableFacts(
                 name=name,
@@ -124,19 +134,28 @@ def mentioned(text: str, columns: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _is_whole(index: Any) -> bool:
-    """Whether a unique index holds for all rows, and over columns only."""
-    options = index.get("dialect_options", {})
-    partial = any(key.endswith("_where") and options[key] is not None for key in options)
-    return not partial and not index.get("expressions") and None not in index["column_names"]
+def _foreign_key(key: ReflectedForeignKeyConstraint) -> ForeignKeyFacts:
+    options = key.get("options", {})
+    return ForeignKeyFacts(
+        columns=tuple(key["constrained_columns"]),
+        target_table=key["referred_table"],
+        target_columns=tuple(key["referred_columns"]),
+        target_schema=key["referred_schema"],
+        on_delete=_action(options.get("ondelete")),
+        on_update=_action(options.get("onupdate")),
+    )
 
 
-def _complete(key: ReflectedForeignKeyConstraint, keys: Mapping[Any, Any], table: Any) -> ReflectedForeignKeyConstraint:
+def _action(text: str | None) -> str | None:
+    return None if text is None or text.upper() in {"NO ACTION", "RESTRICT"} else text.upper()
+
+
+def _complete(key: ForeignKeyFacts, keys: Mapping[Any, Any], table: Any) -> ForeignKeyFacts:
     """Name the target columns of a foreign key that leaves them out: they are the target's primary key."""
-    if key["referred_columns"]:
+    if key.target_columns:
         return key
-    target = keys.get((table[0], key["referred_table"]))
-    return {**key, "referred_columns": list(target["constrained_columns"]) if target else []}
+    target = keys.get((table[0], key.target_table))
+    return replace(key, target_columns=tuple(target["constrained_columns"]) if target else ())
 
 
 def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> _Gathered:
@@ -147,6 +166,8 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
         gathered.sql_types[name] = {row[1]: row[2] for row in rows}
         key = [row for row in rows if row[5]]
+        gathered.unique[name] = _sqlite_unique(connection, name)
+        gathered.foreign_keys[name] = _sqlite_foreign_keys(connection, name)
         if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
             gathered.rowid_keys.add(name)
     for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
@@ -157,6 +178,38 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
             gathered.constraints.setdefault(table, []).append(constraint)
     return gathered
+
+
+def _sqlite_unique(connection: sa.Connection, table: str) -> list[tuple[str, ...]]:
+    """Find the unique keys: SQLAlchemy reads them out of the table's text, and not from every spelling of it."""
+    quoted = table.replace('"', '""')
+    found = []
+    for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
+        escaped = name.replace('"', '""')
+        columns = [row[2] for row in connection.exec_driver_sql(f'PRAGMA index_info("{escaped}")')]
+        if unique and not partial and origin != "pk" and None not in columns:  # None: an expression, or the rowid
+            found.append(tuple(columns))
+    return found[::-1]  # SQLite lists the latest first
+
+
+def _sqlite_foreign_keys(connection: sa.Connection, table: str) -> list[ForeignKeyFacts]:
+    """Find the foreign keys with their actions, which SQLAlchemy reads out of the table's text, and not all."""
+    quoted = table.replace('"', '""')
+    rows = connection.exec_driver_sql(f'PRAGMA foreign_key_list("{quoted}")').all()
+    found = []
+    for _, group in groupby(sorted(rows, key=lambda row: (row[0], row[1])), key=lambda row: row[0]):
+        steps = list(group)
+        _, _, target, _, _, on_update, on_delete, _ = steps[0]
+        found.append(
+            ForeignKeyFacts(
+                columns=tuple(step[3] for step in steps),
+                target_table=target,
+                target_columns=tuple(step[4] for step in steps if step[4] is not None),
+                on_delete=_action(on_delete),
+                on_update=_action(on_update),
+            )
+        )
+    return found
 
 
 _POSTGRESQL_TYPES = """
@@ -172,9 +225,14 @@ FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x')
 """
 _POSTGRESQL_INDEXES = """
-SELECT t.relname, i.relname, pg_get_indexdef(i.oid)
+SELECT t.relname, i.relname, pg_get_indexdef(i.oid),
+       CASE WHEN x.indpred IS NULL AND x.indexprs IS NULL AND x.indisvalid AND NOT x.indisprimary THEN
+         array(SELECT a.attname::text FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS n (number, place)
+               JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = n.number
+               WHERE n.place <= x.indnkeyatts ORDER BY n.place) END
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
 WHERE t.relnamespace = current_schema()::regnamespace AND x.indisunique
+ORDER BY x.indexrelid
 """
 
 
@@ -190,7 +248,9 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
             waiting = gathered.deferred.setdefault(table, set())
             if waiting is not None:
                 waiting.add(tuple(key))
-    for table, name, definition in connection.exec_driver_sql(_POSTGRESQL_INDEXES):
+    for table, name, definition, whole in connection.exec_driver_sql(_POSTGRESQL_INDEXES):
+        if whole:
+            gathered.unique.setdefault(table, []).append(tuple(whole))
         if (table, name) not in named:
             text = definition[definition.index("(") :]
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns.get(table, ())))

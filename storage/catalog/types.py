@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
 
@@ -14,7 +14,8 @@ class ExactFloat(float):
     __slots__ = ("text",)
     text: str
 
-    def __new__(cls, text: str) -> "ExactFloat":
+    def __new__(cls, text: str) -> Self:
+        """Read the digits of a JSON number (RFC 8259, section 6)."""
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -33,7 +34,22 @@ class Unreadable:
     reason: str
 
 
-Value = None | bool | int | float | Decimal | str | bytes | date | time | datetime | UUID | Sequence["Value"] | Json | Unreadable
+Value = (
+    None
+    | bool
+    | int
+    | float
+    | Decimal
+    | str
+    | bytes
+    | date
+    | time
+    | datetime
+    | UUID
+    | Sequence["Value"]
+    | Json
+    | Unreadable
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """From the types of SQLAlchemy to the types of values."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -38,14 +38,15 @@ def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueTyp
     if isinstance(type_, postgresql.DOMAIN):
         return value_type(type_.data_type, dialect)
     if isinstance(type_, sa.Enum):
-        return Enumeration(name=type_.name or "", labels=tuple(str(label) for label in type_.enums))
+        name = type_.enum_class.__name__ if type_.enum_class is not None else type_.name or ""
+        return Enumeration(name=name, labels=tuple(str(label) for label in type_.enums))
     if isinstance(type_, sa.ARRAY):
         element = value_type(type_.item_type, dialect)
         return Opaque() if element is None or isinstance(element, Opaque | Array) else Array(of=element)
     return _scalar(type_, dialect)
 
 
-def _scalar(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:  # noqa: PLR0915 a table of types
+def _scalar(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:
     match type_:
         case sa.Boolean():
             return Boolean()
@@ -84,7 +85,7 @@ def _scalar(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType |
             return Opaque()
 
 
-def _scale(type_: sa.Numeric[object]) -> int | None:
+def _scale(type_: sa.Numeric[Any]) -> int | None:
     return type_.scale if type_.scale is not None or type_.precision is None else 0
 
 

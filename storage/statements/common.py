@@ -11,8 +11,8 @@ from storage.catalog.types import Unreadable, Value
 Params = tuple[Any, ...]
 
 
-class Unstorable(Exception):  # noqa: N818  # it names the value, not an error of ours
-    """This database cannot keep the value exactly. The text says why."""
+class Unstorable(Exception):  # it names the value, not an error of ours
+    """A value that the database cannot keep exactly. The text says why."""
 
     def __init__(self, attribute: str, reason: str) -> None:
         super().__init__(f"{attribute} {reason}")
@@ -138,7 +138,8 @@ class Statements(ABC):
         named = {step.attribute for step in order}
         steps = [*order, *(Order(attribute=name) for name in resource.key if name not in named)]
         terms = [
-            f"{self.column(resource, step.attribute)} {'DESC' if step.descending else 'ASC'} NULLS LAST" for step in steps
+            f"{self.column(resource, step.attribute)} {'DESC' if step.descending else 'ASC'} NULLS LAST"
+            for step in steps
         ]
         return f" ORDER BY {', '.join(terms)}" if terms else ""
 
@@ -194,12 +195,8 @@ class Statements(ABC):
         self, resource: Resource, where: Statement, values: Mapping[str, Value], defaults: Collection[str] = ()
     ) -> Statement:
         """Set attributes of rows to values, and others to their database defaults."""
-        terms = [
-            f"{self.column(resource, name)} = {self.placeholder(resource.attributes[name])}" for name in values
-        ]
-        terms += [
-            f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults
-        ]
+        terms = [f"{self.column(resource, name)} = {self.placeholder(resource.attributes[name])}" for name in values]
+        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         _, params = self._given(resource, values)
         sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.sql}"
         return Statement(sql=sql, params=(*params, *where.params))

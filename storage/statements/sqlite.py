@@ -4,7 +4,6 @@ Columns of an existing database keep the storage that they have. What a column o
 (https://sqlite.org/datatype3.html) is refused.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
@@ -100,8 +99,8 @@ class SqliteStatements(Statements):
                 is_number = isinstance(raw, int | float) and math.isfinite(raw)
                 return float(raw) if is_number else unreadable(attribute, "no finite number")
             case Numeric(scale=scale):
-                found = _decimal(raw, scale)
-                return unreadable(attribute, "no decimal number") if found is None else found
+                number = _decimal(raw, scale)
+                return unreadable(attribute, "no decimal number") if number is None else number
             case Boolean():
                 return bool(raw) if raw in (0, 1) else unreadable(attribute, "neither 0 nor 1")
             case Text():
@@ -189,6 +188,7 @@ def _document(attribute: Attribute, raw: Any) -> Value:
     if isinstance(raw, int | float):
         return raw if math.isfinite(raw) else unreadable(attribute, "no JSON")
     try:
-        return decode_json(raw)
-    except (json.JSONDecodeError, TypeError, ValueError, RecursionError):
+        found: Value = decode_json(raw)
+    except (TypeError, ValueError, RecursionError):
         return unreadable(attribute, "no JSON")
+    return found

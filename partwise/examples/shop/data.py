@@ -1,14 +1,16 @@
 """Fills the tables of the shop with made-up rows: the same ones for the same seed."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from random import Random
 
-from sqlmodel import Session
+from sqlmodel import Session, col, insert
 
 from partwise.examples.shop.models import Address, AddressKind, Customer, Order, OrderLine, OrderStatus, Product, Stock
+
+Row = dict[str, object]
 
 CUSTOMERS = 300
 SHIPPING_ADDRESSES = 100  # beside the billing address that every customer has
@@ -71,87 +73,97 @@ _STATUS_WEIGHTS = {
 
 
 def fill(session: Session, *, seed: int = 1) -> None:
-    """Add all rows to the empty tables of the shop and flush them; to commit is the caller's.
+    """Add all rows to the tables of the shop, which are empty before; to commit is the caller's.
 
     About 4,000 rows: 300 customers, 400 addresses, 150 products, their stock, 800 orders, 2,000 order lines.
     """
     random = Random(seed)  # noqa: S311  # sample data, no secrets
-    customers = _customers(random)
-    _add_addresses(random, customers)
-    products = _products(random)
-    session.add_all(customers)
-    session.add_all(products)
-    session.add_all(_orders(random, customers, products))
-    session.flush()
-
-
-def _customers(random: Random) -> list[Customer]:
     names = random.sample(list(product(_FIRST_NAMES, _LAST_NAMES)), CUSTOMERS)
+    joined = [START.date() + timedelta(days=random.randrange(JOINING)) for _ in names]
+    customers = _insert(session, Customer, map(_customer, names, joined))
+    shipped_to = random.sample(customers, SHIPPING_ADDRESSES)
+    session.exec(insert(Address), params=[_address(random, each, AddressKind.BILLING) for each in customers])
+    session.exec(insert(Address), params=[_address(random, each, AddressKind.SHIPPING) for each in shipped_to])
+    prices = [Decimal(random.randrange(295, 12_000, 5)) / 100 for _ in range(PRODUCTS)]
+    products = _insert(session, Product, _products(random, prices))
+    session.exec(insert(Stock), params=[row for each in products for row in _stock(random, each)])
+    orders = _insert(session, Order, _orders(random, list(zip(customers, joined, strict=True))))
+    priced = list(zip(products, prices, strict=True))
+    session.exec(insert(OrderLine), params=[row for each in orders for row in _lines(random, each, priced)])
+
+
+def _insert(session: Session, class_: type[Customer | Product | Order], rows: Iterable[Row]) -> list[int]:
+    """Insert rows, and list the keys that the database made for them, in their order.
+
+    They are not given here because a PostgreSQL sequence does not notice keys that it has not made.
+    """
+    statement = insert(class_).returning(col(class_.id), sort_by_parameter_order=True)
+    return [key for (key,) in session.exec(statement, params=list(rows))]
+
+
+def _customer(name: tuple[str, str], joined_on: date) -> Row:
+    first, last = name
+    return {"name": f"{first} {last}", "email": f"{first}.{last}@example.org".lower(), "joined_on": joined_on}
+
+
+def _address(random: Random, customer: int, kind: AddressKind) -> Row:
+    city, country, form = random.choice(_CITIES)
+    return {
+        "customer_id": customer,
+        "kind": kind,
+        "street": f"{random.choice(_STREETS)} {random.randint(1, 120)}",
+        "postal_code": "".join(str(random.randrange(10)) if each == "0" else each for each in form),
+        "city": city,
+        "country": country,
+    }
+
+
+def _products(random: Random, prices: Sequence[Decimal]) -> list[Row]:
+    kinds = random.sample(list(product(_SIZES, _MATERIALS, _THINGS)), len(prices))
     return [
-        Customer(
-            name=f"{first} {last}",
-            email=f"{first}.{last}@example.org".lower(),
-            joined_on=START.date() + timedelta(days=random.randrange(JOINING)),
-        )
-        for first, last in names
+        {
+            "sku": f"{letters}-{number:03}",
+            "name": f"{size} {material} {thing}",
+            "price": price,
+            "description": random.choice([None, f"A {thing} made of {material}."]),
+            "tags": [place, material],
+        }
+        for number, (price, (size, material, (thing, letters, place))) in enumerate(zip(prices, kinds, strict=True), 1)
     ]
 
 
-def _add_addresses(random: Random, customers: Sequence[Customer]) -> None:
-    for customer in customers:
-        customer.addresses.append(_address(random, AddressKind.BILLING))
-    for customer in random.sample(customers, SHIPPING_ADDRESSES):
-        customer.addresses.append(_address(random, AddressKind.SHIPPING))
-
-
-def _address(random: Random, kind: AddressKind) -> Address:
-    city, country, postal_code = random.choice(_CITIES)
-    return Address(
-        kind=kind,
-        street=f"{random.choice(_STREETS)} {random.randint(1, 120)}",
-        postal_code="".join(str(random.randrange(10)) if each == "0" else each for each in postal_code),
-        city=city,
-        country=country,
-    )
-
-
-def _products(random: Random) -> list[Product]:
-    kinds = random.sample(list(product(_SIZES, _MATERIALS, _THINGS)), PRODUCTS)
-    return [
-        Product(
-            sku=f"{letters}-{number:03}",
-            name=f"{size} {material} {thing}",
-            price=Decimal(random.randrange(295, 12_000, 5)) / 100,
-            description=random.choice([None, f"A {thing} made of {material}."]),
-            tags=[place, material],
-            stock=_stock(random),
-        )
-        for number, (size, material, (thing, letters, place)) in enumerate(kinds, start=1)
-    ]
-
-
-def _stock(random: Random) -> list[Stock]:
-    found = []
+def _stock(random: Random, product_id: int) -> list[Row]:
+    rows: list[Row] = []
     for warehouse in random.sample(_WAREHOUSES, random.randint(1, len(_WAREHOUSES))):
         on_hand = random.randint(0, 200)
-        found.append(Stock(warehouse=warehouse, on_hand=on_hand, reserved=random.randint(0, on_hand // 4)))
-    return found
+        reserved = random.randint(0, on_hand // 4)
+        rows.append({"product_id": product_id, "warehouse": warehouse, "on_hand": on_hand, "reserved": reserved})
+    return rows
 
 
-def _orders(random: Random, customers: Sequence[Customer], products: Sequence[Product]) -> list[Order]:
-    orders = [_order(random, random.choice(customers), products) for _ in range(ORDERS)]
-    return sorted(orders, key=lambda order: order.placed_at)
+def _orders(random: Random, customers: Sequence[tuple[int, date]]) -> list[Row]:
+    """Make the orders, the oldest first."""
+    found = []
+    for _ in range(ORDERS):
+        customer, joined_on = random.choice(customers)
+        after = joined_on - START.date() + timedelta(minutes=random.randrange(ORDERING * MINUTES))
+        found.append((START + after, customer))
+    statuses = random.choices(list(_STATUS_WEIGHTS), list(_STATUS_WEIGHTS.values()), k=ORDERS)
+    return [
+        {"customer_id": customer, "status": status, "placed_at": placed_at, "version": 1}
+        for (placed_at, customer), status in zip(sorted(found), statuses, strict=True)
+    ]
 
 
-def _order(random: Random, customer: Customer, products: Sequence[Product]) -> Order:
-    after = timedelta(days=(customer.joined_on - START.date()).days, minutes=random.randrange(ORDERING * MINUTES))
+def _lines(random: Random, order: int, products: Sequence[tuple[int, Decimal]]) -> list[Row]:
     bought = random.sample(products, random.randint(1, MAX_LINES))
-    return Order(
-        customer=customer,
-        status=random.choices(list(_STATUS_WEIGHTS), list(_STATUS_WEIGHTS.values()))[0],
-        placed_at=START + after,
-        lines=[
-            OrderLine(number=number, product=each, quantity=random.randint(1, 5), unit_price=each.price)
-            for number, each in enumerate(bought, start=1)
-        ],
-    )
+    return [
+        {
+            "order_id": order,
+            "number": number,
+            "product_id": product_id,
+            "quantity": random.randint(1, 5),
+            "unit_price": price,
+        }
+        for number, (product_id, price) in enumerate(bought, start=1)
+    ]

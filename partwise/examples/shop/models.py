@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from pydantic import field_validator
-from sqlalchemy import JSON, CheckConstraint, Column, Integer, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Enum, Integer, UniqueConstraint
 from sqlmodel import Field, Relationship, SQLModel
 
 
@@ -25,6 +25,11 @@ class OrderStatus(StrEnum):
     SHIPPED = "SHIPPED"
     DELIVERED = "DELIVERED"
     CANCELLED = "CANCELLED"
+
+
+# SQLModel would name these types `addresskind` and `orderstatus`; clients see the names, so they are written in words.
+_ADDRESS_KIND = Enum(AddressKind, name="address_kind")
+_ORDER_STATUS = Enum(OrderStatus, name="order_status")
 
 
 def _today() -> date:
@@ -65,7 +70,9 @@ class Address(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     customer_id: int = Field(foreign_key="customers.id", ondelete="CASCADE")
-    kind: AddressKind = Field(description="What the address is for; a customer has at most one of each kind.")
+    kind: AddressKind = Field(
+        sa_type=_ADDRESS_KIND, description="What the address is for; a customer has at most one of each kind."
+    )
     street: str = Field(min_length=1, max_length=100, description="Street and number.")
     postal_code: str = Field(min_length=1, max_length=12, description="The postal code, as the country writes it.")
     city: str = Field(min_length=1, max_length=60)
@@ -123,7 +130,9 @@ class Order(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     customer_id: int = Field(foreign_key="customers.id", index=True)
-    status: OrderStatus = Field(default=OrderStatus.PLACED, description="How far the order has come.")
+    status: OrderStatus = Field(
+        default=OrderStatus.PLACED, sa_type=_ORDER_STATUS, description="How far the order has come."
+    )
     placed_at: datetime = Field(default_factory=_now, description="When the customer placed the order.")
     version: int = Field(default=1, sa_column=_order_version, description="Counts the changes of the order.")
 
