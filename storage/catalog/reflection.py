@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -167,7 +167,7 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
         gathered.sql_types[name] = {row[1]: row[2] for row in rows}
         key = [row for row in rows if row[5]]
         gathered.unique[name] = _sqlite_unique(connection, name)
-        gathered.foreign_keys[name] = _sqlite_foreign_keys(connection, name)
+        gathered.foreign_keys[name] = _sqlite_foreign_keys(connection, name, columns)
         if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
             gathered.rowid_keys.add(name)
     for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
@@ -192,19 +192,27 @@ def _sqlite_unique(connection: sa.Connection, table: str) -> list[tuple[str, ...
     return found[::-1]  # SQLite lists the latest first
 
 
-def _sqlite_foreign_keys(connection: sa.Connection, table: str) -> list[ForeignKeyFacts]:
+def _as_declared(name: str, names: Iterable[str]) -> str:
+    """SQLite takes names in any case: find the one that is meant."""
+    return next((each for each in names if each.lower() == name.lower()), name)
+
+
+def _sqlite_foreign_keys(
+    connection: sa.Connection, table: str, columns: Mapping[str, Sequence[str]]
+) -> list[ForeignKeyFacts]:
     """Find the foreign keys with their actions, which SQLAlchemy reads out of the table's text, and not all."""
     quoted = table.replace('"', '""')
     rows = connection.exec_driver_sql(f'PRAGMA foreign_key_list("{quoted}")').all()
     found = []
     for _, group in groupby(sorted(rows, key=lambda row: (row[0], row[1])), key=lambda row: row[0]):
         steps = list(group)
-        _, _, target, _, _, on_update, on_delete, _ = steps[0]
+        _, _, written, _, _, on_update, on_delete, _ = steps[0]
+        target = _as_declared(written, columns)
         found.append(
             ForeignKeyFacts(
                 columns=tuple(step[3] for step in steps),
                 target_table=target,
-                target_columns=tuple(step[4] for step in steps if step[4] is not None),
+                target_columns=tuple(_as_declared(step[4], columns.get(target, ())) for step in steps if step[4]),
                 on_delete=_action(on_delete),
                 on_update=_action(on_update),
             )
