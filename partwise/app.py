@@ -1,22 +1,49 @@
 """The Starlette application, and its making in each worker process."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from partwise.door import Door
+from partwise.door import Door, refusal
 from partwise.service import Service, open_service
-from partwise.settings import Settings, load_settings
+from partwise.settings import Settings, is_loopback, load_settings
 
-_OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
 _READY_TIMEOUT = 5.0  # seconds
+
+
+class _OwnNamesOnly:
+    """Lets in only requests that name this machine.
+
+    A page elsewhere on the web must not reach a server that listens here only by giving its own name our address.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, or refuse it."""
+        if scope["type"] == "http":
+            host = Headers(scope=scope).get("host", "")
+            if not is_loopback(re.sub(r":\d*$", "", host)):
+                answer = refusal("This server answers to localhost only.", 421)
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
+    return refusal(f"{error.detail}.", error.status_code, headers=error.headers)
 
 
 def make_app(service: Service, settings: Settings) -> Starlette:
@@ -52,8 +79,7 @@ def make_app(service: Service, settings: Settings) -> Starlette:
         yield
         database.close()
 
-    # A page elsewhere on the web must not reach a server that only listens here by giving its own name our address.
-    guards = [] if settings.open else [Middleware(TrustedHostMiddleware, allowed_hosts=_OWN_HOSTS)]
+    guards = [] if settings.open else [Middleware(_OwnNamesOnly)]
     return Starlette(
         routes=[
             Route("/", home),
@@ -62,6 +88,7 @@ def make_app(service: Service, settings: Settings) -> Starlette:
             Route("/readyz", ready),
         ],
         middleware=guards,
+        exception_handlers={HTTPException: _refuse},
         lifespan=lifespan,
     )
 

@@ -15,6 +15,7 @@ from strawberry.types.graphql import OperationType
 
 from resolvers.context import RequestContext
 from resolvers.results import to_wire_error
+from resolvers.root import AmbiguousDocument
 from storage.batch.run import Engine
 from storage.json_text import decode_json, encode_json_bytes
 
@@ -62,16 +63,14 @@ class Door:
                 allowed = {OperationType.QUERY, OperationType.MUTATION}
             return await self._execute(request, asked, allowed)
         except Refused as refused:
-            body = {"errors": [{"message": str(refused), "extensions": {"code": refused.code}}]}
-            return Response(
-                encode_json_bytes(body), refused.status, headers=dict(refused.headers), media_type=_media_type(request)
-            )
+            return refusal(str(refused), refused.status, refused.code, refused.headers, _media_type(request))
 
     async def _execute(self, request: Request, asked: GraphQLRequest, allowed: set[OperationType]) -> Response:
         context = RequestContext(
             engine=self.engine,
             in_thread=partial(anyio.to_thread.run_sync, limiter=self.limiter),
             max_parts=self.max_parts,
+            operation_name=asked.operation_name,
         )
         try:
             result = await self.schema.execute(
@@ -83,7 +82,9 @@ class Door:
             )
         except CannotGetOperationTypeError:
             raise Refused(400, "BAD_REQUEST", "Name one of the document's operations in operationName.") from None
-        except InvalidOperationTypeError:
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
         media_type = _media_type(request)
         answer: dict[str, Any] = {}
@@ -92,8 +93,22 @@ class Door:
         has_run = result.data is not None or any(error.path for error in result.errors or ())
         if has_run or not result.errors:
             answer["data"] = result.data
-        status = 400 if not has_run and result.errors and media_type == GRAPHQL_JSON else 200
+        is_ambiguous = any(isinstance(error, AmbiguousDocument) for error in result.errors or ())
+        is_refused = not has_run and bool(result.errors) and media_type == GRAPHQL_JSON
+        status = 400 if is_ambiguous or is_refused else 200
         return Response(encode_json_bytes(answer), status, media_type=media_type)
+
+
+def refusal(
+    message: str,
+    status: int,
+    code: str = "BAD_REQUEST",
+    headers: Mapping[str, str] | None = None,
+    media_type: str = JSON,
+) -> Response:
+    """Refuse a request in JSON, as a GraphQL error."""
+    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
 
 
 def _media_type(request: Request) -> str:

@@ -44,13 +44,13 @@ def open_engine(settings: Settings) -> Engine:
     if settings.create_tables and settings.models is None:
         raise SettingsError("--create-tables makes the tables of models: name them with --models MODULE.")
     try:
+        models = models_of(_import_models(settings.models)) if settings.models else ()
+        if settings.models and not models:
+            raise SettingsError(f"The module {settings.models} has no SQLModel class with table=True.")
         url = parse_url(settings.database_url or DEFAULT_FILE)
         check_file(url, may_create=settings.create_tables)
         if url.get_backend_name() == "sqlite" and settings.workers > 1:
             raise SettingsError("An SQLite database is served by one process: leave --workers at 1.")
-        models = models_of(_import_models(settings.models)) if settings.models else ()
-        if settings.models and not models:
-            raise SettingsError(f"The module {settings.models} has no SQLModel class with table=True.")
         database = Database(url, connections=settings.connections, timeout=settings.timeout)
         database.check()
         with database.connection() as connection:

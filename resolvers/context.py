@@ -26,4 +26,5 @@ class RequestContext:
     engine: Engine
     in_thread: InThread
     max_parts: int = MAX_PARTS
+    operation_name: str | None = None  # which operation of the document is to run
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it

@@ -236,7 +236,7 @@ class _Binder:
 
 
 def _preconditions(request: PartRequest, faults: list[Fault]) -> tuple[Precondition | None, Precondition | None]:
-    if request.if_match is None and request.if_none_match is None:
+    if _is_any(request.if_match) and _is_any(request.if_none_match):
         message = "ifMatch and ifNoneMatch are both null, which nothing can fulfil: does your client send null for absent fields?"
         faults.append(InvalidPrecondition(message=message, pointer="/ifMatch"))
         return None, None
@@ -246,10 +246,14 @@ def _preconditions(request: PartRequest, faults: list[Fault]) -> tuple[Precondit
     )
 
 
+def _is_any(given: Any) -> bool:
+    return given is None or (given is not strawberry.UNSET and _ANY in given)
+
+
 def _precondition(given: Any, pointer: str, faults: list[Fault]) -> Precondition | None:
     if given is strawberry.UNSET:
         return None
-    if given is None or _ANY in given:
+    if _is_any(given):
         return Precondition(any_version=True)
     if not given:
         message = f"{pointer[1:]} is an empty list; leave it out for no precondition, or give null for any version."
@@ -276,16 +280,12 @@ def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) ->
         message = f"{verb.value} is for one item, and the path leads to a collection."
     elif place.query is not None and (place.is_item or verb is not Verb.GET):
         message = "Only GET of a collection takes a query."
-        faults.append(_bad_query(message))
+        faults.append(PathError(message.removesuffix("."), request.path.index("?")).fault)
         return True
     else:
         return True
     faults.append(OperationNotAllowed(message=message, pointer="/operation"))
     return False
-
-
-def _bad_query(message: str) -> Fault:
-    return PathError(message.removesuffix("."), 0).fault
 
 
 def _collection_query(request: PartRequest, place: Place) -> Query | None:

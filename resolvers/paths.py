@@ -102,6 +102,8 @@ def parse_path(path: str) -> ResourcePath:
 
 
 def _parse_key(raw: Text) -> Key:
+    if raw.text == "$":
+        raise PathError("$ is followed by the id of a part", raw.offset)
     if raw.text.startswith("$"):
         return PartKey(part=_decode(Text(text=raw.text[1:], offset=raw.offset + 1)))
     pieces = _split(raw, ",")

@@ -1,5 +1,6 @@
 """Binds paths to the catalog: from text that follows the grammar to the address of an item or a collection."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,12 +9,14 @@ from typing import assert_never
 from resolvers.paths import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
 from resolvers.values import Misfit, from_text
 from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
-from storage.catalog.model import Catalog, Relation, Resource
+from storage.catalog.model import Attribute, Catalog, Relation, Resource
+from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
 from storage.statements import Order, Page
 
 DEFAULT_LIMIT = 100  # items of a page
 MAX_LIMIT = 1_000
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _QUERY_NAMES = ("limit", "offset", "orderBy")
 
 FindPart = Callable[[str, Resource], ByPart | Fault]
@@ -126,17 +129,20 @@ def _bind_named(resource: Resource, pairs: tuple[tuple[Text, Text], ...]) -> ByK
 
 
 def _by_key(resource: Resource, attributes: tuple[str, ...], texts: tuple[Text, ...]) -> ByKey:
-    values = []
-    for name, text in zip(attributes, texts, strict=True):
-        try:
-            values.append(from_text(resource.attributes[name].type, text.text))
-        except Misfit as misfit:
-            raise _invalid(f"{name} {misfit}", text.offset) from None
+    values = (_value(resource.attributes[name], text) for name, text in zip(attributes, texts, strict=True))
     return ByKey(attributes=attributes, values=tuple(values))
 
 
+def _value(attribute: Attribute, text: Text, *, canonical: bool = True) -> Value:
+    try:
+        return from_text(attribute.type, text.text, canonical=canonical)
+    except Misfit as misfit:
+        raise _invalid(f"{attribute.name} {misfit}", text.offset) from None
+
+
 def _bind_query(path: ResourcePath, resource: Resource) -> Query:
-    filters, order, limit, offset = {}, [], DEFAULT_LIMIT, 0
+    filters: dict[str, Value] = {}
+    order, limit, offset = [], DEFAULT_LIMIT, 0
     for name, values in path.query:
         if name.text == "orderBy":
             order = [_order(value, resource) for value in values]
@@ -151,8 +157,7 @@ def _bind_query(path: ResourcePath, resource: Resource) -> Query:
             if attribute is None:
                 near = suggestion(name.text, [*_QUERY_NAMES, *resource.attributes])
                 raise _invalid(f"{resource.name} has no attribute {name.text!r}.{near}", name.offset)
-            bound = _by_key(resource, (attribute.name,), values)
-            filters[attribute.name] = bound.values[0]
+            filters[attribute.name] = _value(attribute, values[0], canonical=False)
     return Query(filters=filters, order=tuple(order), page=Page(limit=limit, offset=offset))
 
 
@@ -168,6 +173,6 @@ def _order(value: Text, resource: Resource) -> Order:
 
 def _number(text: Text, largest: int) -> int:
     digits = text.text
-    if not digits.isascii() or not digits.isdigit() or len(digits) > len(str(largest)) or int(digits) > largest:
+    if not _NUMBER.fullmatch(digits) or len(digits) > len(str(largest)) or int(digits) > largest:
         raise _invalid(f"This must be a whole number from 0 to {largest}", text.offset)
     return int(digits)

@@ -1,9 +1,13 @@
 """Assembles the schema from the catalog."""
 
 import asyncio
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import strawberry
+from graphql import GraphQLError, IntValueNode, OperationDefinitionNode, Visitor, visit
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
@@ -20,6 +24,8 @@ from storage.database import Database
 from storage.reading import Found, run_read
 from storage.rows import Rows
 
+_LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
+
 
 def build_schema(catalog: Catalog) -> strawberry.Schema:
     """Make the GraphQL schema of a catalog."""
@@ -29,8 +35,38 @@ def build_schema(catalog: Catalog) -> strawberry.Schema:
         query=resources.query,
         mutation=mutation,
         types=[*resources.items.values()],
+        extensions=[_Readable],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+
+
+class AmbiguousDocument(GraphQLError):
+    """A document of several operations, and none of them is named: nothing can be run, whatever the client accepts."""
+
+
+class _Readable(SchemaExtension):
+    """Refuses documents that do not say what to run, or that Python cannot read."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Look at the document once it is parsed."""
+        context = self.execution_context
+        document = context.graphql_document
+        if document is not None:
+            operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+            if len(operations) > 1 and not context.context.operation_name:
+                raise AmbiguousDocument("Name one of the document's operations in operationName.")
+            if _LONG_NUMBER.search(context.query or ""):
+                visit(document, _NoLongNumbers())
+        yield
+
+
+class _NoLongNumbers(Visitor):
+    """Refuses numbers with more digits than Python turns into an integer."""
+
+    def enter_int_value(self, node: IntValueNode, *_: object) -> None:
+        """Look at one number."""
+        if _LONG_NUMBER.search(node.value):
+            raise GraphQLError("This number is too long.", node)
 
 
 class _Schema(strawberry.Schema):

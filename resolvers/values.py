@@ -41,7 +41,7 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far beyond
 _MAX_EXPONENT = 1_000
@@ -297,8 +297,8 @@ def to_text(type_: ValueType, value: Value) -> str:
     return found if isinstance(found, str) else repr(found)
 
 
-def from_text(type_: ValueType, text: str) -> Value:
-    """Read a value of a path. Only the canonical form is one. Raises `Misfit`."""
+def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
+    """Read a value of a path: of a key the canonical form only, of a filter any that JSON takes. Raises `Misfit`."""
     raw: Any = text
     match type_:
         case Integer() if _INTEGER.fullmatch(text) and len(text) <= len(str(-(1 << 63))):
@@ -312,6 +312,6 @@ def from_text(type_: ValueType, text: str) -> Value:
         case _:
             pass
     value = from_json(type_, raw)
-    if to_text(type_, value) != text:
+    if canonical and to_text(type_, value) != text:
         raise Misfit(f"must be written {to_text(type_, value)}")
     return value

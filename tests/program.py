@@ -1,0 +1,86 @@
+"""Starts the program as a person would, in a process of its own, and ends it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Program:
+    """A server that listens."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+    said: str  # what it said on standard output until it listened
+
+    def post(self, query: str, variables: Any = None) -> Any:
+        """Send a GraphQL request; give back the decoded answer."""
+        body = json.dumps({"query": query, "variables": variables or {}}).encode()
+        request = urllib.request.Request(  # noqa: S310  # the address is our own server's
+            f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # as above
+            return json.load(answer)
+
+    def get(self, path: str) -> str:
+        """Fetch a page."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:  # noqa: S310  # as above
+            return str(answer.read().decode())
+
+    def stop(self) -> int:
+        """End it as an operator would."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(
+    arguments: Sequence[str], folder: Path, *, command: Sequence[str] = (sys.executable, "-m", "partwise"), port: int
+) -> Iterator[Program]:
+    """Run `partwise serve` in a folder until the block ends."""
+    log = folder / "server.log"
+    with log.open("w+") as output:
+        process = subprocess.Popen(
+            [*command, "serve", "--port", str(port), *arguments],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
+            start_new_session=True,  # so that worker processes end with it
+        )
+        try:
+            yield Program(process, f"http://127.0.0.1:{port}", _wait(process, log))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def environment() -> dict[str, str]:
+    """Our environment, without settings of ours."""
+    return {name: value for name, value in os.environ.items() if not re.match("PARTWISE_|PYTHONPATH$", name)}
+
+
+def _wait(process: "subprocess.Popen[str]", log: Path) -> str:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        said = log.read_text()
+        if "Uvicorn running on" in said and said.count("Application startup complete") >= 1:
+            return said
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)  # the only way to learn that it listens
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")

@@ -1,0 +1,135 @@
+"""GET of a collection as a part (docs/contract.md, section 2, rule 4; section 3)."""
+
+from tests.harness import Api, part
+from tests.trying import tried
+
+
+def ids(api: Api, path: str, key: str = "albumId"):
+    return [each[key] for each in api.one("GET", path)["payload"]["items"]]
+
+
+def test_a_collection_answers_items_and_whether_there_are_more(music: Api):
+    found = music.one("GET", "/albums?limit=2&orderBy=albumId")
+
+    assert found["status"] == 200
+    assert found["path"] == "/albums?limit=2&orderBy=albumId"
+    assert found["payload"] == {
+        "items": [
+            {"albumId": 1, "title": "Erste", "artistId": 1},
+            {"albumId": 2, "title": "Segunda", "artistId": 2},
+        ],
+        "hasMore": True,
+    }
+    assert (found["etag"], found["item"], found["preconditionSucceeded"]) == (None, None, None)
+
+
+PAGES = [
+    ("/albums?orderBy=albumId", [1, 2, 3], False),
+    ("/albums?orderBy=-albumId", [3, 2, 1], False),
+    ("/albums?orderBy=title", [3, 1, 2], False),
+    ("/albums?orderBy=artistId,-albumId", [3, 1, 2], False),
+    ("/albums?orderBy=-artistId,albumId", [2, 1, 3], False),
+    ("/albums?limit=3&orderBy=albumId", [1, 2, 3], False),
+    ("/albums?limit=0", [], True),
+    ("/albums?limit=1&offset=1&orderBy=albumId", [2], True),
+    ("/albums?offset=2&orderBy=albumId", [3], False),
+    ("/albums?offset=3", [], False),
+    ("/albums?artistId=1&orderBy=albumId", [1, 3], False),
+    ("/albums?artistId=1&title=Dritte", [3], False),
+    ("/albums?artistId=99", [], False),
+    ("/artists/1/albums?orderBy=albumId", [1, 3], False),
+    ("/artists/1/albums?title=Erste", [1], False),
+    ("/artists/1/albums?artistId=1&limit=1&orderBy=-albumId", [3], True),
+    ("/artists/3/albums", [], False),
+]
+
+
+def test_a_collection_takes_limit_offset_order_and_filters(music: Api):
+    pages = [(path, music.one("GET", path)["payload"]) for path, _, _ in PAGES]
+
+    assert [(path, [each["albumId"] for each in page["items"]], page["hasMore"]) for path, page in pages] == PAGES
+
+
+def test_a_filter_for_another_parent_finds_nothing(music: Api):
+    said = music.one("GET", "/artists/1/albums?artistId=2")
+
+    assert said["errors"] or said["payload"]["items"] == []  # INVALID_VALUE would be fine, another parent's items never
+
+
+def test_a_collection_answers_a_hundred_items_where_no_limit_is_given(music: Api):
+    music.batch(*(part(str(n), "CREATE", f"/mediaTypes/{n}") for n in range(10, 109)))  # with two that are there: 101
+
+    found = music.one("GET", "/mediaTypes")["payload"]
+
+    assert len(found["items"]) == 100
+    assert found["hasMore"] is True
+
+
+WITHOUT_MEANING = [
+    "/albums?limit=1001",
+    "/albums?limit=-1",
+    "/albums?limit=x",
+    "/albums?limit=1&limit=2",
+    "/albums?offset=-1",
+    "/albums?orderBy=nothing",
+    "/albums?nothing=1",
+    "/albums?albumId=x",
+    "/albums?artistId=01",
+    "/albums/1?limit=1",
+]
+
+
+def test_a_query_that_means_nothing_is_an_invalid_path(music: Api):
+    found = {path: tried(music, "GET", path) for path in WITHOUT_MEANING}
+
+    assert found == dict.fromkeys(WITHOUT_MEANING, "400 INVALID_PATH /path")
+
+
+def test_only_get_takes_a_query(music: Api):
+    for operation in ("CREATE", "UPSERT", "UPDATE", "DELETE"):
+        assert music.one(operation, "/artists?limit=1", None if operation == "DELETE" else {"artistId": 9})["errors"]
+
+
+def test_items_of_a_collection_are_typed_and_have_relations_as_the_batch_left_them(music: Api):
+    answer = music.query(
+        """mutation ($parts: [PartInput!]!) { batch(parts: $parts) { status parts {
+             item { path }
+             items { __typename path etag ... on Album { title artist { name } tracks { totalCount } } }
+           } } }""",
+        parts=[
+            part("list", "GET", "/artists/2/albums"),
+            part("rename", "UPDATE", "/artists/2", {"name": "Novo"}),
+            part("title", "UPDATE", "/albums/2", {"title": "Later"}),
+        ],
+    )["batch"]
+
+    assert answer["status"] == "COMMITTED"
+    listed, renamed, _ = answer["parts"]
+    assert listed["item"] is None
+    assert renamed["items"] is None
+    (album,) = listed["items"]
+    assert album.pop("etag")
+    assert album == {
+        "__typename": "Album",
+        "path": "/albums/2",
+        "title": "Segunda",
+        "artist": {"name": "Novo"},
+        "tracks": {"totalCount": 1},
+    }
+
+
+def test_a_collection_shows_what_earlier_parts_did(music: Api):
+    result = music.batch(
+        part("make", "CREATE", "/artists/1/albums/9", {"title": "Neu"}),
+        part("delete", "DELETE", "/albums/3"),
+        part("list", "GET", "/artists/1/albums?orderBy=albumId"),
+    )
+
+    assert [each["albumId"] for each in result["parts"][2]["payload"]["items"]] == [1, 9]
+
+
+def test_filters_and_order_take_nulls_and_text_as_they_are(music: Api):
+    assert ids(music, "/artists?name=Os%20G%C3%AAmeos", "artistId") == [2]
+    assert ids(music, "/tracks?unitPrice=0.99&orderBy=-trackId", "trackId") == [2, 1]
+    assert ids(music, "/artists?orderBy=name", "artistId") == [1, 2, 3]  # nulls last
+    assert ids(music, "/artists?orderBy=-name", "artistId") == [2, 1, 3]  # nulls last

@@ -1,0 +1,360 @@
+"""What reflection sees of an existing database: keys, defaults, generated columns, enums, views, comments."""
+
+import pytest
+
+from tests.conftest import Serve
+from tests.described import fields, relations, resources
+from tests.harness import Api, Backend, faults, part
+
+ALL_OPERATIONS = ["GET", "CREATE", "UPDATE", "REPLACE", "UPSERT", "DELETE"]
+
+
+def test_resources_describe_the_music_shop(music: Api):
+    found = resources(music)
+
+    assert found["PlaylistTrack"]["key"] == ["playlistId", "trackId"]
+    assert found["PlaylistTrack"]["path"] == "/playlistTracks"
+    assert found["PlaylistTrack"]["uniqueKeys"] == []
+    assert found["PlaylistTrack"]["operations"] == ALL_OPERATIONS
+    assert found["Customer"]["uniqueKeys"] == [["email"]]
+    assert found["Track"]["attributes"]["trackId"] == {
+        **{"name": "trackId", "type": "Int", "required": False, "readOnly": False},
+        **{"default": None, "maxLength": None, "enum": None, "description": None},
+    }
+    assert {name: (each["type"], each["required"], each["maxLength"]) for name, each in found["Track"]["attributes"].items()} == {
+        "trackId": ("Int", False, None),
+        "name": ("String", True, 200),
+        "albumId": ("Int", False, None),
+        "mediaTypeId": ("Int", True, None),
+        "composer": ("String", False, 220),
+        "milliseconds": ("Int", True, None),
+        "bytes": ("Int", False, None),
+        "unitPrice": ("Decimal", True, None),
+    }
+    assert fields(music, "Track").items() >= {
+        "path": "ID!",
+        "etag": "String!",
+        "trackId": "Int!",
+        "name": "String!",
+        "albumId": "Int",
+        "unitPrice": "Decimal!",
+        "album": "Album",
+        "mediaType": "MediaType",
+        "playlistTracks": "PlaylistTrackConnection",
+    }.items()
+    assert fields(music, "Employee")["birthDate"] == "DateTime"
+
+
+def test_unique_constraints_and_unique_indexes_are_unique_keys_but_partial_ones_are_not(backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE person (
+          id {key}, email VARCHAR(50) UNIQUE, country VARCHAR(2), tax_number VARCHAR(20), nick VARCHAR(20), badge INTEGER,
+          CONSTRAINT one_tax_number UNIQUE (country, tax_number)
+        );
+        CREATE UNIQUE INDEX one_nick ON person (nick);
+        CREATE UNIQUE INDEX one_badge ON person (badge) WHERE badge > 0;
+        CREATE UNIQUE INDEX one_lower ON person (lower(email));
+        CREATE INDEX many ON person (country);
+        INSERT INTO person (email, country, tax_number, nick, badge) VALUES ('a@example.org', 'DE', '12', 'ada', 5)""")
+    api = start(backend)
+
+    unique = resources(api)["Person"]["uniqueKeys"]
+    paths = {"email=a%40example.org": 200, "country=DE,taxNumber=12": 200, "taxNumber=12,country=DE": 200, "nick=ada": 200}
+    paths |= {"nick=nobody": 404, "badge=5": 400, "country=DE": 400}
+
+    assert sorted(unique) == [["country", "taxNumber"], ["email"], ["nick"]]
+    assert {key: api.one("GET", f"/people/{key}")["status"] for key in paths} == paths
+    before = backend.dump()
+    again = api.batch(
+        part("badge", "CREATE", "/people", {"badge": 5}), part("lower", "CREATE", "/people", {"email": "A@example.org"})
+    )
+    assert faults(again) == {"badge": [("CONFLICT", "/payload/badge")], "lower": [("CONFLICT", "/payload/email")]}
+    assert backend.dump() == before
+
+
+def test_defaults_of_the_database_are_seen_and_used(backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE task (
+          id {key}, title VARCHAR(20) NOT NULL DEFAULT 'new ''one''', points INTEGER NOT NULL DEFAULT 3,
+          price NUMERIC(10,2) NOT NULL DEFAULT 0.5, made_at {naive} NOT NULL DEFAULT CURRENT_TIMESTAMP, note TEXT DEFAULT NULL
+        )""")
+    api = start(backend)
+    attributes = resources(api)["Task"]["attributes"]
+
+    created = api.one("CREATE", "/tasks")
+    made = created["payload"].pop("madeAt")
+
+    assert {name: (each["default"], each["required"]) for name, each in attributes.items()} == {
+        "id": (None, False),
+        "title": ("new 'one'", False),
+        "points": (3, False),
+        "price": (0.5, False),
+        "madeAt": (None, False),
+        "note": (None, False),
+    }
+    assert created["payload"] == {"id": 1, "title": "new 'one'", "points": 3, "price": "0.50", "note": None}
+    assert made[:2] == "20"
+    assert api.one("REPLACE", "/tasks/1", {"points": 9})["payload"].items() >= {"title": "new 'one'", "points": 9}.items()
+
+
+def test_generated_columns_are_read_only(backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE box (
+          id {key}, width INTEGER NOT NULL, height INTEGER NOT NULL, area INTEGER GENERATED ALWAYS AS (width * height) STORED
+        )""")
+    api = start(backend)
+
+    created = api.one("CREATE", "/boxes", {"width": 2, "height": 3})
+    before = backend.dump()
+    rejected = api.batch(
+        part("create", "CREATE", "/boxes", {"width": 1, "height": 1, "area": 1}),
+        part("update", "UPDATE", "/boxes/1", {"area": 7}),
+    )
+
+    assert resources(api)["Box"]["attributes"]["area"]["readOnly"] is True
+    assert resources(api)["Box"]["attributes"]["area"]["required"] is False
+    assert created["payload"] == {"id": 1, "width": 2, "height": 3, "area": 6}
+    assert faults(rejected) == {"create": [("READ_ONLY", "/payload/area")], "update": [("READ_ONLY", "/payload/area")]}
+    assert backend.dump() == before
+    assert api.one("UPDATE", "/boxes/1", {"width": 5})["payload"]["area"] == 15
+
+
+def test_postgresql_makes_keys_by_serial_and_by_identity(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE TABLE serial_key (id SERIAL PRIMARY KEY, n INTEGER);
+        CREATE TABLE big_serial_key (id BIGSERIAL PRIMARY KEY, n INTEGER);
+        CREATE TABLE default_key (id INTEGER GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, n INTEGER);
+        CREATE TABLE always_key (id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n INTEGER);
+        CREATE TABLE own_key (id INTEGER PRIMARY KEY, n INTEGER)""")
+    api = start(postgresql)
+    found = resources(api)
+
+    made = api.batch(*(part(name, "CREATE", f"/{name}s", {"n": 1}) for name in ("serialKey", "bigSerialKey", "defaultKey", "alwaysKey")))
+    given = api.batch(*(part(name, "CREATE", f"/{name}s", {"id": 7}) for name in ("serialKey", "bigSerialKey", "defaultKey", "ownKey")))
+    before = postgresql.dump()
+    rejected = api.batch(part("always", "CREATE", "/alwaysKeys", {"id": 7}), part("own", "CREATE", "/ownKeys", {"n": 1}))
+
+    assert [each["payload"]["id"] for each in made["parts"]] == [1, "1", 1, 1]
+    assert [each["path"] for each in given["parts"]] == ["/serialKeys/7", "/bigSerialKeys/7", "/defaultKeys/7", "/ownKeys/7"]
+    assert faults(rejected) == {"always": [("READ_ONLY", "/payload/id")], "own": [("REQUIRED", "/payload/id")]}
+    assert postgresql.dump() == before
+    assert found["AlwaysKey"]["attributes"]["id"]["readOnly"] is True
+    assert {name: each["attributes"]["id"]["required"] for name, each in found.items()} == {
+        "SerialKey": False,
+        "BigSerialKey": False,
+        "DefaultKey": False,
+        "AlwaysKey": False,
+        "OwnKey": True,
+    }
+
+
+def test_a_postgresql_enum_is_a_graphql_enum_where_its_labels_are_names_else_a_string(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE TYPE mood AS ENUM ('happy', 'SAD');
+        CREATE TYPE size AS ENUM ('S', 'X L');
+        CREATE TYPE truth AS ENUM ('true', 'false');
+        CREATE TABLE person (id {key}, mood mood NOT NULL, size size NOT NULL, truth truth, moods mood[])""")
+    api = start(postgresql)
+    own = fields(api, "Person")
+
+    created = api.one("CREATE", "/people", {"mood": "happy", "size": "X L", "truth": "true", "moods": ["SAD", None]})
+    before = postgresql.dump()
+    rejected = api.batch(
+        part("mood", "CREATE", "/people", {"mood": "HAPPY", "size": "S"}), part("size", "UPDATE", "/people/1", {"size": "XL"})
+    )
+    labels = api.query("query ($n: String!) { __type(name: $n) { kind enumValues { name } } }", n=own["mood"].rstrip("!"))
+
+    assert labels["__type"] == {"kind": "ENUM", "enumValues": [{"name": "happy"}, {"name": "SAD"}]}
+    assert own["size"] == "String!"
+    assert own["truth"] == "String"
+    assert resources(api)["Person"]["attributes"]["mood"]["enum"] == ["happy", "SAD"]
+    assert resources(api)["Person"]["attributes"]["size"]["enum"] == ["S", "X L"]
+    assert created["payload"] == {"id": 1, "mood": "happy", "size": "X L", "truth": "true", "moods": ["SAD", None]}
+    assert api.query("{ person(id: 1) { mood size truth moods } }")["person"] == {
+        **{"mood": "happy", "size": "X L", "truth": "true", "moods": ["SAD", None]},
+    }
+    typed = 'mutation { batch(parts: [{id: "a", path: "/people", operation: CREATE, item: {person: {mood: SAD, size: "S"}}}]) { status } }'
+    assert api.query(typed)["batch"] == {"status": "COMMITTED"}
+    assert faults(rejected) == {"mood": [("INVALID_VALUE", "/payload/mood")], "size": [("INVALID_VALUE", "/payload/size")]}
+    assert len(postgresql.dump()["person"]) == len(before["person"]) + 1
+
+
+def test_a_graphql_enum_can_be_a_key(postgresql: Backend, start: Serve):
+    postgresql.run("CREATE TYPE kind AS ENUM ('A', 'B');\nCREATE TABLE thing (kind kind PRIMARY KEY, n INTEGER)")
+    api = start(postgresql)
+
+    assert api.one("CREATE", "/things", {"kind": "A", "n": 1})["path"] == "/things/A"
+    assert api.query("{ thing(kind: A) { n } none: thing(kind: B) { n } }") == {"thing": {"n": 1}, "none": None}
+    assert api.one("GET", "/things/C")["status"] in {400, 404}
+
+
+def test_postgresql_arrays_are_lists(postgresql: Backend, start: Serve):
+    postgresql.run("CREATE TABLE list (id {key}, words TEXT[] NOT NULL, prices NUMERIC(10,2)[], bigs BIGINT[])")
+    api = start(postgresql)
+    values = {"words": ["a", 'b"{,}', "", None], "prices": ["1.50", "2.00"], "bigs": ["9007199254740993"]}
+
+    created = api.one("CREATE", "/lists", values)
+    wrong = api.batch(
+        part("a", "CREATE", "/lists", {"words": "a"}), part("b", "CREATE", "/lists", {"words": [1]}), part("c", "CREATE", "/lists")
+    )
+
+    assert fields(api, "List")["words"] == "[String]!"
+    assert fields(api, "List")["prices"] == "[Decimal]"
+    assert fields(api, "List")["bigs"] == "[BigInt]"
+    assert created["payload"] == {"id": 1, **values}
+    assert api.query("{ list(id: 1) { words prices bigs } }")["list"] == values
+    assert {id_: each[0][0] for id_, each in faults(wrong).items()} == {"a": "INVALID_VALUE", "b": "INVALID_VALUE", "c": "REQUIRED"}
+
+
+def test_types_that_only_postgresql_understands_are_served_as_it_writes_them(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE DOMAIN positive AS INTEGER CHECK (VALUE > 0);
+        CREATE TABLE odd (id {key}, address INET, span INTERVAL, area INT4RANGE, points positive, clock TIME WITH TIME ZONE)""")
+    api = start(postgresql)
+    values = {"address": "10.0.0.1", "span": "P1D", "area": "[1,5)", "points": 3, "clock": "10:00:00+02"}
+
+    assert {name: type_ for name, type_ in fields(api, "Odd").items() if name in values} == {
+        **{"address": "String", "span": "String", "area": "String", "points": "Int", "clock": "String"},
+    }
+    assert api.one("CREATE", "/odds", values)["payload"] == {"id": 1, **values}
+    wrong = api.batch(part("inet", "UPDATE", "/odds/1", {"address": "no"}), part("domain", "UPDATE", "/odds/1", {"points": -1}))
+    assert [each["id"] for each in wrong["parts"]] == ["inet", "domain"]
+    assert faults(wrong)["inet"] == [("INVALID_VALUE", "/payload/address")]
+    assert faults(wrong)["domain"][0][0] == "REFUSED_BY_DATABASE", "a domain of the database said no"
+
+
+def test_views_are_read_only_and_no_node(backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE song (id {key}, title VARCHAR(20) NOT NULL);
+        CREATE VIEW short_songs AS SELECT id, title FROM song WHERE length(title) < 4;
+        INSERT INTO song VALUES (1, 'abc'), (2, 'abcdef')""")
+    api = start(backend)
+    view = resources(api)["ShortSong"]
+
+    assert (view["key"], view["operations"]) == ([], ["GET"])
+    assert fields(api, "ShortSong").keys() == {"id", "title"}
+    assert api.query("{ shortSongs { totalCount nodes { __typename title } } }")["shortSongs"] == {
+        "totalCount": 1,
+        "nodes": [{"__typename": "ShortSong", "title": "abc"}],
+    }
+    assert api.query('{ __type(name: "ShortSong") { interfaces { name } } }')["__type"]["interfaces"] == []
+    assert api.one("GET", "/shortSongs")["payload"] == {"items": [{"id": 1, "title": "abc"}], "hasMore": False}
+    refused = api.one("CREATE", "/shortSongs", {"id": 3, "title": "x"})
+    assert refused["errors"][0]["code"] == "OPERATION_NOT_ALLOWED"
+    assert "shortSong" not in fields(api, "Query"), "without a key there is no item to ask for"
+    assert "shortSong" not in fields(api, "BatchItemInput")
+
+
+def test_a_table_without_key_is_read_only_with_a_notice(backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE person (id {key});
+        CREATE TABLE log_entry (at {naive}, text VARCHAR(20), person_id INTEGER REFERENCES person (id));
+        INSERT INTO person VALUES (1);
+        INSERT INTO log_entry VALUES ('2026-01-31 10:30:00', 'started', 1)""")
+    api = start(backend)
+    log = resources(api)["LogEntry"]
+
+    assert (log["key"], log["operations"]) == ([], ["GET"])
+    assert any("LogEntry" in notice and "without primary key" in notice for notice in api.service.engine.catalog.notices)
+    assert api.query("{ logEntries { nodes { at text person { id } } } }")["logEntries"]["nodes"] == [
+        {"at": "2026-01-31T10:30:00", "text": "started", "person": {"id": 1}},
+    ]
+    for operation, path in [("CREATE", "/logEntries"), ("UPSERT", "/logEntries")]:
+        assert api.one(operation, path, {"text": "x"})["errors"][0]["code"] == "OPERATION_NOT_ALLOWED"
+
+
+def test_a_database_of_views_alone_has_no_mutation(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE VIEW one AS SELECT 1 AS n")
+    api = start(sqlite)
+
+    assert api.query("{ __schema { mutationType { name } } ones { totalCount } }") == {
+        "__schema": {"mutationType": None},
+        "ones": {"totalCount": 1},
+    }
+
+
+def test_comments_of_postgresql_are_descriptions(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE TABLE song (id {key}, title TEXT);
+        COMMENT ON TABLE song IS 'Something to sing.';
+        COMMENT ON COLUMN song.title IS 'As on the sleeve.'""")
+    api = start(postgresql)
+    shown = api.query('{ __type(name: "Song") { description fields { name description } } }')["__type"]
+
+    assert shown["description"] == "Something to sing."
+    assert {"name": "title", "description": "As on the sleeve."} in shown["fields"]
+    assert resources(api)["Song"]["attributes"]["title"]["description"] == "As on the sleeve."
+
+
+def test_self_references_lead_both_ways(music: Api):
+    query = "{ employee(employeeId: 2) { employeeByReportsTo { lastName } employeesByReportsTo { nodes { lastName } } } }"
+    assert music.query(query)["employee"] == {
+        "employeeByReportsTo": {"lastName": "Adams"},
+        "employeesByReportsTo": {"nodes": [{"lastName": "Clark"}]},
+    }
+
+
+def test_a_foreign_key_to_a_missing_table_is_no_relation_and_a_notice(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE TABLE song (id INTEGER PRIMARY KEY, album_id INTEGER REFERENCES album (id))")
+    api = start(sqlite)
+
+    assert relations(api)["Song"] == {}
+    assert any("album" in notice for notice in api.service.engine.catalog.notices)
+    assert api.query("{ songs { nodes { id albumId } } }")["songs"]["nodes"] == []
+
+
+def test_a_foreign_key_that_names_no_columns_points_at_the_key(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE TABLE album (id INTEGER PRIMARY KEY);\nCREATE TABLE song (id INTEGER PRIMARY KEY, album_id INTEGER REFERENCES album)")
+    assert relations(start(sqlite)) == {
+        "Album": {"songs": ("Song", True, ["id"])},
+        "Song": {"album": ("Album", False, ["albumId"])},
+    }
+
+
+@pytest.mark.parametrize(
+    ("declared", "type_name"),
+    [
+        ("INT", "Int"),
+        ("INT2", "Int"),
+        ("TINYINT", "Int"),
+        ("INT8", "BigInt"),
+        ("BIGINT", "BigInt"),
+        ("NCHAR(5)", "String"),
+        ("NVARCHAR(20)", "String"),
+        ("CLOB", "String"),
+        ("TEXT", "String"),
+        ("REAL", "Float"),
+        ("FLOAT", "Float"),
+        ("DOUBLE", "Float"),
+        ("DECIMAL(8,3)", "Decimal"),
+        ("NUMERIC", "Decimal"),
+        ("BOOL", "Boolean"),
+        ("BOOLEAN", "Boolean"),
+        ("DATE", "Date"),
+        ("TIME", "Time"),
+        ("TIMESTAMP", "DateTime"),
+        ("DATETIME", "DateTime"),
+        ("TIMESTAMPTZ", "DateTime"),
+        ("UUID", "UUID"),
+        ("JSON", "JSON"),
+        ("JSONB", "JSON"),
+        ("BLOB", "Base64"),
+    ],
+)
+def test_sqlite_types_as_people_write_them(sqlite: Backend, start: Serve, declared, type_name):
+    sqlite.run(f"CREATE TABLE thing (id INTEGER PRIMARY KEY, value {declared})")
+    assert fields(start(sqlite), "Thing")["value"] == type_name
+
+
+def test_sqlite_columns_without_type_or_of_an_unknown_one_are_served(sqlite: Backend, start: Serve):
+    sqlite.run("""
+        CREATE TABLE thing (id INTEGER PRIMARY KEY, untyped, long_name VARCHAR, outline POLYGON);
+        INSERT INTO thing VALUES (1, 'text', 'x', 'POLYGON ((0 0, 1 0, 1 1, 0 0))')""")
+    api = start(sqlite)
+    found = api.query("{ thing(id: 1) { untyped longName outline } }")["thing"]
+    assert found == {"untyped": "text", "longName": "x", "outline": "POLYGON ((0 0, 1 0, 1 1, 0 0))"}
+
+
+def test_an_empty_database_stops_the_start_with_a_sentence(sqlite: Backend, start: Serve):
+    with pytest.raises(Exception, match=r"no table that can be served.*\."):
+        start(sqlite)

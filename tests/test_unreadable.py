@@ -1,0 +1,190 @@
+"""What an existing database holds against its own types (docs/contract.md, section 7): an error of that field alone."""
+
+import datetime
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Serve
+from tests.harness import Api, Backend, part
+
+CHINOOK = Path("chinook.sqlite")
+
+QUERY = "{ things { totalCount nodes { id value name } } }"
+FIRST = {"id": 1, "value": None, "name": "kept"}
+
+
+def thing(backend: Backend, declared: str, value: str) -> None:
+    """Make a table with one row whose `value` is the SQL expression given."""
+    backend.run(f"""
+        CREATE TABLE thing (id {{key}}, value {declared}, name VARCHAR(20));
+        INSERT INTO thing VALUES (1, {value}, 'kept'), (2, NULL, 'two')""")
+
+
+def check_that_only_the_field_is_in_error(api: Api) -> None:
+    read = api.post(QUERY)
+    assert read["data"]["things"] == {"totalCount": 2, "nodes": [FIRST, {"id": 2, "value": None, "name": "two"}]}
+    (error,) = read["errors"]
+    assert error["path"] == ["things", "nodes", 0, "value"]
+    assert "value" in error["message"]
+    assert "partwise.toml" in error["message"], "it names the setting that helps"
+
+    written = api.post(
+        """mutation { batch(parts: [
+            { id: "read", path: "/things/1", operation: GET }
+            { id: "good", path: "/things/2", operation: GET }
+            { id: "write", path: "/things/2", operation: UPDATE, payload: { name: "written" } }
+        ]) { status parts { id status etag item { ... on Thing { id value name } } errors { code } } } }"""
+    )
+    batch = written["data"]["batch"]
+    assert batch["status"] == "COMMITTED", "reading what is unreadable takes nothing else away"
+    assert batch["parts"][0]["item"] == FIRST
+    assert batch["parts"][2]["item"] == {"id": 2, "value": None, "name": "written"}
+    assert [each["path"] for each in written["errors"]] == [["batch", "parts", 0, "item", "value"]]
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("NUMERIC(10,2)", "'twelve'"),
+        ("NUMERIC(10,2)", "x'01'"),
+        ("NUMERIC(10,2)", "9e999"),
+        ("DATE", "'31.12.2020'"),
+        ("DATE", "'2020-02-30'"),
+        ("TIME", "'noon'"),
+        ("DATETIME", "'yesterday'"),
+        ("DATETIME", "1700000000"),
+        ("INTEGER", "1099511627776"),
+        ("INTEGER", "'many'"),
+        ("INTEGER", "1.5"),
+        ("SMALLINT", "40000"),
+        ("BIGINT", "'many'"),
+        ("BOOLEAN", "7"),
+        ("BOOLEAN", "'yes'"),
+        ("DOUBLE PRECISION", "'much'"),
+        ("DOUBLE PRECISION", "-9e999"),
+        ("TEXT", "x'00ff'"),
+        ("TEXT", "CAST(x'ff41' AS TEXT)"),
+        ("TEXT", "CAST(x'eda080' AS TEXT)"),
+        ("JSON", "'{bad'"),
+        ("JSON", "'[NaN]'"),
+        ("JSON", "x'ff'"),
+        ("UUID", "'not one'"),
+        ("UUID", "x'0102'"),
+        ("BLOB", "7"),
+    ],
+)
+def test_what_sqlite_holds_against_its_type_is_an_error_of_that_field(sqlite: Backend, start: Serve, declared, value):
+    thing(sqlite, declared, value)
+    check_that_only_the_field_is_in_error(start(sqlite))
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("DATE", "'infinity'"),
+        ("DATE", "'0044-03-15 BC'"),
+        ("DATE", "'12000-01-01'"),
+        ("TIMESTAMP", "'-infinity'"),
+        ("TIMESTAMP WITH TIME ZONE", "'infinity'"),
+        ("TIME", "'24:00:00'"),
+        ("NUMERIC", "'NaN'"),
+        ("DOUBLE PRECISION", "'NaN'"),
+        ("DOUBLE PRECISION", "'-Infinity'"),
+        ("REAL", "'Infinity'"),
+        ("INTEGER[]", "'{{1,2},{3,4}}'"),
+        ("DATE[]", "'{infinity}'"),
+        ("NUMERIC[]", "'{NaN}'"),
+    ],
+)
+def test_what_json_cannot_say_of_postgresql_is_an_error_of_that_field(postgresql: Backend, start: Serve, declared, value):
+    thing(postgresql, declared, value)
+    check_that_only_the_field_is_in_error(start(postgresql))
+
+
+def test_an_unreadable_value_can_be_overwritten_and_deleted(sqlite: Backend, start: Serve):
+    thing(sqlite, "DATE", "'31.12.2020'")
+    api = start(sqlite)
+
+    update = """mutation ($etag: [String!]!) { batch(parts: [
+        { id: "u", path: "/things/1", operation: UPDATE, payload: { value: "2020-12-31" }, ifMatch: $etag }
+    ]) { status parts { etag payload } } }"""
+    etag = api.post("{ thing(id: 1) { etag } }")["data"]["thing"]["etag"]
+    done = api.query(update, etag=[etag])["batch"]
+
+    assert done["status"] == "COMMITTED"
+    assert done["parts"][0]["payload"] == {"id": 1, "value": "2020-12-31", "name": "kept"}
+    assert done["parts"][0]["etag"] != etag
+    assert sqlite.rows("SELECT value FROM thing WHERE id = 1") == [("2020-12-31",)]
+    assert api.batch(part("d", "DELETE", "/things/1"))["status"] == "COMMITTED"
+
+
+def test_the_setting_that_the_error_names_helps(sqlite: Backend, start: Serve):
+    thing(sqlite, "DATE", "'31.12.2020'")
+    api = start(sqlite, resources={"thing": {"attributes": {"value": {"type": "String"}}}})
+    assert api.query("{ thing(id: 1) { value } }")["thing"] == {"value": "31.12.2020"}
+
+
+def test_bytes_in_a_date_column_do_not_take_the_payload_of_other_parts_away(sqlite: Backend, start: Serve):
+    thing(sqlite, "DATE", "x'00'")
+    api = start(sqlite)
+    answer = api.post(
+        """mutation { batch(parts: [
+            { id: "a", path: "/things/1", operation: GET }
+            { id: "b", path: "/things/2", operation: GET }
+        ]) { status parts { id payload } } }"""
+    )
+    assert answer["data"]["batch"]["status"] == "COMMITTED"
+    assert answer["data"]["batch"]["parts"][1] == {"id": "b", "payload": {"id": 2, "value": None, "name": "two"}}
+    assert all("value" in each["message"] for each in answer["errors"])
+
+
+def test_decimals_that_sqlite_keeps_as_real_read_exactly(sqlite: Backend, start: Serve):
+    shutil.copy(CHINOOK, sqlite.url.removeprefix("sqlite:///"))
+    Path(sqlite.url.removeprefix("sqlite:///")).chmod(0o600)
+    api = start(sqlite)
+
+    assert sqlite.rows('SELECT DISTINCT typeof("UnitPrice") FROM "Track"') == [("real",)]
+    found = api.query("{ a: track(trackId: 1) { unitPrice } b: tracks(first: 1000) { nodes { unitPrice } } invoice(invoiceId: 1) { total } }")
+    assert found["a"] == {"unitPrice": "0.99"}
+    assert {each["unitPrice"] for each in found["b"]["nodes"]} <= {"0.99", "1.99"}
+    assert found["invoice"] == {"total": "1.98"}
+    assert api.one("UPDATE", "/tracks/1", {"unitPrice": "1.98"})["payload"]["unitPrice"] == "1.98"
+
+
+@pytest.mark.parametrize(
+    ("declared", "stored", "back"),
+    [
+        ("NUMERIC(10,2)", "0.1 + 0.2", None),
+        ("NUMERIC(10,2)", "5", "5.00"),
+        ("NUMERIC(10,2)", "0.5", "0.50"),
+        ("NUMERIC", "0.1", "0.1"),
+        ("DATETIME", "'2020-01-31 10:30:00'", "2020-01-31T10:30:00"),
+        ("DATETIME", "'2020-01-31T10:30:00'", "2020-01-31T10:30:00"),
+        ("DATE", "'2020-01-31'", "2020-01-31"),
+        ("TIME", "'10:30:00'", "10:30:00"),
+        ("BIGINT", "1099511627776", "1099511627776"),
+        ("TIMESTAMP WITH TIME ZONE", "'2020-01-31 10:30:00+02:00'", "2020-01-31T08:30:00Z"),
+    ],
+)
+def test_what_sqlite_users_usually_store_is_read(sqlite: Backend, start: Serve, declared, stored, back):
+    thing(sqlite, declared, stored)
+    answer = start(sqlite).post("{ thing(id: 1) { value } }")
+    if back is None:  # 0.30000000000000004 has more digits than declared: shown as it is, or an error, but never rounded
+        assert answer["data"]["thing"]["value"] in (None, "0.30000000000000004")
+    else:
+        assert answer == {"data": {"thing": {"value": back}}}
+
+
+def test_instants_are_kept_in_utc_whatever_zone_the_server_has(backend: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PGTZ", "Asia/Kathmandu")
+    backend.run("CREATE TABLE event (id {key}, at {aware} NOT NULL)")
+    created = start(backend).one("CREATE", "/events", {"at": "2026-07-01T12:00:00+02:00"})
+
+    assert created["payload"]["at"] == "2026-07-01T10:00:00Z"
+    ((stored,),) = backend.rows("SELECT at FROM event")
+    if backend.kind == "sqlite":
+        assert str(stored).startswith("2026-07-01 10:00:00")
+    else:
+        assert stored == datetime.datetime(2026, 7, 1, 10, tzinfo=datetime.UTC)
