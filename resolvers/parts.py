@@ -130,7 +130,7 @@ class _Binder:
             verb=request.verb,
             address=place.address,
             values=payload.values,
-            pointers=payload.pointers,
+            pointers={**dict.fromkeys(_given_by_path(place), "/path"), **payload.pointers},
             payload_pointer=payload.base,
             references=tuple(payload.references),
             if_match=if_match,
@@ -406,9 +406,8 @@ def _check_completeness(payload: _Payload, request: PartRequest, place: Place) -
             payload.faults += rules.required_faults(resource, {*given, *resource.key}, payload.base)
         case Verb.UPSERT if not place.is_item:
             nulls = {name for name, value in payload.values.items() if value is None}
-            keys = (resource.key, *(unique.attributes for unique in resource.unique_keys))
-            if not any(set(key) <= given - nulls for key in keys):
-                wanted = " or ".join(", ".join(key) for key in keys)
+            if not any(set(key) <= given - nulls for key in resource.keys):
+                wanted = " or ".join(", ".join(key) for key in resource.keys)
                 message = f"UPSERT needs a complete key in the payload: {wanted}."
                 payload.faults.append(Required(message=message, pointer=payload.base, attributes=resource.key))
         case _:

@@ -53,6 +53,7 @@ class Absence:
 
     step: Step
     key: ByKey
+    parent: Row | None = None  # below which it was looked for
     stranger: Row | None = None
 
 
@@ -106,14 +107,28 @@ def _find(rows: Rows, step: Step, parent: Row | None, items: Mapping[int, Row]) 
         and parent is not None
         and not _is_child(row, parent, step.relation)
     ):
-        return Location(parent=parent, key=key, absence=Absence(step=step, key=key, stranger=row))
+        return Location(parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent, stranger=row))
     if row is None:
-        return Location(parent=parent, key=key, absence=Absence(step=step, key=key))
+        return Location(parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent))
     return Location(parent=parent, key=key, row=row)
 
 
 def _is_child(row: Row, parent: Row, relation: Relation) -> bool:
     return row.of(relation.there) == parent.of(relation.here)
+
+
+def place_values(address: Address, location: Location) -> Values:
+    """Say what an item has because of its place, as far as the path itself tells: its parent's key, and its own."""
+    values = dict(parent_values(address, location.parent))
+    step, relation = address[-1], address[-1].relation
+    above = address[-2].selector if len(address) > 1 else None
+    if location.parent is None and relation is not None and isinstance(above, ByKey):
+        named = dict(zip(above.attributes, above.values, strict=True))
+        values |= {
+            there: named[here] for here, there in zip(relation.here, relation.there, strict=True) if here in named
+        }
+    key = location.key or (step.selector if isinstance(step.selector, ByKey) else None)
+    return values if key is None else {**values, **dict(zip(key.attributes, key.values, strict=True))}
 
 
 def parent_values(address: Address, parent: Row | None) -> Values:

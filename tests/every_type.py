@@ -102,9 +102,24 @@ CREATE TABLE every_type (
 """
 
 GRAPHQL_TYPES = {
-    **{"small": "Int", "whole": "Int", "big": "BigInt", "single": "Float", "double": "Float", "price": "Decimal"},
-    **{"exact": "Decimal", "flag": "Boolean", "short": "String", "fixed": "String", "long": "String", "day": "Date"},
-    **{"clock": "Time", "local": "DateTime", "instant": "DateTime", "token": "UUID", "bytes": "Base64", "document": "JSON"},
+    "small": "Int",
+    "whole": "Int",
+    "big": "BigInt",
+    "single": "Float",
+    "double": "Float",
+    "price": "Decimal",
+    "exact": "Decimal",
+    "flag": "Boolean",
+    "short": "String",
+    "fixed": "String",
+    "long": "String",
+    "day": "Date",
+    "clock": "Time",
+    "local": "DateTime",
+    "instant": "DateTime",
+    "token": "UUID",
+    "bytes": "Base64",
+    "document": "JSON",
 }
 
 

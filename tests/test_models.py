@@ -18,7 +18,9 @@ ADA = "11111111-1111-4111-8111-111111111111"
 def club(backend: Backend, start: Serve) -> Api:
     """The models of tests/models_club.py with tables of their own, and a club."""
     api = start(backend, models=CLUB, create_tables=True)
-    created = api.batch(part("c", "CREATE", "/clubs", {"name": "Eins"}), part("d", "CREATE", "/clubs", {"name": "Zwei"}))
+    created = api.batch(
+        part("c", "CREATE", "/clubs", {"name": "Eins"}), part("d", "CREATE", "/clubs", {"name": "Zwei"})
+    )
     assert created["status"] == "COMMITTED"
     return api
 
@@ -26,24 +28,33 @@ def club(backend: Backend, start: Serve) -> Api:
 def test_models_give_their_class_names_limits_and_descriptions(club: Api):
     found = resources(club)
 
-    assert {name: each["path"] for name, each in found.items()} == {"Club": "/clubs", "Member": "/members", "Match": "/matches"}
+    assert {name: each["path"] for name, each in found.items()} == {
+        "Club": "/clubs",
+        "Member": "/members",
+        "Match": "/matches",
+    }
     assert found["Club"]["uniqueKeys"] == [["name"]]
     assert found["Club"]["attributes"]["name"]["maxLength"] == 20
     assert found["Club"]["attributes"]["name"]["description"] == "As its members call it."
     assert found["Member"]["attributes"]["level"]["enum"] == ["BEGINNER", "MASTER"]
     assert {name for name, each in found["Member"]["attributes"].items() if each["required"]} == {"homeId", "email"}
-    assert club.query('{ __type(name: "Club") { description } }')["__type"]["description"] == "Where people meet to play."
-    assert fields(club, "Member").items() >= {
-        "id": "UUID!",
-        "homeId": "Int!",
-        "email": "String!",
-        "nickname": "String",
-        "fee": "Decimal!",
-        "joinedAt": "DateTime!",
-        "alarm": "DateTime",
-        "settings": "JSON!",
-        "home": "Club",
-    }.items()
+    assert (
+        club.query('{ __type(name: "Club") { description } }')["__type"]["description"] == "Where people meet to play."
+    )
+    assert (
+        fields(club, "Member").items()
+        >= {
+            "id": "UUID!",
+            "homeId": "Int!",
+            "email": "String!",
+            "nickname": "String",
+            "fee": "Decimal!",
+            "joinedAt": "DateTime!",
+            "alarm": "DateTime",
+            "settings": "JSON!",
+            "home": "Club",
+        }.items()
+    )
 
 
 def test_relationships_keep_their_names_and_the_others_are_named_by_the_rules(club: Api):
@@ -70,17 +81,38 @@ def test_defaults_and_default_factories_of_the_model_fill_what_a_create_leaves_o
     assert UUID(key).version == 4
     assert created["path"] == f"/members/{key}"
     assert created["payload"] == {
-        **{"homeId": 1, "email": "ada@example.org", "nickname": None, "level": "BEGINNER", "points": 10},
-        **{"fee": "12.5000000000", "joinedAt": "2026-01-31T10:30:00Z", "alarm": None, "changedAt": None},
-        **{"settings": {}, "rank": 7, "starts": 0, "ends": 9},
+        "homeId": 1,
+        "email": "ada@example.org",
+        "nickname": None,
+        "level": "BEGINNER",
+        "points": 10,
+        "fee": "12.5000000000",
+        "joinedAt": "2026-01-31T10:30:00Z",
+        "alarm": None,
+        "changedAt": None,
+        "settings": {},
+        "rank": 7,
+        "starts": 0,
+        "ends": 9,
     }
 
 
 def test_values_of_every_kind_of_field_come_back(club: Api):
     values = {
-        **{"id": ADA, "homeId": 2, "email": "ada@example.org", "nickname": "ada", "level": "MASTER", "points": 100},
-        **{"fee": "12345678901234567890.1234567891", "joinedAt": "2026-07-01T10:00:00.5+02:00", "alarm": "2026-07-01T07:00:00"},
-        **{"changedAt": None, "settings": {"colour": ["red", 1.5, None]}, "rank": 1, "starts": 3, "ends": 4},
+        "id": ADA,
+        "homeId": 2,
+        "email": "ada@example.org",
+        "nickname": "ada",
+        "level": "MASTER",
+        "points": 100,
+        "fee": "12345678901234567890.1234567891",
+        "joinedAt": "2026-07-01T10:00:00.5+02:00",
+        "alarm": "2026-07-01T07:00:00",
+        "changedAt": None,
+        "settings": {"colour": ["red", 1.5, None]},
+        "rank": 1,
+        "starts": 3,
+        "ends": 4,
     }
     back = {**values, "joinedAt": "2026-07-01T08:00:00.500000Z"}
 
@@ -134,8 +166,12 @@ def test_all_that_a_model_refuses_of_one_part_is_listed_with_pointers_into_paylo
         part("item", "CREATE", "/members", item={"member": values}),
     )
     found = faults(result)
-    assert sorted(found["payload"]) == [("INVALID_VALUE", f"/payload/{name}") for name in ("email", "nickname", "points")]
-    assert sorted(found["item"]) == [("INVALID_VALUE", f"/item/member/{name}") for name in ("email", "nickname", "points")]
+    assert sorted(found["payload"]) == [
+        ("INVALID_VALUE", f"/payload/{name}") for name in ("email", "nickname", "points")
+    ]
+    assert sorted(found["item"]) == [
+        ("INVALID_VALUE", f"/item/member/{name}") for name in ("email", "nickname", "points")
+    ]
 
 
 def test_an_update_validates_the_merged_row(club: Api, backend: Backend):
@@ -149,7 +185,8 @@ def test_an_update_validates_the_merged_row(club: Api, backend: Backend):
     assert backend.dump() == before
 
     moved = club.batch(
-        part("both", "UPDATE", f"/members/{ADA}", {"starts": 6, "ends": 8}), part("one", "UPDATE", f"/members/{ADA}", {"starts": 7})
+        part("both", "UPDATE", f"/members/{ADA}", {"starts": 6, "ends": 8}),
+        part("one", "UPDATE", f"/members/{ADA}", {"starts": 7}),
     )
     assert moved["status"] == "COMMITTED"
     assert moved["parts"][1]["payload"].items() >= {"starts": 7, "ends": 8}.items()
@@ -168,7 +205,8 @@ def test_what_a_validator_of_the_whole_model_refuses_is_an_error_of_the_part(clu
     club.one("CREATE", "/matches", {"hostId": 1, "guestId": 2})
     before = backend.dump()
     result = club.batch(
-        part("create", "CREATE", "/matches", {"hostId": 1, "guestId": 1}), part("update", "UPDATE", "/matches/1", {"hostId": 2})
+        part("create", "CREATE", "/matches", {"hostId": 1, "guestId": 1}),
+        part("update", "UPDATE", "/matches/1", {"hostId": 2}),
     )
     assert {id_: [code for code, _ in each] for id_, each in faults(result).items()} == {
         "create": ["INVALID_VALUE"],
@@ -186,12 +224,25 @@ def test_onupdate_runs_with_every_update_that_does_not_give_a_value(club: Api):
 
 
 def test_replace_gives_absent_attributes_the_defaults_of_the_model(club: Api):
-    club.one("CREATE", "/members", {"id": ADA, "homeId": 1, "email": "a@b", "points": 50, "level": "MASTER", "nickname": "x"})
+    club.one(
+        "CREATE", "/members", {"id": ADA, "homeId": 1, "email": "a@b", "points": 50, "level": "MASTER", "nickname": "x"}
+    )
     replaced = club.one("REPLACE", f"/members/{ADA}", {"homeId": 2, "email": "B@b"})
-    assert replaced["payload"].items() >= {
-        **{"id": ADA, "homeId": 2, "email": "b@b", "points": 10, "level": "BEGINNER", "nickname": None, "rank": 7},
-    }.items()
-    assert faults(club.batch(part("r", "REPLACE", f"/members/{ADA}", {"homeId": 2}))) == {"r": [("REQUIRED", "/payload/email")]}
+    assert (
+        replaced["payload"].items()
+        >= {
+            "id": ADA,
+            "homeId": 2,
+            "email": "b@b",
+            "points": 10,
+            "level": "BEGINNER",
+            "nickname": None,
+            "rank": 7,
+        }.items()
+    )
+    assert faults(club.batch(part("r", "REPLACE", f"/members/{ADA}", {"homeId": 2}))) == {
+        "r": [("REQUIRED", "/payload/email")]
+    }
 
 
 def test_version_id_col_is_the_etag_and_moves_on_with_every_write(club: Api, backend: Backend):
@@ -247,7 +298,9 @@ def test_models_that_cannot_be_served_stop_the_start_with_a_sentence(sqlite: Bac
 
 
 def test_a_column_of_a_model_that_the_database_lacks_stops_the_start(backend: Backend):
-    backend.run("CREATE TABLE sports_clubs (id {key}, name VARCHAR(20));\nCREATE TABLE club_members (id {key});\nCREATE TABLE club_matches (id {key})")
+    backend.run(
+        "CREATE TABLE sports_clubs (id {key}, name VARCHAR(20));\nCREATE TABLE club_members (id {key});\nCREATE TABLE club_matches (id {key})"
+    )
     with pytest.raises(SettingsError, match=r"Club .*'founded'"):
         open_service(Settings(database_url=backend.url, models=CLUB))
 
@@ -256,11 +309,22 @@ def test_the_example_shop_is_served(backend: Backend, start: Serve):
     api = start(backend, models="partwise.examples.shop.models", create_tables=True)
     result = api.batch(
         part("ada", "CREATE", "/customers", {"name": "Ada King", "email": "Ada@Example.org"}),
-        part("home", "CREATE", "/customers/$ada/addresses", {"kind": "SHIPPING", "street": "1 Square", "city": "London", "postalCode": "SW1Y", "country": "GB"}),
+        part(
+            "home",
+            "CREATE",
+            "/customers/$ada/addresses",
+            {"kind": "SHIPPING", "street": "1 Square", "city": "London", "postalCode": "SW1Y", "country": "GB"},
+        ),
         part("book", "CREATE", "/products", {"sku": "B-1", "name": "Book", "price": "12.50", "tags": ["paper"]}),
         part("stock", "CREATE", "/products/$book/stock", {"warehouse": "north", "onHand": 5}),
         part("order", "CREATE", "/customers/$ada/orders"),
-        part("line", "CREATE", "/orders/$order/lines", {"number": 1, "quantity": 2, "unitPrice": "12.50"}, references=[{"attribute": "product", "part": "book"}]),
+        part(
+            "line",
+            "CREATE",
+            "/orders/$order/lines",
+            {"number": 1, "quantity": 2, "unitPrice": "12.50"},
+            references=[{"attribute": "product", "part": "book"}],
+        ),
         part("paid", "UPDATE", "/orders/$order", {"status": "PAID"}),
     )
     assert result["status"] == "COMMITTED", faults(result)
@@ -275,7 +339,12 @@ def test_the_example_shop_is_served(backend: Backend, start: Serve):
                     "status": "PAID",
                     "version": 2,
                     "lines": {
-                        "nodes": [{"path": "/orderLines/1,1", "product": {"name": "Book", "stock": {"nodes": [{"warehouse": "north", "onHand": 5}]}}}]
+                        "nodes": [
+                            {
+                                "path": "/orderLines/1,1",
+                                "product": {"name": "Book", "stock": {"nodes": [{"warehouse": "north", "onHand": 5}]}},
+                            }
+                        ]
                     },
                 }
             ]

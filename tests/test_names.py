@@ -119,7 +119,9 @@ def test_the_music_shop_has_the_names_of_the_contract(music: Api):
     }
 
 
-def test_two_foreign_keys_to_one_table_and_composite_ones_each_have_a_relation_of_their_own(backend: Backend, start: Serve):
+def test_two_foreign_keys_to_one_table_and_composite_ones_each_have_a_relation_of_their_own(
+    backend: Backend, start: Serve
+):
     backend.run("""
         CREATE TABLE airport (code VARCHAR(3) PRIMARY KEY);
         CREATE TABLE flight (
@@ -209,14 +211,20 @@ def test_a_relation_makes_room_for_a_column_of_its_name(backend: Backend, start:
 
     ((to_one, (target, _, _)),) = found["Album"].items()
     ((to_many, _),) = found["Artist"].items()
-    album = api.query(f"{{ album(id: 1) {{ artist {to_one} {{ id albums {to_many} {{ nodes {{ id }} }} }} }} }}")["album"]
+    album = api.query(f"{{ album(id: 1) {{ artist {to_one} {{ id albums {to_many} {{ nodes {{ id }} }} }} }} }}")[
+        "album"
+    ]
 
     assert target == "Artist"
     assert album == {"artist": "as text", to_one: {"id": 1, "albums": 7, to_many: {"nodes": [{"id": 1}]}}}
 
 
 def test_two_tables_that_come_to_one_type_name_are_both_served(backend: Backend, start: Serve):
-    backend.run('CREATE TABLE "OrderDetail" (id {key}); CREATE TABLE order_details (id {key}, note VARCHAR(9))'.replace("; ", ";\n"))
+    backend.run(
+        'CREATE TABLE "OrderDetail" (id {key}); CREATE TABLE order_details (id {key}, note VARCHAR(9))'.replace(
+            "; ", ";\n"
+        )
+    )
     api = start(backend)
     found = resources(api)
 
@@ -229,7 +237,9 @@ def test_two_tables_that_come_to_one_type_name_are_both_served(backend: Backend,
         assert created["parts"][0]["item"]["__typename"] == name
 
 
-@pytest.mark.parametrize("name", ["Node", "Query", "Resource", "Operation", "BatchResult", "PageInfo", "String", "DateTime"])
+@pytest.mark.parametrize(
+    "name", ["Node", "Query", "Resource", "Operation", "BatchResult", "PageInfo", "String", "DateTime"]
+)
 def test_a_table_named_as_a_built_in_type_gets_a_trailing_underscore_and_a_notice(backend: Backend, start: Serve, name):
     backend.run(f'CREATE TABLE "{name}" (id {{key}}, name VARCHAR(9))')
     api = start(backend)
@@ -240,15 +250,21 @@ def test_a_table_named_as_a_built_in_type_gets_a_trailing_underscore_and_a_notic
     created = api.one("CREATE", found["path"], {"name": "x"})
     assert created["item"]["__typename"] == f"{name}_"
     assert created["payload"] == {"id": 1, "name": "x"}
-    assert api.query(f"{{ {found['collection']} {{ nodes {{ id name }} }} }}")[found["collection"]]["nodes"] == [{"id": 1, "name": "x"}]
+    assert api.query(f"{{ {found['collection']} {{ nodes {{ id name }} }} }}")[found["collection"]]["nodes"] == [
+        {"id": 1, "name": "x"}
+    ]
 
 
 @pytest.mark.parametrize("album", ["Album", "albums"])
-@pytest.mark.parametrize("ending", ["Input", "Filter", "OrderBy", "Connection", "Edge", "Aggregate", "Attribute", "Group"])
+@pytest.mark.parametrize(
+    "ending", ["Input", "Filter", "OrderBy", "Connection", "Edge", "Aggregate", "Attribute", "Group"]
+)
 def test_a_table_named_as_a_derived_type_gets_the_underscore_and_the_other_keeps_its_name(
     sqlite: Backend, start: Serve, album, ending
 ):
-    sqlite.run(f'CREATE TABLE "{album}" (id {{key}}, title TEXT);\nCREATE TABLE "Album{ending}" (id {{key}}, size INTEGER)')
+    sqlite.run(
+        f'CREATE TABLE "{album}" (id {{key}}, title TEXT);\nCREATE TABLE "Album{ending}" (id {{key}}, size INTEGER)'
+    )
     api = start(sqlite)
 
     assert resources(api).keys() == {"Album", f"Album{ending}_"}

@@ -31,6 +31,11 @@ RENAMED: dict[str, Any] = {
 }
 
 
+def settings(backend: Backend, **given: Any) -> Settings:
+    """Settings as partwise.toml would give them."""
+    return Settings(database_url=backend.url, **given)
+
+
 @pytest.fixture
 def renamed(backend: Backend, start: Serve) -> Api:
     """A shelf whose tables, columns and relations have names of the operator's."""
@@ -47,16 +52,21 @@ def test_renames_hold_everywhere(renamed: Api):
         "Author": {"books": ("Book", True, ["authorId"])},
         "Book": {"author": ("Author", False, ["writtenBy"])},
     }
-    assert renamed.query("{ author(authorId: 1) { path name books { nodes { title author { name } } } } }")["author"] == {
-        **{"path": "/writers/1", "name": "Ada"},
+    assert renamed.query("{ author(authorId: 1) { path name books { nodes { title author { name } } } } }")[
+        "author"
+    ] == {
+        "path": "/writers/1",
+        "name": "Ada",
         "books": {"nodes": [{"title": "Eins", "author": {"name": "Ada"}}]},
     }
     created = renamed.batch(
         part("a", "CREATE", "/writers", {"name": "Bea"}),
         part("b", "CREATE", "/writers/$a/books", {"title": "Zwei"}),
-        part("c", "CREATE", "/books", item={"book": {"title": "Drei"}}, references=[{"attribute": "author", "part": "a"}]),
+        part(
+            "c", "CREATE", "/books", item={"book": {"title": "Drei"}}, references=[{"attribute": "author", "part": "a"}]
+        ),
     )
-    assert [each["path"] for each in created["parts"]][0] == "/writers/2"
+    assert created["parts"][0]["path"] == "/writers/2"
     assert created["parts"][1]["payload"]["writtenBy"] == created["parts"][2]["payload"]["writtenBy"] == 2
 
 
@@ -154,9 +164,13 @@ def test_a_read_only_column_is_not_written_and_not_required(backend: Backend, st
 
     assert resources(api)["TblAuthor"]["attributes"]["madeBy"]["readOnly"] is True
     result = api.batch(
-        part("create", "CREATE", "/tblAuthors/7", {"nm": "x", "madeBy": "me"}), part("update", "UPDATE", "/tblAuthors/1", {"madeBy": "me"})
+        part("create", "CREATE", "/tblAuthors/7", {"nm": "x", "madeBy": "me"}),
+        part("update", "UPDATE", "/tblAuthors/1", {"madeBy": "me"}),
     )
-    assert faults(result) == {"create": [("READ_ONLY", "/payload/madeBy")], "update": [("READ_ONLY", "/payload/madeBy")]}
+    assert faults(result) == {
+        "create": [("READ_ONLY", "/payload/madeBy")],
+        "update": [("READ_ONLY", "/payload/madeBy")],
+    }
     assert backend.dump() == before
     assert api.one("REPLACE", "/tblAuthors/1", {"nm": "Bea"})["payload"]["madeBy"] == "script"
 
@@ -181,14 +195,18 @@ def test_a_version_column_is_the_etag_and_moves_on_with_every_write(backend: Bac
 
 
 def test_the_type_of_a_column_can_be_set_on_sqlite(sqlite: Backend, start: Serve):
-    sqlite.run("CREATE TABLE thing (id INTEGER PRIMARY KEY, big INTEGER, day TEXT, flags TEXT);\nINSERT INTO thing VALUES (1, 1099511627776, '2020-01-31', '[1]')")
+    sqlite.run(
+        "CREATE TABLE thing (id INTEGER PRIMARY KEY, big INTEGER, day TEXT, flags TEXT);\nINSERT INTO thing VALUES (1, 1099511627776, '2020-01-31', '[1]')"
+    )
     types = {"big": {"type": "BigInt"}, "day": {"type": "Date"}, "flags": {"type": "JSON"}}
     api = start(sqlite, resources={"thing": {"attributes": types}})
 
     assert {name: fields(api, "Thing")[name] for name in types} == {"big": "BigInt", "day": "Date", "flags": "JSON"}
     values = {"big": "1099511627776", "day": "2020-01-31", "flags": [1]}
     assert api.query("{ thing(id: 1) { big day flags } }")["thing"] == values
-    assert faults(api.batch(part("a", "UPDATE", "/things/1", {"day": "soon"}))) == {"a": [("INVALID_VALUE", "/payload/day")]}
+    assert faults(api.batch(part("a", "UPDATE", "/things/1", {"day": "soon"}))) == {
+        "a": [("INVALID_VALUE", "/payload/day")]
+    }
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -225,7 +243,7 @@ def test_wrong_settings_stop_the_start_with_a_sentence_that_says_which(sqlite: B
     given, named = WRONG[wrong]
     sqlite.run(SCRIPT)
     with pytest.raises(SettingsError) as stopped:
-        open_service(Settings(database_url=sqlite.url, **{"resources": given}))
+        open_service(settings(sqlite, resources=given))
     assert named in str(stopped.value)
     assert str(stopped.value).endswith(".")
 
@@ -234,7 +252,7 @@ def test_the_type_of_a_column_cannot_be_set_on_postgresql(postgresql: Backend):
     postgresql.run(SCRIPT)
     wrong = {"tbl_book": {"attributes": {"title": {"type": "Date"}}}}
     with pytest.raises(SettingsError, match=r"tbl_book\.title"):
-        open_service(Settings(database_url=postgresql.url, **{"resources": wrong}))
+        open_service(settings(postgresql, resources=wrong))
 
 
 # --- where settings come from

@@ -31,7 +31,9 @@ def test_node_gives_the_item_typed_with_the_etag_that_others_give(music: Api):
     assert found == {"node": {"etag": etag, "title": "Erste", "artist": {"name": "Nordlicht"}}, "album": {"etag": etag}}
 
 
-@pytest.mark.parametrize("path", ["albums/1", "/albums", "/albums/07", "/albums/x", "/nothing/1", "/albums/1?limit=1", "", "/albums/$a"])
+@pytest.mark.parametrize(
+    "path", ["albums/1", "/albums", "/albums/07", "/albums/x", "/nothing/1", "/albums/1?limit=1", "", "/albums/$a"]
+)
 def test_a_wrong_path_is_an_error_of_node_alone(music: Api, path):
     answer = music.post("query ($path: ID!) { node(path: $path) { path } album(albumId: 1) { title } }", {"path": path})
 
@@ -103,7 +105,11 @@ def test_relations_are_read_three_levels_deep_both_ways(music: Api):
                 "artist": {"name": "Nordlicht"},
                 "tracks": {
                     "nodes": [
-                        {"name": name, "mediaType": {"name": "Audio"}, "playlistTracks": {"nodes": [{"playlist": {"name": "Morning"}}]}}
+                        {
+                            "name": name,
+                            "mediaType": {"name": "Audio"},
+                            "playlistTracks": {"nodes": [{"playlist": {"name": "Morning"}}]},
+                        }
                         for name in ("Anfang", "Ende")
                     ]
                 },
@@ -126,9 +132,16 @@ def test_aliases_of_one_field_have_arguments_of_their_own(music: Api):
     first, second, third = found["artists"]["nodes"]
     assert first == {
         "one": {"nodes": [{"title": "Erste"}], "pageInfo": {"hasNextPage": True, "hasPreviousPage": False}},
-        "rest": {"nodes": [{"title": "Dritte"}], "totalCount": 2, "pageInfo": {"hasNextPage": False, "hasPreviousPage": True}},
+        "rest": {
+            "nodes": [{"title": "Dritte"}],
+            "totalCount": 2,
+            "pageInfo": {"hasNextPage": False, "hasPreviousPage": True},
+        },
     }
-    assert second["one"] == {"nodes": [{"title": "Segunda"}], "pageInfo": {"hasNextPage": False, "hasPreviousPage": False}}
+    assert second["one"] == {
+        "nodes": [{"title": "Segunda"}],
+        "pageInfo": {"hasNextPage": False, "hasPreviousPage": False},
+    }
     assert (second["rest"]["nodes"], second["rest"]["totalCount"]) == ([], 1)
     assert (third["one"]["nodes"], third["rest"]["totalCount"]) == ([], 0)
     assert found["a"] == {"first": [{"albumId": 1}], "again": [{"title": "Erste", "artist": {"name": "Nordlicht"}}]}
@@ -188,7 +201,9 @@ def test_a_collection_comes_in_pages_in_the_order_of_its_key(music: Api, argumen
 
 
 def test_a_page_has_100_items_where_nothing_else_is_asked_for(backend: Backend, start: Serve):
-    backend.run(f"CREATE TABLE item (id {{key}});\nINSERT INTO item VALUES {', '.join(f'({n})' for n in range(1, 121))}")
+    backend.run(
+        f"CREATE TABLE item (id {{key}});\nINSERT INTO item VALUES {', '.join(f'({n})' for n in range(1, 121))}"
+    )
     found = start(backend).query("{ items { totalCount pageInfo { hasNextPage } nodes { id } } }")["items"]
     assert (found["totalCount"], found["pageInfo"]["hasNextPage"], len(found["nodes"])) == (120, True, 100)
 
@@ -228,7 +243,10 @@ def test_the_number_of_statements_depends_on_the_shape_of_a_query_not_on_the_row
 
     backend.run(
         "".join(f"""INSERT INTO "Artist" ("ArtistId", "Name") VALUES ({n}, 'A{n}');\n""" for n in range(100, 160))
-        + "".join(f"""INSERT INTO "Album" ("AlbumId", "Title", "ArtistId") VALUES ({n}, 'T{n}', {n});\n""" for n in range(100, 160))
+        + "".join(
+            f"""INSERT INTO "Album" ("AlbumId", "Title", "ArtistId") VALUES ({n}, 'T{n}', {n});\n"""
+            for n in range(100, 160)
+        )
     )
     many = music.query(query)["artists"]
 
@@ -284,7 +302,9 @@ def test_a_relation_to_a_unique_key_that_is_not_the_primary_key_is_followed(back
         CREATE TABLE city (id {key}, country_code VARCHAR(2) REFERENCES country (code));
         INSERT INTO country VALUES (7, 'DE');
         INSERT INTO city VALUES (1, 'DE'), (2, NULL)""")
-    found = start(backend).query("{ cities { nodes { countryByCountryCode { id citiesByCountryCode { nodes { id } } } } } }")
+    found = start(backend).query(
+        "{ cities { nodes { countryByCountryCode { id citiesByCountryCode { nodes { id } } } } } }"
+    )
     assert found["cities"]["nodes"] == [
         {"countryByCountryCode": {"id": 7, "citiesByCountryCode": {"nodes": [{"id": 1}]}}},
         {"countryByCountryCode": None},

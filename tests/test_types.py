@@ -200,7 +200,10 @@ def test_a_decimal_that_sqlite_would_round_is_refused_and_one_that_it_keeps_is_n
         part("digits", "CREATE", "/accounts", {"balance": "12345678901234567.1234567891"}),
         part("units", "CREATE", "/accounts", {"units": "0.1234567890123456789"}),
     )
-    assert faults(rejected) == {"digits": [("INVALID_VALUE", "/payload/balance")], "units": [("INVALID_VALUE", "/payload/units")]}
+    assert faults(rejected) == {
+        "digits": [("INVALID_VALUE", "/payload/balance")],
+        "units": [("INVALID_VALUE", "/payload/units")],
+    }
     assert "balance" in rejected["parts"][0]["errors"][0]["message"]
     assert sqlite.dump() == before
     kept = api.one("CREATE", "/accounts", {"balance": "12345.1234567891", "units": "900000000000000000"})
@@ -211,9 +214,13 @@ def test_a_number_that_a_real_of_postgresql_does_not_hold_is_refused(postgresql:
     postgresql.run(TABLE)
     api = start(postgresql)
     rejected = api.batch(
-        part("large", "CREATE", "/everyTypes", {"single": 1e39}), part("digits", "CREATE", "/everyTypes", {"single": 0.123456789012})
+        part("large", "CREATE", "/everyTypes", {"single": 1e39}),
+        part("digits", "CREATE", "/everyTypes", {"single": 0.123456789012}),
     )
-    assert faults(rejected) == {"large": [("INVALID_VALUE", "/payload/single")], "digits": [("INVALID_VALUE", "/payload/single")]}
+    assert faults(rejected) == {
+        "large": [("INVALID_VALUE", "/payload/single")],
+        "digits": [("INVALID_VALUE", "/payload/single")],
+    }
 
 
 def test_postgresql_keeps_decimals_of_any_length(postgresql: Backend, start: Serve):
@@ -226,7 +233,9 @@ def test_numbers_of_a_json_column_keep_their_digits_on_postgresql(postgresql: Ba
     postgresql.run(TABLE)
     api = start(postgresql)
     body = '{"query": "mutation ($v: JSON) { batch(parts: [{id: \\"a\\", path: \\"/everyTypes\\", operation: CREATE, payload: $v}]) '
-    body += '{ parts { payload } } }", "variables": {"v": {"document": {"n": 0.12345678901234567890123}, "price": 0.30}}}'
+    body += (
+        '{ parts { payload } } }", "variables": {"v": {"document": {"n": 0.12345678901234567890123}, "price": 0.30}}}'
+    )
 
     answer = api.http.post("/graphql", content=body, headers={"Content-Type": "application/json"}).text
 

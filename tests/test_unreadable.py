@@ -1,7 +1,7 @@
 """What an existing database holds against its own types (docs/contract.md, section 7): an error of that field alone."""
 
-import datetime
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -98,7 +98,9 @@ def test_what_sqlite_holds_against_its_type_is_an_error_of_that_field(sqlite: Ba
         ("NUMERIC[]", "'{NaN}'"),
     ],
 )
-def test_what_json_cannot_say_of_postgresql_is_an_error_of_that_field(postgresql: Backend, start: Serve, declared, value):
+def test_what_json_cannot_say_of_postgresql_is_an_error_of_that_field(
+    postgresql: Backend, start: Serve, declared, value
+):
     thing(postgresql, declared, value)
     check_that_only_the_field_is_in_error(start(postgresql))
 
@@ -146,7 +148,9 @@ def test_decimals_that_sqlite_keeps_as_real_read_exactly(sqlite: Backend, start:
     api = start(sqlite)
 
     assert sqlite.rows('SELECT DISTINCT typeof("UnitPrice") FROM "Track"') == [("real",)]
-    found = api.query("{ a: track(trackId: 1) { unitPrice } b: tracks(first: 1000) { nodes { unitPrice } } invoice(invoiceId: 1) { total } }")
+    found = api.query(
+        "{ a: track(trackId: 1) { unitPrice } b: tracks(first: 1000) { nodes { unitPrice } } invoice(invoiceId: 1) { total } }"
+    )
     assert found["a"] == {"unitPrice": "0.99"}
     assert {each["unitPrice"] for each in found["b"]["nodes"]} <= {"0.99", "1.99"}
     assert found["invoice"] == {"total": "1.98"}
@@ -171,13 +175,17 @@ def test_decimals_that_sqlite_keeps_as_real_read_exactly(sqlite: Backend, start:
 def test_what_sqlite_users_usually_store_is_read(sqlite: Backend, start: Serve, declared, stored, back):
     thing(sqlite, declared, stored)
     answer = start(sqlite).post("{ thing(id: 1) { value } }")
-    if back is None:  # 0.30000000000000004 has more digits than declared: shown as it is, or an error, but never rounded
+    if (
+        back is None
+    ):  # 0.30000000000000004 has more digits than declared: shown as it is, or an error, but never rounded
         assert answer["data"]["thing"]["value"] in (None, "0.30000000000000004")
     else:
         assert answer == {"data": {"thing": {"value": back}}}
 
 
-def test_instants_are_kept_in_utc_whatever_zone_the_server_has(backend: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch):
+def test_instants_are_kept_in_utc_whatever_zone_the_server_has(
+    backend: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("PGTZ", "Asia/Kathmandu")
     backend.run("CREATE TABLE event (id {key}, at {aware} NOT NULL)")
     created = start(backend).one("CREATE", "/events", {"at": "2026-07-01T12:00:00+02:00"})
@@ -187,4 +195,4 @@ def test_instants_are_kept_in_utc_whatever_zone_the_server_has(backend: Backend,
     if backend.kind == "sqlite":
         assert str(stored).startswith("2026-07-01 10:00:00")
     else:
-        assert stored == datetime.datetime(2026, 7, 1, 10, tzinfo=datetime.UTC)
+        assert stored == datetime(2026, 7, 1, 10, tzinfo=UTC)

@@ -47,24 +47,28 @@ def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: Stat
     """Find all that is wrong with a row to be inserted or updated."""
     resource = attempt.operation.resource
     verdicts = [
-        *conflicts(
-            rows, attempt, [resource.key, *(key.attributes for key in resource.unique_keys if not key.deferred)]
-        ),
+        *conflicts(rows, attempt, [key for key in resource.keys if key not in _deferred(resource)]),
         *missing_targets(rows, catalog, attempt, [key for key in resource.foreign_keys if not key.deferred]),
         *_still_referenced_by_change(rows, catalog, attempt),
     ]
     codes = {type(verdict.fault) for verdict in verdicts}
+    named = _named(resource, refused)
     match refused.violation:
-        case Violation.UNIQUE if Conflict not in codes:
-            attributes = _named(resource, refused)
-            verdicts.append(Verdict(fault=conflict(attempt.operation, attributes)))
+        case Violation.UNIQUE if set(named) not in [set(each.fault.attributes) for each in verdicts]:
+            # Over expressions, of some rows only, or an exclusion: the database alone can tell.
+            place = sum(isinstance(each.fault, Conflict) for each in verdicts)
+            verdicts.insert(place, Verdict(fault=conflict(attempt.operation, named)))
         case Violation.FOREIGN_KEY if not codes & {MissingTarget, StillReferenced}:
-            verdicts.append(Verdict(fault=_missing_target(attempt.operation, _named(resource, refused))))
+            verdicts.append(Verdict(fault=_missing_target(attempt.operation, named)))
         case Violation.UNIQUE | Violation.FOREIGN_KEY:
             pass
         case _:
             verdicts.append(_from_driver(attempt, refused))
     return verdicts
+
+
+def _deferred(resource: Resource) -> set[tuple[str, ...]]:
+    return {key.attributes for key in resource.unique_keys if key.deferred}
 
 
 def diagnose_delete(
@@ -224,8 +228,9 @@ def _folded(text: str) -> str:
 
 
 def _first_pointer(operation: Operation, attributes: Iterable[str]) -> str:
-    given = (operation.pointers[name] for name in attributes if name in operation.pointers)
-    return next(given, operation.payload_pointer)
+    given = [operation.pointers[name] for name in attributes if name in operation.pointers]
+    in_payload = (pointer for pointer in given if pointer != "/path")
+    return next(in_payload, given[0] if given else operation.payload_pointer)
 
 
 def _and(names: Sequence[str]) -> str:

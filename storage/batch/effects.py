@@ -34,6 +34,7 @@ class Need:
 
     cell: Cell | None
     aspects: frozenset[str]
+    where: Values = field(default_factory=dict)  # of a row that would have been made: what it must not contradict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Losses:
     """The effects that errored parts did not have."""
 
     _aspects: dict[Cell, set[str]] = field(default_factory=dict)
+    _made: dict[Cell, list[Values]] = field(default_factory=dict)
 
     def add(self, cell: Cell | None, aspects: Iterable[str]) -> None:
         """Note that these aspects of a cell would have changed."""
@@ -60,31 +62,44 @@ class Losses:
         return not any(group and all(self._is_lost(need) for need in group) for group in verdict.groups)
 
     def _is_lost(self, need: Need) -> bool:
-        lost = self._aspects.get(need.cell, set()) if need.cell is not None else set()
-        return bool(lost) if need.aspects == ANY else bool(lost & need.aspects)
+        if need.cell is None:
+            return False
+        lost = self._aspects.get(need.cell, set())
+        if need.aspects == ANY:
+            return bool(lost)
+        fitting = lost if self._fits(need.cell, need.where) else lost - {MADE}
+        return bool(fitting & need.aspects)
+
+    def _fits(self, cell: Cell, where: Values) -> bool:
+        return any(
+            all(made.get(name, value) == value for name, value in where.items()) for made in self._made.get(cell, ())
+        )
 
     def of_creation(self, resource: Resource, values: Values) -> None:
         """Note the loss of a row that would have been made."""
-        for key in _keys(resource):
+        for key in resource.keys:
             if all(name in values for name in key):
-                self.add(cell(resource, key, [values[name] for name in key]), {MADE, *resource.attributes})
+                self._make(cell(resource, key, [values[name] for name in key]), values, {MADE, *resource.attributes})
+
+    def _make(self, cell: Cell | None, values: Values, aspects: Iterable[str]) -> None:
+        self.add(cell, aspects)
+        if cell is not None:
+            self._made.setdefault(cell, []).append(values)
 
     def of_change(self, resource: Resource, before: Values, after: Values, touched: Iterable[str]) -> None:
-        """Note the loss of a change: to the row itself, and to the unique values that it would have given and taken."""
-        touched = frozenset(touched)
-        self.add(cell(resource, resource.key, [before[name] for name in resource.key]), touched)
+        """Note the loss of a change: to the row itself, and to the unique values that it would have given and taken.
+
+        What is touched without a value in `after` would have changed in a way that nobody knows.
+        """
+        changed = {name for name in touched if name not in after or after[name] != before[name]}
+        self.add(cell(resource, resource.key, [before[name] for name in resource.key]), changed)
         merged = {**before, **after}
-        for key in _keys(resource):
-            if touched & set(key):
+        for key in resource.keys:
+            if changed & set(key):
                 self.add(cell(resource, key, [before[name] for name in key]), {REMOVED})
-                self.add(cell(resource, key, [merged[name] for name in key]), {MADE})
+                self._make(cell(resource, key, [merged[name] for name in key]), merged, {MADE})
 
     def of_removal(self, resource: Resource, before: Mapping[str, object]) -> None:
         """Note the loss of a deletion."""
-        for key in _keys(resource):
+        for key in resource.keys:
             self.add(cell(resource, key, [before[name] for name in key]), {REMOVED, *resource.attributes})
-
-
-def _keys(resource: Resource) -> list[tuple[str, ...]]:
-    referenced = [unique.attributes for unique in resource.unique_keys]
-    return [key for key in (resource.key, *referenced) if key]

@@ -81,7 +81,7 @@ def _wanted(catalog: Catalog, parts: Iterable[Part]) -> dict[str, _Wanted]:
                 want(step.resource, step.selector.attributes, step.selector.values, strength)
         resource, values = operation.resource, operation.values
         if operation.verb is Verb.UPSERT:
-            for key in (resource.key, *(unique.attributes for unique in resource.unique_keys)):
+            for key in resource.keys:
                 if all(name in values for name in key):
                     want(resource, key, tuple(values[name] for name in key), _strength(operation))
         for foreign_key in resource.foreign_keys:

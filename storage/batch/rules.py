@@ -42,7 +42,12 @@ def contradictions(operation: Operation, location: Location, given: Values) -> l
         return []
     resource = operation.resource
     from_parent = parent_values(operation.address, location.parent)
-    faults: list[Fault] = []
+    own = dict(zip(location.key.attributes, location.key.values, strict=True)) if location.key is not None else {}
+    faults: list[Fault] = [
+        InvalidValue(message=f"The path gives {name} twice, and not alike.", pointer="/path", attributes=(name,))
+        for name, value in own.items()
+        if name in from_parent and value != from_parent[name]
+    ]
     for name, value in given.items():
         if name in from_parent and value != from_parent[name]:
             faults.append(
@@ -54,10 +59,8 @@ def contradictions(operation: Operation, location: Location, given: Values) -> l
             )
         elif name in resource.key and location.row is not None and value != location.row.values[name]:
             faults.append(_immutable(operation, name))
-        elif location.row is None and location.key is not None:
-            own = dict(zip(location.key.attributes, location.key.values, strict=True))
-            if name in own and value != own[name]:
-                faults.append(_otherwise(operation, name))
+        elif location.row is None and name in own and value != own[name]:
+            faults.append(_otherwise(operation, name))
     return faults
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from storage.addresses import Location, Query, Unresolved, locate, parent_values
+from storage.addresses import Location, Query, Unresolved, locate, parent_values, place_values
 from storage.batch import rules
 from storage.batch.deferred import DeferredConstraints
 from storage.batch.diagnosis import Attempt, conflict, diagnose_delete, diagnose_write
@@ -17,7 +17,7 @@ from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Ve
 from storage.catalog.model import Catalog, Resource, Values
 from storage.database import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
-from storage.rows import Row, RowPage, Rows
+from storage.rows import KeyTuple, Row, RowPage, Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "part"
@@ -107,19 +107,35 @@ class Sequential:
         location = locate(self._rows, operation.address, self._items)
         if isinstance(location, Unresolved):
             location = Location()
-        values = self._own_values(operation, location)
+        resource, values = operation.resource, self._own_values(operation, location)
         row = location.row
         if row is None and location.key is None and operation.verb is Verb.UPSERT:
-            found = self._named_by_payload(operation.resource, values)
+            found = self._named_by_payload(resource, values)
             row = found if isinstance(found, Row) else None
         match operation.verb:
             case Verb.DELETE if row is not None:
-                self._losses.of_removal(operation.resource, row.values)
+                self._lose_removal(row, set())
             case Verb.UPDATE | Verb.UPSERT | Verb.REPLACE if row is not None:
-                every = operation.resource.attributes if operation.verb is Verb.REPLACE else ()
-                self._losses.of_change(operation.resource, row.values, values, {*values, *touched, *every})
+                every = resource.attributes if operation.verb is Verb.REPLACE else ()
+                changed = {*self._given(operation), *touched, *every} - set(resource.key)
+                self._losses.of_change(resource, row.values, values, changed)
             case Verb.CREATE | Verb.UPSERT:
-                self._losses.of_creation(operation.resource, values)
+                self._losses.of_creation(resource, values)
+
+    def _lose_removal(self, row: Row, seen: set[tuple[str, KeyTuple]]) -> None:
+        """A deletion that did not happen: nor did what it would have done to those that point at the item."""
+        if (row.resource.name, row.key) in seen:
+            return
+        seen.add((row.resource.name, row.key))
+        self._losses.of_removal(row.resource, row.values)
+        for child, key in self._catalog.referenced_by[row.resource.name]:
+            if key.on_delete is None:
+                continue
+            for other in self._rows.among(child, key.attributes, [row.of(key.target_attributes)]):
+                if key.on_delete == "CASCADE":
+                    self._lose_removal(other, seen)
+                else:
+                    self._losses.of_change(child, other.values, {}, key.attributes)
 
     def _given(self, operation: Operation) -> Values:
         """What a part gives of its item: by its payload and its references."""
@@ -132,10 +148,7 @@ class Sequential:
 
     def _own_values(self, operation: Operation, location: Location) -> Values:
         """What a part says of its item: by its payload, its references, its path."""
-        values = {**self._given(operation), **parent_values(operation.address, location.parent)}
-        if location.key is not None:
-            values |= zip(location.key.attributes, location.key.values, strict=True)
-        return values
+        return {**self._given(operation), **place_values(operation.address, location)}
 
     # --- one part
 
@@ -159,7 +172,7 @@ class Sequential:
             if isinstance(found, _Refusal):
                 return found
             row = found
-            if row is not None and row.values != {**row.values, **parent_values(operation.address, location.parent)}:
+            if row is not None and not self._is_below(row, operation, location):
                 row = None  # it belongs to another parent: the database will say that it exists already
         return self._on_item(operation, location, row, values)
 
@@ -198,9 +211,12 @@ class Sequential:
         absence = location.absence
         assert absence is not None  # noqa: S101  # what the caller has asked
         resource, key = absence.step.resource, absence.key
-        groups: list[tuple[Need, ...]] = [
-            (Need(cell=cell(resource, key.attributes, key.values), aspects=frozenset({MADE})),)
-        ]
+        made = Need(
+            cell=cell(resource, key.attributes, key.values),
+            aspects=frozenset({MADE}),
+            where=parent_values((absence.step,), absence.parent),
+        )
+        groups: list[tuple[Need, ...]] = [(made,)]
         if absence.stranger is not None and absence.step.relation is not None:
             moved = frozenset(absence.step.relation.there)
             groups.append((Need(cell=cell(resource, resource.key, absence.stranger.key), aspects=moved),))
@@ -251,17 +267,16 @@ class Sequential:
         if all(values.get(name) is not None for name in resource.key):
             return self._rows.by_key(resource, [values[name] for name in resource.key])
         found: dict[object, Row] = {}
+        needs: list[Need] = []
         for unique in resource.unique_keys:
-            if all(values.get(name) is not None for name in unique.attributes):
-                row = self._rows.by_values(resource, unique.attributes, [values[name] for name in unique.attributes])
-                if row is not None:
-                    found[row.key] = row
+            own = [values.get(name) for name in unique.attributes]
+            row = None if None in own else self._rows.by_values(resource, unique.attributes, own)
+            if row is not None:
+                found[row.key] = row
+                needs.append(Need(cell=cell(resource, unique.attributes, own), aspects=frozenset({REMOVED})))
         if len(found) <= 1:
             return next(iter(found.values()), None)
-        groups = tuple(
-            (Need(cell=cell(resource, resource.key, row.key), aspects=frozenset({REMOVED, *resource.attributes})),)
-            for row in found.values()
-        )
+        groups = tuple((need,) for need in needs)
         return _Refusal(verdicts=[Verdict(fault=rules.several_items(resource), groups=groups)])
 
     # --- writes
@@ -270,10 +285,9 @@ class Sequential:
         resource = operation.resource
         faults = rules.creation_faults(operation, values)
         if faults:  # only an UPSERT gets here with any: whether it creates is known now
-            key = location.key
-            groups = (
-                ((Need(cell=cell(resource, key.attributes, key.values), aspects=frozenset({MADE})),),) if key else ()
-            )
+            keys = [key for key in resource.keys if all(name in values for name in key)]
+            cells = [cell(resource, key, [values[name] for name in key]) for key in keys]
+            groups = tuple((Need(cell=each, aspects=frozenset({MADE})),) for each in cells)
             return _Refusal(verdicts=[Verdict(fault=fault, groups=groups) for fault in faults])
         values = rules.with_defaults(resource, values)
         if resource.validate is not None:
@@ -298,8 +312,16 @@ class Sequential:
         if operation.verb is not Verb.UPSERT and operation.if_none_match is None:
             return False
         if location.key is not None:
-            return self._rows.by_values(operation.resource, location.key.attributes, location.key.values) is not None
-        return self._named_by_payload(operation.resource, values) is not None
+            found = self._rows.by_values(operation.resource, location.key.attributes, location.key.values)
+        else:
+            named = self._named_by_payload(operation.resource, values)
+            found = named if isinstance(named, Row) else None
+        return found is not None and self._is_below(found, operation, location)
+
+    def _is_below(self, row: Row, operation: Operation, location: Location) -> bool:
+        """Whether an item belongs to the parent of the path, if that has one."""
+        expected = parent_values(operation.address, location.parent)
+        return all(row.values[name] == value for name, value in expected.items())
 
     def _change(self, operation: Operation, row: Row, changes: Values, defaults: Iterable[str]) -> Done | _Refusal:
         resource = operation.resource

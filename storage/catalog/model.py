@@ -124,6 +124,12 @@ class Resource:
     def __repr__(self) -> str:
         return f"Resource({self.name})"
 
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The key, and the unique keys."""
+        unique = tuple(unique.attributes for unique in self.unique_keys)
+        return (self.key, *unique) if self.key else unique
+
     def attribute(self, name: str) -> Attribute | None:
         """Find an attribute by its name, or a former one."""
         found = self.attributes.get(name)
@@ -133,8 +139,7 @@ class Resource:
 
     def unique_key_of(self, attributes: frozenset[str]) -> tuple[str, ...] | None:
         """Find the key, or the unique key, that has exactly these attributes."""
-        keys = (self.key, *(unique.attributes for unique in self.unique_keys))
-        return next((key for key in keys if key and frozenset(key) == attributes), None)
+        return next((key for key in self.keys if frozenset(key) == attributes), None)
 
     @property
     def writable(self) -> bool:

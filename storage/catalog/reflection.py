@@ -226,7 +226,7 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
 """
 _POSTGRESQL_CONSTRAINTS = """
-SELECT c.relname, k.conname, k.condeferred,
+SELECT c.relname, k.conname, k.condeferred, CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
        array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
@@ -249,9 +249,10 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
     for table, column, sql_type in connection.exec_driver_sql(_POSTGRESQL_TYPES):
         gathered.sql_types.setdefault(table, {})[column] = sql_type
     named = set()
-    for table, name, deferred, key in connection.exec_driver_sql(_POSTGRESQL_CONSTRAINTS):
+    for table, name, deferred, exclusion, key in connection.exec_driver_sql(_POSTGRESQL_CONSTRAINTS):
         named.add((table, name))
-        gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=tuple(key)))
+        own = mentioned(exclusion, columns.get(table, ())) if exclusion else tuple(key)
+        gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=own))
         if deferred:
             waiting = gathered.deferred.setdefault(table, set())
             if waiting is not None:
