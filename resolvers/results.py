@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,10 +24,9 @@ from schema.resources import (
     ResourceDescription,
     ResourceRelation,
 )
-from schema.scalars import scalar_name
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.model import Attribute, Catalog, Resource
-from storage.catalog.types import Array, Bytes, Enumeration, Text, Value
+from storage.catalog.types import Array, Bytes, Enumeration, Text, Value, ValueType
 from storage.errors import Fault, RequestError
 from storage.reading import Found, Item, ItemPage
 from storage.rows import Row
@@ -167,7 +166,6 @@ def rows_of(outcome: Outcome) -> dict[int, Row | list[Row]]:
 
 def readers(catalog: Catalog, root: Any) -> Readers:
     """Say how the fields of items are read; `root` reads those of Query."""
-    described = describe(catalog)
     return Readers(
         attribute=_attribute_reader,
         path=lambda item: format_path(item.row.resource, item.row),
@@ -177,7 +175,7 @@ def readers(catalog: Catalog, root: Any) -> Readers:
         page_info=lambda page: PageInfo(has_next_page=page.has_next, has_previous_page=page.has_previous),
         total=lambda page: page.total,
         root=root,
-        resources=lambda: described,
+        describe=lambda type_name: describe(catalog, type_name),
     )
 
 
@@ -208,12 +206,15 @@ def relation_key(keys: Sequence[str | int]) -> str:
 # --- the catalog, as clients see it
 
 
-def describe(catalog: Catalog) -> list[ResourceDescription]:
+TypeName = Callable[[ValueType], str]
+
+
+def describe(catalog: Catalog, type_name: TypeName) -> list[ResourceDescription]:
     """Describe all resources."""
-    return [_describe(resource) for resource in catalog.resources.values()]
+    return [_describe(resource, type_name) for resource in catalog.resources.values()]
 
 
-def _describe(resource: Resource) -> ResourceDescription:
+def _describe(resource: Resource, type_name: TypeName) -> ResourceDescription:
     return ResourceDescription(
         name=resource.name,
         collection=resource.collection,
@@ -221,7 +222,7 @@ def _describe(resource: Resource) -> ResourceDescription:
         key=list(resource.key),
         unique_keys=[list(unique.attributes) for unique in resource.unique_keys],
         operations=list(Operation) if resource.writable else [Operation.GET],
-        attributes=[_describe_attribute(attribute) for attribute in resource.attributes.values()],
+        attributes=[_describe_attribute(attribute, type_name) for attribute in resource.attributes.values()],
         relations=[
             ResourceRelation(
                 name=relation.name, target=relation.target, many=relation.many, attributes=list(relation.here)
@@ -231,12 +232,12 @@ def _describe(resource: Resource) -> ResourceDescription:
     )
 
 
-def _describe_attribute(attribute: Attribute) -> ResourceAttribute:
+def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAttribute:
     type_ = attribute.type
     element = type_.of if isinstance(type_, Array) else type_
     return ResourceAttribute(
         name=attribute.name,
-        type=scalar_name(type_),
+        type=type_name(type_),
         required=attribute.required,
         read_only=attribute.read_only,
         default=_literal(attribute.default_sql),  # type: ignore[arg-type]  # a NewType over any JSON

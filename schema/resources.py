@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import strawberry
 from strawberry.types import Info
 
-from schema.scalars import JSON, python_type
+from schema.scalars import JSON, python_type, scalar_name
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.naming import TAKEN_TYPES, free, is_graphql_name, pascal
 from storage.catalog.types import Array, Enumeration, ValueType
@@ -101,7 +101,7 @@ class Readers:
     page_info: Callable[[Any], PageInfo]
     total: Callable[[Any], int | None]
     root: Callable[[Any, Info], Any]  # a field of Query, by its key in the answer
-    resources: Callable[[], list[ResourceDescription]]
+    describe: Callable[[Callable[[ValueType], str]], list[ResourceDescription]]  # how types are named -> the catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +135,14 @@ class _Enums:
             made = strawberry.enum(class_, name=name)
             self._made[type_] = self.by_name[name] = made
         return self._made[type_]
+
+    def type_name(self, type_: ValueType) -> str:
+        """Name the GraphQL type of a value."""
+        own = self.of(type_)
+        if own is None:
+            return scalar_name(type_)
+        name = next(name for name, made in self.by_name.items() if made is own)
+        return f"[{name}]" if isinstance(type_, Array) else name
 
     def annotation(self, type_: ValueType) -> Any:
         """Say which type stands for a value in an annotation."""
@@ -289,8 +297,10 @@ def _query_type(
     def node(root: Any, info: Info, path: strawberry.ID) -> Any:  # noqa: ARG001  # the plan has read it
         return readers.root(root, info)
 
+    catalog_described = readers.describe(enums.type_name)
+
     def resources() -> Any:
-        return readers.resources()
+        return catalog_described
 
     fields: list[tuple[str, Any, Any]] = [
         ("node", Optional[Node], strawberry.field(resolver=node, name="node", description="Any item by its path.")),  # noqa: UP045

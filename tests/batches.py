@@ -126,17 +126,29 @@ HOPELESS: tuple[tuple[Part, tuple[str, str]], ...] = (
     ),
 )
 # Parts that are in error on their face, but whose effect others may count on.
-_FAULTY: tuple[Part, ...] = (
-    {"operation": "UPDATE", "path": "/parents/1", "payload": {"rank": "x"}},
+PLAIN: tuple[tuple[Part, tuple[str, str]], ...] = (
+    ({"operation": "UPDATE", "path": "/parents/1", "payload": {"rank": "x"}}, ("INVALID_VALUE", "/payload/rank")),
+    ({"operation": "UPDATE", "path": "/parents/3", "payload": {"code": None}}, ("REQUIRED", "/payload/code")),
+    (
+        {"operation": "CREATE", "path": "/parents", "payload": {"id": 4, "code": "d", "colour": "red"}},
+        ("UNKNOWN_ATTRIBUTE", "/payload/colour"),
+    ),
+    ({"operation": "CREATE", "path": "/parents/4", "payload": {}}, ("REQUIRED", "/payload/code")),
+    (
+        {"operation": "DELETE", "path": "/links/1,1", "ifMatch": None, "ifNoneMatch": None},
+        ("INVALID_PRECONDITION", "/ifMatch"),
+    ),
+    ({"operation": "DELETE", "path": "/toys/3", "payload": {}}, ("INVALID_PAYLOAD", "/payload")),
+    (
+        {"operation": "UPSERT", "path": "/parents", "payload": {"code": "d"}, "ifMatch": []},
+        ("INVALID_PRECONDITION", "/ifMatch"),
+    ),
+)
+# Parts that are in error once they meet the tables.
+_REFUSED: tuple[Part, ...] = (
     {"operation": "UPDATE", "path": "/parents/2", "payload": {"id": 4}},
-    {"operation": "UPDATE", "path": "/parents/3", "payload": {"code": None}},
     {"operation": "UPDATE", "path": "/children/1", "payload": {"amount": 0, "name": "z"}},
-    {"operation": "CREATE", "path": "/parents", "payload": {"id": 4, "code": "d", "colour": "red"}},
-    {"operation": "CREATE", "path": "/parents/4", "payload": {}},
-    {"operation": "DELETE", "path": "/links/1,1", "ifMatch": None, "ifNoneMatch": None},
-    {"operation": "DELETE", "path": "/toys/3", "payload": {}},
     {"operation": "CREATE", "path": "/parents/1/children", "payload": {"parentId": 2, "name": "z"}},
-    {"operation": "UPSERT", "path": "/parents", "payload": {"code": "d"}, "ifNoneMatch": None, "ifMatch": []},
 )
 
 
@@ -144,7 +156,8 @@ _FAULTY: tuple[Part, ...] = (
 def batches(draw: st.DrawFn, *, deferred: bool = True, most: int = 9) -> list[Part]:
     """Draw a batch; without constraints that are checked at COMMIT where these would not fit."""
     collections = [name for name in KINDS if deferred or name != "marks"]
-    faulty = [*_FAULTY, *(part for part, _ in HOPELESS if deferred or "marks" not in part["path"])]
+    hopeless = [part for part, _ in HOPELESS if deferred or "marks" not in part["path"]]
+    faulty = [*_REFUSED, *(part for part, _ in PLAIN), *hopeless]
     parts: list[Part] = []
     items: dict[str, list[str]] = {name: [] for name in collections}  # collection -> parts with an item of it
     for number in range(draw(st.integers(1, most))):

@@ -42,7 +42,11 @@ class Backend:
         with engine.begin() as connection:
             for statement in script.split(";\n"):
                 if statement.strip():
-                    connection.exec_driver_sql(self.translate(statement).replace("%", "%%") if self.kind == "postgresql" else self.translate(statement))
+                    connection.exec_driver_sql(
+                        self.translate(statement).replace("%", "%%")
+                        if self.kind == "postgresql"
+                        else self.translate(statement)
+                    )
         engine.dispose()
 
     def translate(self, sql: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from tests.batches import HOPELESS, batches
+from tests.batches import HOPELESS, PLAIN, batches
 from tests.conftest import Serve
 from tests.harness import Backend, Json, faults
 from tests.worlds import START_ITEMS, Part, World, alike, make_world
@@ -75,6 +75,40 @@ def test_a_batch_says_what_became_of_it_and_does_so(world: World, parts: list[Pa
         assert result["parts"]
         assert all(part["errors"] and part["status"] >= 400 for part in result["parts"])
         assert world.tables() == before
+
+
+@tried
+@given(parts=batches())
+def test_what_is_wrong_on_the_face_of_a_part_is_always_listed(world: World, parts: list[Part]):
+    plain = {id_: fault for id_, fault in (_plain_fault(part) for part in parts) if fault is not None}
+    assume(plain)
+    world.reset()
+
+    listed = faults(world.send(parts, dry_run=True))
+
+    assert {id_: fault in listed.get(id_, []) for id_, fault in plain.items()} == dict.fromkeys(plain, True)
+
+
+def _plain_fault(part: Part) -> tuple[str, tuple[str, str] | None]:
+    content = {name: value for name, value in part.items() if name != "id"}
+    return part["id"], next((fault for faulty, fault in PLAIN if faulty == content), None)
+
+
+@tried
+@given(parts=batches())
+def test_an_item_that_an_errored_part_would_have_made_is_not_called_absent(world: World, parts: list[Part]):
+    world.reset()
+    rejected = world.send(parts, dry_run=True)
+    assume(rejected["status"] == "REJECTED")
+    made = {}  # path -> the place of the first errored part that would have made it
+    for listed in reversed(rejected["parts"]):
+        part = parts[listed["index"]]
+        if part["operation"] in {"CREATE", "UPSERT"} and "$" not in part["path"]:
+            made[part["path"]] = listed["index"]
+
+    for listed in rejected["parts"]:
+        later = made.get(parts[listed["index"]]["path"], len(parts)) < listed["index"]
+        assert not (later and any(error["code"] == "NOT_FOUND" for error in listed["errors"]))
 
 
 @tried

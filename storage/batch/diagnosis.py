@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from storage.batch.effects import MADE, REMOVED, Need, Verdict, cell
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, ForeignKey, Resource, Values
+from storage.catalog.types import Opaque
 from storage.database import StatementRefused, Violation
 from storage.errors import (
     CheckFailed,
@@ -194,6 +195,8 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
                 message=f"A check of the database refuses {what}.", pointer=pointer, attributes=attributes
             )
         case Violation.VALUE:
+            attributes = attributes or _only_opaque(operation)
+            pointer = _first_pointer(operation, attributes)
             what = _and(attributes) if attributes else "a value of this item"
             fault = InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
         case _:
@@ -208,6 +211,12 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
     others = frozenset(attributes) - set(operation.values) if attributes else frozenset({"*"})
     need = Need(cell=cell(resource, resource.key, attempt.before.key), aspects=others)
     return Verdict(fault=fault, groups=((need,),) if others else ())
+
+
+def _only_opaque(operation: Operation) -> tuple[str, ...]:
+    """Find the one value given that only the database can read: then that is what it refuses."""
+    given = tuple(name for name in operation.values if isinstance(operation.attribute(name).type, Opaque))
+    return given if len(given) == 1 else ()
 
 
 def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:

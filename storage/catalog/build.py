@@ -16,7 +16,7 @@ from storage.catalog.model import (
 )
 from storage.catalog.models import Model, ModelRelation, column_default, default_of, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
-from storage.catalog.reflection import TableFacts, is_aware
+from storage.catalog.reflection import TableFacts, is_aware, is_known
 from storage.catalog.types import (
     Boolean,
     Bytes,
@@ -27,6 +27,7 @@ from storage.catalog.types import (
     Integer,
     JsonDocument,
     Numeric,
+    Opaque,
     Text,
     Time,
     Uuid,
@@ -128,35 +129,50 @@ def _name_resources(drafts: Sequence[_Draft], notices: list[str]) -> None:
     """Name types and root fields: first those that are given, then those that are derived and have to make room."""
     for draft in drafts:
         draft.name = draft.override.name or (draft.model.name if draft.model else naming.type_name(draft.facts.name))
+        draft.root = naming.field_name(draft.name)
+        draft.collection = draft.override.collection or naming.collection_name(draft.name)
+    for draft in drafts:
+        _check_given_names(draft, drafts)
     types = {*naming.TAKEN_TYPES, *(draft.name + ending for draft in drafts for ending in naming.DERIVED_ENDINGS)}
     roots = set(naming.TAKEN_ROOTS)
-    given = [draft for draft in drafts if draft.override.name or draft.model]
-    for draft in [*given, *(draft for draft in drafts if draft not in given)]:
-        _name_type(draft, types, notices, is_given=draft in given)
-        _name_roots(draft, roots, is_given=draft in given)
+    for draft in sorted(drafts, key=lambda draft: not _has_given_name(draft)):
+        _name_type(draft, types, notices)
+        _name_roots(draft, roots)
 
 
-def _name_type(draft: _Draft, types: set[str], notices: list[str], *, is_given: bool) -> None:
+def _has_given_name(draft: _Draft) -> bool:
+    override = draft.override
+    return bool(override.name or override.collection or override.former_collection or draft.model)
+
+
+def _check_given_names(draft: _Draft, drafts: Sequence[_Draft]) -> None:
+    """A name that an operator gives never renames another table."""
+    override = draft.override
+    for name in _present(override.name) + _present(override.collection) + _present(override.former_collection):
+        if not naming.is_graphql_name(name):
+            raise CatalogError(f"{name!r}, a name for the table {draft.facts.name!r}, is no GraphQL name.")
+        holders = [d.facts.name for d in drafts if d is not draft and name in {d.name, d.root, d.collection}]
+        if holders:
+            raise CatalogError(
+                f"The name {name!r} for the table {draft.facts.name!r} is taken by the table {holders[0]!r}."
+            )
+
+
+def _name_type(draft: _Draft, types: set[str], notices: list[str]) -> None:
     own = draft.name
-    if not naming.is_graphql_name(own):
-        raise CatalogError(f"{own!r}, the name for the table {draft.facts.name!r}, is no GraphQL name.")
-    if own in types and is_given:
+    while draft.name in types or any(draft.name + ending in naming.TAKEN_TYPES for ending in naming.DERIVED_ENDINGS):
+        draft.name += "_"
+    if draft.name != own and (draft.override.name or draft.model):
         raise CatalogError(f"The type name {own!r} of the table {draft.facts.name!r} is taken already.")
-    draft.name = naming.free(own, types)
     if draft.name != own:
         notices.append(f"The table {draft.facts.name!r} is served as {draft.name}: the name {own} is taken.")
     types |= {draft.name, *(draft.name + ending for ending in naming.DERIVED_ENDINGS)}
 
 
-def _name_roots(draft: _Draft, roots: set[str], *, is_given: bool) -> None:
-    draft.root = naming.field_name(draft.name)
-    draft.collection = draft.override.collection or naming.collection_name(draft.name)
+def _name_roots(draft: _Draft, roots: set[str]) -> None:
     formers = _present(draft.override.former_collection)
-    for name in (draft.root, draft.collection, *formers):
-        if not naming.is_graphql_name(name):
-            raise CatalogError(f"{name!r}, a name for the table {draft.facts.name!r}, is no GraphQL name.")
     taken = {draft.root, draft.collection, *formers} & roots
-    if taken and (draft.override.collection or formers or is_given):
+    if taken and _has_given_name(draft):
         raise CatalogError(f"The name {min(taken)!r} of the table {draft.facts.name!r} is taken already.")
     draft.root = naming.free(draft.root, roots)
     draft.collection = naming.free(draft.collection, {*roots, draft.root})
@@ -215,6 +231,8 @@ def _type_of(draft: _Draft, column: object, override: AttributeOverride, dialect
             return own
     if dialect == "sqlite" and is_aware(draft.facts.sql_types[name]):
         return DateTime(aware=True)
+    if dialect == "sqlite" and not is_known(draft.facts.sql_types[name]):
+        return Opaque()
     return value_type(reflected, dialect)
 
 

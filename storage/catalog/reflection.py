@@ -270,3 +270,20 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
 def is_aware(sql_type: str) -> bool:
     """Whether a type that SQLite's users wrote names instants."""
     return _SQLITE_AWARE.fullmatch(sql_type) is not None
+
+
+def is_known(sql_type: str) -> bool:
+    """Whether a type that SQLite's users wrote says more than SQLite's rule of last resort, NUMERIC affinity.
+
+    https://sqlite.org/datatype3.html, section 3.1: a column of type POLYGON has that affinity, and holds anything.
+    """
+    base = sql_type.partition("(")[0].strip().upper()
+    words = ("INT", "CHAR", "CLOB", "TEXT", "BLOB", "REAL", "FLOA", "DOUB", "NUM", "DEC", "DATE", "TIME", "BOOL")
+    return any(word in base for word in words) or base in {
+        *SQLITE_TYPE_NAMES,
+        "JSON",
+        "MONEY",
+        "CURRENCY",
+        "BINARY",
+        "VARBINARY",
+    }

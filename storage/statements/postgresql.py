@@ -12,7 +12,18 @@ from psycopg.types import datetime as dates
 from psycopg.types.json import set_json_loads
 
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Array, DateTime, Float, JsonDocument, Numeric, Opaque, Text, Unreadable, Value
+from storage.catalog.types import (
+    Array,
+    DateTime,
+    Enumeration,
+    Float,
+    JsonDocument,
+    Numeric,
+    Opaque,
+    Text,
+    Unreadable,
+    Value,
+)
 from storage.json_text import decode_json, encode_json
 from storage.statements.common import Statement, Statements, unreadable
 
@@ -37,7 +48,13 @@ class PostgresqlStatements(Statements):
 
     def read_expression(self, attribute: Attribute) -> str:
         column = self.quote(attribute.column)
-        return f"{column}::text" if isinstance(attribute.type, Opaque) else column
+        match attribute.type:
+            case Opaque():  # by the type's own output function: a cast of inet to text would add a mask
+                return f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END"
+            case Array(of=Enumeration()):  # psycopg knows no lists of a database's own types
+                return f"{column}::text[]"
+            case _:
+                return column
 
     def set_default(self, attribute: Attribute) -> str:  # noqa: ARG002  # PostgreSQL knows it
         return "DEFAULT"

@@ -115,7 +115,7 @@ class SqliteStatements(Statements):
             case JsonDocument():
                 return _document(attribute, raw)
             case Opaque():
-                return raw if isinstance(raw, str) else str(raw)
+                return unreadable(attribute, "no text") if isinstance(raw, bytes) else str(raw)
             case Array():
                 return unreadable(attribute, "a list, which SQLite does not have")
 
