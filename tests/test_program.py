@@ -75,7 +75,7 @@ WRONG_STARTS = {
     "no database of ours": (["mysql://localhost/x"], {}, "it takes sqlite and postgresql"),
     "no URL": (["postgresql://:x"], {}, "cannot be read"),
     "in memory": (["sqlite://"], {}, "must be a file"),
-    "another address": (["test.sqlite", "--host", "0.0.0.0"], {}, "--open"),
+    "another address": (["test.sqlite", "--host", "192.0.2.1"], {}, "--open"),
     "workers on SQLite": (["test.sqlite", "--workers", "2"], {}, "one process"),
     "a variable that is no number": (["test.sqlite"], {"PARTWISE_PORT": "many"}, "port"),
     "a log level": (["test.sqlite", "--log-level", "loud"], {}, "log_level"),
