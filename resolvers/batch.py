@@ -7,8 +7,9 @@ from typing import Any
 from strawberry.types import Info
 
 from resolvers.context import RequestContext
-from resolvers.parts import PartRequest, bind, to_request
+from resolvers.parts import bind
 from resolvers.reads import Planned, plan_items, plan_query
+from resolvers.requests import PartRequest, to_request
 from resolvers.results import BatchView, PartView, QueryAnswer, rows_of, to_status
 from resolvers.selections import Selection, response_keys, selection_of_field, selection_of_operation
 from schema.batch import BatchReaders

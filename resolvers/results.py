@@ -11,8 +11,8 @@ from uuid import uuid4
 from graphql import GraphQLError
 from strawberry.types import Info
 
-from resolvers.parts import PartRequest
 from resolvers.paths import format_path
+from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
 from resolvers.values import to_json
 from schema.batch import BatchStatus, PartError

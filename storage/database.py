@@ -1,4 +1,4 @@
-"""Engines, connections and transactions; and the one place where driver errors become our own.
+"""Engines, connections and transactions.
 
 Transactions hold what they promise: the driver's own transaction handling is switched off (Python's for SQLite loses
 acknowledged writes and breaks savepoints), every BEGIN, SAVEPOINT and COMMIT is written here, and a COMMIT that the
@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
-from storage.errors import OutcomeUnknown, RequestError, TimedOut, Unavailable
+from storage.driver_errors import from_postgresql, from_sqlite
+from storage.errors import OutcomeUnknown, RequestError, Unavailable
 from storage.statements import postgresql
 
 Params = Sequence[Any]
@@ -29,32 +29,6 @@ _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
 
 class DatabaseError(Exception):
     """The database cannot be served as it is. The text is for the operator."""
-
-
-class Retry(Exception):  # it is no error: the transaction is to be run again
-    """Another transaction was in the way (40001, 40P01): everything is to be run again from the start."""
-
-
-class Violation(Enum):
-    """Which kind of rule a statement broke."""
-
-    UNIQUE = "unique"
-    FOREIGN_KEY = "foreign key"
-    NOT_NULL = "not null"
-    CHECK = "check"
-    VALUE = "value"
-    OTHER = "other"  # a trigger, a domain, a policy
-
-
-@dataclass(slots=True)
-class StatementRefused(Exception):  # named for what happened
-    """The database refused one statement; the transaction can go on from its last savepoint."""
-
-    violation: Violation
-    constraint: str | None = None  # its name, or on SQLite a check's text
-    columns: tuple[str, ...] = ()
-    domain: str | None = None
-    transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +59,9 @@ class Transaction:
             rows = cursor.fetchall() if cursor.description else []
             return Result(rows=rows, count=cursor.rowcount)
         except sqlite3.Error as error:
-            raise _from_sqlite(error, lost=not self._is_open()) from error
+            raise from_sqlite(error, lost=not self._is_open()) from error
         except psycopg.Error as error:
-            raise _from_postgresql(error) from error
+            raise from_postgresql(error) from error
 
     def savepoint(self, name: str) -> None:
         """Mark a point to roll back to."""
@@ -101,6 +75,11 @@ class Transaction:
         """Undo what was done since the point; the point and all locks stay."""
         self.execute(f"ROLLBACK TO SAVEPOINT {name}")
 
+    def check_constraints(self) -> None:
+        """Check what would be checked at COMMIT; SQLite can only do that there."""
+        if self._dialect == "postgresql":
+            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
     def commit(self) -> None:
         """Commit, and make sure that it was one. Raises `OutcomeUnknown` where nobody can tell."""
         if not self._is_open():
@@ -109,9 +88,9 @@ class Transaction:
             cursor = self._connection.cursor()
             cursor.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _from_sqlite(error, lost=False) from error
+            raise from_sqlite(error, lost=False) from error
         except psycopg.Error as error:
-            refused = _from_postgresql(error)
+            refused = from_postgresql(error)
             if isinstance(refused, Unavailable):
                 raise OutcomeUnknown(
                     "The connection to the database was lost during COMMIT: the batch is written whole or not at all."
@@ -306,85 +285,3 @@ def check_file(url: sa.URL, *, may_create: bool) -> None:
             raise DatabaseError(f"There is no folder {path.absolute().parent} to make {path.name} in.")
     elif path.stat().st_size and path.open("rb").read(16) != b"SQLite format 3\x00":
         raise DatabaseError(f"{path} is no SQLite database.")
-
-
-_SQLITE_VIOLATIONS = {
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE: Violation.UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: Violation.UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_ROWID: Violation.UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: Violation.FOREIGN_KEY,
-    sqlite3.SQLITE_CONSTRAINT_NOTNULL: Violation.NOT_NULL,
-    sqlite3.SQLITE_CONSTRAINT_CHECK: Violation.CHECK,
-    3091: Violation.VALUE,  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables; not named by Python 3.11
-    sqlite3.SQLITE_MISMATCH: Violation.VALUE,
-    sqlite3.SQLITE_TOOBIG: Violation.VALUE,
-}
-
-
-def _from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
-    """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
-        return error
-    primary = code & 0xFF
-    if primary == sqlite3.SQLITE_CONSTRAINT or code in _SQLITE_VIOLATIONS:
-        _, _, what = str(error).partition(" failed: ")
-        violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
-        if violation is Violation.CHECK or what.startswith("index "):
-            return StatementRefused(violation, constraint=what.removeprefix("index ").strip("'"), transaction_lost=lost)
-        columns = tuple(each.partition(".")[2] for each in what.split(", ")) if what else ()
-        return StatementRefused(violation, columns=columns, transaction_lost=lost)
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return Unavailable("The database is locked by another program. Try again.")
-    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
-        return Unavailable("The database cannot be written now. Nothing was written.")
-    if primary == sqlite3.SQLITE_INTERRUPT:
-        return TimedOut("The database took too long. Nothing was written.")
-    return error
-
-
-_POSTGRESQL_VIOLATIONS = {
-    "23505": Violation.UNIQUE,
-    "23P01": Violation.UNIQUE,
-    "23503": Violation.FOREIGN_KEY,
-    "23001": Violation.FOREIGN_KEY,
-    "23502": Violation.NOT_NULL,
-    "23514": Violation.CHECK,
-}
-# Classes of errors that a statement of ours, valid as it is, only gets from a rule that somebody wrote
-# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_POSTGRESQL_OTHER = ("P0", "09", "27", "44", "42501", "23")
-_POSTGRESQL_UNAVAILABLE = ("08", "53", "57P", "58", "25006")
-
-
-def _from_postgresql(error: psycopg.Error) -> Exception:
-    """Translate an error of PostgreSQL by its SQLSTATE."""
-    state = error.sqlstate
-    if state is None:
-        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return Unavailable("The connection to the database was lost. Nothing was written.") if lost else error
-    if state in {"40001", "40P01"}:
-        return Retry()
-    if state in {"57014", "55P03"}:
-        return TimedOut("The database took too long. Nothing was written.")
-    if state.startswith(_POSTGRESQL_UNAVAILABLE):
-        return Unavailable("The database cannot take the request now. Nothing was written.")
-    diag = error.diag
-    if state in _POSTGRESQL_VIOLATIONS:
-        violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
-        columns = (diag.column_name,) if diag.column_name else ()
-        return StatementRefused(violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name)
-    if state.startswith("22"):
-        return StatementRefused(Violation.VALUE, domain=diag.datatype_name)
-    if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):
-        return StatementRefused(Violation.OTHER)
-    return error
-
-
-def _is_of_a_user(state: str) -> bool:
-    """Whether PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
-    try:
-        psycopg.errors.lookup(state)
-    except KeyError:
-        return True
-    return False

@@ -7,7 +7,8 @@ from typing import Any
 from storage import etags
 from storage.catalog.model import Resource, Values
 from storage.catalog.types import Unreadable, Value
-from storage.database import Database, Result, StatementRefused, Transaction, Violation
+from storage.database import Database, Result, Transaction
+from storage.driver_errors import StatementRefused, Violation
 from storage.statements import Order, Page, PostgresqlStatements, SqliteStatements, Statement, Statements
 
 KeyTuple = tuple[Value, ...]

@@ -8,7 +8,8 @@ import pytest
 from partwise.service import Service
 from partwise.settings import Settings
 from storage.batch.run import MAX_TRIES
-from storage.database import Database, Result, Retry, Transaction
+from storage.database import Database, Result, Transaction
+from storage.driver_errors import Retry
 from storage.errors import Unavailable
 from tests.harness import BATCH, Api, Backend, Json, part
 from tests.music import AFTER_POSTGRESQL, SCRIPT

@@ -23,15 +23,19 @@ MAY_IMPORT = {
     "storage.json_text": ("storage.catalog",),
     "storage.etags": ("storage.catalog",),
     "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text"),
-    "storage.database": ("storage.statements", "storage.catalog", "storage.errors"),
-    "storage.rows": ("storage.statements", "storage.database", "storage.etags", "storage.catalog"),
+    "storage.driver_errors": ("storage.errors",),
+    "storage.database": ("storage.driver_errors", "storage.statements", "storage.catalog", "storage.errors"),
+    "storage.rows": (
+        *("storage.statements", "storage.database", "storage.driver_errors"),
+        *("storage.etags", "storage.catalog"),
+    ),
     "storage.addresses": ("storage.rows", "storage.statements", "storage.catalog"),
     "storage.reading": (
         *("storage.reading", "storage.addresses", "storage.rows", "storage.statements"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
     "storage.batch": (
-        *("storage.batch", "storage.addresses", "storage.rows", "storage.statements"),
+        *("storage.batch", "storage.addresses", "storage.rows", "storage.statements", "storage.driver_errors"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }

@@ -6,7 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from storage.database import Database, Retry, StatementRefused, Transaction, Violation, parse_url
+from storage.database import Database, Transaction, parse_url
+from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from tests.harness import Backend
 

@@ -11,7 +11,7 @@ from storage.batch.effects import MADE, REMOVED, Need, Verdict, cell
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, ForeignKey, Resource, Values
 from storage.catalog.types import Opaque
-from storage.database import StatementRefused, Violation
+from storage.driver_errors import StatementRefused, Violation
 from storage.errors import (
     CheckFailed,
     Conflict,

@@ -10,7 +10,8 @@ from storage.batch.locks import lock_rows
 from storage.batch.operations import Done, Failed, Outcome, Part, SetAside, Status
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
-from storage.database import Database, Retry, StatementRefused, Transaction, Violation
+from storage.database import Database, Transaction
+from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Row, Rows
 
@@ -66,8 +67,7 @@ def _run_once(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: 
             transaction.rollback_to(_SAVEPOINT)
             outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
             return outcome, read(rows, outcome)
-        if engine.database.dialect == "postgresql":
-            _check_deferred(transaction)
+        _check_deferred(transaction)
         status = Status.VALID if dry_run else Status.COMMITTED
         outcome = Outcome(status=status, parts=[each for each in outcomes if isinstance(each, Done)])
         answer = read(rows, outcome)
@@ -85,9 +85,9 @@ def _with_current(rows: Rows, failed: Failed) -> Failed:
 
 
 def _check_deferred(transaction: Transaction) -> None:
-    """Let PostgreSQL check now what it would check at COMMIT: a constraint trigger belongs to no part."""
+    """Let the database check now what it would check at COMMIT and belongs to no part: a constraint trigger."""
     try:
-        transaction.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        transaction.check_constraints()
     except StatementRefused as refused:
         raise _at_commit(refused) from refused
 

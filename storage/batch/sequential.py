@@ -15,7 +15,7 @@ from storage.batch.diagnosis import Attempt, conflict, diagnose_delete, diagnose
 from storage.batch.effects import ANY, MADE, REMOVED, Losses, Need, Verdict, cell
 from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource, Values
-from storage.database import Retry, StatementRefused, Violation
+from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
 from storage.rows import KeyTuple, Row, RowPage, Rows
 from storage.statements import Unstorable

@@ -1,0 +1,186 @@
+"""What a part gives of its item: checks and converts its payload, finds what is missing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import strawberry
+
+from resolvers.places import Place, suggestion
+from resolvers.requests import PartRequest
+from resolvers.values import Misfit, from_json
+from schema.resources import PREFIX
+from storage.addresses import ByPart
+from storage.batch import rules
+from storage.batch.operations import Reference, Verb
+from storage.catalog.model import Attribute, ForeignKey, Generation, Resource
+from storage.catalog.types import Value
+from storage.errors import (
+    Fault,
+    InvalidPayload,
+    InvalidReference,
+    InvalidValue,
+    ReadOnly,
+    Required,
+    UnknownAttribute,
+)
+
+READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that take no payload
+
+
+@dataclass(slots=True)
+class Payload:
+    """What a part gives of its item, as far as it is right, and where it stands."""
+
+    base: str = "/payload"
+    values: dict[str, Value] = field(default_factory=dict)
+    pointers: dict[str, str] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    references: list[Reference] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def given(self) -> set[str]:
+        """The attributes that it names, by value or by reference, whether the value is right or not."""
+        return {*self.touched, *(name for each in self.references for name in each.attributes)}
+
+
+def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> Mapping[str, Any]:
+    """Find the attributes that were sent, under `payload` or under `item`."""
+    if request.payload is not None and request.item is not None:
+        payload.faults.append(InvalidPayload(message="Give payload or item, not both.", pointer="/item"))
+        return {}
+    if request.item is not None:
+        name, given = next((n, v) for n, v in vars(request.item).items() if v is not strawberry.UNSET)
+        name = name.removeprefix(PREFIX)
+        payload.base = f"/item/{name}"
+        if name != resource.field:
+            message = f"The item is one of {name}, and the path leads to {resource.collection}."
+            payload.faults.append(InvalidPayload(message=message, pointer="/item"))
+            return {}
+        return {
+            attribute.removeprefix(PREFIX): _plain(value)
+            for attribute, value in vars(given).items()
+            if value is not strawberry.UNSET
+        }
+    if request.payload is None:
+        return {}
+    if not isinstance(request.payload, dict):
+        message = "The payload must be an object: attribute name and value."
+        payload.faults.append(InvalidPayload(message=message, pointer="/payload"))
+        return {}
+    return request.payload
+
+
+def _plain(value: Any) -> Any:
+    """Take the labels out of the enums that Strawberry has made."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw: Any) -> None:
+    """Check and convert one attribute's value."""
+    pointer = f"{payload.base}/{name.replace('~', '~0').replace('/', '~1')}"
+    attribute = resource.attribute(name)
+    if attribute is None:
+        near = suggestion(name, resource.attributes)
+        message = f"{resource.name} has no attribute {name!r}.{near}"
+        payload.faults.append(UnknownAttribute(message=message, pointer=pointer, attributes=(name,)))
+        return
+    own = attribute.name
+    if own in payload.touched:
+        message = f"{own} is given twice, once by its former name."
+        payload.faults.append(InvalidValue(message=message, pointer=pointer, attributes=(own,)))
+        return
+    if raw is None and attribute.generation is Generation.WHEN_ABSENT and verb in {Verb.CREATE, Verb.UPSERT}:
+        return  # the database makes it
+    payload.touched.add(own)
+    payload.pointers[own] = pointer
+    if is_closed(attribute, resource, verb):
+        payload.faults.append(read_only(own, pointer))
+    elif raw is None and not attribute.nullable:
+        message = f"{own} must have a value: it cannot be null."
+        payload.faults.append(Required(message=message, pointer=pointer, attributes=(own,)))
+    elif raw is None:
+        payload.values[own] = None
+    else:
+        try:
+            payload.values[own] = from_json(attribute.type, raw)
+        except Misfit as misfit:
+            payload.faults.append(InvalidValue(message=f"{own} {misfit}.", pointer=pointer, attributes=(own,)))
+
+
+def is_closed(attribute: Attribute, resource: Resource, verb: Verb) -> bool:
+    """Whether a part may not write an attribute; its own key value it may always repeat."""
+    repeats_key = attribute.name in resource.key and verb is not Verb.CREATE
+    return attribute.read_only and not repeats_key
+
+
+def read_only(name: str, pointer: str) -> Fault:
+    """Say that an attribute cannot be written."""
+    return ReadOnly(message=f"{name} cannot be written.", pointer=pointer, attributes=(name,))
+
+
+def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], ForeignKey] | None:
+    """Find the foreign key that a reference's attribute or relation belongs to, and the attributes that it sets."""
+    relation = resource.relations.get(name)
+    if relation is not None and not relation.many:
+        return relation.foreign_key.attributes, relation.foreign_key
+    attribute = resource.attribute(name)
+    if attribute is None:
+        return None
+    keys = (key for key in resource.foreign_keys if attribute.name in key.attributes)
+    return next((((attribute.name,), key) for key in keys), None)
+
+
+def no_reference(resource: Resource, name: str, pointer: str) -> Fault:
+    """Say why an attribute takes no reference."""
+    if resource.attribute(name) is not None:
+        message = f"{name} points at no other resource."
+        return InvalidReference(message=message, pointer=pointer, attributes=(name,))
+    relations = [relation.name for relation in resource.relations.values() if not relation.many]
+    near = suggestion(name, [*resource.attributes, *relations])
+    message = f"{resource.name} has no attribute {name!r}.{near}"
+    return UnknownAttribute(message=message, pointer=pointer, attributes=(name,))
+
+
+def check_completeness(payload: Payload, request: PartRequest, place: Place) -> None:
+    """Find what is missing, with what the path gives."""
+    if any(isinstance(fault, InvalidPayload) for fault in payload.faults):
+        return
+    resource = place.resource
+    given = payload.given() | set(given_by_path(place))
+    match request.verb:
+        case Verb.CREATE:
+            by_path = [name for name in _key_of_path(place) if resource.attributes[name].read_only]
+            payload.faults += [read_only(name, "/path") for name in by_path]
+            payload.faults += rules.required_faults(resource, given, payload.base)
+        case Verb.REPLACE:
+            payload.faults += rules.required_faults(resource, {*given, *resource.key}, payload.base)
+        case Verb.UPSERT if not place.is_item:
+            nulls = {name for name, value in payload.values.items() if value is None}
+            if not any(set(key) <= given - nulls for key in resource.keys):
+                wanted = " or ".join(", ".join(key) for key in resource.keys)
+                message = f"UPSERT needs a complete key in the payload: {wanted}."
+                payload.faults.append(Required(message=message, pointer=payload.base, attributes=resource.key))
+        case _:
+            pass
+
+
+def given_by_path(place: Place) -> Iterable[str]:
+    """Name the attributes that a path sets: those of the item's key, and those that point at its parent."""
+    step = place.address[-1]
+    yield from _key_of_path(place)
+    if step.relation is not None:
+        yield from step.relation.there
+
+
+def _key_of_path(place: Place) -> tuple[str, ...]:
+    match place.address[-1].selector:
+        case None:
+            return ()
+        case ByPart():
+            return place.resource.key
+        case by_key:
+            return by_key.attributes

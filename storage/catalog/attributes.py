@@ -1,0 +1,134 @@
+"""From columns to attributes: names, types, defaults, and who makes their values."""
+
+from collections.abc import Mapping
+
+from storage.catalog import naming
+from storage.catalog.drafts import Draft, present
+from storage.catalog.model import Attribute, Generation
+from storage.catalog.models import column_default, default_of
+from storage.catalog.overrides import AttributeOverride, CatalogError
+from storage.catalog.reflection import is_aware, is_known
+from storage.catalog.types import (
+    Boolean,
+    Bytes,
+    Date,
+    DateTime,
+    Enumeration,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Opaque,
+    Text,
+    Time,
+    Uuid,
+    ValueType,
+)
+from storage.catalog.value_types import Dialect, value_type
+
+# What `type = "…"` of an attribute in partwise.toml can say.
+TYPES_BY_NAME: Mapping[str, ValueType] = {
+    "Int": Integer(),
+    "BigInt": Integer(bits=64),
+    "Float": Float(),
+    "Decimal": Numeric(),
+    "String": Text(),
+    "Boolean": Boolean(),
+    "Date": Date(),
+    "Time": Time(),
+    "DateTime": DateTime(),
+    "UUID": Uuid(),
+    "Base64": Bytes(),
+    "JSON": JsonDocument(),
+}
+
+
+def add_attributes(draft: Draft, dialect: Dialect, notices: list[str]) -> None:
+    """Give a resource its attributes."""
+    facts, model = draft.facts, draft.model
+    for wrong in draft.override.attributes:
+        if wrong not in facts.sql_types:
+            raise CatalogError(
+                f"partwise.toml has settings for the column {wrong!r}, which {facts.name!r} does not have."
+            )
+    for column in facts.columns:
+        name = column["name"]
+        override = draft.override.attributes.get(name, AttributeOverride())
+        if override.hidden or (model is not None and name not in model.columns):
+            _check_hidden_key(draft, name)
+            continue
+        type_ = _type_of(draft, column, override, dialect)
+        if type_ is None:
+            notices.append(f"{draft.name}: the column {name!r} is left out, its type is known to its own code only.")
+            continue
+        own = override.name or naming.camel(model.fields.get(name, name) if model else name)
+        clash = own in draft.attributes or own in naming.TAKEN_ATTRIBUTES
+        if clash and override.name:
+            raise CatalogError(f"The attribute name {own!r} of {draft.name} is taken already.")
+        if not naming.is_graphql_name(own):
+            raise CatalogError(f"{own!r}, the name for the column {name!r} of {draft.name}, is no GraphQL name.")
+        own = naming.free(own, {*draft.attributes, *naming.TAKEN_ATTRIBUTES})
+        draft.names[name] = own
+        draft.attributes[own] = _attribute(own, column, type_, override, draft)
+
+
+def _check_hidden_key(draft: Draft, column: str) -> None:
+    if column in draft.facts.primary_key:
+        raise CatalogError(f"The column {column!r} is part of the key of {draft.facts.name!r}: it cannot be hidden.")
+
+
+def _type_of(draft: Draft, column: object, override: AttributeOverride, dialect: Dialect) -> ValueType | None:
+    name, reflected = column["name"], column["type"]  # type: ignore[index]  # a ReflectedColumn
+    if override.type is not None:
+        if dialect != "sqlite":
+            raise CatalogError(f"The type of {draft.facts.name}.{name} cannot be set: only SQLite leaves it open.")
+        if override.type not in TYPES_BY_NAME:
+            known = ", ".join(TYPES_BY_NAME)
+            raise CatalogError(f"{override.type!r}, the type for {draft.facts.name}.{name}, is none of {known}.")
+        return TYPES_BY_NAME[override.type]
+    if draft.model is not None:
+        own = value_type(draft.model.columns[name].type, dialect)
+        if dialect == "sqlite" or own is None or isinstance(own, Enumeration):
+            return own
+    if dialect == "sqlite" and is_aware(draft.facts.sql_types[name]):
+        return DateTime(aware=True)
+    if dialect == "sqlite" and not is_known(draft.facts.sql_types[name]):
+        return Opaque()
+    return value_type(reflected, dialect)
+
+
+def _attribute(own: str, column: object, type_: ValueType, override: AttributeOverride, draft: Draft) -> Attribute:
+    facts, model = draft.facts, draft.model
+    name, default = column["name"], column["default"]  # type: ignore[index]  # a ReflectedColumn
+    generation = _generation(column, draft)
+    has_sql_default = generation is Generation.NEVER and default is not None and str(default).upper() != "NULL"
+    model_column = model.columns[name] if model else None
+    return Attribute(
+        name=own,
+        column=name,
+        type=type_,
+        sql_type=facts.sql_types[name],
+        nullable=bool(column["nullable"]) and name not in facts.primary_key,  # type: ignore[index]
+        generation=generation,
+        read_only=generation is Generation.ALWAYS or override.read_only or name == version_column(draft),
+        default_sql=str(default) if has_sql_default else None,
+        default=default_of(model, name) if model else None,
+        on_update=column_default(model_column, "onupdate") if model_column is not None else None,
+        description=(model.descriptions.get(name) if model else None) or column.get("comment"),  # type: ignore[attr-defined]
+        former_names=present(override.former_name),
+    )
+
+
+def version_column(draft: Draft) -> str | None:
+    """Find the column that counts versions, by configuration or by the model."""
+    return draft.override.version or (draft.model.version_column if draft.model else None)
+
+
+def _generation(column: object, draft: Draft) -> Generation:
+    identity, default = column.get("identity"), column["default"]  # type: ignore[attr-defined,index]
+    if column.get("computed") or (identity and identity["always"]):  # type: ignore[attr-defined]
+        return Generation.ALWAYS
+    by_rowid = draft.facts.rowid_key and (column["name"],) == draft.facts.primary_key  # type: ignore[index]
+    if identity or by_rowid or (default is not None and "nextval(" in default):
+        return Generation.WHEN_ABSENT
+    return Generation.NEVER

@@ -1,0 +1,92 @@
+"""From foreign keys to relations: which there are, and how they are named."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from storage.catalog import naming
+from storage.catalog.drafts import Draft
+from storage.catalog.model import ForeignKey, Relation
+from storage.catalog.models import Model, ModelRelation
+from storage.catalog.overrides import CatalogError
+
+
+def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[str]) -> None:
+    """Give a resource its foreign keys to others that are served."""
+    for key in draft.facts.foreign_keys:
+        target = by_table.get(key.target_table) if key.target_schema is None else None
+        attributes = draft.attributes_of(key.columns)
+        target_attributes = target.attributes_of(key.target_columns) if target else None
+        if target is None or attributes is None or not target_attributes:
+            columns = ", ".join(key.columns)
+            notices.append(
+                f"{draft.name}: no relation over {columns}, because {key.target_table!r} or its key is not served."
+            )
+            continue
+        draft.foreign_keys.append(
+            ForeignKey(
+                attributes=attributes,
+                target=target.name,
+                target_attributes=target_attributes,
+                deferred=key.columns in draft.facts.deferred,
+                on_delete=key.on_delete,
+                on_update=key.on_update,
+            )
+        )
+
+
+def _columns(draft: Draft, attributes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(draft.attributes[name].column for name in attributes)
+
+
+def _given_name(model: Model | None, wanted: Callable[[ModelRelation], bool]) -> str | None:
+    """Find the name of the Relationship that a model has for a foreign key."""
+    return next((relation.name for relation in model.relations if wanted(relation)), None) if model else None
+
+
+def add_to_one(draft: Draft, by_table: Mapping[str, Draft]) -> None:
+    """Give a resource its relations to one."""
+    names = {each.name: each for each in by_table.values()}
+    for key in draft.foreign_keys:
+        columns = _columns(draft, key.attributes)
+        given = _given_name(draft.model, lambda r, columns=columns: not r.many and r.columns == columns)  # type: ignore[misc]
+        derived = naming.to_one_name(columns, names[key.target].name)
+        _add_relation(draft, given, derived, Relation(name="", many=False, target=key.target, foreign_key=key))
+
+
+def add_to_many(draft: Draft, by_table: Mapping[str, Draft]) -> None:
+    """Give a resource its relations to many."""
+    for child in by_table.values():
+        for key in child.foreign_keys:
+            if key.target != draft.name or not child.facts.primary_key:
+                continue
+            columns = _columns(child, key.attributes)
+            table = child.facts.name
+            given = _given_name(
+                draft.model,
+                lambda r, columns=columns, table=table: r.many and r.target_table == table and r.columns == columns,  # type: ignore[misc]
+            )
+            derived = naming.to_many_name(columns, child.collection, draft.name)
+            _add_relation(draft, given, derived, Relation(name="", many=True, target=child.name, foreign_key=key))
+
+
+def _add_relation(draft: Draft, given: str | None, derived: str, relation: Relation) -> None:
+    taken = {*draft.attributes, *draft.relations, *naming.TAKEN_ATTRIBUTES}
+    if given is not None and given in taken:
+        raise CatalogError(f"The relationship {given!r} of {draft.name} has a name that is taken already.")
+    name = given or naming.free(derived, taken)
+    draft.relations[name] = Relation(
+        name=name, many=relation.many, target=relation.target, foreign_key=relation.foreign_key
+    )
+
+
+def rename_relations(draft: Draft) -> None:
+    """Give relations the names that the operator wants."""
+    for derived, own in draft.override.relations.items():
+        if derived not in draft.relations:
+            known = ", ".join(draft.relations) or "none"
+            raise CatalogError(f"partwise.toml renames the relation {derived!r}; {draft.name} has: {known}.")
+        relation = draft.relations.pop(derived)
+        if own in {*draft.attributes, *draft.relations, *naming.TAKEN_ATTRIBUTES} or not naming.is_graphql_name(own):
+            raise CatalogError(f"The relation name {own!r} of {draft.name} is taken already, or is no GraphQL name.")
+        draft.relations[own] = Relation(
+            name=own, many=relation.many, target=relation.target, foreign_key=relation.foreign_key
+        )

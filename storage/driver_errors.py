@@ -1,0 +1,117 @@
+"""The one place where driver errors become our own."""
+
+import sqlite3
+from dataclasses import dataclass
+from enum import Enum
+
+import psycopg
+
+from storage.errors import TimedOut, Unavailable
+
+
+class Retry(Exception):  # it is no error: the transaction is to be run again
+    """Another transaction was in the way (40001, 40P01): everything is to be run again from the start."""
+
+
+class Violation(Enum):
+    """Which kind of rule a statement broke."""
+
+    UNIQUE = "unique"
+    FOREIGN_KEY = "foreign key"
+    NOT_NULL = "not null"
+    CHECK = "check"
+    VALUE = "value"
+    OTHER = "other"  # a trigger, a domain, a policy
+
+
+@dataclass(slots=True)
+class StatementRefused(Exception):  # named for what happened
+    """The database refused one statement; the transaction can go on from its last savepoint."""
+
+    violation: Violation
+    constraint: str | None = None  # its name, or on SQLite a check's text
+    columns: tuple[str, ...] = ()
+    domain: str | None = None
+    transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
+
+
+_SQLITE_VIOLATIONS = {
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE: Violation.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: Violation.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_ROWID: Violation.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: Violation.FOREIGN_KEY,
+    sqlite3.SQLITE_CONSTRAINT_NOTNULL: Violation.NOT_NULL,
+    sqlite3.SQLITE_CONSTRAINT_CHECK: Violation.CHECK,
+    3091: Violation.VALUE,  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables; not named by Python 3.11
+    sqlite3.SQLITE_MISMATCH: Violation.VALUE,
+    sqlite3.SQLITE_TOOBIG: Violation.VALUE,
+}
+
+
+def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
+    """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
+        return error
+    primary = code & 0xFF
+    if primary == sqlite3.SQLITE_CONSTRAINT or code in _SQLITE_VIOLATIONS:
+        _, _, what = str(error).partition(" failed: ")
+        violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
+        if violation is Violation.CHECK or what.startswith("index "):
+            return StatementRefused(violation, constraint=what.removeprefix("index ").strip("'"), transaction_lost=lost)
+        columns = tuple(each.partition(".")[2] for each in what.split(", ")) if what else ()
+        return StatementRefused(violation, columns=columns, transaction_lost=lost)
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return Unavailable("The database is locked by another program. Try again.")
+    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+        return Unavailable("The database cannot be written now. Nothing was written.")
+    if primary == sqlite3.SQLITE_INTERRUPT:
+        return TimedOut("The database took too long. Nothing was written.")
+    return error
+
+
+_POSTGRESQL_VIOLATIONS = {
+    "23505": Violation.UNIQUE,
+    "23P01": Violation.UNIQUE,
+    "23503": Violation.FOREIGN_KEY,
+    "23001": Violation.FOREIGN_KEY,
+    "23502": Violation.NOT_NULL,
+    "23514": Violation.CHECK,
+}
+# Classes of errors that a statement of ours, valid as it is, only gets from a rule that somebody wrote
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_POSTGRESQL_OTHER = ("P0", "09", "27", "44", "42501", "23")
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57P", "58", "25006")
+
+
+def from_postgresql(error: psycopg.Error) -> Exception:
+    """Translate an error of PostgreSQL by its SQLSTATE."""
+    state = error.sqlstate
+    if state is None:
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return Unavailable("The connection to the database was lost. Nothing was written.") if lost else error
+    if state in {"40001", "40P01"}:
+        return Retry()
+    if state in {"57014", "55P03"}:
+        return TimedOut("The database took too long. Nothing was written.")
+    if state.startswith(_POSTGRESQL_UNAVAILABLE):
+        return Unavailable("The database cannot take the request now. Nothing was written.")
+    diag = error.diag
+    if state in _POSTGRESQL_VIOLATIONS:
+        violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
+        columns = (diag.column_name,) if diag.column_name else ()
+        return StatementRefused(violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name)
+    if state.startswith("22"):
+        return StatementRefused(Violation.VALUE, domain=diag.datatype_name)
+    if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):
+        return StatementRefused(Violation.OTHER)
+    return error
+
+
+def _is_of_a_user(state: str) -> bool:
+    """Whether PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
+    try:
+        psycopg.errors.lookup(state)
+    except KeyError:
+        return True
+    return False
