@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.catalog.model import Relation, Resource, Values
-from storage.rows import KeyTuple, Row, Rows
+from storage.rows import KeyTuple, Lock, Row, Rows
 from storage.statements import Order, Page
 
 
@@ -75,11 +75,11 @@ class Unresolved:
     part: int
 
 
-def locate(rows: Rows, address: Address, items: Mapping[int, Row]) -> Location | Unresolved:
-    """Follow an address. A child is only found under its own parent."""
+def locate(rows: Rows, address: Address, items: Mapping[int, Row], lock: Lock = Lock.NONE) -> Location | Unresolved:
+    """Follow an address, and lock the item at its end. A child is only found under its own parent."""
     parent: Row | None = None
     for step in address[:-1]:
-        found = _find(rows, step, parent, items)
+        found = _find(rows, step, parent, items, Lock.NONE)
         if isinstance(found, Unresolved):
             return found
         if found.row is None:
@@ -87,10 +87,10 @@ def locate(rows: Rows, address: Address, items: Mapping[int, Row]) -> Location |
         parent = found.row
     if address[-1].selector is None:
         return Location(parent=parent)
-    return _find(rows, address[-1], parent, items)
+    return _find(rows, address[-1], parent, items, lock)
 
 
-def _find(rows: Rows, step: Step, parent: Row | None, items: Mapping[int, Row]) -> Location | Unresolved:
+def _find(rows: Rows, step: Step, parent: Row | None, items: Mapping[int, Row], lock: Lock) -> Location | Unresolved:
     match step.selector:
         case ByPart(part=part):
             if part not in items:
@@ -100,7 +100,7 @@ def _find(rows: Rows, step: Step, parent: Row | None, items: Mapping[int, Row]) 
             pass
         case None:  # only the last step is a collection
             raise AssertionError(step)
-    row = rows.by_values(step.resource, key.attributes, key.values)
+    row = rows.by_values(step.resource, key.attributes, key.values, lock)
     if (
         row is not None
         and step.relation is not None

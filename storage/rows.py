@@ -1,7 +1,8 @@
 """The rows of resources inside one transaction: read, written, and each with its version."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from storage import etags
@@ -12,6 +13,14 @@ from storage.driver_errors import StatementRefused, Violation
 from storage.statements import Order, Page, PostgresqlStatements, SqliteStatements, Statement, Statements
 
 KeyTuple = tuple[Value, ...]
+
+
+class Lock(Enum):
+    """What becomes of a row that is read, until the transaction ends; SQLite's transactions are locks themselves."""
+
+    NONE = "none"
+    KEEP = "keep"  # nobody else changes it
+    CHANGE = "change"  # we may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +57,16 @@ class Rows:
         self.statements = statements_of(database)
         self._secret = secret
 
-    def by_values(self, resource: Resource, attributes: Sequence[str], values: Sequence[Value]) -> Row | None:
+    def by_values(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
+    ) -> Row | None:
         """Find the row whose attributes have these values; none of them may be null."""
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        found = self._run(self.statements.select(resource, where)).rows
+        statement = self.statements.select(resource, where)
+        if lock is not Lock.NONE and resource.writable:
+            clause = self.statements.lock_to_change if lock is Lock.CHANGE else self.statements.lock_to_keep
+            statement = replace(statement, sql=statement.sql + clause)
+        found = self._run(statement).rows
         return self._row(resource, found[0]) if found else None
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:

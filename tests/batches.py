@@ -187,7 +187,7 @@ def _parts(draw: st.DrawFn, kind: Kind, items: Mapping[str, list[str]], *, wild:
     part: Part = {"operation": operation, "path": path}
     if operation not in {"GET", "DELETE"}:
         part |= draw(_contents(kind, items, path, operation, at_collection=at_collection, wild=wild))
-    if wild and (not at_collection or operation == "UPSERT"):
+    if not at_collection or operation == "UPSERT":
         part |= draw(_preconditions(path))
     return part
 
@@ -256,7 +256,7 @@ def _own_attribute(name: str) -> str:
 
 @st.composite
 def _preconditions(draw: st.DrawFn, path: str) -> Part:
-    match draw(st.sampled_from([*[None] * 14, "exists", "fresh", "stale", "absent", "other", "star"])):
+    match draw(st.sampled_from([*[None] * 20, "exists", "fresh", "stale", "absent", "other", "star"])):
         case "exists":
             return {"ifMatch": None}
         case "fresh":

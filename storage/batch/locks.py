@@ -50,15 +50,15 @@ def lock_rows(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> None:
 
 def _lock(rows: Rows, statements: PostgresqlStatements, resource: Resource, wanted: _Wanted) -> None:
     keys = [(attributes, sorted(values, key=repr)) for attributes, values in wanted.keys.items()]
-    statement = statements.lock(resource, keys, wanted.strength.clause)
+    locking = statements.lock(resource, keys, wanted.strength.clause)
+    looking = statements.lock(resource, keys, "")
     every = sum(len(values) for _, values in keys)
-    before = -1
-    # A locking SELECT can miss a row that is deleted and inserted again meanwhile: absent only if two looks agree.
+    # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
+    # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
     while True:
-        found = len(rows.transaction.execute(statement.sql, statement.params).rows)
-        if found in (every, before):
+        locked = len(rows.transaction.execute(locking.sql, locking.params).rows)
+        if locked >= every or locked >= len(rows.transaction.execute(looking.sql, looking.params).rows):
             return
-        before = found
 
 
 def _wanted(catalog: Catalog, parts: Iterable[Part]) -> dict[str, _Wanted]:

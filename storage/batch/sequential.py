@@ -17,7 +17,7 @@ from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Ve
 from storage.catalog.model import Catalog, Resource, Values
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
-from storage.rows import KeyTuple, Row, RowPage, Rows
+from storage.rows import KeyTuple, Lock, Row, RowPage, Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "part"
@@ -153,7 +153,8 @@ class Sequential:
     # --- one part
 
     def _attempt(self, operation: Operation) -> Done | _Refusal | _Unjudged:
-        location = locate(self._rows, operation.address, self._items)
+        lock = Lock.KEEP if operation.verb is Verb.GET else Lock.CHANGE
+        location = locate(self._rows, operation.address, self._items, lock)
         if isinstance(location, Unresolved) or any(each.part not in self._items for each in operation.references):
             return _Unjudged()
         if location.absence is not None and (
@@ -265,12 +266,12 @@ class Sequential:
     def _named_by_payload(self, resource: Resource, values: Values) -> Row | _Refusal | None:
         """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
         if all(values.get(name) is not None for name in resource.key):
-            return self._rows.by_key(resource, [values[name] for name in resource.key])
+            return self._rows.by_values(resource, resource.key, [values[name] for name in resource.key], Lock.CHANGE)
         found: dict[object, Row] = {}
         needs: list[Need] = []
         for unique in resource.unique_keys:
             own = [values.get(name) for name in unique.attributes]
-            row = None if None in own else self._rows.by_values(resource, unique.attributes, own)
+            row = None if None in own else self._rows.by_values(resource, unique.attributes, own, Lock.CHANGE)
             if row is not None:
                 found[row.key] = row
                 needs.append(Need(cell=cell(resource, unique.attributes, own), aspects=frozenset({REMOVED})))

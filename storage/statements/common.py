@@ -78,6 +78,9 @@ class Statements(ABC):
     def no_values(self) -> str:
         """Write the rest of an INSERT that gives no column."""
 
+    # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
+    lock_to_keep = ""
+    lock_to_change = ""
     insert_verb = "INSERT"
     update_verb = "UPDATE"
     mark = "?"  # how the driver writes a parameter without a type

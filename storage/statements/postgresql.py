@@ -35,6 +35,8 @@ class PostgresqlStatements(Statements):
     """PostgreSQL's ways."""
 
     mark = "%s"
+    lock_to_keep = " FOR SHARE"
+    lock_to_change = " FOR NO KEY UPDATE"
 
     def placeholder(self, attribute: Attribute) -> str:
         return f"%s::{self._type(attribute)}"
