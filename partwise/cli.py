@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +39,22 @@ def _sentences() -> Iterator[None]:
     except SettingsError as error:
         typer.echo(f"partwise: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _version(value: bool) -> None:  # noqa: FBT001  # typer's callbacks take the value alone
+    if value:
+        typer.echo(f"partwise {version('partwise')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A GraphQL API in front of a database, whose one batch mutation is all or none."""
 
 
 @app.command()

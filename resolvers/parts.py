@@ -222,7 +222,8 @@ def _check_place_of_preconditions(request: PartRequest, place: Place, faults: li
         return
     for pointer, given in (("/ifMatch", request.if_match), ("/ifNoneMatch", request.if_none_match)):
         if given is not strawberry.UNSET:
-            message = f"{pointer[1:]} is for one item, and the path leads to a collection."
+            hint = " Null counts as given: leave it out." if given is None else ""
+            message = f"{pointer[1:]} is for one item, and the path leads to a collection.{hint}"
             faults.append(InvalidPrecondition(message=message, pointer=pointer))
             return
 

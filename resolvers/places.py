@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import assert_never
 
@@ -73,9 +73,10 @@ def _collection(name: Text, catalog: Catalog, parent: Resource | None) -> tuple[
             message = f"There is no collection {name.text!r} (at character {name.offset} of the path).{near}"
             raise Unbound(UnknownResource(message=message, pointer="/path"))
         return found, None
-    relation = parent.relations.get(name.text)
+    relation = parent.relation(name.text)
     if relation is None or not relation.many:
-        near = suggestion(name.text, (each.name for each in parent.relations.values() if each.many))
+        known = [each.name for each in parent.relations.values() if each.many]
+        near = suggestion(name.text, known) or (f" It has {', '.join(known)}." if known else "")
         message = f"{parent.name} has no collection {name.text!r} (at character {name.offset} of the path).{near}"
         raise Unbound(UnknownResource(message=message, pointer="/path"))
     return catalog.target_of(relation), relation
@@ -116,15 +117,15 @@ def _bind_named(resource: Resource, pairs: tuple[tuple[Text, Text], ...]) -> ByK
     for name, value in pairs:
         attribute = resource.attribute(name.text)
         if attribute is None:
-            near = suggestion(name.text, resource.attributes)
-            raise _invalid(f"{resource.name} has no attribute {name.text!r}.{near}", name.offset)
+            raise _unknown(resource, name, resource.attributes)
         if attribute.name in named:
             raise _invalid(f"{name.text} is given twice", name.offset)
         named[attribute.name] = value
     key = resource.unique_key_of(frozenset(named))
     if key is None:
-        names = ", ".join(named)
-        raise _invalid(f"{names} is no complete unique key of {resource.collection}", pairs[0][0].offset)
+        names, keys = ", ".join(named), " or ".join(",".join(each) for each in resource.keys)
+        message = f"{names} is no complete unique key of {resource.collection}, which has {keys}"
+        raise _invalid(message, pairs[0][0].offset)
     return _by_key(resource, key, tuple(named[name] for name in key))
 
 
@@ -149,30 +150,32 @@ def _bind_query(path: ResourcePath, resource: Resource) -> Query:
         elif len(values) != 1:
             raise _invalid(f"{name.text} takes one value", name.offset)
         elif name.text == "limit":
-            limit = _number(values[0], MAX_LIMIT)
+            limit = _number("limit", values[0], MAX_LIMIT)
         elif name.text == "offset":
-            offset = _number(values[0], (1 << 63) - 1)
+            offset = _number("offset", values[0], (1 << 63) - 1)
         else:
             attribute = resource.attribute(name.text)
             if attribute is None:
-                near = suggestion(name.text, [*_QUERY_NAMES, *resource.attributes])
-                raise _invalid(f"{resource.name} has no attribute {name.text!r}.{near}", name.offset)
+                raise _unknown(resource, name, [*_QUERY_NAMES, *resource.attributes])
             filters[attribute.name] = _value(attribute, values[0], canonical=False)
     return Query(filters=filters, order=tuple(order), page=Page(limit=limit, offset=offset))
+
+
+def _unknown(resource: Resource, name: Text, known: Iterable[str]) -> Unbound:
+    message = f"{resource.name} has no attribute {name.text!r} (at character {name.offset} of the path)."
+    return Unbound(InvalidPath(message=message + suggestion(name.text, known), pointer="/path"))
 
 
 def _order(value: Text, resource: Resource) -> Order:
     name = value.text.removeprefix("-")
     attribute = resource.attribute(name)
     if attribute is None:
-        raise _invalid(
-            f"{resource.name} has no attribute {name!r}.{suggestion(name, resource.attributes)}", value.offset
-        )
+        raise _unknown(resource, replace(value, text=name), resource.attributes)
     return Order(attribute=attribute.name, descending=value.text.startswith("-"))
 
 
-def _number(text: Text, largest: int) -> int:
+def _number(name: str, text: Text, largest: int) -> int:
     digits = text.text
     if not _NUMBER.fullmatch(digits) or len(digits) > len(str(largest)) or int(digits) > largest:
-        raise _invalid(f"This must be a whole number from 0 to {largest}", text.offset)
+        raise _invalid(f"{name} must be a whole number from 0 to {largest}", text.offset)
     return int(digits)

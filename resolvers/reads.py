@@ -116,7 +116,7 @@ def plan_items(selection: Selection, resource: Resource, catalog: Catalog) -> It
     """Plan the relations that are selected of an item."""
     relations = {}
     for key, name in selection:
-        relation = resource.relations.get(name)
+        relation = resource.relation(name)
         if relation is not None:
             relations[key] = _plan_relation(selection, key, relation, catalog)
     return ItemPlan(resource=resource, relations=relations)

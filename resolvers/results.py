@@ -27,9 +27,11 @@ from schema.resources import (
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.model import Attribute, Catalog, Resource
 from storage.catalog.types import Array, Bytes, Enumeration, Text, Value, ValueType
+from storage.driver_errors import StatementRefused
 from storage.errors import Fault, RequestError
 from storage.reading import Found, Item, ItemPage
 from storage.rows import Row
+from storage.statements import Unstorable
 
 logger = logging.getLogger("partwise")
 
@@ -272,6 +274,9 @@ def to_wire_error(error: GraphQLError) -> dict[str, Any]:
     if isinstance(original, RequestError):
         formatted["message"] = str(original)
         formatted["extensions"] = {"code": original.code}
+    elif isinstance(original, StatementRefused | Unstorable):
+        formatted["message"] = "The database cannot look for a value that the request gives."
+        formatted["extensions"] = {"code": "BAD_REQUEST"}
     elif original is not None and not isinstance(original, GraphQLError):
         number = uuid4().hex
         logger.error("Internal error %s", number, exc_info=original)

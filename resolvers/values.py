@@ -100,6 +100,8 @@ def from_json(type_: ValueType, raw: Any) -> Value:
 def _integer(raw: Any, bits: int) -> int:
     if bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= len(str(-(1 << 63))):  # noqa: PLR2004  # BigInt
         raw = int(raw)
+    if isinstance(raw, str) and raw.startswith("$"):
+        raise Misfit("must be a whole number; to point at the item of another part, use references")
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise Misfit("must be a whole number")
     limit = 1 << (bits - 1)
@@ -292,6 +294,8 @@ def to_json(type_: ValueType, value: Value) -> Any:
 def to_text(type_: ValueType, value: Value) -> str:
     """Write a value as it stands in a path, before percent-encoding: its canonical form."""
     found = to_json(type_, value)
+    if found is None:
+        raise GraphQLError("An item whose key is null has no path.", extensions={"code": "UNREADABLE_VALUE"})
     if isinstance(found, bool):
         return "true" if found else "false"
     return found if isinstance(found, str) else repr(found)
@@ -301,6 +305,8 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
     """Read a value of a path: of a key the canonical form only, of a filter any that JSON takes. Raises `Misfit`."""
     raw: Any = text
     match type_:
+        case Integer() if text.lstrip("-").startswith("0") and text != "0":
+            raise Misfit("must be a whole number without leading zeros")
         case Integer() if _INTEGER.fullmatch(text) and len(text) <= len(str(-(1 << 63))):
             raw = int(text)
         case Float() if _DECIMAL.fullmatch(text):

@@ -11,7 +11,7 @@ from strawberry.types import Info
 
 from schema.scalars import JSON, python_type, scalar_name
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
-from storage.catalog.naming import TAKEN_TYPES, free, is_graphql_name, pascal
+from storage.catalog.naming import DERIVED_ENDINGS, TAKEN_TYPES, free, is_graphql_name, pascal
 from storage.catalog.types import Array, Enumeration, ValueType
 
 PREFIX = "f_"  # before the Python names of attributes, which may be any word
@@ -118,7 +118,8 @@ class _Enums:
     """The GraphQL enums of a catalog, each made once."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._taken = {*TAKEN_TYPES, *catalog.resources}
+        derived = (name + ending for name in catalog.resources for ending in DERIVED_ENDINGS)
+        self._taken = {*TAKEN_TYPES, *catalog.resources, *derived}
         self._made: dict[Enumeration, Any] = {}
         self.by_name: dict[str, Any] = {}
 
@@ -215,7 +216,7 @@ def _finish_item(
             for name, reason in _names(attribute)
         ]
     for relation in resource.relations.values():
-        fields.append(_relation_field(relation, items, connections, readers))
+        fields += _relation_fields(relation, items, connections, readers)
     if resource.key:
         for name, annotation, reader in (("path", strawberry.ID, readers.path), ("etag", str, readers.etag)):
             fields.append((name, annotation, strawberry.field(resolver=_annotated(reader, annotation), name=name)))
@@ -230,18 +231,22 @@ def _annotated(reader: Callable[[Any], Any], annotation: Any) -> Callable[[Any],
     return read
 
 
-def _relation_field(
+def _relation_fields(
     relation: Relation, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers
-) -> tuple[str, Any, Any]:
+) -> list[tuple[str, Any, Any]]:
     def one(root: Any, info: Info) -> Any:
         return readers.related(root, info)
 
     def many(root: Any, info: Info, first: int | None = strawberry.UNSET, offset: int | None = strawberry.UNSET) -> Any:  # noqa: ARG001  # the plan has read them
         return readers.related(root, info)
 
-    target = connections[relation.target] if relation.many else items[relation.target]
-    field = strawberry.field(resolver=many if relation.many else one, name=relation.name)
-    return relation.name, Optional[target], field  # noqa: UP045  # made at run time
+    target: Any = Optional[connections[relation.target] if relation.many else items[relation.target]]  # noqa: UP045
+    resolver = many if relation.many else one
+    formers = [(former, _RENAMED.format(relation.name)) for former in relation.former_names]
+    return [
+        (name, target, strawberry.field(resolver=resolver, name=name, deprecation_reason=reason))
+        for name, reason in [(relation.name, None), *formers]
+    ]
 
 
 def _finish_connection(name: str, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers) -> None:

@@ -184,8 +184,12 @@ class Database:
         """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
         if self.dialect == "sqlite" and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
-        with self.write():
-            pass
+        try:
+            with self.write():
+                pass
+        except Unavailable as error:
+            cause = getattr(error.__cause__, "orig", None) or error.__cause__
+            raise DatabaseError(f"The database cannot be opened: {str(cause).strip() or error}") from error
 
     def is_ready(self) -> bool:
         """Whether the database answers."""
@@ -240,7 +244,7 @@ def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.E
         max_overflow=0,
         pool_timeout=timeout,
         pool_pre_ping=True,
-        connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout))},
+        connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout)), "client_encoding": "utf8"},
     )
 
     def set_up(connection: Any, _record: object) -> None:
@@ -269,7 +273,10 @@ def parse_url(text: str) -> sa.URL:
     elif backend not in {"sqlite", "postgresql"}:
         raise DatabaseError(f"{backend!r} is no database that Partwise serves: it takes sqlite and postgresql.")
     if backend == "sqlite" and (not url.database or url.database == ":memory:"):
-        raise DatabaseError("An SQLite database must be a file: a database in memory is gone with its connection.")
+        raise DatabaseError(
+            "An SQLite database must be a file, like sqlite:///shop.db (three slashes before a relative path): "
+            "a database in memory is gone with its connection."
+        )
     return url
 
 
@@ -278,6 +285,8 @@ def check_file(url: sa.URL, *, may_create: bool) -> None:
     if url.get_backend_name() != "sqlite":
         return
     path = Path(url.database or "")
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder, and not a database.")
     if not path.exists():
         if not may_create:
             raise DatabaseError(f"There is no file {path}. Give --create-tables (with --models) to make one.")

@@ -32,6 +32,7 @@ class StatementRefused(Exception):  # named for what happened
     constraint: str | None = None  # its name, or on SQLite a check's text
     columns: tuple[str, ...] = ()
     domain: str | None = None
+    said: str | None = None  # what a trigger said: for the log
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
 
 
@@ -59,8 +60,11 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
         violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
         if violation is Violation.CHECK or what.startswith("index "):
             return StatementRefused(violation, constraint=what.removeprefix("index ").strip("'"), transaction_lost=lost)
-        columns = tuple(each.partition(".")[2] for each in what.split(", ")) if what else ()
-        return StatementRefused(violation, columns=columns, transaction_lost=lost)
+        said = str(error) if violation is Violation.OTHER else None
+        columns = tuple(each.rpartition(".")[2] for each in what.split(", ")) if what else ()
+        return StatementRefused(violation, columns=columns, said=said, transaction_lost=lost)
+    if str(error).startswith(("foreign key mismatch", "no such table: main.")):  # a foreign key that cannot be checked
+        return StatementRefused(Violation.OTHER, transaction_lost=lost)
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Unavailable("The database is locked by another program. Try again.")
     if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
@@ -101,10 +105,10 @@ def from_postgresql(error: psycopg.Error) -> Exception:
         violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
         columns = (diag.column_name,) if diag.column_name else ()
         return StatementRefused(violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name)
-    if state.startswith("22"):
+    if state.startswith("22") or state in {"42883", "42804"}:  # no operator for the type of a value that is sought
         return StatementRefused(Violation.VALUE, domain=diag.datatype_name)
     if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):
-        return StatementRefused(Violation.OTHER)
+        return StatementRefused(Violation.OTHER, said=diag.message_primary)
     return error
 
 

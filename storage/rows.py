@@ -7,10 +7,10 @@ from typing import Any
 
 from storage import etags
 from storage.catalog.model import Resource, Values
-from storage.catalog.types import Unreadable, Value
+from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
 from storage.driver_errors import StatementRefused, Violation
-from storage.statements import Order, Page, PostgresqlStatements, SqliteStatements, Statement, Statements
+from storage.statements import Order, Page, PostgresqlStatements, SqliteStatements, Statement, Statements, Unstorable
 
 KeyTuple = tuple[Value, ...]
 
@@ -76,7 +76,7 @@ class Rows:
     def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
         """Find the rows whose attributes together have one of the tuples of values."""
         found: list[Row] = []
-        for chunk in self.statements.chunks([each for each in tuples if None not in each]):
+        for chunk in self.statements.chunks(_usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
             found += [self._row(resource, raw) for raw in self._run(self.statements.select(resource, where)).rows]
         return found
@@ -99,7 +99,7 @@ class Rows:
         """Read a page of children for each of many parents, in one statement."""
         one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
         found: dict[KeyTuple, list[Row]] = {}
-        for chunk in self.statements.chunks([each for each in tuples if None not in each]):
+        for chunk in self.statements.chunks(_usable(tuples)):
             statement = self.statements.pages_among(resource, attributes, chunk, one_more)
             for raw in self._run(statement).rows:
                 row = self._row(resource, raw[1:])
@@ -115,7 +115,7 @@ class Rows:
         """Count the children of each of many parents, in one statement."""
         found: dict[KeyTuple, int] = {}
         own = [resource.attributes[name] for name in attributes]
-        for chunk in self.statements.chunks([each for each in tuples if None not in each]):
+        for chunk in self.statements.chunks(_usable(tuples)):
             for *raw, count in self._run(self.statements.counts_among(resource, attributes, chunk)).rows:
                 parent = tuple(self.statements.decode(a, value) for a, value in zip(own, raw, strict=True))
                 found[parent] = count
@@ -144,7 +144,7 @@ class Rows:
             raise StatementRefused(Violation.OTHER)
         own = [resource.attributes[name] for name in resource.key]
         key = tuple(self.statements.decode(a, raw) for a, raw in zip(own, result.rows[0], strict=True))
-        return self._expect(resource, key)
+        return self._kept(self._expect(resource, key), values)
 
     def update(self, row: Row, values: Values, defaults: Collection[str] = ()) -> Row:
         """Change a row, and read it back."""
@@ -153,7 +153,7 @@ class Rows:
             result = self._run(self.statements.update(row.resource, where, values, defaults))
             if result.count != 1:
                 raise StatementRefused(Violation.OTHER)
-        return self._expect(row.resource, row.key)
+        return self._kept(self._expect(row.resource, row.key), values)
 
     def delete(self, row: Row) -> None:
         """Delete a row."""
@@ -170,6 +170,19 @@ class Rows:
             raise StatementRefused(Violation.OTHER)
         return row
 
+    def _kept(self, row: Row, written: Values) -> Row:
+        """Make sure that the database has not rounded, cut or converted what it was given, as its types may.
+
+        Triggers may change a row on purpose, and how PostgreSQL writes a type that only it can read is its own affair.
+        """
+        attributes = row.resource.attributes
+        for name, value in () if row.resource.has_triggers else written.items():
+            if row.values[name] != value and not (
+                self.statements.rewrites_opaque and isinstance(attributes[name].type, Opaque)
+            ):
+                raise Unstorable(name, "is not kept by the database as it is given: its column would change it.")
+        return row
+
     def _run(self, statement: Statement) -> Result:
         return self.transaction.execute(statement.sql, statement.params)
 
@@ -181,6 +194,11 @@ class Rows:
         if resource.version is not None and not isinstance(values[resource.version], Unreadable):
             return etags.version_etag(values[resource.version])
         return etags.content_etag(resource, raw, self._secret)
+
+
+def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
+    """Keep what can be the values of a key: no null, and nothing that cannot be read."""
+    return [each for each in tuples if not any(value is None or isinstance(value, Unreadable) for value in each)]
 
 
 _STATEMENTS: Mapping[str, Statements] = {"sqlite": SqliteStatements(), "postgresql": PostgresqlStatements()}

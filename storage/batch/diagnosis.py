@@ -4,6 +4,7 @@ A driver names one violated constraint, and SQLite hardly that. So unique keys a
 one; what is left (checks, not null, triggers) is what the driver said.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ from storage.errors import (
     StillReferenced,
 )
 from storage.rows import KeyTuple, Row, Rows
+
+logger = logging.getLogger("partwise")
 
 _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
 
@@ -55,7 +58,7 @@ def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: Stat
     codes = {type(verdict.fault) for verdict in verdicts}
     named = _named(resource, refused)
     match refused.violation:
-        case Violation.UNIQUE if set(named) not in [set(each.fault.attributes) for each in verdicts]:
+        case Violation.UNIQUE if Conflict not in codes or (named and set(named) not in _attributes(verdicts)):
             # Over expressions, of some rows only, or an exclusion: the database alone can tell.
             place = sum(isinstance(each.fault, Conflict) for each in verdicts)
             verdicts.insert(place, Verdict(fault=conflict(attempt.operation, named)))
@@ -66,6 +69,10 @@ def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: Stat
         case _:
             verdicts.append(_from_driver(attempt, refused))
     return verdicts
+
+
+def _attributes(verdicts: Iterable[Verdict]) -> list[set[str]]:
+    return [set(verdict.fault.attributes) for verdict in verdicts]
 
 
 def _deferred(resource: Resource) -> set[tuple[str, ...]]:
@@ -200,6 +207,7 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             what = _and(attributes) if attributes else "a value of this item"
             fault = InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
         case _:
+            logger.warning("A rule of the database refused a change of %s: %r", resource.collection, refused.said)
             fault = RefusedByDatabase(
                 message="A rule of the database refuses this change.",
                 pointer=pointer if attributes else None,

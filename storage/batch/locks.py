@@ -9,11 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from storage.addresses import ByKey
+from storage.addresses import ByKey, Location, place_values
 from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
+from storage.catalog.types import Array, JsonDocument, Opaque
 from storage.rows import KeyTuple, Rows
 from storage.statements import PostgresqlStatements
+
+_NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for
+_MOST_LOOKS = 20  # a policy may show rows that it does not let us lock: those stay unlocked
 
 
 class Strength(IntEnum):
@@ -55,7 +59,7 @@ def _lock(rows: Rows, statements: PostgresqlStatements, resource: Resource, want
     every = sum(len(values) for _, values in keys)
     # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
     # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
-    while True:
+    for _ in range(_MOST_LOOKS):
         locked = len(rows.transaction.execute(locking.sql, locking.params).rows)
         if locked >= every or locked >= len(rows.transaction.execute(looking.sql, looking.params).rows):
             return
@@ -65,7 +69,8 @@ def _wanted(catalog: Catalog, parts: Iterable[Part]) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = {}
 
     def want(resource: Resource, attributes: tuple[str, ...], values: KeyTuple, strength: Strength) -> None:
-        if attributes and None not in values:
+        types = [resource.attributes[name].type for name in attributes]
+        if attributes and None not in values and not any(isinstance(type_, _NOT_SOUGHT) for type_ in types):
             entry = wanted.setdefault(resource.name, _Wanted())
             entry.strength = max(entry.strength, strength)
             entry.keys.setdefault(attributes, set()).add(values)
@@ -79,7 +84,7 @@ def _wanted(catalog: Catalog, parts: Iterable[Part]) -> dict[str, _Wanted]:
                 is_last = place == len(operation.address) - 1
                 strength = _strength(operation) if is_last else Strength.SHARE if place else Strength.KEY_SHARE
                 want(step.resource, step.selector.attributes, step.selector.values, strength)
-        resource, values = operation.resource, operation.values
+        resource, values = operation.resource, {**operation.values, **place_values(operation.address, Location())}
         if operation.verb is Verb.UPSERT:
             for key in resource.keys:
                 if all(name in values for name in key):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from storage.addresses import Location, parent_values
+from storage.addresses import ByKey, Location, parent_values
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
 from storage.errors import Conflict, Fault, InvalidValue, ReadOnly, RefusedByDatabase, Required
@@ -92,7 +92,7 @@ def creation_faults(operation: Operation, values: Values) -> list[Fault]:
     """Find what stands against making the item of an UPSERT: a CREATE has been asked before."""
     resource = operation.resource
     faults = required_faults(resource, values, operation.payload_pointer)
-    always_made = [n for n in operation.values if n in resource.key and resource.attributes[n].read_only]
+    always_made = [n for n in resource.key if n in values and resource.attributes[n].read_only]
     return [*faults, *(_made_by_database(operation, name) for name in always_made)]
 
 
@@ -101,12 +101,23 @@ def _made_by_database(operation: Operation, name: str) -> Fault:
     return ReadOnly(message=message, pointer=operation.pointer(name), attributes=(name,))
 
 
-def several_items(resource: Resource) -> Fault:
+def several_items(operation: Operation) -> Fault:
     """Say that the unique keys of an UPSERT name different items."""
+    resource = operation.resource
     names = tuple(dict.fromkeys(name for unique in resource.unique_keys for name in unique.attributes))
     return Conflict(
-        message="The unique values in the payload belong to different items.", pointer="/payload", attributes=names
+        message="The unique values in the payload belong to different items.",
+        pointer=operation.payload_pointer,
+        attributes=names,
     )
+
+
+def not_sought(operation: Operation) -> Fault:
+    """Say that the database cannot look for a value: of a type that only it can read, or with too many digits."""
+    keys = {name for step in operation.address if isinstance(step.selector, ByKey) for name in step.selector.attributes}
+    names = tuple(sorted(keys or (operation.query.filters if operation.query else operation.values)))
+    pointer = "/path" if keys or operation.query else operation.payload_pointer
+    return InvalidValue(message=f"The database cannot read {' or '.join(names)}.", pointer=pointer, attributes=names)
 
 
 def refused_by_database() -> Fault:

@@ -14,13 +14,14 @@ from storage.batch.deferred import DeferredConstraints
 from storage.batch.diagnosis import Attempt, conflict, diagnose_delete, diagnose_write
 from storage.batch.effects import ANY, MADE, REMOVED, Losses, Need, Verdict, cell
 from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
-from storage.catalog.model import Catalog, Resource, Values
+from storage.catalog.model import Catalog, Values
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
 from storage.rows import KeyTuple, Lock, Row, RowPage, Rows
 from storage.statements import Unstorable
 
-_SAVEPOINT = "part"
+_SAVEPOINT = "part"  # around a write
+_PLACE = "place"  # around the whole of a part
 T = TypeVar("T")
 
 
@@ -75,8 +76,20 @@ class Sequential:
                 outcomes[index] = Failed(index=index, faults=standing, item=self._items.get(index))
         return [outcomes[index] for index in sorted(outcomes)]
 
+    def _try(self, operation: Operation) -> "Done | _Refusal | _Unjudged":
+        """Run a part; what the database refuses outside of its write is a value that it cannot even look for."""
+        transaction = self._rows.transaction
+        transaction.savepoint(_PLACE)
+        try:
+            result = self._attempt(operation)
+        except (StatementRefused, Unstorable):
+            transaction.rollback_to(_PLACE)
+            result = _Refusal(verdicts=[Verdict(fault=rules.not_sought(operation))])
+        transaction.release(_PLACE)
+        return result
+
     def _run_part(self, operation: Operation) -> Done | Failed | None:
-        result = self._attempt(operation)
+        result = self._try(operation)
         if isinstance(result, Done):
             if result.row is not None:
                 self._items[operation.index] = result.row
@@ -104,13 +117,20 @@ class Sequential:
     def _lose(self, operation: Operation, touched: Iterable[str] = ()) -> None:
         if operation.verb is Verb.GET:
             return
-        location = locate(self._rows, operation.address, self._items)
+        transaction = self._rows.transaction
+        transaction.savepoint(_PLACE)
+        try:
+            location = locate(self._rows, operation.address, self._items)
+        except (StatementRefused, Unstorable):  # a key that the database cannot even look for
+            transaction.rollback_to(_PLACE)
+            location = Location()
+        transaction.release(_PLACE)
         if isinstance(location, Unresolved):
             location = Location()
         resource, values = operation.resource, self._own_values(operation, location)
         row = location.row
         if row is None and location.key is None and operation.verb is Verb.UPSERT:
-            found = self._named_by_payload(resource, values)
+            found = self._named_by_payload(operation, values)
             row = found if isinstance(found, Row) else None
         match operation.verb:
             case Verb.DELETE if row is not None:
@@ -142,13 +162,21 @@ class Sequential:
         values = dict(operation.values)
         for reference in operation.references:
             item = self._items.get(reference.part)
+            if item is not None and not set(reference.target_attributes) <= set(item.resource.key):
+                item = self._rows.by_key(item.resource, item.key) or item  # another part may have changed it since
             if item is not None:
                 values |= zip(reference.attributes, item.of(reference.target_attributes), strict=True)
         return values
 
     def _own_values(self, operation: Operation, location: Location) -> Values:
-        """What a part says of its item: by its payload, its references, its path."""
-        return {**self._given(operation), **place_values(operation.address, location)}
+        """What a part says of its item: by its place, its payload, its references.
+
+        An item that is there may be given another value of the unique key that its path names; its parent is the path's.
+        """
+        by_place, given = place_values(operation.address, location), self._given(operation)
+        if location.row is None:
+            return {**given, **by_place}
+        return {**by_place, **given, **parent_values(operation.address, location.parent)}
 
     # --- one part
 
@@ -169,7 +197,7 @@ class Sequential:
             return _Refusal(verdicts=[Verdict(fault=fault) for fault in contradictions], item=location.row)
         row = location.row
         if row is None and location.key is None and operation.verb is Verb.UPSERT:
-            found = self._named_by_payload(operation.resource, values)
+            found = self._named_by_payload(operation, values)
             if isinstance(found, _Refusal):
                 return found
             row = found
@@ -251,7 +279,9 @@ class Sequential:
             if by_match and row is not None
             else "ifMatch asks for an item, and there is none."
             if by_match
-            else "The item is one that ifNoneMatch rules out.",
+            else "The item exists, and ifNoneMatch asks for none."
+            if operation.if_none_match is not None and operation.if_none_match.any_version
+            else "The item has one of the etags of ifNoneMatch.",
             pointer="/ifMatch" if by_match else "/ifNoneMatch",
         )
         verdict = Verdict(fault=fault, groups=((need,),))
@@ -263,8 +293,9 @@ class Sequential:
         fault = conflict(operation, resource.key).at("/path")
         return _Refusal(verdicts=[Verdict(fault=fault, groups=((need,),))])
 
-    def _named_by_payload(self, resource: Resource, values: Values) -> Row | _Refusal | None:
+    def _named_by_payload(self, operation: Operation, values: Values) -> Row | _Refusal | None:
         """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
+        resource = operation.resource
         if all(values.get(name) is not None for name in resource.key):
             return self._rows.by_values(resource, resource.key, [values[name] for name in resource.key], Lock.CHANGE)
         found: dict[object, Row] = {}
@@ -278,12 +309,12 @@ class Sequential:
         if len(found) <= 1:
             return next(iter(found.values()), None)
         groups = tuple((need,) for need in needs)
-        return _Refusal(verdicts=[Verdict(fault=rules.several_items(resource), groups=groups)])
+        return _Refusal(verdicts=[Verdict(fault=rules.several_items(operation), groups=groups)])
 
     # --- writes
 
     def _create(self, operation: Operation, location: Location, values: Values) -> Done | _Refusal:
-        resource = operation.resource
+        resource, sought = operation.resource, values
         faults = rules.creation_faults(operation, values)
         if faults:  # only an UPSERT gets here with any: whether it creates is known now
             keys = [key for key in resource.keys if all(name in values for name in key)]
@@ -299,7 +330,7 @@ class Sequential:
         try:
             row = self._in_savepoint(operation, lambda: self._rows.insert(resource, values))
         except StatementRefused as refused:
-            if refused.violation is Violation.UNIQUE and self._was_raced(operation, location, values):
+            if refused.violation is Violation.UNIQUE and self._was_raced(operation, location, sought):
                 raise Retry from refused
             attempt = Attempt(operation=operation, values=values)
             return _Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt, refused))
@@ -315,7 +346,7 @@ class Sequential:
         if location.key is not None:
             found = self._rows.by_values(operation.resource, location.key.attributes, location.key.values)
         else:
-            named = self._named_by_payload(operation.resource, values)
+            named = self._named_by_payload(operation, values)
             found = named if isinstance(named, Row) else None
         return found is not None and self._is_below(found, operation, location)
 
@@ -374,6 +405,7 @@ class Sequential:
             transaction.release(_SAVEPOINT)
             raise
         except Unstorable:
+            transaction.rollback_to(_SAVEPOINT)
             transaction.release(_SAVEPOINT)
             raise
         transaction.release(_SAVEPOINT)

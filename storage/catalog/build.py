@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from storage.catalog import naming
 from storage.catalog.attributes import add_attributes, version_column
 from storage.catalog.drafts import Draft, name_resources, present
-from storage.catalog.model import Catalog, Constraint, Resource, UniqueKey
+from storage.catalog.model import Attribute, Catalog, Constraint, Resource, UniqueKey
 from storage.catalog.models import Model, validator
-from storage.catalog.overrides import CatalogError, Overrides, ResourceOverride
+from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
 from storage.catalog.reflection import TableFacts
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
 from storage.catalog.types import Integer, Value
@@ -71,15 +71,22 @@ def _resource(draft: Draft, notices: list[str]) -> Resource:
     if not key:
         kind = "a view" if facts.is_view else "a table without primary key"
         notices.append(f"{draft.name}: {facts.name!r} is {kind}, so it can only be read.")
+    if facts.is_closed:
+        notices.append(f"{draft.name}: our role may not change {facts.name!r}, so it can only be read.")
     for attribute in draft.attributes.values():
         for former in attribute.former_names:
             if former in draft.attributes or former in draft.relations or not naming.is_graphql_name(former):
                 raise CatalogError(f"The former name {former!r} of {draft.name}.{attribute.name} is taken already.")
     unique = tuple(
-        UniqueKey(attributes=attributes, deferred=columns in facts.deferred)
+        UniqueKey(attributes=attributes, deferred=columns in facts.deferred_unique)
         for columns in facts.unique
         if (attributes := draft.attributes_of(columns)) and set(attributes) != set(key)
     )
+    notices += [
+        f"{draft.name}: {attribute.name} is read only and has no default, so no item can be created."
+        for attribute in draft.attributes.values()
+        if draft.override.attributes.get(attribute.column, _OPEN).read_only and _cannot_be_left_out(attribute)
+    ]
     version, next_version = _version(draft)
     return Resource(
         name=draft.name,
@@ -93,14 +100,22 @@ def _resource(draft: Draft, notices: list[str]) -> Resource:
         foreign_keys=tuple(draft.foreign_keys),
         relations=dict(draft.relations),
         constraints=_constraints(draft),
-        read_only=draft.override.read_only or not key,
+        read_only=draft.override.read_only or not key or facts.is_closed,
         version=version,
         next_version=next_version,
         validate=None if model is None else validator(model, _fields(draft, model)),
         description=(model.description if model else None) or facts.comment,
         former_collections=present(draft.override.former_collection),
-        deferred_keys=bool(facts.deferred),
+        has_triggers=facts.has_triggers,
+        deferred_keys=bool(facts.deferred_unique or facts.deferred_foreign),
     )
+
+
+_OPEN = AttributeOverride()
+
+
+def _cannot_be_left_out(attribute: Attribute) -> bool:
+    return not attribute.nullable and not attribute.has_default
 
 
 def _fields(draft: Draft, model: Model) -> dict[str, str]:

@@ -82,6 +82,7 @@ class Relation:
     many: bool
     target: str  # type name
     foreign_key: ForeignKey
+    former_names: tuple[str, ...] = ()
 
     @property
     def here(self) -> tuple[str, ...]:
@@ -119,6 +120,7 @@ class Resource:
     validate: Validator | None = None
     description: str | None = None
     former_collections: tuple[str, ...] = ()
+    has_triggers: bool = False  # they may change what is written
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
 
     def __repr__(self) -> str:
@@ -135,6 +137,13 @@ class Resource:
         found = self.attributes.get(name)
         if found is None:
             found = next((each for each in self.attributes.values() if name in each.former_names), None)
+        return found
+
+    def relation(self, name: str) -> Relation | None:
+        """Find a relation by its name, or a former one."""
+        found = self.relations.get(name)
+        if found is None:
+            found = next((each for each in self.relations.values() if name in each.former_names), None)
         return found
 
     def unique_key_of(self, attributes: frozenset[str]) -> tuple[str, ...] | None:

@@ -1,5 +1,6 @@
 """What a database has: its tables and views with all that the catalog asks about, as plain values."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,8 @@ SQLITE_TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "NCHAR": sa.NCHAR,
     "DECIMAL_TEXT": sa.Numeric,
 }
+logger = logging.getLogger("partwise")
+
 _SQLITE_AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
 
 
@@ -53,13 +56,16 @@ class TableFacts:
     name: str
     schema: str | None = None
     is_view: bool = False
+    is_closed: bool = False  # PostgreSQL: our role may not write it
     columns: tuple[ReflectedColumn, ...]
     sql_types: Mapping[str, str]  # column -> its type, without length or precision
     primary_key: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
     foreign_keys: tuple[ForeignKeyFacts, ...] = ()
     constraints: tuple[NamedConstraint, ...] = ()  # checks, exclusions, foreign keys, partial and expression indexes
-    deferred: frozenset[tuple[str, ...]] = frozenset()  # column tuples whose unique or foreign key waits for COMMIT
+    deferred_unique: frozenset[tuple[str, ...]] = frozenset()  # columns of keys that are checked at COMMIT only
+    deferred_foreign: frozenset[tuple[str, ...]] = frozenset()
+    has_triggers: bool = False
     rowid_key: bool = False  # SQLite: the key is the rowid, made by the database where it is not given
     comment: str | None = None
 
@@ -70,19 +76,23 @@ class _Gathered:
 
     sql_types: dict[str, dict[str, str]] = field(default_factory=dict)
     constraints: dict[str, list[NamedConstraint]] = field(default_factory=dict)
-    deferred: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: every key of the table
+    deferred_unique: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
+    deferred_foreign: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: all of the table
     rowid_keys: set[str] = field(default_factory=set)
+    triggered: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)
 
 
 def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
-    """Read the tables and views of the connection's own schema, in the order of their names."""
+    """Read the tables and views of the connection's own schema, in the order of their names; views that work."""
     inspector = sa.inspect(connection)
+    names = [*inspector.get_table_names(), *(view for view in inspector.get_view_names() if _works(connection, view))]
     with warnings.catch_warnings():
         # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
-        columns = inspector.get_multi_columns(kind=ObjectKind.ANY)
+        columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=names)
         keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
         foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
         checks = inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
@@ -99,12 +109,12 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         found = gathered.foreign_keys.get(name) or [_foreign_key(key) for key in foreign_keys.get(table, ())]
         by_place = sorted(found, key=lambda key: [names.index(column) for column in key.columns])
         own_keys = tuple(_complete(key, keys, table) for key in by_place)
-        deferred = gathered.deferred.get(name, set())
-        all_keys = {*unique, *(key.columns for key in own_keys)}
+        waiting = gathered.deferred_foreign.get(name, set())
         tables.append(
             TableFacts(
                 name=name,
                 is_view=table not in keys,
+                is_closed=name in gathered.closed,
                 columns=tuple(columns[table]),
                 sql_types=gathered.sql_types[name],
                 primary_key=tuple(keys[table]["constrained_columns"]) if table in keys else (),
@@ -118,12 +128,26 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                         for text in [check["sqltext"]]
                     ),
                 ),
-                deferred=frozenset(all_keys if deferred is None else deferred & all_keys),
+                deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
+                deferred_foreign=frozenset({key.columns for key in own_keys} if waiting is None else waiting),
+                has_triggers=name in gathered.triggered,
                 rowid_key=name in gathered.rowid_keys,
                 comment=comments.get(table, {"text": None})["text"],
             )
         )
     return tuple(tables)
+
+
+def _works(connection: sa.Connection, view: str) -> bool:
+    """Whether a view can be read: in SQLite it may be over a table that is gone."""
+    if connection.dialect.name != "sqlite":
+        return True
+    try:
+        connection.exec_driver_sql(f"SELECT 1 FROM {connection.dialect.identifier_preparer.quote(view)} LIMIT 0")
+    except sa.exc.OperationalError:
+        logger.warning("The view %r is left out: it cannot be read.", view)
+        return False
+    return True
 
 
 def mentioned(text: str, columns: Sequence[str]) -> tuple[str, ...]:
@@ -171,8 +195,10 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
         if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
             gathered.rowid_keys.add(name)
     for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        if kind == "trigger":
+            gathered.triggered.add(_as_declared(table, columns))
         if kind == "table" and sql and re.search(r"INITIALLY\s+DEFERRED", sql, re.IGNORECASE):
-            gathered.deferred[table] = None  # which of them SQLite does not tell
+            gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
         if kind == "index" and sql and table in columns and re.match(r"CREATE\s+UNIQUE", sql, re.IGNORECASE):
             text = sql[sql.index("(") :]
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
@@ -226,11 +252,20 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
 """
 _POSTGRESQL_CONSTRAINTS = """
-SELECT c.relname, k.conname, k.condeferred, CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
+SELECT c.relname, k.conname, k.contype::text, k.condeferred, CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
        array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+"""
+_POSTGRESQL_TRIGGERS = """
+SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
+"""
+_POSTGRESQL_CLOSED = """
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f')
+  AND NOT has_table_privilege(c.oid, 'UPDATE')
 """
 _POSTGRESQL_INDEXES = """
 SELECT t.relname, i.relname, pg_get_indexdef(i.oid),
@@ -249,14 +284,18 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
     for table, column, sql_type in connection.exec_driver_sql(_POSTGRESQL_TYPES):
         gathered.sql_types.setdefault(table, {})[column] = sql_type
     named = set()
-    for table, name, deferred, exclusion, key in connection.exec_driver_sql(_POSTGRESQL_CONSTRAINTS):
+    for table, name, kind, deferred, exclusion, key in connection.exec_driver_sql(_POSTGRESQL_CONSTRAINTS):
         named.add((table, name))
         own = mentioned(exclusion, columns.get(table, ())) if exclusion else tuple(key)
         gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=own))
         if deferred:
-            waiting = gathered.deferred.setdefault(table, set())
-            if waiting is not None:
-                waiting.add(tuple(key))
+            if kind == "f":
+                found = gathered.deferred_foreign.get(table) or set()
+                gathered.deferred_foreign[table] = {*found, tuple(key)}
+            else:
+                gathered.deferred_unique.setdefault(table, set()).add(tuple(key))
+    gathered.closed = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_CLOSED)}
+    gathered.triggered = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_TRIGGERS)}
     for table, name, definition, whole in connection.exec_driver_sql(_POSTGRESQL_INDEXES):
         if whole:
             gathered.unique.setdefault(table, []).append(tuple(whole))

@@ -1,6 +1,7 @@
 """From foreign keys to relations: which there are, and how they are named."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from storage.catalog import naming
 from storage.catalog.drafts import Draft
@@ -26,7 +27,7 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 attributes=attributes,
                 target=target.name,
                 target_attributes=target_attributes,
-                deferred=key.columns in draft.facts.deferred,
+                deferred=key.columns in draft.facts.deferred_foreign,
                 on_delete=key.on_delete,
                 on_update=key.on_update,
             )
@@ -65,7 +66,10 @@ def add_to_many(draft: Draft, by_table: Mapping[str, Draft]) -> None:
                 lambda r, columns=columns, table=table: r.many and r.target_table == table and r.columns == columns,  # type: ignore[misc]
             )
             derived = naming.to_many_name(columns, child.collection, draft.name)
-            _add_relation(draft, given, derived, Relation(name="", many=True, target=child.name, foreign_key=key))
+            former = child.override.former_collection
+            formers = (naming.to_many_name(columns, former, draft.name),) if former and not given else ()
+            relation = Relation(name="", many=True, target=child.name, foreign_key=key, former_names=formers)
+            _add_relation(draft, given, derived, relation)
 
 
 def _add_relation(draft: Draft, given: str | None, derived: str, relation: Relation) -> None:
@@ -73,9 +77,7 @@ def _add_relation(draft: Draft, given: str | None, derived: str, relation: Relat
     if given is not None and given in taken:
         raise CatalogError(f"The relationship {given!r} of {draft.name} has a name that is taken already.")
     name = given or naming.free(derived, taken)
-    draft.relations[name] = Relation(
-        name=name, many=relation.many, target=relation.target, foreign_key=relation.foreign_key
-    )
+    draft.relations[name] = replace(relation, name=name)
 
 
 def rename_relations(draft: Draft) -> None:
@@ -87,6 +89,4 @@ def rename_relations(draft: Draft) -> None:
         relation = draft.relations.pop(derived)
         if own in {*draft.attributes, *draft.relations, *naming.TAKEN_ATTRIBUTES} or not naming.is_graphql_name(own):
             raise CatalogError(f"The relation name {own!r} of {draft.name} is taken already, or is no GraphQL name.")
-        draft.relations[own] = Relation(
-            name=own, many=relation.many, target=relation.target, foreign_key=relation.foreign_key
-        )
+        draft.relations[own] = replace(relation, name=own)

@@ -36,7 +36,9 @@ def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueTyp
             return None
         type_ = type_.impl_instance
     if isinstance(type_, postgresql.DOMAIN):
-        return value_type(type_.data_type, dialect)
+        inner = value_type(type_.data_type, dialect)
+        # Reflection does not tell a domain's own length: the database keeps it.
+        return Text(padded=True) if isinstance(inner, Text) and inner.padded else inner
     if isinstance(type_, sa.Enum):
         name = type_.enum_class.__name__ if type_.enum_class is not None else type_.name or ""
         return Enumeration(name=name, labels=tuple(str(label) for label in type_.enums))

@@ -78,6 +78,7 @@ class Statements(ABC):
     def no_values(self) -> str:
         """Write the rest of an INSERT that gives no column."""
 
+    rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
     # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
     lock_to_keep = ""
     lock_to_change = ""

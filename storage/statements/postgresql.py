@@ -35,6 +35,7 @@ class PostgresqlStatements(Statements):
     """PostgreSQL's ways."""
 
     mark = "%s"
+    rewrites_opaque = True
     lock_to_keep = " FOR SHARE"
     lock_to_change = " FOR NO KEY UPDATE"
 
@@ -43,7 +44,7 @@ class PostgresqlStatements(Statements):
 
     def _type(self, attribute: Attribute) -> str:
         base, brackets, rest = attribute.sql_type.partition("[")
-        return _WITHOUT_LENGTH.get(base, base) + brackets + rest
+        return (_WITHOUT_LENGTH.get(base, base) + brackets + rest).replace("%", "%%")
 
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
@@ -87,9 +88,13 @@ class PostgresqlStatements(Statements):
         )
 
     def encode(self, attribute: Attribute, value: Value) -> Any:
-        if value is None:
-            return None
-        return encode_json(value) if isinstance(attribute.type, JsonDocument) else value
+        match attribute.type:
+            case JsonDocument() if value is not None:
+                return encode_json(value)
+            case Array(of=JsonDocument()) if isinstance(value, list):
+                return [None if each is None else encode_json(each) for each in value]
+            case _:
+                return value
 
     def decode(self, attribute: Attribute, raw: Any) -> Value:
         if isinstance(raw, Unreadable):

@@ -5,6 +5,7 @@ Columns of an existing database keep the storage that they have. What a column o
 """
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -34,6 +35,8 @@ from storage.json_text import decode_json, encode_json
 from storage.statements.common import Statement, Statements, Unstorable, unreadable
 
 _LARGEST = 2**63 - 1
+_WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
+_WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
 
 
 class SqliteStatements(Statements):
@@ -48,13 +51,17 @@ class SqliteStatements(Statements):
         return "?"
 
     def quote(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
+        # Not in double quotes: an unknown name in those is a string to SQLite (https://sqlite.org/quirks.html).
+        return "`" + name.replace("`", "``") + "`"
 
     def read_expression(self, attribute: Attribute) -> str:
         return self.quote(attribute.column)
 
     def set_default(self, attribute: Attribute) -> str:
-        return f"({attribute.default_sql})"
+        text = attribute.default_sql or "NULL"
+        if _WORD.fullmatch(text) and text.upper() not in _WORDS:  # SQLite takes a bare word of a DEFAULT as a text
+            text = "'" + text.strip('"').replace("'", "''") + "'"
+        return f"({text})"
 
     def no_values(self) -> str:
         return "DEFAULT VALUES"
