@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from partwise import example
+from partwise.settings import AttributeSettings, ResourceSettings, Settings
 from tests.conftest import Serve
 from tests.harness import Api, sqlite_backend
 
@@ -49,3 +50,14 @@ def test_the_readme_has_its_two_commands_each_on_a_line():
 
     assert "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/partwise serve" in lines
     assert "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest" in lines
+
+
+def test_every_setting_is_documented():
+    page = (README.parent / "docs" / "settings.md").read_text()
+
+    settings = [name for model in (Settings, ResourceSettings, AttributeSettings) for name in model.model_fields]
+
+    assert [name for name in settings if f"`{name}`" not in page and f"attributes.{name}" not in page] == [
+        "resources",
+        "attributes",
+    ]

@@ -88,18 +88,19 @@ class _Gathered:
 def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     """Read the tables and views of the connection's own schema, in the order of their names; views that work."""
     inspector = sa.inspect(connection)
-    names = [*inspector.get_table_names(), *(view for view in inspector.get_view_names() if _works(connection, view))]
+    is_sqlite = connection.dialect.name == "sqlite"
+    readable = _readable(connection, inspector) if is_sqlite else None
     with warnings.catch_warnings():
         # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
-        columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=names)
+        columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=readable)
         keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
         foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
         checks = inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
         comments = (
             inspector.get_multi_table_comment(kind=ObjectKind.ANY) if connection.dialect.supports_comments else {}
         )
-    gather = _gather_sqlite if connection.dialect.name == "sqlite" else _gather_postgresql
+    gather = _gather_sqlite if is_sqlite else _gather_postgresql
     gathered = gather(connection, {name: [column["name"] for column in found] for (_, name), found in columns.items()})
     tables = []
     for table in sorted(columns, key=lambda key: key[1]):
@@ -138,16 +139,17 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     return tuple(tables)
 
 
-def _works(connection: sa.Connection, view: str) -> bool:
-    """Whether a view can be read: in SQLite it may be over a table that is gone."""
-    if connection.dialect.name != "sqlite":
-        return True
-    try:
-        connection.exec_driver_sql(f"SELECT 1 FROM {connection.dialect.identifier_preparer.quote(view)} LIMIT 0")
-    except sa.exc.OperationalError:
-        logger.warning("The view %r is left out: it cannot be read.", view)
-        return False
-    return True
+def _readable(connection: sa.Connection, inspector: sa.Inspector) -> list[str]:
+    """Find the tables, and the views that can be read: in SQLite one may be over a table that is gone."""
+    found = inspector.get_table_names()
+    for view in inspector.get_view_names():
+        try:
+            connection.exec_driver_sql(f"SELECT 1 FROM {connection.dialect.identifier_preparer.quote(view)} LIMIT 0")
+        except sa.exc.OperationalError:
+            logger.warning("The view %r is left out: it cannot be read.", view)
+        else:
+            found.append(view)
+    return found
 
 
 def mentioned(text: str, columns: Sequence[str]) -> tuple[str, ...]:
