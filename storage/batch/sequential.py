@@ -76,20 +76,22 @@ class Sequential:
                 outcomes[index] = Failed(index=index, faults=standing, item=self._items.get(index))
         return [outcomes[index] for index in sorted(outcomes)]
 
-    def _try(self, operation: Operation) -> "Done | _Refusal | _Unjudged":
-        """Run a part; what the database refuses outside of its write is a value that it cannot even look for."""
+    def _guarded(self, run: Callable[[], T]) -> T | None:
+        """Run a part, or a look at its item; None where the database cannot even look for a value that it gives."""
         transaction = self._rows.transaction
         transaction.savepoint(_PLACE)
+        result = None
         try:
-            result = self._attempt(operation)
+            result = run()
         except (StatementRefused, Unstorable):
             transaction.rollback_to(_PLACE)
-            result = _Refusal(verdicts=[Verdict(fault=rules.not_sought(operation))])
         transaction.release(_PLACE)
         return result
 
     def _run_part(self, operation: Operation) -> Done | Failed | None:
-        result = self._try(operation)
+        result = self._guarded(lambda: self._attempt(operation))
+        if result is None:
+            result = _Refusal(verdicts=[Verdict(fault=rules.not_sought(operation))])
         if isinstance(result, Done):
             if result.row is not None:
                 self._items[operation.index] = result.row
@@ -117,21 +119,8 @@ class Sequential:
     def _lose(self, operation: Operation, touched: Iterable[str] = ()) -> None:
         if operation.verb is Verb.GET:
             return
-        transaction = self._rows.transaction
-        transaction.savepoint(_PLACE)
-        try:
-            location = locate(self._rows, operation.address, self._items)
-        except (StatementRefused, Unstorable):  # a key that the database cannot even look for
-            transaction.rollback_to(_PLACE)
-            location = Location()
-        transaction.release(_PLACE)
-        if isinstance(location, Unresolved):
-            location = Location()
-        resource, values = operation.resource, self._own_values(operation, location)
-        row = location.row
-        if row is None and location.key is None and operation.verb is Verb.UPSERT:
-            found = self._named_by_payload(operation, values)
-            row = found if isinstance(found, Row) else None
+        resource = operation.resource
+        row, values = self._guarded(lambda: self._addressed(operation)) or (None, operation.values)
         match operation.verb:
             case Verb.DELETE if row is not None:
                 self._lose_removal(row, set())
@@ -141,6 +130,17 @@ class Sequential:
                 self._losses.of_change(resource, row.values, values, changed)
             case Verb.CREATE | Verb.UPSERT:
                 self._losses.of_creation(resource, values)
+
+    def _addressed(self, operation: Operation) -> tuple[Row | None, Values]:
+        """Find the item that a part in error is about, and what the part says of it."""
+        location = locate(self._rows, operation.address, self._items)
+        if isinstance(location, Unresolved):
+            location = Location()
+        values = self._own_values(operation, location)
+        if location.row is None and location.key is None and operation.verb is Verb.UPSERT:
+            named = self._named_by_payload(operation, values)
+            return (named if isinstance(named, Row) else None), values
+        return location.row, values
 
     def _lose_removal(self, row: Row, seen: set[tuple[str, KeyTuple]]) -> None:
         """A deletion that did not happen: nor did what it would have done to those that point at the item."""
