@@ -90,6 +90,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     inspector = sa.inspect(connection)
     is_sqlite = connection.dialect.name == "sqlite"
     readable = _readable(connection, inspector) if is_sqlite else None
+    views = {*inspector.get_view_names(), *([] if is_sqlite else inspector.get_materialized_view_names())}
     with warnings.catch_warnings():
         # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
@@ -114,7 +115,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         tables.append(
             TableFacts(
                 name=name,
-                is_view=table not in keys,
+                is_view=name in views,
                 is_closed=name in gathered.closed,
                 columns=tuple(columns[table]),
                 sql_types=gathered.sql_types[name],
