@@ -14,6 +14,8 @@ from storage.statements import Order, Page, PostgresqlStatements, SqliteStatemen
 
 KeyTuple = tuple[Value, ...]
 
+_MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
+
 
 class Lock(Enum):
     """What becomes of a row that is read, until the transaction ends; SQLite's transactions are locks themselves."""
@@ -63,11 +65,21 @@ class Rows:
         """Find the row whose attributes have these values; none of them may be null."""
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
         statement = self.statements.select(resource, where)
-        if lock is not Lock.NONE and resource.writable:
-            clause = self.statements.lock_to_change if lock is Lock.CHANGE else self.statements.lock_to_keep
-            statement = replace(statement, sql=statement.sql + clause)
-        found = self._run(statement).rows
+        clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
+        found = self._locked(statement, clause[lock] if resource.writable else "")
         return self._row(resource, found[0]) if found else None
+
+    def _locked(self, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
+        """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes."""
+        seen: Sequence[tuple[Any, ...]] = ()
+        for _ in range(_MOST_LOOKS):
+            locked = self._run(replace(statement, sql=statement.sql + clause)).rows
+            if locked or not clause:
+                return locked
+            seen = self._run(statement).rows
+            if not seen:
+                break
+        return seen
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
         """Find a row by its key."""

@@ -158,6 +158,16 @@ def test_keys_are_immutable_but_an_items_own_is_accepted(music: Api):
     assert [(*case, tried(music, *case)) for *case, _ in KEYS] == KEYS
 
 
+def test_an_update_by_a_unique_key_changes_the_item_that_had_it(music: Api, backend: Backend):
+    changed = music.one("UPDATE", "/customers/email=zoe%40example.org", {"customerId": 2, "email": "z@example.org"})
+
+    assert (changed["status"], changed["path"], changed["payload"]["email"]) == (200, "/customers/2", "z@example.org")
+    assert backend.rows('SELECT "CustomerId", "FirstName", "Email" FROM "Customer" ORDER BY 1') == [
+        (1, "Luís", "luis@example.org"),
+        (2, "Zoë", "z@example.org"),
+    ]
+
+
 PARENTS: list[Any] = [
     ("CREATE", "/artists/1/albums", {"title": "T", "artistId": 1}, "201"),
     ("CREATE", "/artists/1/albums", {"title": "T", "artistId": 2}, "422 INVALID_VALUE /payload/artistId"),

@@ -23,6 +23,7 @@ class DeferredConstraints:
     catalog: Catalog
     _written: dict[RowId, Operation] = field(default_factory=dict)
     _given_up: list[tuple[Operation, Row]] = field(default_factory=list)
+    _refused: list[Attempt] = field(default_factory=list)
 
     def written(self, operation: Operation, row: Row, before: Row | None = None) -> None:
         """Note a row that a part has made or changed."""
@@ -37,6 +38,11 @@ class DeferredConstraints:
         if self._is_target(operation):
             self._given_up.append((operation, row))
 
+    def refused(self, attempt: Attempt) -> None:
+        """Note a row that the database has refused: at the end it may turn out to point at nothing, too."""
+        if attempt.operation.resource.deferred_keys:
+            self._refused.append(attempt)
+
     def _is_target(self, operation: Operation) -> bool:
         return any(key.deferred for _, key in self.catalog.referenced_by[operation.resource.name])
 
@@ -49,6 +55,10 @@ class DeferredConstraints:
                 found.setdefault(operation.index, []).extend(self._of_row(operation, row))
         for operation, row in self._given_up:
             found.setdefault(operation.index, []).extend(self._of_target(operation, row))
+        for attempt in self._refused:
+            keys = [key for key in attempt.operation.resource.foreign_keys if key.deferred]
+            targets = missing_targets(self.rows, self.catalog, attempt, keys)
+            found.setdefault(attempt.operation.index, []).extend(targets)
         return {index: verdicts for index, verdicts in found.items() if verdicts}
 
     def _of_row(self, operation: Operation, row: Row) -> list[Verdict]:

@@ -17,7 +17,7 @@ from storage.rows import KeyTuple, Rows
 from storage.statements import PostgresqlStatements
 
 _NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for
-_MOST_LOOKS = 20  # a policy may show rows that it does not let us lock: those stay unlocked
+_MOST_LOOKS = 10  # a policy may show rows that it does not let us lock: those stay unlocked
 
 
 class Strength(IntEnum):

@@ -5,7 +5,7 @@ in error, with the database's own verdict on each.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from storage.addresses import Location, Query, Unresolved, locate, parent_values, place_values
@@ -72,8 +72,13 @@ class Sequential:
                         outcomes[part.index] = outcome
         for index, verdicts in self._deferred.verdicts().items():
             standing = tuple(verdict.fault for verdict in verdicts if self._losses.stands(verdict))
-            if standing and isinstance(outcomes[index], Done):
-                outcomes[index] = Failed(index=index, faults=standing, item=self._items.get(index))
+            match outcomes.get(index):
+                case Failed() as failed:
+                    outcomes[index] = replace(failed, faults=(*failed.faults, *standing))
+                case Done() if standing:
+                    outcomes[index] = Failed(index=index, faults=standing, item=self._items.get(index))
+                case _:
+                    pass
         return [outcomes[index] for index in sorted(outcomes)]
 
     def _guarded(self, run: Callable[[], T]) -> T | None:
@@ -333,6 +338,7 @@ class Sequential:
             if refused.violation is Violation.UNIQUE and self._was_raced(operation, location, sought):
                 raise Retry from refused
             attempt = Attempt(operation=operation, values=values)
+            self._deferred.refused(attempt)
             return _Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt, refused))
         except Unstorable as reason:
             return _Refusal(verdicts=[Verdict(fault=_unstorable(operation, reason))])
@@ -369,6 +375,7 @@ class Sequential:
             after = self._in_savepoint(operation, lambda: self._rows.update(row, changes, tuple(defaults)))
         except StatementRefused as refused:
             attempt = Attempt(operation=operation, values={**row.values, **changes}, before=row)
+            self._deferred.refused(attempt)
             return _Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt, refused))
         except Unstorable as reason:
             return _Refusal(verdicts=[Verdict(fault=_unstorable(operation, reason))])

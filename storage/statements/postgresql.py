@@ -115,7 +115,7 @@ class PostgresqlStatements(Statements):
                 return raw  # type: ignore[no-any-return]  # psycopg's own types are ours
 
     def _decode_list(self, attribute: Attribute, of: Any, raw: Any) -> Value:
-        if any(isinstance(each, list) for each in raw):
+        if not isinstance(of, JsonDocument) and any(isinstance(each, list) for each in raw):
             return unreadable(attribute, "a list of lists")
         element = Attribute(name=attribute.name, column=attribute.column, type=of, sql_type="")
         values = [None if each is None else self.decode(element, each) for each in raw]
