@@ -15,7 +15,7 @@ from resolvers.selections import Selection, response_keys, selection_of_field, s
 from schema.batch import BatchReaders
 from storage.batch.operations import Outcome
 from storage.batch.run import run_batch
-from storage.catalog.model import Catalog
+from storage.catalog.model import Catalog, Resource
 from storage.errors import NoParts, TooManyParts
 from storage.reading import Found, Item, ItemPage, ItemPlan, relate, run_read
 from storage.rows import KeyTuple, Row, Rows
@@ -89,7 +89,7 @@ def plan_answer(result: Selection, catalog: Catalog) -> AnswerPlan:
     return AnswerPlan(items=items, queries=queries)
 
 
-def _plan_part_items(part: Selection, key: str, resource: Any, catalog: Catalog, *, in_list: bool) -> ItemPlan:
+def _plan_part_items(part: Selection, key: str, resource: Resource, catalog: Catalog, *, in_list: bool) -> ItemPlan:
     plan = plan_items(part.below(key, resource.name), resource, catalog)
     if not in_list:
         return plan

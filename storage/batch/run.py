@@ -13,7 +13,7 @@ from storage.catalog.model import Catalog
 from storage.database import Database, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
-from storage.rows import Row, Rows
+from storage.rows import Rows
 
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
@@ -67,6 +67,8 @@ def _run_once(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: 
             transaction.rollback_to(_SAVEPOINT)
             outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
             return outcome, read(rows, outcome)
+        if len(outcomes) != len(parts):
+            raise AssertionError("a part was left out though none is in error: nothing may be committed")
         _check_deferred(transaction)
         status = Status.VALID if dry_run else Status.COMMITTED
         outcome = Outcome(status=status, parts=[each for each in outcomes if isinstance(each, Done)])
@@ -80,8 +82,7 @@ def _with_current(rows: Rows, failed: Failed) -> Failed:
     """Read the committed state of an item whose precondition failed: nothing of the batch is there any more."""
     if failed.current is None:
         return failed
-    row: Row = failed.current
-    return replace(failed, current=rows.by_key(row.resource, row.key))
+    return replace(failed, current=rows.by_key(failed.current.resource, failed.current.key))
 
 
 def _check_deferred(transaction: Transaction) -> None:
