@@ -196,3 +196,26 @@ def test_instants_are_kept_in_utc_whatever_zone_the_server_has(
         assert str(stored).startswith("2026-07-01 10:00:00")
     else:
         assert stored == datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+def test_instants_and_uuids_that_others_wrote_in_another_spelling_are_found_at_their_canonical_paths(
+    sqlite: Backend, start: Serve
+):
+    sqlite.run("""
+CREATE TABLE events (at DATETIME PRIMARY KEY, name TEXT);
+CREATE TABLE tokens (id UUID PRIMARY KEY, name TEXT);
+INSERT INTO events VALUES ('2020-01-01 00:00:00.000000', 'padded'), ('2020-01-02T00:00:00', 'with a T');
+INSERT INTO tokens VALUES ('0198c0de0000700080000000000000ff', 'hex'), ('0198C0DE-0000-7000-8000-0000000000FE', 'upper')
+""")
+    api = start(sqlite)
+    nodes = api.query("{ events { nodes { path } } tokens { nodes { path } } }")
+    paths = [node["path"] for collection in nodes.values() for node in collection["nodes"]]
+
+    assert sorted(paths) == [
+        "/events/2020-01-01T00%3A00%3A00",
+        "/events/2020-01-02T00%3A00%3A00",
+        "/tokens/0198c0de-0000-7000-8000-0000000000fe",
+        "/tokens/0198c0de-0000-7000-8000-0000000000ff",
+    ]
+    assert [api.one("UPDATE", path, {"name": "new"})["status"] for path in paths] == [200] * 4
+    assert sqlite.rows("SELECT name FROM events UNION ALL SELECT name FROM tokens") == [("new",)] * 4

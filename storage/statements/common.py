@@ -54,6 +54,10 @@ class Statements(ABC):
     def encode(self, attribute: Attribute, value: Value) -> Any:
         """Turn a value into what the driver takes. Raises `Unstorable`."""
 
+    def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
+        """Say how the database may have a value that is looked for. Raises `Unstorable`."""
+        return (self.encode(attribute, value),)
+
     @abstractmethod
     def decode(self, attribute: Attribute, raw: Any) -> Value:
         """Turn what the driver gives into a value, or into `Unreadable`."""
@@ -102,14 +106,18 @@ class Statements(ABC):
 
     def equal(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
         """Write the condition that attributes have values; null equals null."""
-        terms, params = [], []
+        terms: list[str] = []
+        params: list[Any] = []
         for name, value in values.items():
             attribute = resource.attributes[name]
             if value is None:
                 terms.append(f"{self.quote(attribute.column)} IS NULL")
             else:
-                terms.append(f"{self.quote(attribute.column)} = {self.placeholder(attribute)}")
-                params.append(self.encode(attribute, value))
+                spellings = self.spellings(attribute, value)
+                places = ", ".join([self.placeholder(attribute)] * len(spellings))
+                condition = f"= {places}" if len(spellings) == 1 else f"IN ({places})"
+                terms.append(f"{self.quote(attribute.column)} {condition}")
+                params += spellings
         return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
 
     def select(

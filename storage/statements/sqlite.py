@@ -95,6 +95,19 @@ class SqliteStatements(Statements):
             case _:
                 return value
 
+    def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
+        own = self.encode(attribute, value)
+        match value:
+            case datetime():
+                texts = {own, f"{own}.000000"} if not value.microsecond else {own}
+                texts |= {text.replace(" ", "T") for text in texts}
+                zones = ("", "Z", "+00:00") if value.tzinfo else ("",)
+                return [text + zone for text in sorted(texts) for zone in zones]
+            case UUID():
+                return [str(value), value.hex, str(value).upper(), value.hex.upper(), value.bytes]
+            case _:
+                return (own,)
+
     def decode(self, attribute: Attribute, raw: Any) -> Value:  # a table of types
         match attribute.type:
             case Integer(bits=bits):
