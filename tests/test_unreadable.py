@@ -148,6 +148,7 @@ def test_decimals_that_sqlite_keeps_as_real_read_exactly(sqlite: Backend, start:
 
     assert [each["unitPrice"] for each in found["tracks"]["nodes"]] == ["0.99", "0.99", "1.99", "0.50"]
     assert found["invoice"] == {"total": "3.96"}
+    assert api.one("UPDATE", "/tracks/1", {"unitPrice": "1.98"})["payload"]["unitPrice"] == "1.98"
 
 
 @pytest.mark.parametrize(
