@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from partwise.door import Door, refusal
 from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
+from resolvers.limits import Limits
 
 _READY_TIMEOUT = 5.0  # seconds
 
@@ -55,7 +56,9 @@ def make_app(service: Service, settings: Settings) -> Starlette:
         schema=service.schema,
         engine=service.engine,
         limiter=limiter,
-        max_parts=settings.max_parts,
+        limits=Limits(
+            parts=settings.max_parts, page=settings.max_page, nesting=settings.max_nesting, path=settings.max_path
+        ),
         max_body=settings.max_body,
     )
 

@@ -14,6 +14,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.graphql import OperationType
 
 from resolvers.context import RequestContext
+from resolvers.limits import Limits
 from resolvers.results import to_wire_error
 from resolvers.root import AmbiguousDocument
 from storage.batch.run import Engine
@@ -47,7 +48,7 @@ class Door:
     schema: strawberry.Schema
     engine: Engine
     limiter: anyio.CapacityLimiter  # as many threads as the database has connections
-    max_parts: int
+    limits: Limits
     max_body: int  # bytes
 
     async def __call__(self, request: Request) -> Response:
@@ -69,7 +70,7 @@ class Door:
         context = RequestContext(
             engine=self.engine,
             in_thread=partial(anyio.to_thread.run_sync, limiter=self.limiter),
-            max_parts=self.max_parts,
+            limits=self.limits,
             operation_name=asked.operation_name,
         )
         try:

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     connections: int = Field(default=8, ge=1, le=1_000)
     timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, for a statement or a lock
     max_parts: int = Field(default=10_000, ge=1)
+    max_page: int = Field(default=1_000, ge=1)  # items
+    max_nesting: int = Field(default=12, ge=1, le=100)  # collections of a path
+    max_path: int = Field(default=2_048, ge=16)  # characters
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
     resources: dict[str, ResourceSettings] = Field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from typing import Any
 from strawberry.types import Info
 
 from resolvers.context import RequestContext
+from resolvers.limits import Scope
 from resolvers.parts import bind
 from resolvers.reads import Planned, plan_items, plan_query
 from resolvers.requests import PartRequest, to_request
@@ -26,10 +27,10 @@ Place = tuple[str, str]  # the keys of `parts` and of `item` in the answer
 async def batch(info: Info, parts: list[Any], dry_run: bool) -> BatchView:  # noqa: FBT001  # as the schema calls it
     """Run every part, in order, in one transaction: all of them, or none."""
     context: RequestContext = info.context
-    _check_number(info, len(parts), context.max_parts)
+    _check_number(info, len(parts), context.limits.parts)
     requests = [to_request(index, part) for index, part in enumerate(parts)]
-    bound = bind(requests, context.engine.catalog)
-    plan = plan_answer(selection_of_field(info, "BatchResult"), context.engine.catalog)
+    bound = bind(requests, context.scope)
+    plan = plan_answer(selection_of_field(info, "BatchResult"), context.scope)
     outcome, found = await context.in_thread(
         lambda: run_batch(
             context.engine,
@@ -68,13 +69,13 @@ class AnswerFound:
     queries: Mapping[str, Mapping[str, Found]]
 
 
-def plan_answer(result: Selection, catalog: Catalog) -> AnswerPlan:
+def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
     """Plan what a batch's answer reads. Raises `GraphQLError` for arguments that are wrong, before anything runs."""
     items: dict[Place, dict[str, ItemPlan]] = {}
     queries: dict[str, Planned] = {}
     for key, name in result:
         if name == "query":
-            queries[key] = plan_query(result.below(key, "Query"), catalog)
+            queries[key] = plan_query(result.below(key, "Query"), scope)
             for error in queries[key].errors.values():
                 raise error
         elif name == "parts":
@@ -82,15 +83,15 @@ def plan_answer(result: Selection, catalog: Catalog) -> AnswerPlan:
             for item_key, item_name in part:
                 if item_name in {"item", "items"}:
                     items[key, item_key] = {
-                        resource.name: _plan_part_items(part, item_key, resource, catalog, in_list=item_name == "items")
-                        for resource in catalog.resources.values()
+                        resource.name: _plan_part_items(part, item_key, resource, scope, in_list=item_name == "items")
+                        for resource in scope.catalog.resources.values()
                         if resource.key
                     }
     return AnswerPlan(items=items, queries=queries)
 
 
-def _plan_part_items(part: Selection, key: str, resource: Resource, catalog: Catalog, *, in_list: bool) -> ItemPlan:
-    plan = plan_items(part.below(key, resource.name), resource, catalog)
+def _plan_part_items(part: Selection, key: str, resource: Resource, scope: Scope, *, in_list: bool) -> ItemPlan:
+    plan = plan_items(part.below(key, resource.name), resource, scope)
     if not in_list:
         return plan
     return ItemPlan(resource=resource, relations={f"{key}/{inner}": each for inner, each in plan.relations.items()})

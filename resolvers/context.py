@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from resolvers.limits import Limits, Scope
 from storage.batch.run import Engine
-
-MAX_PARTS = 10_000
 
 T = TypeVar("T")
 
@@ -25,6 +24,11 @@ class RequestContext:
 
     engine: Engine
     in_thread: InThread
-    max_parts: int = MAX_PARTS
+    limits: Limits
     operation_name: str | None = None  # which operation of the document is to run
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it
+
+    @property
+    def scope(self) -> Scope:
+        """What paths and queries are bound to."""
+        return Scope(catalog=self.engine.catalog, limits=self.limits)

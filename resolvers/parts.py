@@ -9,6 +9,7 @@ from typing import Any
 
 import strawberry
 
+from resolvers.limits import Limits, Scope
 from resolvers.paths import PathError, parse_path
 from resolvers.payloads import (
     READING,
@@ -22,11 +23,11 @@ from resolvers.payloads import (
     raw_payload,
     read_only,
 )
-from resolvers.places import DEFAULT_LIMIT, Place, Unbound, bind_path
+from resolvers.places import Place, Unbound, bind_path
 from resolvers.requests import PartRequest
 from storage.addresses import ByPart, Query
 from storage.batch.operations import Operation, Part, Precondition, Reference, SetAside, Verb
-from storage.catalog.model import Catalog, Resource
+from storage.catalog.model import Resource
 from storage.errors import (
     BadRequest,
     DuplicateId,
@@ -44,20 +45,20 @@ _ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
 _ANY = "*"
 
 
-def bind(requests: Sequence[PartRequest], catalog: Catalog) -> list[Part]:
+def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
     """Bind all parts of a batch. Raises `BadRequest` for an id that none can have."""
     for request in requests:
         if not 1 <= len(request.id) <= MAX_ID_LENGTH:
             raise BadRequest(f"The id of part {request.index} must have 1 to {MAX_ID_LENGTH} characters.")
-    return _Binder(requests, catalog).bind()
+    return _Binder(requests, scope).bind()
 
 
 class _Binder:
     """Binds the parts of one batch in order: a reference may only name an earlier one."""
 
-    def __init__(self, requests: Sequence[PartRequest], catalog: Catalog) -> None:
+    def __init__(self, requests: Sequence[PartRequest], scope: Scope) -> None:
         self._requests = requests
-        self._catalog = catalog
+        self._scope = scope
         self._counts = Counter(request.id for request in requests)
         self._first = {request.id: request.index for request in reversed(requests)}
         self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, where that is known
@@ -90,7 +91,7 @@ class _Binder:
             references=tuple(payload.references),
             if_match=if_match,
             if_none_match=if_none_match,
-            query=_collection_query(request, place),
+            query=_collection_query(request, place, self._scope.limits),
         )
         if faults:
             known = operation if allowed else None
@@ -102,8 +103,8 @@ class _Binder:
     def _bind_place(self, request: PartRequest, faults: list[Fault]) -> Place | None:
         try:
             return bind_path(
-                parse_path(request.path),
-                self._catalog,
+                parse_path(request.path, self._scope.limits),
+                self._scope,
                 lambda id_, resource: self._find(request, id_, resource, "/path"),
             )
         except (PathError, Unbound) as error:
@@ -132,7 +133,7 @@ class _Binder:
 
     def _is_item(self, request: PartRequest) -> bool:
         try:
-            return parse_path(request.path).segments[-1].key is not None
+            return parse_path(request.path, self._scope.limits).segments[-1].key is not None
         except PathError:
             return True
 
@@ -165,7 +166,7 @@ class _Binder:
             payload.faults.append(no_reference(resource, reference.attribute, pointer))
             return
         attributes, key = found
-        target = self._catalog.resources[key.target]
+        target = self._scope.catalog.resources[key.target]
         part = self._find(request, str(reference.part), target, pointer)
         if isinstance(part, Fault):
             payload.faults.append(part)
@@ -244,7 +245,7 @@ def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) ->
     return False
 
 
-def _collection_query(request: PartRequest, place: Place) -> Query | None:
+def _collection_query(request: PartRequest, place: Place, limits: Limits) -> Query | None:
     if request.verb is not Verb.GET or place.is_item:
         return None
-    return place.query or Query(filters={}, order=(), page=Page(limit=DEFAULT_LIMIT))
+    return place.query or Query(filters={}, order=(), page=Page(limit=limits.default_page))

@@ -5,13 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
+from resolvers.limits import DEFAULT_LIMITS, Limits
 from resolvers.values import to_text
 from storage.catalog.model import Resource
 from storage.errors import Fault, InvalidPath
 from storage.rows import Row
-
-MAX_PATH_LENGTH = 2_048  # characters
-MAX_NESTING = 12  # collections
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = re.compile(r"[,?&=$]")  # these, and "/", must be encoded inside a value
@@ -73,14 +71,14 @@ class PathError(Exception):
         self.fault: Fault = InvalidPath(message=f"{message} (at character {offset} of the path).", pointer="/path")
 
 
-def parse_path(path: str) -> ResourcePath:
+def parse_path(path: str, limits: Limits = DEFAULT_LIMITS) -> ResourcePath:
     """Read a path. Raises `PathError`.
 
     >>> [segment.collection.text for segment in parse_path("/artists/1/albums").segments]
     ['artists', 'albums']
     """
-    if len(path) > MAX_PATH_LENGTH:
-        raise PathError(f"The path is longer than {MAX_PATH_LENGTH} characters", MAX_PATH_LENGTH)
+    if len(path) > limits.path:
+        raise PathError(f"The path is longer than {limits.path} characters", limits.path)
     if not path.startswith("/"):
         raise PathError("A path starts with /", 0)
     way, mark, query = path.partition("?")
@@ -91,8 +89,9 @@ def parse_path(path: str) -> ResourcePath:
             raise PathError("A segment is empty", offset)
         pieces.append(Text(text=raw, offset=offset))
         offset += len(raw) + 1
-    if len(pieces) > 2 * MAX_NESTING:
-        raise PathError(f"The path is nested deeper than {MAX_NESTING} collections", pieces[2 * MAX_NESTING].offset)
+    if len(pieces) > 2 * limits.nesting:
+        message = f"The path is nested deeper than {limits.nesting} collections"
+        raise PathError(message, pieces[2 * limits.nesting].offset)
     segments = tuple(
         Segment(collection=name, key=_parse_key(pieces[place + 1]) if place + 1 < len(pieces) else None)
         for place, name in enumerate(pieces)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import assert_never
 
+from resolvers.limits import Limits, Scope
 from resolvers.paths import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
 from resolvers.values import Misfit, from_text
 from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
@@ -14,8 +15,6 @@ from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
 from storage.statements import Order, Page
 
-DEFAULT_LIMIT = 100  # items of a page
-MAX_LIMIT = 1_000
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 _QUERY_NAMES = ("limit", "offset", "orderBy")
 
@@ -54,14 +53,14 @@ def no_parts(_id: str, _resource: Resource) -> ByPart | Fault:
     return InvalidReference(message="There are no parts to refer to here.", pointer="/path")
 
 
-def bind_path(path: ResourcePath, catalog: Catalog, find_part: FindPart = no_parts) -> Place:
+def bind_path(path: ResourcePath, scope: Scope, find_part: FindPart = no_parts) -> Place:
     """Bind a path to the catalog. Raises `Unbound`."""
     steps: list[Step] = []
     for segment in path.segments:
-        resource, relation = _collection(segment.collection, catalog, steps[-1].resource if steps else None)
+        resource, relation = _collection(segment.collection, scope.catalog, steps[-1].resource if steps else None)
         selector = None if segment.key is None else _bind_key(segment.key, segment.collection, resource, find_part)
         steps.append(Step(resource=resource, relation=relation, selector=selector))
-    query = _bind_query(path, steps[-1].resource) if path.query else None
+    query = _bind_query(path, steps[-1].resource, scope.limits) if path.query else None
     return Place(address=tuple(steps), query=query)
 
 
@@ -141,16 +140,16 @@ def _value(attribute: Attribute, text: Text, *, canonical: bool = True) -> Value
         raise _invalid(f"{attribute.name} {misfit}", text.offset) from None
 
 
-def _bind_query(path: ResourcePath, resource: Resource) -> Query:
+def _bind_query(path: ResourcePath, resource: Resource, limits: Limits) -> Query:
     filters: dict[str, Value] = {}
-    order, limit, offset = [], DEFAULT_LIMIT, 0
+    order, limit, offset = [], limits.default_page, 0
     for name, values in path.query:
         if name.text == "orderBy":
             order = [_order(value, resource) for value in values]
         elif len(values) != 1:
             raise _invalid(f"{name.text} takes one value", name.offset)
         elif name.text == "limit":
-            limit = _number("limit", values[0], MAX_LIMIT)
+            limit = _number("limit", values[0], limits.page)
         elif name.text == "offset":
             offset = _number("offset", values[0], (1 << 63) - 1)
         else:

@@ -91,7 +91,7 @@ async def _read_root(root: Any, info: Info) -> Found:
 async def _read_query(info: Info) -> QueryAnswer:
     """Read all root fields of a query in one snapshot."""
     context: RequestContext = info.context
-    planned = plan_query(selection_of_operation(info), context.engine.catalog)
+    planned = plan_query(selection_of_operation(info), context.scope)
     if not planned.reads:
         return QueryAnswer(found={}, errors=planned.errors)
     found = await context.in_thread(lambda: _read(context, planned))

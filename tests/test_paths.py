@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from resolvers.limits import Scope
 from resolvers.paths import PathError, format_path, parse_path
 from resolvers.places import Place, Unbound, bind_path
 from storage.addresses import ByKey, ByPart
@@ -83,7 +84,7 @@ def find_part(id_: str, _resource: Resource) -> ByPart | Fault:
 
 
 def bind(path: str) -> Place:
-    return bind_path(parse_path(path), CATALOG, find_part)
+    return bind_path(parse_path(path), Scope(catalog=CATALOG), find_part)
 
 
 def steps(place: Place) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from resolvers.limits import Scope
 from resolvers.paths import PathError, format_path, parse_path
 from resolvers.places import Place, Unbound, bind_path
 from storage.addresses import ByKey
@@ -28,7 +29,7 @@ def check_round_trip(types: list[Typed], data: st.DataObject) -> None:
     values = tuple(data.draw(strategy) for _, strategy in types)
 
     path = format_path(thing, Row(resource=thing, values=dict(zip(named, values, strict=True)), etag=""))
-    place = bind_path(parse_path(path), Catalog(resources={"Thing": thing}))
+    place = bind_path(parse_path(path), Scope(catalog=Catalog(resources={"Thing": thing})))
 
     assert place.address[-1].selector == ByKey(attributes=tuple(named), values=values)
     assert set(path.removeprefix("/things/")) <= set(
@@ -106,7 +107,7 @@ def test_a_random_number_as_a_key_of_any_type_is_refused_unless_it_is_canonical(
     found: list[Any] = []
 
     def bind_thing(path: str) -> Place:
-        place = bind_path(parse_path(path), Catalog(resources={"Thing": thing}))
+        place = bind_path(parse_path(path), Scope(catalog=Catalog(resources={"Thing": thing})))
         found.append(place.address[-1].selector)
         return place
 

@@ -87,6 +87,10 @@ def _resource(draft: Draft, notices: list[str]) -> Resource:
         for attribute in draft.attributes.values()
         if draft.override.attributes.get(attribute.column, _OPEN).read_only and _cannot_be_left_out(attribute)
     ]
+    notices += [
+        f"{draft.name}: the relationship {name!r} is left out, it goes over a link table. That table's class serves it."
+        for name in (model.many_to_many if model else ())
+    ]
     version, next_version = _version(draft)
     return Resource(
         name=draft.name,

@@ -1,0 +1,31 @@
+"""The limits of a request; all of them are settings."""
+
+from dataclasses import dataclass
+
+from storage.catalog.model import Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one request may ask for."""
+
+    parts: int = 10_000  # of a mutation
+    page: int = 1_000  # items
+    nesting: int = 12  # collections of a path
+    path: int = 2_048  # characters
+
+    @property
+    def default_page(self) -> int:
+        """How many items a page has where nobody says."""
+        return min(100, self.page)
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What paths and queries are bound to."""
+
+    catalog: Catalog
+    limits: Limits = DEFAULT_LIMITS
