@@ -28,7 +28,6 @@ Url = Annotated[
     typer.Argument(metavar="[DATABASE_URL]", help="sqlite:///shop.db, postgresql://host/db, or an SQLite file."),
 ]
 Models = Annotated[str | None, typer.Option(help="A module with SQLModel classes, like shop.models.")]
-Flag = Annotated[bool | None, typer.Option()]
 
 
 @contextmanager

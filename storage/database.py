@@ -144,7 +144,7 @@ class Database:
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
-            except BaseException:
+            except BaseException:  # whatever ends the block, nothing of it may stay
                 connection.exec_driver_sql("ROLLBACK")
                 raise
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from storage.batch.effects import MADE, REMOVED, Need, Verdict, cell
+from storage.batch.effects import ANY, MADE, REMOVED, Verdict, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, ForeignKey, Resource, Values
 from storage.catalog.types import Opaque
@@ -106,8 +106,8 @@ def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> 
             continue
         holders = rows.keys_where(resource, key, own, most=2)
         if any(attempt.before is None or holder != attempt.before.key for holder in holders):
-            need = Need(cell=cell(resource, key, own), aspects=frozenset({REMOVED}))
-            verdicts.append(Verdict(fault=conflict(attempt.operation, key), groups=((need,),)))
+            groups = ((need(resource, key, own, REMOVED),),)
+            verdicts.append(Verdict(fault=conflict(attempt.operation, key), groups=groups))
     return verdicts
 
 
@@ -120,8 +120,8 @@ def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterab
             continue
         target = catalog.target_of(key)
         if not rows.keys_where(target, key.target_attributes, own, most=1):
-            need = Need(cell=cell(target, key.target_attributes, own), aspects=frozenset({MADE}))
-            verdicts.append(Verdict(fault=_missing_target(attempt.operation, key.attributes), groups=((need,),)))
+            groups = ((need(target, key.target_attributes, own, MADE),),)
+            verdicts.append(Verdict(fault=_missing_target(attempt.operation, key.attributes), groups=groups))
     return verdicts
 
 
@@ -153,8 +153,7 @@ def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource
     holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
     if not holders:
         return []
-    aspects = frozenset({REMOVED, *key.attributes})
-    group = tuple(Need(cell=cell(child, child.key, holder), aspects=aspects) for holder in holders)
+    group = tuple(need(child, child.key, holder, REMOVED, *key.attributes) for holder in holders)
     return [Verdict(fault=_still_referenced(operation, child.collection, key.target_attributes), groups=(group,))]
 
 
@@ -216,9 +215,9 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
     if attempt.before is None:
         return Verdict(fault=fault)
     # On the values that this part does not give, another part may have a say; of a trigger we know nothing.
-    others = frozenset(attributes) - set(operation.values) if attributes else frozenset({"*"})
-    need = Need(cell=cell(resource, resource.key, attempt.before.key), aspects=others)
-    return Verdict(fault=fault, groups=((need,),) if others else ())
+    others = set(attributes) - set(operation.values) if attributes else {ANY}
+    depends = need(resource, resource.key, attempt.before.key, *others)
+    return Verdict(fault=fault, groups=((depends,),) if others else ())
 
 
 def _only_opaque(operation: Operation) -> tuple[str, ...]:

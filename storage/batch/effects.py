@@ -14,7 +14,7 @@ from storage.errors import Fault
 
 MADE: Final = "+"  # the values of a cell would have come to exist
 REMOVED: Final = "-"  # they would have ceased to
-ANY: Final = frozenset({"*"})
+ANY: Final = "*"
 
 Cell = tuple[str, frozenset[tuple[str, object]]]
 """A resource, and the values that a key or unique key of it has: one place that at most one row takes."""
@@ -35,6 +35,11 @@ class Need:
     cell: Cell | None
     aspects: frozenset[str]
     where: Values = field(default_factory=dict)  # of a row that would have been made: what it must not contradict
+
+
+def need(resource: Resource, attributes: Iterable[str], values: Iterable[object], *aspects: str) -> Need:
+    """Say that a verdict depends on aspects of the cell that has these values."""
+    return Need(cell=cell(resource, attributes, values), aspects=frozenset(aspects))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,7 @@ class Losses:
         if need.cell is None:
             return False
         lost = self._aspects.get(need.cell, set())
-        if need.aspects == ANY:
+        if ANY in need.aspects:
             return bool(lost)
         fitting = lost if self._fits(need.cell, need.where) else lost - {MADE}
         return bool(fitting & need.aspects)

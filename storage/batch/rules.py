@@ -5,7 +5,7 @@ from collections.abc import Collection
 from storage.addresses import ByKey, Location, parent_values
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
-from storage.errors import Conflict, Fault, InvalidValue, ReadOnly, RefusedByDatabase, Required
+from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, ReadOnly, RefusedByDatabase, Required
 from storage.rows import Row
 
 _WEAK = "W/"
@@ -34,6 +34,18 @@ def _bare(etag: str, *, weak: bool) -> str | None:
         etag = etag.removeprefix(_WEAK)
     quoted = len(etag) > 1 and etag.startswith('"') and etag.endswith('"')
     return etag[1:-1] if quoted else etag
+
+
+def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool) -> Fault:
+    """Say which precondition does not hold, and why."""
+    if by_match:
+        there = "The item has changed: it is not as ifMatch asks for."
+        message = "ifMatch asks for an item, and there is none." if row is None else there
+        return PreconditionFailed(message=message, pointer="/ifMatch")
+    asks_for_none = operation.if_none_match is not None and operation.if_none_match.any_version
+    has_etag = "The item has one of the etags of ifNoneMatch."
+    message = "The item exists, and ifNoneMatch asks for none." if asks_for_none else has_etag
+    return PreconditionFailed(message=message, pointer="/ifNoneMatch")
 
 
 def contradictions(operation: Operation, location: Location, given: Values) -> list[Fault]:

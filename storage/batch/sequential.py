@@ -12,11 +12,11 @@ from storage.addresses import Location, Query, Unresolved, locate, parent_values
 from storage.batch import rules
 from storage.batch.deferred import DeferredConstraints
 from storage.batch.diagnosis import Attempt, conflict, diagnose_delete, diagnose_write
-from storage.batch.effects import ANY, MADE, REMOVED, Losses, Need, Verdict, cell
+from storage.batch.effects import ANY, MADE, REMOVED, Losses, Need, Verdict, need
 from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Values
 from storage.driver_errors import Retry, StatementRefused, Violation
-from storage.errors import Fault, InvalidValue, NotFound, PreconditionFailed
+from storage.errors import Fault, InvalidValue, NotFound
 from storage.rows import KeyTuple, Lock, Row, RowPage, Rows
 from storage.statements import Unstorable
 
@@ -245,15 +245,12 @@ class Sequential:
         absence = location.absence
         assert absence is not None  # noqa: S101  # what the caller has asked
         resource, key = absence.step.resource, absence.key
-        made = Need(
-            cell=cell(resource, key.attributes, key.values),
-            aspects=frozenset({MADE}),
-            where=parent_values((absence.step,), absence.parent),
-        )
+        below = parent_values((absence.step,), absence.parent)
+        made = replace(need(resource, key.attributes, key.values, MADE), where=below)
         groups: list[tuple[Need, ...]] = [(made,)]
         if absence.stranger is not None and absence.step.relation is not None:
-            moved = frozenset(absence.step.relation.there)
-            groups.append((Need(cell=cell(resource, resource.key, absence.stranger.key), aspects=moved),))
+            moved = absence.step.relation.there
+            groups.append((need(resource, resource.key, absence.stranger.key, *moved),))
         asked = ", ".join(f"{name} {value}" for name, value in zip(key.attributes, key.values, strict=True))
         fault: Fault = NotFound(
             message=f"There is no item of {resource.collection} with {asked}"
@@ -261,7 +258,7 @@ class Sequential:
             pointer="/path",
         )
         if operation.if_match is not None:
-            fault = PreconditionFailed(message="ifMatch asks for an item, and there is none.", pointer="/ifMatch")
+            fault = rules.failed_precondition(operation, None, by_match=True)
             return _Refusal(verdicts=[Verdict(fault=fault, groups=tuple(groups))], precondition=False)
         precondition = True if operation.if_none_match is not None else None
         return _Refusal(verdicts=[Verdict(fault=fault, groups=tuple(groups))], precondition=precondition)
@@ -273,30 +270,18 @@ class Sequential:
         resource = operation.resource
         if row is not None:
             removed_only = not by_match and operation.if_none_match is not None and operation.if_none_match.any_version
-            need = Need(
-                cell=cell(resource, resource.key, row.key), aspects=frozenset({REMOVED}) if removed_only else ANY
-            )
+            depends = need(resource, resource.key, row.key, REMOVED if removed_only else ANY)
         else:
             key = location.key
-            need = Need(cell=cell(resource, key.attributes, key.values) if key else None, aspects=frozenset({MADE}))
-        fault = PreconditionFailed(
-            message="The item has changed: it is not as ifMatch asks for."
-            if by_match and row is not None
-            else "ifMatch asks for an item, and there is none."
-            if by_match
-            else "The item exists, and ifNoneMatch asks for none."
-            if operation.if_none_match is not None and operation.if_none_match.any_version
-            else "The item has one of the etags of ifNoneMatch.",
-            pointer="/ifMatch" if by_match else "/ifNoneMatch",
-        )
-        verdict = Verdict(fault=fault, groups=((need,),))
+            depends = need(resource, key.attributes if key else (), key.values if key else (), MADE)
+        verdict = Verdict(fault=rules.failed_precondition(operation, row, by_match=by_match), groups=((depends,),))
         return _Refusal(verdicts=[verdict], item=row, precondition=False, wants_current=row is not None)
 
     def _exists(self, operation: Operation, row: Row) -> _Refusal:
         resource = operation.resource
-        need = Need(cell=cell(resource, resource.key, row.key), aspects=frozenset({REMOVED}))
         fault = conflict(operation, resource.key).at("/path")
-        return _Refusal(verdicts=[Verdict(fault=fault, groups=((need,),))])
+        groups = ((need(resource, resource.key, row.key, REMOVED),),)
+        return _Refusal(verdicts=[Verdict(fault=fault, groups=groups)])
 
     def _named_by_payload(self, operation: Operation, values: Values) -> Row | _Refusal | None:
         """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
@@ -310,10 +295,10 @@ class Sequential:
             row = None if None in own else self._rows.by_values(resource, unique.attributes, own, Lock.CHANGE)
             if row is not None:
                 found[row.key] = row
-                needs.append(Need(cell=cell(resource, unique.attributes, own), aspects=frozenset({REMOVED})))
+                needs.append(need(resource, unique.attributes, own, REMOVED))
         if len(found) <= 1:
             return next(iter(found.values()), None)
-        groups = tuple((need,) for need in needs)
+        groups = tuple((each,) for each in needs)
         return _Refusal(verdicts=[Verdict(fault=rules.several_items(operation), groups=groups)])
 
     # --- writes
@@ -323,8 +308,7 @@ class Sequential:
         faults = rules.creation_faults(operation, values)
         if faults:  # only an UPSERT gets here with any: whether it creates is known now
             keys = [key for key in resource.keys if all(name in values for name in key)]
-            cells = [cell(resource, key, [values[name] for name in key]) for key in keys]
-            groups = tuple((Need(cell=each, aspects=frozenset({MADE})),) for each in cells)
+            groups = tuple((need(resource, key, [values[name] for name in key], MADE),) for key in keys)
             return _Refusal(verdicts=[Verdict(fault=fault, groups=groups) for fault in faults])
         values = rules.with_defaults(resource, values)
         if resource.validate is not None:
@@ -384,12 +368,12 @@ class Sequential:
 
     def _refuse_validation(self, operation: Operation, row: Row, faults: Sequence[Fault]) -> _Refusal:
         """A model's validator sees the merged row: what this part does not give, another part may have a say in."""
-        others = frozenset(operation.resource.attributes) - set(operation.values)
-        need = Need(cell=cell(operation.resource, operation.resource.key, row.key), aspects=others)
+        others = set(operation.resource.attributes) - set(operation.values)
+        depends = need(operation.resource, operation.resource.key, row.key, *others)
         verdicts = []
         for fault in faults:
             own = fault.attributes and set(fault.attributes) <= set(operation.values)
-            verdicts.append(Verdict(fault=_placed(operation, fault), groups=() if own else ((need,),)))
+            verdicts.append(Verdict(fault=_placed(operation, fault), groups=() if own else ((depends,),)))
         return _Refusal(verdicts=verdicts)
 
     def _delete(self, operation: Operation, row: Row) -> Done | _Refusal:
