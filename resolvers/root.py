@@ -16,7 +16,7 @@ from resolvers.context import RequestContext
 from resolvers.reads import Planned, plan_query
 from resolvers.results import QueryAnswer, readers
 from resolvers.selections import response_keys, selection_of_operation
-from schema.batch import batch_types
+from schema.batch import mutation_type
 from schema.resources import resource_types
 from schema.scalars import SCALARS
 from storage.catalog.model import Catalog
@@ -30,7 +30,7 @@ _LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/libr
 def build_schema(catalog: Catalog) -> strawberry.Schema:
     """Make the GraphQL schema of a catalog."""
     resources = resource_types(catalog, readers(catalog, _read_root))
-    mutation = batch_types(resources, batch_readers()).mutation if resources.batch_item_input is not None else None
+    mutation = mutation_type(resources, batch_readers()) if resources.batch_item_input is not None else None
     return _Schema(
         query=resources.query,
         mutation=mutation,

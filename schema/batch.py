@@ -43,14 +43,6 @@ class PartError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchTypes:
-    """The types of the mutation, over those of one catalog."""
-
-    part_input: type
-    mutation: type
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReaders:
     """How the mutation runs and how its results are read: what this package declares and `resolvers` does."""
 
@@ -60,13 +52,10 @@ class BatchReaders:
     query: Callable[[Any, Info], Any]
 
 
-def batch_types(resources: ResourceTypes, readers: BatchReaders) -> BatchTypes:
-    """Make the mutation's types."""
+def mutation_type(resources: ResourceTypes, readers: BatchReaders) -> type:
+    """Make the mutation, over the types of one catalog."""
     part_input = _part_input(resources.batch_item_input)
-    part_result = _part_result(readers)
-    return BatchTypes(
-        part_input=part_input, mutation=_mutation(part_input, _batch_result(part_result, resources, readers), readers)
-    )
+    return _mutation(part_input, _batch_result(_part_result(readers), resources, readers), readers)
 
 
 def _part_input(batch_item_input: type | None) -> type:

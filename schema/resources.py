@@ -111,7 +111,6 @@ class ResourceTypes:
     query: type
     items: Mapping[str, type]  # by resource name
     batch_item_input: type | None  # None where nothing can be written
-    enums: Mapping[str, Any]  # GraphQL enums by name
 
 
 class _Enums:
@@ -170,7 +169,6 @@ def resource_types(catalog: Catalog, readers: Readers) -> ResourceTypes:
         query=_query_type(catalog, items, connections, readers, enums),
         items=items,
         batch_item_input=_batch_item_input(inputs) if inputs else None,
-        enums=enums.by_name,
     )
 
 

@@ -45,11 +45,9 @@ class Transaction:
     def __init__(self, connection: PoolProxiedConnection, dialect: Literal["sqlite", "postgresql"]) -> None:
         self._connection = connection
         self._dialect = dialect
-        self.statements = 0  # how many were sent: what the tests count
 
     def execute(self, sql: str, params: Params | None = None) -> Result:
         """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
-        self.statements += 1
         try:
             cursor = self._connection.cursor()
             if self._dialect == "sqlite":
