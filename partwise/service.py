@@ -14,7 +14,7 @@ from storage.batch.run import Engine
 from storage.catalog.build import build_catalog
 from storage.catalog.models import models_of, read_models
 from storage.catalog.overrides import CatalogError
-from storage.catalog.reflection import reflect
+from storage.catalog.reflection import has_late_checks, reflect
 from storage.catalog.tables import create_tables
 from storage.database import Database, DatabaseError, check_file, parse_url
 from storage.errors import RequestError
@@ -57,8 +57,11 @@ def open_engine(settings: Settings) -> Engine:
             if settings.create_tables:
                 create_tables(connection, models)
             tables = reflect(connection)
+            late = has_late_checks(connection)
         overrides = {table: resource.override() for table, resource in settings.resources.items()}
-        catalog = build_catalog(tables, database.dialect, models=read_models(models), overrides=overrides)
+        catalog = build_catalog(
+            tables, database.dialect, models=read_models(models), overrides=overrides, checks_at_commit=late
+        )
     except (DatabaseError, CatalogError, RequestError) as error:
         raise SettingsError(str(error)) from error
     return Engine(database=database, catalog=catalog, secret=settings.etag_secret.get_secret_value().encode())

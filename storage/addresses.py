@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.catalog.model import Relation, Resource, Values
-from storage.rows import KeyTuple, Lock, Row, Rows
+from storage.rows import Finder, KeyTuple, Lock, Row
 from storage.statements import Order, Page
 
 
@@ -75,7 +75,7 @@ class Unresolved:
     part: int
 
 
-def locate(rows: Rows, address: Address, items: Mapping[int, Row], lock: Lock = Lock.NONE) -> Location | Unresolved:
+def locate(rows: Finder, address: Address, items: Mapping[int, Row], lock: Lock = Lock.NONE) -> Location | Unresolved:
     """Follow an address, and lock the item at its end. A child is only found under its own parent."""
     parent: Row | None = None
     for step in address[:-1]:
@@ -90,7 +90,7 @@ def locate(rows: Rows, address: Address, items: Mapping[int, Row], lock: Lock = 
     return _find(rows, address[-1], parent, items, lock)
 
 
-def _find(rows: Rows, step: Step, parent: Row | None, items: Mapping[int, Row], lock: Lock) -> Location | Unresolved:
+def _find(rows: Finder, step: Step, parent: Row | None, items: Mapping[int, Row], lock: Lock) -> Location | Unresolved:
     match step.selector:
         case ByPart(part=part):
             if part not in items:

@@ -1,9 +1,10 @@
 """The rows of resources inside one transaction: read, written, and each with its version."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from storage import etags
 from storage.catalog.model import Resource, Values
@@ -25,13 +26,26 @@ class Lock(Enum):
     CHANGE = "change"  # we may
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row, as it was when it was read."""
+    """One row, as it was when it was read or written."""
 
-    resource: Resource
-    values: Values
-    etag: str
+    __slots__ = ("_etag", "resource", "values")
+
+    def __init__(self, *, resource: Resource, values: Values, etag: str | Callable[[], str]) -> None:
+        """Make one; an etag that has to be computed is computed when somebody asks for it."""
+        self.resource = resource
+        self.values = values
+        self._etag = etag
+
+    def __repr__(self) -> str:
+        return f"Row({self.resource.name}, {self.values!r})"
+
+    @property
+    def etag(self) -> str:
+        """Its version."""
+        if not isinstance(self._etag, str):
+            self._etag = self._etag()
+        return self._etag
 
     @property
     def key(self) -> KeyTuple:
@@ -49,6 +63,18 @@ class RowPage:
 
     rows: Sequence[Row]
     has_more: bool
+
+
+class Finder(Protocol):
+    """A view of the rows."""
+
+    def by_values(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
+    ) -> Row | None:
+        """Find the row whose attributes have these values."""
+
+    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+        """Find a row by its key."""
 
 
 class Rows:
@@ -200,7 +226,7 @@ class Rows:
 
     def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
         values = self.statements.decode_row(resource, raw)
-        return Row(resource=resource, values=values, etag=self._etag(resource, raw, values))
+        return Row(resource=resource, values=values, etag=partial(self._etag, resource, raw, values))
 
     def _etag(self, resource: Resource, raw: Sequence[Any], values: Mapping[str, Value]) -> str:
         if resource.version is not None and not isinstance(values[resource.version], Unreadable):

@@ -42,8 +42,8 @@ MAY_IMPORT = {
 
 # Inside storage.batch, downwards only: what comes later may import what comes earlier.
 BATCH_ORDER = (
-    *("operations", "effects", "rules", "overlay", "schedule", "locks", "receipts"),
-    *("diagnosis", "deferred", "sequential", "grouped", "run"),
+    *("operations", "effects", "rules", "schedule", "locks", "receipts", "diagnosis", "decisions", "overlay"),
+    *("deferred", "losses", "sequential", "grouped", "run"),
 )
 
 # Libraries that stay in their rooms. An example's models are SQLModel classes, as a user's are.

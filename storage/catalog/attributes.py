@@ -111,6 +111,8 @@ def _attribute(own: str, column: object, type_: ValueType, override: AttributeOv
         nullable=bool(column["nullable"]) and name not in facts.primary_key,  # type: ignore[index]
         generation=generation,
         read_only=generation is Generation.ALWAYS or override.read_only or name == version_column(draft),
+        sequence=facts.sequences.get(name),
+        counts_on=facts.autoincrement and name in facts.primary_key,
         default_sql=str(default) if has_sql_default else None,
         default=default_of(model, name) if model else None,
         on_update=column_default(model_column, "onupdate") if model_column is not None else None,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from storage.catalog import naming
 from storage.catalog.attributes import add_attributes, version_column
 from storage.catalog.drafts import Draft, name_resources, present
+from storage.catalog.grouping import Grouping, grouping_of
 from storage.catalog.model import Attribute, Catalog, Constraint, Resource, UniqueKey
 from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
@@ -15,7 +16,12 @@ from storage.catalog.value_types import Dialect
 
 
 def build_catalog(
-    tables: Sequence[TableFacts], dialect: Dialect, *, models: Sequence[Model] = (), overrides: Overrides | None = None
+    tables: Sequence[TableFacts],
+    dialect: Dialect,
+    *,
+    models: Sequence[Model] = (),
+    overrides: Overrides | None = None,
+    checks_at_commit: bool = True,
 ) -> Catalog:
     """Build the catalog of what a database has; with models, of their tables only.
 
@@ -36,10 +42,10 @@ def build_catalog(
         add_to_many(draft, by_table)
     for draft in drafts:
         rename_relations(draft)
-    resources = {draft.name: _resource(draft, notices) for draft in drafts}
+    resources = {draft.name: _resource(draft, grouping_of(draft, by_table, tables), notices) for draft in drafts}
     if not resources:
         raise CatalogError("The database has no table that can be served: it is empty, or all is hidden.")
-    return Catalog(resources=resources, notices=tuple(notices))
+    return Catalog(resources=resources, notices=tuple(notices), checks_at_commit=checks_at_commit)
 
 
 def _make_drafts(tables: Sequence[TableFacts], models: Sequence[Model], overrides: Overrides) -> list[Draft]:
@@ -65,7 +71,7 @@ def _make_drafts(tables: Sequence[TableFacts], models: Sequence[Model], override
     return [draft for draft in drafts if not draft.override.hidden]
 
 
-def _resource(draft: Draft, notices: list[str]) -> Resource:
+def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
     facts, model = draft.facts, draft.model
     key = draft.attributes_of(facts.primary_key) or ()
     if not key:
@@ -112,6 +118,9 @@ def _resource(draft: Draft, notices: list[str]) -> Resource:
         former_collections=present(draft.override.former_collection),
         has_triggers=facts.has_triggers,
         deferred_keys=bool(facts.deferred_unique or facts.deferred_foreign),
+        one_by_one=grouping.one_by_one,
+        delete_spreads=grouping.delete_spreads,
+        spreading=grouping.spreading,
     )
 
 

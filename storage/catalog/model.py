@@ -29,6 +29,8 @@ class Attribute:
     nullable: bool = True
     generation: Generation = Generation.NEVER
     read_only: bool = False
+    sequence: str | None = None  # PostgreSQL: what a generated key is taken from, where we may take from it
+    counts_on: bool = False  # SQLite's AUTOINCREMENT: a generated key is never given a second time
     default_sql: str | None = None  # the database's default, as the database writes it
     default: Callable[[], Value] | None = None  # the model's default
     on_update: Callable[[], Value] | None = None  # the model's value for each update that does not give one
@@ -122,6 +124,9 @@ class Resource:
     former_collections: tuple[str, ...] = ()
     has_triggers: bool = False  # they may change what is written
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
+    one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
+    delete_spreads: bool = False  # deleting an item deletes or changes others (ON DELETE)
+    spreading: frozenset[str] = frozenset()  # attributes whose change changes others (ON UPDATE)
 
     def __repr__(self) -> str:
         return f"Resource({self.name})"
@@ -162,6 +167,7 @@ class Catalog:
 
     resources: Mapping[str, Resource]
     notices: tuple[str, ...] = ()  # what is left out, or served otherwise than the database has it, and why
+    checks_at_commit: bool = True  # whether the database may check anything at COMMIT only
     collections: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
     referenced_by: Mapping[str, tuple[tuple[Resource, ForeignKey], ...]] = field(init=False, repr=False, compare=False)
 

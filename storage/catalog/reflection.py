@@ -66,7 +66,15 @@ class TableFacts:
     deferred_unique: frozenset[tuple[str, ...]] = frozenset()  # columns of keys that are checked at COMMIT only
     deferred_foreign: frozenset[tuple[str, ...]] = frozenset()
     has_triggers: bool = False
+    is_collated: bool = False  # some key compares text otherwise than character by character
+    odd_unique: bool = (
+        False  # something unique that is no unique key: of some rows only, over expressions, an exclusion
+    )
     rowid_key: bool = False  # SQLite: the key is the rowid, made by the database where it is not given
+    autoincrement: bool = False  # SQLite: no such key is given a second time
+    sequences: Mapping[str, str] = field(
+        default_factory=dict
+    )  # PostgreSQL: column -> the sequence that it is taken from
     comment: str | None = None
 
 
@@ -79,6 +87,10 @@ class _Gathered:
     deferred_unique: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
     deferred_foreign: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: all of the table
     rowid_keys: set[str] = field(default_factory=set)
+    autoincrement: set[str] = field(default_factory=set)
+    sequences: dict[str, dict[str, str]] = field(default_factory=dict)
+    collated: set[str] = field(default_factory=set)
+    odd_unique: set[str] = field(default_factory=set)
     triggered: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
@@ -133,7 +145,11 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
                 deferred_foreign=frozenset({key.columns for key in own_keys} if waiting is None else waiting),
                 has_triggers=name in gathered.triggered,
+                is_collated=name in gathered.collated,
+                odd_unique=name in gathered.odd_unique,
                 rowid_key=name in gathered.rowid_keys,
+                autoincrement=name in gathered.autoincrement,
+                sequences=gathered.sequences.get(name, {}),
                 comment=comments.get(table, {"text": None})["text"],
             )
         )
@@ -193,7 +209,7 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
         gathered.sql_types[name] = {row[1]: row[2] for row in rows}
         key = [row for row in rows if row[5]]
-        gathered.unique[name] = _sqlite_unique(connection, name)
+        _gather_sqlite_indexes(connection, name, gathered)
         gathered.foreign_keys[name] = _sqlite_foreign_keys(connection, name, columns)
         if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
             gathered.rowid_keys.add(name)
@@ -202,6 +218,10 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
             gathered.triggered.add(_as_declared(table, columns))
         if kind == "table" and sql and re.search(r"INITIALLY\s+DEFERRED", sql, re.IGNORECASE):
             gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
+        if kind == "table" and sql and re.search(r"COLLATE\s+(?!BINARY\b)", sql, re.IGNORECASE):
+            gathered.collated.add(table)
+        if kind == "table" and sql and re.search(r"\bAUTOINCREMENT\b", sql, re.IGNORECASE):
+            gathered.autoincrement.add(table)
         if kind == "index" and sql and table in columns and re.match(r"CREATE\s+UNIQUE", sql, re.IGNORECASE):
             text = sql[sql.index("(") :]
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
@@ -209,16 +229,21 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
     return gathered
 
 
-def _sqlite_unique(connection: sa.Connection, table: str) -> list[tuple[str, ...]]:
+def _gather_sqlite_indexes(connection: sa.Connection, table: str, gathered: _Gathered) -> None:
     """Find the unique keys: SQLAlchemy reads them out of the table's text, and not from every spelling of it."""
     quoted = table.replace('"', '""')
     found = []
     for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
         escaped = name.replace('"', '""')
-        columns = [row[2] for row in connection.exec_driver_sql(f'PRAGMA index_info("{escaped}")')]
-        if unique and not partial and origin != "pk" and None not in columns:  # None: an expression, or the rowid
+        rows = connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all()
+        columns = [row[2] for row in rows if row[5]]  # the others are carried along
+        if unique and any(row[4].upper() != "BINARY" for row in rows if row[5]):
+            gathered.collated.add(table)
+        if unique and (partial or None in columns):  # None: an expression, or the rowid
+            gathered.odd_unique.add(table)
+        elif unique and origin != "pk":
             found.append(tuple(columns))
-    return found[::-1]  # SQLite lists the latest first
+    gathered.unique[table] = found[::-1]  # SQLite lists the latest first
 
 
 def _as_declared(name: str, names: Iterable[str]) -> str:
@@ -264,7 +289,28 @@ WHERE c.relnamespace = current_schema()::regnamespace AND k.contype IN ('c', 'f'
 _POSTGRESQL_TRIGGERS = """
 SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
+UNION
+SELECT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
 """
+# Keys and unique columns whose equality is not that of their characters.
+_POSTGRESQL_COLLATED = """
+SELECT DISTINCT c.relname
+FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid
+JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey::int2[])
+JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
+WHERE c.relnamespace = current_schema()::regnamespace AND x.indisunique
+  AND (t.typname = 'citext' OR b.typname = 'citext' OR NOT coalesce(l.collisdeterministic, true))
+"""
+_POSTGRESQL_SEQUENCES = """
+SELECT c.relname, a.attname, s.name
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+CROSS JOIN LATERAL (SELECT pg_get_serial_sequence(quote_ident(c.relname), a.attname) AS name) s
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
+  AND NOT a.attisdropped AND s.name IS NOT NULL AND has_sequence_privilege(s.name, 'USAGE')
+"""
+_POSTGRESQL_AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
 _POSTGRESQL_CLOSED = """
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f')
@@ -272,10 +318,11 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
 """
 _POSTGRESQL_INDEXES = """
 SELECT t.relname, i.relname, pg_get_indexdef(i.oid),
-       CASE WHEN x.indpred IS NULL AND x.indexprs IS NULL AND x.indisvalid AND NOT x.indisprimary THEN
+       CASE WHEN x.indpred IS NULL AND x.indexprs IS NULL AND x.indisvalid THEN
          array(SELECT a.attname::text FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS n (number, place)
                JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = n.number
-               WHERE n.place <= x.indnkeyatts ORDER BY n.place) END
+               WHERE n.place <= x.indnkeyatts ORDER BY n.place) END,
+       x.indisprimary, coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false)
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
 WHERE t.relnamespace = current_schema()::regnamespace AND x.indisunique
 ORDER BY x.indexrelid
@@ -289,6 +336,8 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
     named = set()
     for table, name, kind, deferred, exclusion, key in connection.exec_driver_sql(_POSTGRESQL_CONSTRAINTS):
         named.add((table, name))
+        if kind == "x":
+            gathered.odd_unique.add(table)
         own = mentioned(exclusion, columns.get(table, ())) if exclusion else tuple(key)
         gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=own))
         if deferred:
@@ -299,14 +348,24 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
                 gathered.deferred_unique.setdefault(table, set()).add(tuple(key))
     gathered.closed = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_CLOSED)}
     gathered.triggered = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_TRIGGERS)}
-    for table, name, definition, whole in connection.exec_driver_sql(_POSTGRESQL_INDEXES):
-        if whole:
+    gathered.collated = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_COLLATED)}
+    for table, column, sequence in connection.exec_driver_sql(_POSTGRESQL_SEQUENCES):
+        gathered.sequences.setdefault(table, {})[column] = sequence
+    for table, name, definition, whole, is_primary, with_nulls in connection.exec_driver_sql(_POSTGRESQL_INDEXES):
+        if not whole or with_nulls:
+            gathered.odd_unique.add(table)
+        if whole and not is_primary:
             gathered.unique.setdefault(table, []).append(tuple(whole))
         if (table, name) not in named:
             text = definition[definition.index("(") :]
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns.get(table, ())))
             gathered.constraints.setdefault(table, []).append(constraint)
     return gathered
+
+
+def has_late_checks(connection: sa.Connection) -> bool:
+    """Whether a check may wait until COMMIT and belong to no table that is served; SQLite's never can be asked before."""
+    return connection.dialect.name != "sqlite" and bool(connection.exec_driver_sql(_POSTGRESQL_AT_COMMIT).scalar())
 
 
 def is_aware(sql_type: str) -> bool:

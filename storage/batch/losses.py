@@ -1,0 +1,86 @@
+"""What is lost with a part that is in error: the effects that it would have had, as far as they can be told."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from storage.addresses import Location, Unresolved, locate
+from storage.batch.decisions import Decider
+from storage.batch.effects import Losses, Verdict
+from storage.batch.operations import Operation, Verb
+from storage.catalog.model import Catalog, Values
+from storage.driver_errors import StatementRefused
+from storage.rows import KeyTuple, Row, Rows
+from storage.statements import Unstorable
+
+_SAVEPOINT = "place"
+T = TypeVar("T")
+
+
+def guarded(rows: Rows, run: Callable[[], T]) -> T | None:
+    """Run a part, or a look at its item; None where the database cannot even look for a value that it gives."""
+    transaction = rows.transaction
+    transaction.savepoint(_SAVEPOINT)
+    result = None
+    try:
+        result = run()
+    except (StatementRefused, Unstorable):
+        transaction.rollback_to(_SAVEPOINT)
+    transaction.release(_SAVEPOINT)
+    return result
+
+
+class LostParts:
+    """The parts that are in error so far, and what is lost with them."""
+
+    def __init__(self, rows: Rows, catalog: Catalog, items: Mapping[int, Row]) -> None:
+        self._rows = rows
+        self._catalog = catalog
+        self._items = items
+        self._decider = Decider(rows, items)
+        self._losses = Losses()
+
+    def stands(self, verdict: Verdict) -> bool:
+        """Whether a verdict holds whatever these parts would have done."""
+        return self._losses.stands(verdict)
+
+    def add(self, operation: Operation, touched: Iterable[str] = ()) -> None:
+        """Note what a part in error would have done; `touched` are attributes for which it gives wrong values."""
+        if operation.verb is Verb.GET:
+            return
+        resource = operation.resource
+        row, values = guarded(self._rows, lambda: self._addressed(operation)) or (None, operation.values)
+        match operation.verb:
+            case Verb.DELETE if row is not None:
+                self._remove(row, set())
+            case Verb.UPDATE | Verb.UPSERT | Verb.REPLACE if row is not None:
+                every = resource.attributes if operation.verb is Verb.REPLACE else ()
+                changed = {*self._decider.given(operation), *touched, *every} - set(resource.key)
+                self._losses.of_change(resource, row.values, values, changed)
+            case Verb.CREATE | Verb.UPSERT:
+                self._losses.of_creation(resource, values)
+
+    def _addressed(self, operation: Operation) -> tuple[Row | None, Values]:
+        """Find the item that a part in error is about, and what the part says of it."""
+        location = locate(self._rows, operation.address, self._items)
+        if isinstance(location, Unresolved):
+            location = Location()
+        values = self._decider.own_values(operation, location, self._decider.given(operation))
+        if location.row is None and location.key is None and operation.verb is Verb.UPSERT:
+            named = self._decider.named_by_payload(operation, values)
+            return (named if isinstance(named, Row) else None), values
+        return location.row, values
+
+    def _remove(self, row: Row, seen: set[tuple[str, KeyTuple]]) -> None:
+        """A deletion that did not happen: nor did what it would have done to those that point at the item."""
+        if (row.resource.name, row.key) in seen:
+            return
+        seen.add((row.resource.name, row.key))
+        self._losses.of_removal(row.resource, row.values)
+        for child, key in self._catalog.referenced_by[row.resource.name]:
+            if key.on_delete is None:
+                continue
+            for other in self._rows.among(child, key.attributes, [row.of(key.target_attributes)]):
+                if key.on_delete == "CASCADE":
+                    self._remove(other, seen)
+                else:
+                    self._losses.of_change(child, other.values, {}, key.attributes)
