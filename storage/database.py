@@ -20,7 +20,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
 from storage.driver_errors import from_postgresql, from_sqlite
 from storage.errors import OutcomeUnknown, RequestError, Unavailable
-from storage.statements import postgresql
+from storage.statements import Bulk, postgresql
 
 Params = Sequence[Any]
 
@@ -60,6 +60,17 @@ class Transaction:
             raise from_sqlite(error, lost=not self._is_open()) from error
         except psycopg.Error as error:
             raise from_postgresql(error) from error
+
+    def execute_bulk(self, bulk: Bulk) -> int:
+        """Run one statement for many rows; give back how many it has met. Raises what `execute` raises."""
+        if not bulk.each:
+            return self.execute(bulk.sql, bulk.params).count
+        try:
+            cursor = self._connection.cursor()
+            cursor.executemany(bulk.sql, bulk.params)
+        except sqlite3.Error as error:
+            raise from_sqlite(error, lost=not self._is_open()) from error
+        return int(cursor.rowcount)
 
     def savepoint(self, name: str) -> None:
         """Mark a point to roll back to."""

@@ -7,14 +7,24 @@ from functools import partial
 from typing import Any, Protocol
 
 from storage import etags
-from storage.catalog.model import Resource, Values
+from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
 from storage.driver_errors import StatementRefused, Violation
-from storage.statements import Order, Page, PostgresqlStatements, SqliteStatements, Statement, Statements, Unstorable
+from storage.statements import (
+    Bulk,
+    Order,
+    Page,
+    PostgresqlStatements,
+    SqliteStatements,
+    Statement,
+    Statements,
+    Unstorable,
+)
 
 KeyTuple = tuple[Value, ...]
 
+_LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
 _MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
 
 
@@ -26,25 +36,53 @@ class Lock(Enum):
     CHANGE = "change"  # we may
 
 
+class Unknown(Exception):  # it says what is not known
+    """Something of a row is asked for that only the database knows, once the row is written."""
+
+
+class _Partial(dict[str, Value]):
+    """The values of a row of which some are not known."""
+
+    def __missing__(self, name: str) -> Value:
+        raise Unknown(name)
+
+
 class Row:
     """One row, as it was when it was read or written."""
 
-    __slots__ = ("_etag", "resource", "values")
+    __slots__ = ("_etag", "_raw", "resource", "values", "whole")
 
-    def __init__(self, *, resource: Resource, values: Values, etag: str | Callable[[], str]) -> None:
-        """Make one; an etag that has to be computed is computed when somebody asks for it."""
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        values: Values,
+        etag: "str | Callable[[Row], str]",
+        raw: Sequence[Any] | Callable[[], Sequence[Any]] = (),
+        whole: bool = True,
+    ) -> None:
+        """Make one; what has to be computed is computed when somebody asks for it."""
         self.resource = resource
         self.values = values
+        self.whole = whole  # whether all of it is known, and not only what was written
+        self._raw = raw
         self._etag = etag
 
     def __repr__(self) -> str:
         return f"Row({self.resource.name}, {self.values!r})"
 
     @property
+    def raw(self) -> Sequence[Any]:
+        """Its values as the driver reads them, in the catalog's order."""
+        if callable(self._raw):
+            self._raw = self._raw()
+        return self._raw
+
+    @property
     def etag(self) -> str:
-        """Its version."""
+        """Its version. Raises `Unknown` where not all of it is known."""
         if not isinstance(self._etag, str):
-            self._etag = self._etag()
+            self._etag = self._etag(self)
         return self._etag
 
     @property
@@ -79,6 +117,8 @@ class Finder(Protocol):
 
 class Rows:
     """Reads and writes rows in one transaction."""
+
+    key_limit = _LARGEST_KEY
 
     def __init__(self, transaction: Transaction, database: Database, secret: bytes = b"") -> None:
         self.transaction = transaction
@@ -199,6 +239,89 @@ class Rows:
         if result.count != 1:
             raise StatementRefused(Violation.OTHER)
 
+    # --- many rows at once
+
+    def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
+        """Find the rows that any of the lists of key tuples names, in the order of the key, and lock them."""
+        return [
+            self._row(resource, raw)
+            for statement in self.statements.load(resource, keys, lock)
+            for raw in self._run(statement).rows
+        ]
+
+    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> None:
+        """Insert rows, each the values of the attributes."""
+        self._run_bulk(self.statements.insert_many(resource, attributes, rows), len(rows))
+
+    def update_many(
+        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+    ) -> None:
+        """Change rows, each the values of the attributes and then those of its key."""
+        self._run_bulk(self.statements.update_many(resource, attributes, defaults, rows), len(rows))
+
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> None:
+        """Delete rows by their keys."""
+        self._run_bulk(self.statements.delete_many(resource, keys), len(keys))
+
+    def _run_bulk(self, statements: Iterable[Bulk], expected: int) -> None:
+        if sum(self.transaction.execute_bulk(bulk) for bulk in statements) != expected:
+            raise StatementRefused(Violation.OTHER)
+
+    def counts_keys(self, resource: Resource) -> bool:
+        """Whether the database makes the resource's keys by counting on from the largest (SQLite)."""
+        return isinstance(self.statements, SqliteStatements) and (
+            resource.attributes[resource.key[0]].generation is Generation.WHEN_ABSENT
+        )
+
+    def largest_key(self, resource: Resource) -> int:
+        """Find the key to count on from, where keys are counted."""
+        assert isinstance(self.statements, SqliteStatements)  # noqa: S101  # what `counts_keys` has said
+        statement = self.statements.largest_key(resource, resource.attributes[resource.key[0]])
+        return max(self._run(statement).rows[0][0] or 0, 0)
+
+    def new_keys(self, resource: Resource, count: int) -> list[Value]:
+        """Make keys as the database would make them; none where it does not say how."""
+        attribute = resource.attributes[resource.key[0]]
+        making = (
+            self.statements.new_keys(attribute, count) if isinstance(self.statements, PostgresqlStatements) else None
+        )
+        return [] if making is None else [self.statements.decode(attribute, raw[0]) for raw in self._run(making).rows]
+
+    def made(self, resource: Resource, values: Values, unsure: Collection[str]) -> Row:
+        """Make the row that will be there once it is inserted, with what is surely known of it."""
+        return self._foretold(resource, values, unsure, partial(self._raw_of, resource, values))
+
+    def changed(self, before: Row, changes: Values, unsure: Collection[str], unknown: Collection[str]) -> Row:
+        """Make the row that will be there once it is changed, with what is surely known of it."""
+        values = {**before.values, **changes}
+        return self._foretold(before.resource, values, {*unsure, *unknown}, partial(self._raw_after, before, changes))
+
+    def _foretold(
+        self, resource: Resource, values: Values, unsure: Collection[str], raw: Callable[[], Sequence[Any]]
+    ) -> Row:
+        if len(values) == len(resource.attributes) and not unsure:
+            return Row(resource=resource, values=values, raw=raw, etag=self._etag)
+        surely = _Partial((name, value) for name, value in values.items() if name not in unsure)
+        return Row(resource=resource, values=surely, raw=raw, etag=self._etag, whole=False)
+
+    def _raw_of(self, resource: Resource, values: Values) -> list[Any]:
+        as_read = self.statements.as_read
+        return [
+            None if (value := values[name]) is None else as_read(attribute, value)
+            for name, attribute in resource.attributes.items()
+        ]
+
+    def _raw_after(self, before: Row, changes: Values) -> list[Any]:
+        as_read = self.statements.as_read
+        return [
+            raw if name not in changes else None if (value := changes[name]) is None else as_read(attribute, value)
+            for raw, (name, attribute) in zip(before.raw, before.resource.attributes.items(), strict=True)
+        ]
+
+    def check_kept(self, row: Row, written: Values) -> None:
+        """Make sure that the database has what it was given. Raises `Unstorable`."""
+        self._kept(row, written)
+
     def _where_key(self, row: Row) -> Statement:
         return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
 
@@ -226,12 +349,15 @@ class Rows:
 
     def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
         values = self.statements.decode_row(resource, raw)
-        return Row(resource=resource, values=values, etag=partial(self._etag, resource, raw, values))
+        return Row(resource=resource, values=values, raw=raw, etag=self._etag)
 
-    def _etag(self, resource: Resource, raw: Sequence[Any], values: Mapping[str, Value]) -> str:
+    def _etag(self, row: Row) -> str:
+        resource, values = row.resource, row.values
         if resource.version is not None and not isinstance(values[resource.version], Unreadable):
             return etags.version_etag(values[resource.version])
-        return etags.content_etag(resource, raw, self._secret)
+        if not row.whole:
+            raise Unknown
+        return etags.content_etag(resource, row.raw, self._secret)
 
 
 def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:

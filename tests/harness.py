@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,17 @@ mutation ($parts: [PartInput!]!, $dryRun: Boolean! = false) {
       item { __typename path etag }
       errors { code message pointer attributes }
     }
+  }
+}
+"""
+
+
+# Without anything that has to be read from rows.
+LEAN_BATCH = """
+mutation ($parts: [PartInput!]!, $dryRun: Boolean! = false) {
+  batch(parts: $parts, dryRun: $dryRun) {
+    status committed
+    parts { id index path operation status preconditionSucceeded errors { code message pointer attributes } }
   }
 }
 """
@@ -158,10 +169,11 @@ def faults(result: Json) -> dict[str, list[tuple[str, str | None]]]:
     return {each["id"]: [(e["code"], e["pointer"]) for e in each["errors"]] for each in result["parts"]}
 
 
-def serve(backend: Backend, **settings: Any) -> Api:
-    """Serve a database."""
+def serve(backend: Backend, *, groups: bool = True, **settings: Any) -> Api:
+    """Serve a database; without groups, every batch runs the sequential way."""
     own = Settings(database_url=backend.url, **settings)
-    return Api(open_service(own), own)
+    service = open_service(own)
+    return Api(replace(service, engine=replace(service.engine, groups=groups)), own)
 
 
 def sqlite_backend(folder: Path) -> Backend:

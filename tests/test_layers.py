@@ -42,7 +42,8 @@ MAY_IMPORT = {
 
 # Inside storage.batch, downwards only: what comes later may import what comes earlier.
 BATCH_ORDER = (
-    *("operations", "effects", "rules", "schedule", "locks", "receipts", "diagnosis", "decisions", "overlay"),
+    *("operations", "effects", "rules", "schedule", "cells", "keys", "locks", "receipts"),
+    *("diagnosis", "decisions", "overlay"),
     *("deferred", "losses", "sequential", "grouped", "run"),
 )
 

@@ -1,11 +1,11 @@
-"""Which rows a batch locks before it runs, on PostgreSQL: always in one order, so that no two batches deadlock.
+"""Which rows a batch locks and reads before it runs: always in one order, so that no two batches deadlock.
 
 Resources in the catalog's order, rows in the order of their keys. The strengths are those of
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS: plain FOR UPDATE would deadlock with the
-share locks of foreign keys.
+share locks of foreign keys. On SQLite the transaction itself is the lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -13,7 +13,7 @@ from storage.addresses import ByKey, Location, place_values
 from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
-from storage.rows import KeyTuple, Rows
+from storage.rows import KeyTuple, Row, Rows
 from storage.statements import PostgresqlStatements
 
 _NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for
@@ -34,66 +34,124 @@ class Strength(IntEnum):
         return "FOR " + self.name.replace("_", " ")
 
 
+Keys = Mapping[tuple[str, ...], Sequence[KeyTuple]]
+"""By each key of a resource, the values that are asked for."""
+
+
 @dataclass(slots=True)
-class _Wanted:
-    """The rows of one resource to lock: by each of its keys, the values."""
+class Wanted:
+    """The rows of one resource that a batch is about."""
 
     strength: Strength = Strength.KEY_SHARE
-    keys: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
+    addressed: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
+    pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)  # by foreign keys: locked, not read
+
+    @property
+    def all_keys(self) -> Keys:
+        """What is to be locked."""
+        names = {**self.addressed, **self.pointed_at}
+        return {n: _in_order(self.addressed.get(n, set()) | self.pointed_at.get(n, set())) for n in names}
+
+    @property
+    def read_keys(self) -> Keys:
+        """What is to be read."""
+        return {name: _in_order(values) for name, values in self.addressed.items()}
 
 
-def lock_rows(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> None:
-    """Lock what the parts address. On SQLite the transaction itself is the lock."""
+def _in_order(values: Iterable[KeyTuple]) -> list[KeyTuple]:
+    return sorted(values, key=repr)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Rows of one resource, as they are now, and the keys that they were found by; what is missing is not there."""
+
+    resource: Resource
+    keys: Keys
+    rows: Sequence[Row]
+
+
+def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
+    """Lock what a batch is about, and give what has been read with it. On SQLite there is nothing to lock."""
     if not isinstance(rows.statements, PostgresqlStatements):
         return
-    wanted = _wanted(catalog, parts)
     for name, resource in catalog.resources.items():
         if name in wanted and resource.writable:
-            _lock(rows, rows.statements, resource, wanted[name])
+            keys = wanted[name].all_keys
+            yield Loaded(resource, keys, _lock(rows, resource, keys, wanted[name].strength))
 
 
-def _lock(rows: Rows, statements: PostgresqlStatements, resource: Resource, wanted: _Wanted) -> None:
-    keys = [(attributes, sorted(values, key=repr)) for attributes, values in wanted.keys.items()]
-    locking = statements.lock(resource, keys, wanted.strength.clause)
-    looking = statements.lock(resource, keys, "")
-    every = sum(len(values) for _, values in keys)
+def _lock(rows: Rows, resource: Resource, keys: Keys, strength: Strength) -> Sequence[Row]:
+    every = sum(len(values) for values in keys.values())
     # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
     # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
+    seen: Sequence[Row] = ()
     for _ in range(_MOST_LOOKS):
-        locked = len(rows.transaction.execute(locking.sql, locking.params).rows)
-        if locked >= every or locked >= len(rows.transaction.execute(looking.sql, looking.params).rows):
-            return
+        locked = rows.load(resource, keys, strength.clause)
+        if len(locked) >= every:
+            return locked
+        seen = rows.load(resource, keys)
+        if len(locked) >= len(seen):
+            return locked
+    return seen
 
 
-def _wanted(catalog: Catalog, parts: Iterable[Part]) -> dict[str, _Wanted]:
-    wanted: dict[str, _Wanted] = {}
+def load_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
+    """Read what a batch addresses, where the locks have not read it already."""
+    for name, entry in wanted.items():
+        resource = catalog.resources[name]
+        if entry.addressed and not resource.one_by_one:
+            keys = entry.read_keys
+            yield Loaded(resource, keys, rows.load(resource, keys))
 
-    def want(resource: Resource, attributes: tuple[str, ...], values: KeyTuple, strength: Strength) -> None:
-        types = [resource.attributes[name].type for name in attributes]
-        if attributes and None not in values and not any(isinstance(type_, _NOT_SOUGHT) for type_ in types):
-            entry = wanted.setdefault(resource.name, _Wanted())
-            entry.strength = max(entry.strength, strength)
-            entry.keys.setdefault(attributes, set()).add(values)
 
+def wanted_rows(catalog: Catalog, parts: Iterable[Part]) -> dict[str, Wanted]:
+    """Say which rows parts are about, as far as the parts themselves tell."""
+    wanted: dict[str, Wanted] = {}
     for part in parts:
         operation = part.operation if isinstance(part, SetAside) else part
-        if operation is None:
-            continue
-        for place, step in enumerate(operation.address):
-            if isinstance(step.selector, ByKey):
-                is_last = place == len(operation.address) - 1
-                strength = _strength(operation) if is_last else Strength.SHARE if place else Strength.KEY_SHARE
-                want(step.resource, step.selector.attributes, step.selector.values, strength)
-        resource, values = operation.resource, {**operation.values, **place_values(operation.address, Location())}
-        if operation.verb is Verb.UPSERT:
-            for key in resource.keys:
-                if all(name in values for name in key):
-                    want(resource, key, tuple(values[name] for name in key), _strength(operation))
-        for foreign_key in resource.foreign_keys:
-            if all(name in values for name in foreign_key.attributes):
-                target = tuple(values[name] for name in foreign_key.attributes)
-                want(catalog.target_of(foreign_key), foreign_key.target_attributes, target, Strength.KEY_SHARE)
+        if operation is not None:
+            _add_path(wanted, operation)
+            _add_contents(wanted, catalog, operation)
     return wanted
+
+
+def _add_path(wanted: dict[str, Wanted], operation: Operation) -> None:
+    last = len(operation.address) - 1
+    for place, step in enumerate(operation.address):
+        if isinstance(step.selector, ByKey):
+            strength = _strength(operation) if place == last else Strength.SHARE if place else Strength.KEY_SHARE
+            _add(wanted, step.resource, step.selector.attributes, step.selector.values, strength)
+
+
+def _add_contents(wanted: dict[str, Wanted], catalog: Catalog, operation: Operation) -> None:
+    resource, values = operation.resource, {**operation.values, **place_values(operation.address, Location())}
+    if operation.verb is Verb.UPSERT:
+        for key in resource.keys:
+            if all(name in values for name in key):
+                _add(wanted, resource, key, tuple(values[name] for name in key), _strength(operation))
+    for foreign_key in resource.foreign_keys:
+        if all(name in values for name in foreign_key.attributes):
+            there = tuple(values[name] for name in foreign_key.attributes)
+            target = catalog.target_of(foreign_key)
+            _add(wanted, target, foreign_key.target_attributes, there, Strength.KEY_SHARE, pointed_at=True)
+
+
+def _add(
+    wanted: dict[str, Wanted],
+    resource: Resource,
+    attributes: tuple[str, ...],
+    values: KeyTuple,
+    strength: Strength,
+    *,
+    pointed_at: bool = False,
+) -> None:
+    types = [resource.attributes[name].type for name in attributes]
+    if attributes and None not in values and not any(isinstance(type_, _NOT_SOUGHT) for type_ in types):
+        entry = wanted.setdefault(resource.name, Wanted())
+        entry.strength = max(entry.strength, strength)
+        keys = entry.pointed_at if pointed_at else entry.addressed
+        keys.setdefault(attributes, set()).add(values)
 
 
 def _strength(operation: Operation) -> Strength:

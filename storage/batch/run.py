@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from storage.batch.locks import lock_rows
+from storage.batch.grouped import Grouped, GroupRefused
+from storage.batch.locks import lock_rows, wanted_rows
 from storage.batch.operations import Done, Failed, Outcome, Part, SetAside, Status
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
@@ -31,16 +32,24 @@ class Engine:
     database: Database
     catalog: Catalog
     secret: bytes = b""
+    groups: bool = True  # whether alike parts run in one statement; the answers are the same
     sleep: Callable[[float], None] = time.sleep
 
 
-def run_batch(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool = False) -> tuple[Outcome, T]:
-    """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts."""
+def run_batch(
+    engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool = False, with_rows: bool = True
+) -> tuple[Outcome, T]:
+    """Run all parts in one transaction; `with_rows` says whether the answer shows rows as the parts leave them.
+
+    Raises a `RequestError` where nothing was written and nothing can be said of parts.
+    """
     parts = list(parts)
     tries = 0
     while True:
         try:
-            return _run_once(engine, parts, read, dry_run=dry_run)
+            return _run_once(engine, parts, read, dry_run=dry_run, with_rows=with_rows)
+        except _GroupLost:
+            engine = replace(engine, groups=False)
         except TransactionLost as lost:
             parts = [_set_aside(part, lost) for part in parts]
         except Retry as retry:
@@ -56,12 +65,16 @@ def _set_aside(part: Part, lost: TransactionLost) -> Part:
     return SetAside(index=part.index, faults=lost.faults, operation=part)
 
 
-def _run_once(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool) -> tuple[Outcome, T]:
+class _GroupLost(Exception):
+    """The database ended the transaction over a group of parts."""
+
+
+def _run_once(
+    engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool, with_rows: bool
+) -> tuple[Outcome, T]:
     with engine.database.write() as transaction:
         rows = Rows(transaction, engine.database, engine.secret)
-        lock_rows(rows, engine.catalog, parts)
-        transaction.savepoint(_SAVEPOINT)
-        outcomes = Sequential(rows, engine.catalog).run(parts)
+        outcomes = _run_parts(engine, rows, parts, with_rows=with_rows)
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         if failed:
             transaction.rollback_to(_SAVEPOINT)
@@ -69,13 +82,29 @@ def _run_once(engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: 
             return outcome, read(rows, outcome)
         if len(outcomes) != len(parts):
             raise AssertionError("a part was left out though none is in error: nothing may be committed")
-        _check_deferred(transaction)
+        if engine.catalog.checks_at_commit:
+            _check_deferred(transaction)
         status = Status.VALID if dry_run else Status.COMMITTED
         outcome = Outcome(status=status, parts=[each for each in outcomes if isinstance(each, Done)])
         answer = read(rows, outcome)
         if not dry_run:
             _commit(transaction)
         return outcome, answer
+
+
+def _run_parts(engine: Engine, rows: Rows, parts: Sequence[Part], *, with_rows: bool) -> list[Done | Failed]:
+    """Lock what the parts are about, and run them: in groups, or (where the database refuses one) one by one."""
+    catalog, transaction = engine.catalog, rows.transaction
+    locked = list(lock_rows(rows, catalog, wanted_rows(catalog, parts)))
+    transaction.savepoint(_SAVEPOINT)
+    if engine.groups:
+        try:
+            return Grouped(rows, catalog, with_rows=with_rows).run(parts, locked)
+        except GroupRefused as refused:
+            if refused.transaction_lost:
+                raise _GroupLost from refused
+            transaction.rollback_to(_SAVEPOINT)
+    return Sequential(rows, catalog).run(parts)
 
 
 def _with_current(rows: Rows, failed: Failed) -> Failed:

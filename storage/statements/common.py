@@ -9,6 +9,7 @@ from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Unreadable, Value
 
 Params = tuple[Any, ...]
+KeyTuple = tuple[Value, ...]
 
 
 class Unstorable(Exception):  # it names the value, not an error of ours
@@ -25,6 +26,15 @@ class Statement:
 
     sql: str
     params: Params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """One SQL text for many rows: with parameters that hold them all, or to be run once for each."""
+
+    sql: str
+    params: Sequence[Any]
+    each: bool = False  # `params` are one set of parameters for each row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,39 @@ class Statements(ABC):
     @abstractmethod
     def no_values(self) -> str:
         """Write the rest of an INSERT that gives no column."""
+
+    @abstractmethod
+    def foretells(self, attribute: Attribute) -> bool:
+        """Whether a value that is written surely comes back as it is, and we know how the driver will read it."""
+
+    @abstractmethod
+    def as_read(self, attribute: Attribute, value: Value) -> Any:
+        """Say what the driver will read where a value has been written, of an attribute that is foretold."""
+
+    @abstractmethod
+    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> Iterator[Bulk]:
+        """Insert rows, each the values of the attributes."""
+
+    @abstractmethod
+    def update_many(
+        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+    ) -> Iterator[Bulk]:
+        """Change rows, each the values of the attributes and then those of its key."""
+
+    @abstractmethod
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
+        """Delete rows by their keys."""
+
+    def load(
+        self,
+        resource: Resource,
+        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        lock: str = "",  # noqa: ARG002  # PostgreSQL's
+    ) -> Iterator[Statement]:
+        """Read, in the order of the key, the rows that any of the lists of key tuples names."""
+        for attributes, tuples in keys.items():
+            for chunk in self.chunks(tuples):
+                yield self.select(resource, self.among(resource, attributes, chunk))
 
     rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
     # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.

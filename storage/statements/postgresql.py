@@ -1,7 +1,7 @@
 """SQL for PostgreSQL, and how psycopg carries values."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.types import datetime as dates
 from psycopg.types.json import set_json_loads
 
-from storage.catalog.model import Attribute, Resource
+from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
     Array,
     DateTime,
@@ -25,7 +25,16 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.common import Statement, Statements, unreadable
+from storage.statements.common import Bulk, KeyTuple, Order, Params, Statement, Statements, unreadable
+
+# Types whose values come back as they were given, once they have passed our own checks.
+_KEPT = frozenset(
+    {
+        *("smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "text", "bytea", "uuid"),
+        *("character varying", "date", "time without time zone"),
+        *("timestamp without time zone", "timestamp with time zone"),
+    }
+)
 
 # Types whose name without a length means a length of one: a cast to them would cut.
 _WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit varying"}
@@ -75,17 +84,77 @@ class PostgresqlStatements(Statements):
         casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
         return Statement(sql=f"({columns}) IN (SELECT * FROM unnest({casts}))", params=arrays)
 
-    def lock(
-        self, resource: Resource, keys: Sequence[tuple[Sequence[str], Sequence[Sequence[Value]]]], strength: str
-    ) -> Statement:
-        """Lock, in the order of the key, the rows that any of the lists of key tuples names."""
-        conditions = [self.among(resource, attributes, tuples) for attributes, tuples in keys if tuples]
-        where = " OR ".join(condition.sql for condition in conditions)
-        params = tuple(param for condition in conditions for param in condition.params)
-        order = ", ".join(self.column(resource, name) for name in resource.key)
-        return Statement(
-            sql=f"SELECT 1 FROM {self.table(resource)} WHERE {where} ORDER BY {order} {strength}", params=params
+    def load(
+        self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = ""
+    ) -> Iterator[Statement]:
+        conditions = [self.among(resource, attributes, tuples) for attributes, tuples in keys.items() if tuples]
+        where = Statement(
+            sql=" OR ".join(condition.sql for condition in conditions),
+            params=tuple(param for condition in conditions for param in condition.params),
         )
+        order = [Order(attribute=name) for name in resource.key]
+        found = self.select(resource, where, order=order)
+        yield Statement(sql=f"{found.sql} {lock}", params=found.params)
+
+    def foretells(self, attribute: Attribute) -> bool:
+        return attribute.sql_type in _KEPT or isinstance(attribute.type, Enumeration)
+
+    def as_read(self, attribute: Attribute, value: Value) -> Any:  # noqa: ARG002  # psycopg reads what it has written
+        return value
+
+    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> Iterator[Bulk]:
+        own = [resource.attributes[name] for name in attributes]
+        names = ", ".join(self.quote(attribute.column) for attribute in own)
+        by_us = any(attribute.generation is Generation.ALWAYS for attribute in own)
+        overriding = " OVERRIDING SYSTEM VALUE" if by_us else ""
+        for source, params in self._sources(own, rows):
+            sql = f"INSERT INTO {self.table(resource)} ({names}){overriding} SELECT * FROM {source}"
+            yield Bulk(sql=sql, params=params)
+
+    def update_many(
+        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+    ) -> Iterator[Bulk]:
+        own = [resource.attributes[name] for name in (*attributes, *resource.key)]
+        terms = [f"{self.column(resource, name)} = given.c{n}" for n, name in enumerate(attributes)]
+        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        numbered = enumerate(resource.key, len(attributes))
+        key = " AND ".join(f"own.{self.column(resource, name)} = given.c{n}" for n, name in numbered)
+        for source, params in self._sources(own, rows):
+            sql = f"UPDATE {self.table(resource)} AS own SET {', '.join(terms)} FROM {source} WHERE {key}"
+            yield Bulk(sql=sql, params=params)
+
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
+        where = self.among(resource, resource.key, keys)
+        yield Bulk(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
+
+    def _sources(self, own: Sequence[Attribute], rows: Sequence[KeyTuple]) -> Iterator[tuple[str, Params]]:
+        """Write rows as a table `given` with columns c0, c1 …: of arrays, which count as one parameter each."""
+        names = ", ".join(f"c{n}" for n in range(len(own)))
+        if not any(isinstance(attribute.type, Array) for attribute in own):  # an array of arrays would be flattened
+            arrays = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
+            columns = zip(*rows, strict=True)
+            params = tuple(
+                [self.encode(attribute, value) for value in column]
+                for attribute, column in zip(own, columns, strict=True)
+            )
+            yield f"unnest({arrays}) AS given ({names})", params
+            return
+        places = f"({', '.join(self.placeholder(attribute) for attribute in own)})"
+        for chunk in self.chunks(rows):
+            values = tuple(
+                self.encode(attribute, value) for row in chunk for attribute, value in zip(own, row, strict=True)
+            )
+            yield f"(VALUES {', '.join([places] * len(chunk))}) AS given ({names})", values
+
+    def new_keys(self, attribute: Attribute, count: int) -> Statement | None:
+        """Make keys as the database would; None where it does so in a way that cannot be asked for."""
+        if attribute.sequence is not None:
+            sql = "SELECT nextval(%s::regclass) FROM generate_series(1, %s)"
+            return Statement(sql=sql, params=(attribute.sequence, count))
+        if attribute.default_sql is not None:
+            made = attribute.default_sql.replace("%", "%%")
+            return Statement(sql=f"SELECT {made} FROM generate_series(1, %s)", params=(count,))
+        return None
 
     def encode(self, attribute: Attribute, value: Value) -> Any:
         match attribute.type:

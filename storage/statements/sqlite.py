@@ -6,9 +6,10 @@ Columns of an existing database keep the storage that they have. What a column o
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.common import Statement, Statements, Unstorable, unreadable
+from storage.statements.common import Bulk, KeyTuple, Params, Statement, Statements, Unstorable, unreadable
 
 _LARGEST = 2**63 - 1
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
@@ -46,6 +47,7 @@ class SqliteStatements(Statements):
     insert_verb = "INSERT OR ABORT"
     update_verb = "UPDATE OR ABORT"
     no_limit = "-1"
+    most_parameters = 6_000  # a UUID is looked for in five spellings, and SQLite allows 32,766
 
     def placeholder(self, attribute: Attribute) -> str:  # noqa: ARG002  # SQLite's parameters have no type
         return "?"
@@ -72,8 +74,10 @@ class SqliteStatements(Statements):
         params = tuple(
             self.encode(attribute, value) for each in tuples for attribute, value in zip(own, each, strict=True)
         )
+        if len(own) == 1 and isinstance(own[0].type, Uuid):
+            params = tuple(spelling for each in tuples for spelling in self.spellings(own[0], each[0]))
         if len(own) == 1:
-            return Statement(sql=f"{columns} IN ({', '.join('?' * len(tuples))})", params=params)
+            return Statement(sql=f"{columns} IN ({', '.join('?' * len(params))})", params=params)
         places = f"({', '.join('?' * len(own))})"
         return Statement(sql=f"({columns}) IN (VALUES {', '.join([places] * len(tuples))})", params=params)
 
@@ -94,6 +98,62 @@ class SqliteStatements(Statements):
                 return value.hex if attribute.sql_type.upper().startswith("CHAR") else str(value)
             case _:
                 return value
+
+    def foretells(self, attribute: Attribute) -> bool:
+        affinity = _affinity(attribute.sql_type)
+        match attribute.type:
+            case Integer() | Boolean():
+                return affinity in {"INTEGER", "NUMERIC"}
+            case Float():
+                return affinity == "REAL"
+            case Numeric():
+                return affinity != "BLOB"
+            case Text() | Enumeration() | JsonDocument():
+                return affinity == "TEXT"
+            case Date() | Time() | DateTime() | Uuid():  # never written like a number
+                return affinity in {"TEXT", "NUMERIC"}
+            case Bytes():
+                return True
+            case _:
+                return False
+
+    def as_read(self, attribute: Attribute, value: Value) -> Any:
+        stored = self.encode(attribute, value)
+        return float(stored) if _affinity(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
+
+    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> Iterator[Bulk]:
+        own = [resource.attributes[name] for name in attributes]
+        names = ", ".join(self.quote(attribute.column) for attribute in own)
+        places = ", ".join("?" * len(own))
+        sql = f"{self.insert_verb} INTO {self.table(resource)} ({names}) VALUES ({places})"
+        yield Bulk(sql=sql, params=self._each(own, rows), each=True)
+
+    def update_many(
+        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+    ) -> Iterator[Bulk]:
+        own = [resource.attributes[name] for name in (*attributes, *resource.key)]
+        terms = [f"{self.column(resource, name)} = ?" for name in attributes]
+        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        key = " AND ".join(f"{self.column(resource, name)} = ?" for name in resource.key)
+        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {key}"
+        yield Bulk(sql=sql, params=self._each(own, rows), each=True)
+
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
+        own = [resource.attributes[name] for name in resource.key]
+        key = " AND ".join(f"{self.quote(attribute.column)} = ?" for attribute in own)
+        sql = f"DELETE FROM {self.table(resource)} WHERE {key}"
+        yield Bulk(sql=sql, params=self._each(own, keys), each=True)
+
+    def _each(self, own: Sequence[Attribute], rows: Sequence[KeyTuple]) -> list[Params]:
+        return [tuple(self.encode(attribute, value) for attribute, value in zip(own, row, strict=True)) for row in rows]
+
+    def largest_key(self, resource: Resource, attribute: Attribute) -> Statement:
+        """Read the largest key that is there, or (with AUTOINCREMENT) that ever was."""
+        column, table = self.quote(attribute.column), self.table(resource)
+        if not attribute.counts_on:
+            return Statement(sql=f"SELECT max({column}) FROM {table}", params=())
+        counted = f"SELECT seq FROM sqlite_sequence WHERE name = ? UNION ALL SELECT max({column}) FROM {table}"
+        return Statement(sql=f"SELECT max(seq) FROM ({counted})", params=(resource.table,))
 
     def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
         own = self.encode(attribute, value)
@@ -144,10 +204,21 @@ def _is_text(raw: Any) -> bool:
     return isinstance(raw, str) and (raw.isascii() or not any("\ud800" <= c <= "\udfff" for c in raw))
 
 
-def _affinity_is_text(sql_type: str) -> bool:
-    """Whether a declared type has TEXT affinity (https://sqlite.org/datatype3.html, section 3.1)."""
+_AFFINITIES = (
+    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
+    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"), ("ANY", "BLOB")),  # ANY, of STRICT tables, keeps all
+)
+
+
+@cache
+def _affinity(sql_type: str) -> str:
+    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
     upper = sql_type.upper()
-    return "INT" not in upper and any(part in upper for part in ("CHAR", "CLOB", "TEXT"))
+    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
+
+
+def _affinity_is_text(sql_type: str) -> bool:
+    return _affinity(sql_type) == "TEXT"
 
 
 def _number(attribute: Attribute, value: Decimal) -> Any:

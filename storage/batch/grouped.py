@@ -1,0 +1,335 @@
+"""The fast way: decide every part over an overlay of the rows, then write alike parts in one statement (docs/engine.md).
+
+It runs only what it surely understands. A part that it does not (a fault, a barrier) runs alone, the sequential way, with
+everything before it written and everything after it read anew. And when the database refuses a group, `GroupRefused`
+says that the batch is to be run the sequential way, which finds the parts at fault.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from storage.batch.cells import ResourceCells
+from storage.batch.decisions import Change, Create, Decider, Remove, Show
+from storage.batch.keys import KeySource
+from storage.batch.locks import Loaded, load_rows, lock_rows, wanted_rows
+from storage.batch.operations import Done, Failed, Operation, Part, Verb
+from storage.batch.overlay import Overlay
+from storage.batch.schedule import Kind, Shape, Stage, Write, schedule
+from storage.batch.sequential import Sequential
+from storage.catalog.model import Attribute, Catalog, Generation, Resource, Values
+from storage.catalog.types import Boolean, Date, Enumeration, Integer, Text, Uuid, Value
+from storage.driver_errors import StatementRefused
+from storage.rows import KeyTuple, Row, Rows, Unknown
+from storage.statements import Unstorable
+
+_MOST_TURNS = 8  # from parts that run alone back to groups: each costs a new look at the rows
+_MAKING = frozenset({Verb.CREATE, Verb.UPSERT})
+
+# Of these types a value that a model makes has only one form, if it is of this very class.
+_ONE_FORM: Mapping[type, type] = {Integer: int, Text: str, Boolean: bool, Uuid: UUID, Date: date, Enumeration: str}
+
+
+class GroupRefused(Exception):
+    """The database refuses a group: which of its parts are at fault, only running them one by one can tell."""
+
+    def __init__(self, *, transaction_lost: bool = False) -> None:
+        super().__init__()
+        self.transaction_lost = transaction_lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A write that is decided and not yet made."""
+
+    write: Write
+    resource: Resource
+    key: KeyTuple
+    values: tuple[Value, ...]  # as its statement takes them
+
+
+@dataclass(slots=True)
+class _Ran:
+    """What became of a part: a `Done` in the making."""
+
+    status: int
+    row: Row
+    precondition: bool | None
+
+
+class Grouped:
+    """One run over the parts of a batch."""
+
+    def __init__(self, rows: Rows, catalog: Catalog, *, with_rows: bool) -> None:
+        self._rows = rows
+        self._catalog = catalog
+        self._with_rows = with_rows  # whether the answer shows the rows as the parts leave them
+        self._sequential = Sequential(rows, catalog)
+        self._items = self._sequential.items
+        self._overlay = Overlay(rows)
+        self._decider = Decider(self._overlay, self._items)
+        self._order = {name: place for place, name in enumerate(catalog.resources)}
+        self._cells: dict[str, ResourceCells] = {}
+        self._keys: dict[str, KeySource] = {}
+        self._turns = 0
+        self._rest: Sequence[Part] = ()
+        self._pending: list[_Pending] = []
+        self._partial: dict[int, Row] = {}  # part -> the row that it has written, of which not all is known
+        self._unchecked: dict[int, Values] = {}  # part -> what it has written and its column may convert
+        self._ran: dict[int, _Ran] = {}
+
+    def run(self, parts: Sequence[Part], locked: Iterable[Loaded]) -> list[Done | Failed]:
+        """Run the parts. Raises `GroupRefused`."""
+        alone: dict[int, Done | Failed | None] = {}
+        self._look(parts, locked)
+        is_stale = False
+        for place, part in enumerate(parts):
+            if isinstance(part, Operation) and self._turns < _MOST_TURNS and _can_be_grouped(part):
+                if is_stale:
+                    self._look_again(parts[place:])
+                    is_stale = False
+                self._rest = parts[place:]
+                if self._take(part):
+                    continue
+            self._flush()
+            alone[part.index] = self._sequential.run_part(part)
+            is_stale = True
+        self._flush()
+        return self._sequential.finish({**{index: self._done(index) for index in self._ran}, **alone})
+
+    def _done(self, index: int) -> Done:
+        ran = self._ran[index]
+        return Done(index=index, status=ran.status, row=ran.row, precondition=ran.precondition)
+
+    # --- looking at the rows
+
+    def _look(self, parts: Sequence[Part], locked: Iterable[Loaded]) -> None:
+        seen = set()
+        for loaded in locked:
+            seen.add(loaded.resource.name)
+            self._overlay.add(loaded)
+        wanted = {name: each for name, each in wanted_rows(self._catalog, parts).items() if name not in seen}
+        for loaded in load_rows(self._rows, self._catalog, wanted):
+            self._overlay.add(loaded)
+
+    def _look_again(self, parts: Sequence[Part]) -> None:
+        """Forget what was known: a part that ran alone may have changed anything."""
+        self._turns += 1
+        self._overlay.clear()
+        self._keys.clear()
+        self._look(parts, lock_rows(self._rows, self._catalog, wanted_rows(self._catalog, parts)))
+
+    # --- deciding
+
+    def _take(self, operation: Operation) -> bool:
+        """Decide on a part; False where it is to run alone."""
+        try:
+            return self._decide(operation)
+        except Unknown:
+            self._turns += 1
+            self._flush(every_row=True)
+        except (StatementRefused, Unstorable) as refused:  # the database cannot even look for a value
+            raise GroupRefused from refused
+        try:
+            return self._decide(operation)
+        except Unknown:
+            return False
+
+    def _decide(self, operation: Operation) -> bool:
+        match self._decider.decide(operation):
+            case Show(row=row, status=status, precondition=precondition):
+                if self._with_rows and not row.whole:
+                    raise Unknown
+                self._note(operation, status, row, precondition)
+                return True
+            case Create() as create:
+                return self._create(operation, create)
+            case Change() as change:
+                return self._change(operation, change)
+            case Remove() as remove:
+                return self._remove(operation, remove)
+            case _:
+                return False
+
+    def _note(self, operation: Operation, status: int, row: Row, precondition: bool | None) -> None:  # noqa: FBT001  # as judged
+        self._items[operation.index] = row
+        self._ran[operation.index] = _Ran(status, row, precondition)
+
+    def _create(self, operation: Operation, create: Create) -> bool:
+        resource, values = operation.resource, create.values
+        missing = [name for name in resource.key if values.get(name) is None]
+        keys = self._keys_of(resource)
+        if missing:
+            key = keys.take(self._expected(resource)) if missing == list(resource.key) else None
+            if key is None or len(missing) > 1:
+                return False
+            values = {**values, missing[0]: key}
+        else:
+            keys.give(values[resource.key[-1]])
+        cells = self._cells_of(resource)
+        made = {
+            name
+            for name, attribute in resource.attributes.items()
+            if name not in values
+            and (attribute.default_sql is not None or attribute.generation is not Generation.NEVER)
+        }
+        if made & cells.judged:
+            return False
+        whole: Values = {name: values.get(name) for name in resource.attributes if name not in made}
+        names = tuple(name for name in resource.attributes if name in values)
+        unsure = self._unsure(operation, values)
+        row = self._rows.made(resource, whole, unsure)
+        writes, reads = cells.of_whole(whole)
+        shape = Shape(Kind.INSERT, resource.name, names)
+        self._plan(Write(shape, writes, reads), row, tuple(values[name] for name in names))
+        self._overlay.put(row)
+        self._wrote(operation, 201, row, create.precondition, {name: values[name] for name in unsure})
+        return True
+
+    def _change(self, operation: Operation, change: Change) -> bool:
+        resource, before, changes = operation.resource, change.row, change.changes
+        if not changes and not change.defaults:
+            self._note(operation, 200, before, change.precondition)
+            if self._with_rows and not before.whole:
+                raise Unknown
+            return True
+        self._check_open(before)
+        cells = self._cells_of(resource)
+        changed = frozenset(
+            name for name, value in changes.items() if name not in before.values or before.values[name] != value
+        ).union(change.defaults)
+        if changed & resource.spreading or cells.judged.intersection(change.defaults):
+            return False
+        unsure = self._unsure(operation, changes)
+        unknown = {
+            *change.defaults,
+            *(name for name, each in resource.attributes.items() if each.generation is Generation.ALWAYS),
+        } - set(resource.key)
+        row = self._rows.changed(before, changes, unsure, unknown)
+        writes, reads = cells.of_change(before.values, {**before.values, **changes}, changed)
+        shape = Shape(Kind.UPDATE, resource.name, tuple(changes), change.defaults)
+        self._plan(Write(shape, writes, reads), row, (*changes.values(), *before.key))
+        self._overlay.put(row, before)
+        self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unsure})
+        return True
+
+    def _remove(self, operation: Operation, remove: Remove) -> bool:
+        resource, row = operation.resource, remove.row
+        if resource.delete_spreads:
+            return False
+        self._check_open(row)
+        writes, reads = self._cells_of(resource).of_whole(row.values)
+        self._plan(Write(Shape(Kind.DELETE, resource.name), writes, reads), row, row.key)
+        self._overlay.remove(row)
+        self._note(operation, 204, row, remove.precondition)
+        return True
+
+    def _check_open(self, row: Row) -> None:
+        """Make sure that what an earlier part has written can still be answered, and checked, once the row changes."""
+        if not row.whole and (self._with_rows or any(self._partial[part] is row for part in self._unchecked)):
+            raise Unknown
+
+    def _plan(self, write: Write, row: Row, values: tuple[Value, ...]) -> None:
+        self._pending.append(_Pending(write, row.resource, row.key, values))
+
+    def _wrote(
+        self,
+        operation: Operation,
+        status: int,
+        row: Row,
+        precondition: bool | None,  # noqa: FBT001  # as judged
+        unchecked: Values,
+    ) -> None:
+        self._note(operation, status, row, precondition)
+        if not row.whole:
+            self._partial[operation.index] = row
+        if unchecked:
+            self._unchecked[operation.index] = unchecked
+
+    def _unsure(self, operation: Operation, values: Values) -> frozenset[str]:
+        """Name the values that may come back otherwise than they are written: their columns convert, or a model made them."""
+        attributes, own = operation.resource.attributes, operation.values
+        return frozenset(
+            name
+            for name, value in values.items()
+            if value is not None
+            and not (
+                self._rows.statements.foretells(attributes[name])
+                and (own.get(name) is value or _has_one_form(attributes[name], value))
+            )
+        )
+
+    def _expected(self, resource: Resource) -> int:
+        """Count the items of a resource that the rest of the batch may make."""
+        operations = (part for part in self._rest if isinstance(part, Operation))
+        return sum(each.resource is resource and each.verb in _MAKING for each in operations)
+
+    def _cells_of(self, resource: Resource) -> ResourceCells:
+        if resource.name not in self._cells:
+            self._cells[resource.name] = ResourceCells(resource, self._catalog)
+        return self._cells[resource.name]
+
+    def _keys_of(self, resource: Resource) -> KeySource:
+        if resource.name not in self._keys:
+            self._keys[resource.name] = KeySource(self._rows, resource)
+        return self._keys[resource.name]
+
+    # --- writing
+
+    def _flush(self, *, every_row: bool = False) -> None:
+        """Write what is decided; read what has to be checked, and what is asked for."""
+        pending, self._pending = self._pending, []
+        try:
+            for stage in schedule((each.write for each in pending), self._order):
+                self._write(stage, sorted((pending[place] for place in stage.members), key=_key))
+            self._read_back(every_row=every_row or self._with_rows)
+        except StatementRefused as refused:
+            raise GroupRefused(transaction_lost=refused.transaction_lost) from refused
+        except Unstorable as refused:
+            raise GroupRefused from refused
+
+    def _write(self, stage: Stage, writes: Sequence[_Pending]) -> None:
+        shape, resource = stage.shape, writes[0].resource
+        values = [each.values for each in writes]
+        match shape.kind:
+            case Kind.INSERT:
+                self._rows.insert_many(resource, shape.attributes, values)
+            case Kind.UPDATE:
+                self._rows.update_many(resource, shape.attributes, shape.defaults, values)
+            case Kind.DELETE:
+                self._rows.delete_many(resource, values)
+
+    def _read_back(self, *, every_row: bool) -> None:
+        wanted: dict[str, dict[KeyTuple, list[int]]] = {}
+        for part in self._partial if every_row else self._unchecked:
+            row = self._ran[part].row
+            wanted.setdefault(row.resource.name, {}).setdefault(row.key, []).append(part)
+        for name, parts in wanted.items():
+            resource = self._catalog.resources[name]
+            for row in self._rows.among(resource, resource.key, parts):
+                for part in parts[row.key]:
+                    self._has_become(part, row)
+        if every_row:
+            self._partial.clear()
+        self._unchecked.clear()
+
+    def _has_become(self, part: int, row: Row) -> None:
+        if part in self._unchecked:
+            self._rows.check_kept(row, self._unchecked[part])
+        if self._overlay.by_key(row.resource, row.key) is self._ran[part].row:
+            self._overlay.put(row, self._ran[part].row)
+        self._partial.pop(part, None)
+        self._ran[part].row = self._items[part] = row
+
+
+def _key(pending: _Pending) -> KeyTuple:
+    return pending.key
+
+
+def _can_be_grouped(operation: Operation) -> bool:
+    return operation.query is None and not any(step.resource.one_by_one for step in operation.address)
+
+
+def _has_one_form(attribute: Attribute, value: Value) -> bool:
+    return _ONE_FORM.get(type(attribute.type)) is type(value)

@@ -1,0 +1,37 @@
+"""Keys before rows: generated keys are taken from the database before the rows are written, in part order.
+
+So what points at a new item points at a plain value, and no statement depends on the order in which rows come back.
+"""
+
+from collections import deque
+
+from storage.catalog.model import Resource
+from storage.catalog.types import Value
+from storage.rows import Rows
+
+
+class KeySource:
+    """Makes the keys of one resource's new items, as the database would make them."""
+
+    def __init__(self, rows: Rows, resource: Resource) -> None:
+        self._rows = rows
+        self._resource = resource
+        self._stock: deque[Value] = deque()
+        self._largest: int | None = None  # where keys are counted on (SQLite)
+        self._given = 0  # the largest that a part has given itself
+
+    def take(self, expected: int) -> Value | None:
+        """Make one key, of about so many; None where the database does not say how it makes them."""
+        if self._rows.counts_keys(self._resource):
+            if self._largest is None:
+                self._largest = self._rows.largest_key(self._resource)
+            self._largest = max(self._largest, self._given) + 1
+            return self._largest if self._largest < self._rows.key_limit else None
+        if not self._stock:
+            self._stock.extend(self._rows.new_keys(self._resource, max(1, expected)))
+        return self._stock.popleft() if self._stock else None
+
+    def give(self, key: Value) -> None:
+        """Note a key that a part gives itself: those that are counted go on from it."""
+        if isinstance(key, int):
+            self._given = max(self._given, key)

@@ -1,0 +1,77 @@
+"""In which order writes must run, and which of them may run together. Pure; docs/engine.md, section 5.
+
+Each write touches cells: its row, each unique value that it takes or gives up, and the rows that its foreign keys point
+at, before and after. A write comes after every earlier one that writes a cell which it touches, and after every earlier
+one that reads a cell which it writes. Nothing else orders writes, so those of one level run together.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+Cell = Hashable
+"""One place that at most one row takes: a resource, and the values of one of its keys."""
+
+
+class Kind(IntEnum):
+    """What a statement does; among those of one level the order does not matter, so it is this one."""
+
+    DELETE = 1
+    UPDATE = 2
+    INSERT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the writes of one statement have in common."""
+
+    kind: Kind
+    resource: str
+    attributes: tuple[str, ...] = ()  # that are given
+    defaults: tuple[str, ...] = ()  # that are set to the database's default
+
+    def __str__(self) -> str:
+        names = ", ".join([*self.attributes, *(f"{name} = default" for name in self.defaults)])
+        return f"{self.kind.name} {self.resource}({names})"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write: its shape, the cells that it writes, and those that it reads."""
+
+    shape: Shape
+    writes: tuple[Cell, ...]
+    reads: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Writes that run together: their places among all."""
+
+    shape: Shape
+    members: list[int]
+
+
+def schedule(writes: Iterable[Write], order: Mapping[str, int]) -> Sequence[Stage]:
+    """Put writes into stages; `order` is the order of the resources inside a level."""
+    written: dict[Cell, int] = {}  # cell -> the level of its last writer
+    read: dict[Cell, int] = {}  # cell -> the highest level of its readers
+    stages: dict[tuple[int, Shape], Stage] = {}
+    for place, write in enumerate(writes):
+        level = 0
+        for cell in write.writes:
+            level = max(level, written.get(cell, 0), read.get(cell, 0))
+        for cell in write.reads:
+            level = max(level, written.get(cell, 0))
+        level += 1
+        for cell in write.writes:
+            written[cell] = level
+        for cell in write.reads:
+            if read.get(cell, 0) < level:
+                read[cell] = level
+        key = (level, write.shape)
+        if key not in stages:
+            stages[key] = Stage(shape=write.shape, members=[])
+        stages[key].members.append(place)
+    ordered = sorted(stages.items(), key=lambda each: (each[0][0], order[each[1].shape.resource], each[1].shape.kind))
+    return [stage for _, stage in ordered]
