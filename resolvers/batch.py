@@ -14,6 +14,7 @@ from resolvers.requests import PartRequest, to_request
 from resolvers.results import BatchView, PartView, QueryAnswer, rows_of, to_status
 from resolvers.selections import Selection, response_keys, selection_of_field, selection_of_operation
 from schema.batch import BatchReaders
+from storage.batch.blocks import Batch
 from storage.batch.operations import Outcome
 from storage.batch.run import run_batch
 from storage.catalog.model import Catalog, Resource
@@ -34,7 +35,7 @@ async def batch(info: Info, parts: list[Any], dry_run: bool) -> BatchView:  # no
     outcome, found = await context.in_thread(
         lambda: run_batch(
             context.engine,
-            bound,
+            Batch(size=len(bound), parts=lambda: bound),
             lambda rows, outcome: read_answer(rows, context.engine.catalog, outcome, plan),
             dry_run=dry_run,
         )

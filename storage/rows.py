@@ -13,6 +13,7 @@ from storage.database import Database, Result, Transaction
 from storage.driver_errors import StatementRefused, Violation
 from storage.statements import (
     Bulk,
+    Columns,
     Order,
     Page,
     PostgresqlStatements,
@@ -241,23 +242,50 @@ class Rows:
 
     # --- many rows at once
 
-    def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
-        """Find the rows that any of the lists of key tuples names, in the order of the key, and lock them."""
+    def load(
+        self,
+        resource: Resource,
+        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        lock: str = "",
+        attributes: Sequence[str] | None = None,
+    ) -> list[Row]:
+        """Find the rows that any of the lists of key tuples names, and lock them; whole, or some attributes of them."""
         return [
-            self._row(resource, raw)
-            for statement in self.statements.load(resource, keys, lock)
+            self._row(resource, raw) if attributes is None else self._some(resource, attributes, raw)
+            for statement in self.statements.load(resource, keys, lock, attributes)
             for raw in self._run(statement).rows
         ]
 
-    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> None:
-        """Insert rows, each the values of the attributes."""
-        self._run_bulk(self.statements.insert_many(resource, attributes, rows), len(rows))
+    def _some(self, resource: Resource, attributes: Sequence[str], raw: Sequence[Any]) -> Row:
+        decode = self.statements.decode
+        values = _Partial(
+            (name, None if value is None else decode(resource.attributes[name], value))
+            for name, value in zip(attributes, raw, strict=True)
+        )
+        return Row(resource=resource, values=values, etag=self._etag, whole=False)
+
+    def named(self, resource: Resource, key: KeyTuple) -> Row:
+        """Make a row of which only the key is known."""
+        values = _Partial(zip(resource.key, key, strict=True))
+        return Row(resource=resource, values=values, etag=self._etag, whole=False)
+
+    def insert_many(self, resource: Resource, columns: Columns) -> None:
+        """Insert rows: for each attribute that is given, the values of all."""
+        count = len(next(iter(columns.values())))
+        self._run_bulk(self.statements.insert_many(resource, columns), count)
 
     def update_many(
-        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+        self,
+        resource: Resource,
+        columns: Columns,
+        keys: Sequence[KeyTuple],
+        *,
+        defaults: Collection[str] = (),
+        counted: str | None = None,
     ) -> None:
-        """Change rows, each the values of the attributes and then those of its key."""
-        self._run_bulk(self.statements.update_many(resource, attributes, defaults, rows), len(rows))
+        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one."""
+        statements = self.statements.update_many(resource, columns, keys, defaults=defaults, counted=counted)
+        self._run_bulk(statements, len(keys))
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> None:
         """Delete rows by their keys."""

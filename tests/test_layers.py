@@ -42,9 +42,9 @@ MAY_IMPORT = {
 
 # Inside storage.batch, downwards only: what comes later may import what comes earlier.
 BATCH_ORDER = (
-    *("operations", "effects", "rules", "schedule", "cells", "keys", "locks", "receipts"),
+    *("operations", "blocks", "effects", "rules", "schedule", "cells", "keys", "locks", "receipts"),
     *("diagnosis", "decisions", "overlay"),
-    *("deferred", "losses", "sequential", "grouped", "run"),
+    *("deferred", "losses", "sequential", "grouped", "bulk", "run"),
 )
 
 # Libraries that stay in their rooms. An example's models are SQLModel classes, as a user's are.

@@ -161,7 +161,7 @@ class Grouped:
         missing = [name for name in resource.key if values.get(name) is None]
         keys = self._keys_of(resource)
         if missing:
-            key = keys.take(self._expected(resource)) if missing == list(resource.key) else None
+            key = keys.take(lambda: self._expected(resource)) if missing == list(resource.key) else None
             if key is None or len(missing) > 1:
                 return False
             values = {**values, missing[0]: key}
@@ -209,7 +209,7 @@ class Grouped:
         row = self._rows.changed(before, changes, unsure, unknown)
         writes, reads = cells.of_change(before.values, {**before.values, **changes}, changed)
         shape = Shape(Kind.UPDATE, resource.name, tuple(changes), change.defaults)
-        self._plan(Write(shape, writes, reads), row, (*changes.values(), *before.key))
+        self._plan(Write(shape, writes, reads), row, tuple(changes.values()))
         self._overlay.put(row, before)
         self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unsure})
         return True
@@ -220,7 +220,7 @@ class Grouped:
             return False
         self._check_open(row)
         writes, reads = self._cells_of(resource).of_whole(row.values)
-        self._plan(Write(Shape(Kind.DELETE, resource.name), writes, reads), row, row.key)
+        self._plan(Write(Shape(Kind.DELETE, resource.name), writes, reads), row, ())
         self._overlay.remove(row)
         self._note(operation, 204, row, remove.precondition)
         return True
@@ -291,14 +291,15 @@ class Grouped:
 
     def _write(self, stage: Stage, writes: Sequence[_Pending]) -> None:
         shape, resource = stage.shape, writes[0].resource
-        values = [each.values for each in writes]
+        columns = dict(zip(shape.attributes, zip(*(each.values for each in writes), strict=True), strict=True))
+        keys = [each.key for each in writes]
         match shape.kind:
             case Kind.INSERT:
-                self._rows.insert_many(resource, shape.attributes, values)
+                self._rows.insert_many(resource, columns)
             case Kind.UPDATE:
-                self._rows.update_many(resource, shape.attributes, shape.defaults, values)
+                self._rows.update_many(resource, columns, keys, defaults=shape.defaults)
             case Kind.DELETE:
-                self._rows.delete_many(resource, values)
+                self._rows.delete_many(resource, keys)
 
     def _read_back(self, *, every_row: bool) -> None:
         wanted: dict[str, dict[KeyTuple, list[int]]] = {}

@@ -4,6 +4,7 @@ So what points at a new item points at a plain value, and no statement depends o
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 
 from storage.catalog.model import Resource
 from storage.catalog.types import Value
@@ -20,16 +21,24 @@ class KeySource:
         self._largest: int | None = None  # where keys are counted on (SQLite)
         self._given = 0  # the largest that a part has given itself
 
-    def take(self, expected: int) -> Value | None:
-        """Make one key, of about so many; None where the database does not say how it makes them."""
+    def take(self, expected: Callable[[], int]) -> Value | None:
+        """Make one key, of as many as are expected; None where the database does not say how it makes them."""
         if self._rows.counts_keys(self._resource):
             if self._largest is None:
                 self._largest = self._rows.largest_key(self._resource)
             self._largest = max(self._largest, self._given) + 1
             return self._largest if self._largest < self._rows.key_limit else None
         if not self._stock:
-            self._stock.extend(self._rows.new_keys(self._resource, max(1, expected)))
+            self._stock.extend(self._rows.new_keys(self._resource, expected()))
         return self._stock.popleft() if self._stock else None
+
+    def take_many(self, count: int) -> Sequence[Value] | None:
+        """Make so many keys; None where the database does not say how it makes them."""
+        if self._rows.counts_keys(self._resource):
+            first = self._rows.largest_key(self._resource) + 1
+            return range(first, first + count) if first + count <= self._rows.key_limit else None
+        made = self._rows.new_keys(self._resource, count)
+        return made if len(made) == count else None
 
     def give(self, key: Value) -> None:
         """Note a key that a part gives itself: those that are counted go on from it."""

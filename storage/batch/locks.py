@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS: plai
 share locks of foreign keys. On SQLite the transaction itself is the lock.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -78,19 +78,22 @@ def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
     for name, resource in catalog.resources.items():
         if name in wanted and resource.writable:
             keys = wanted[name].all_keys
-            yield Loaded(resource, keys, _lock(rows, resource, keys, wanted[name].strength))
+            yield Loaded(resource, keys, lock_keys(rows, resource, keys, wanted[name].strength))
 
 
-def _lock(rows: Rows, resource: Resource, keys: Keys, strength: Strength) -> Sequence[Row]:
+def lock_keys(
+    rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None = None
+) -> Sequence[Row]:
+    """Lock rows of one resource in the order of their keys, and read them, or some attributes of them."""
     every = sum(len(values) for values in keys.values())
     # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
     # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
     seen: Sequence[Row] = ()
     for _ in range(_MOST_LOOKS):
-        locked = rows.load(resource, keys, strength.clause)
+        locked = rows.load(resource, keys, strength.clause, attributes)
         if len(locked) >= every:
             return locked
-        seen = rows.load(resource, keys)
+        seen = rows.load(resource, keys, attributes=attributes)
         if len(locked) >= len(seen):
             return locked
     return seen
@@ -120,16 +123,18 @@ def _add_path(wanted: dict[str, Wanted], operation: Operation) -> None:
     last = len(operation.address) - 1
     for place, step in enumerate(operation.address):
         if isinstance(step.selector, ByKey):
-            strength = _strength(operation) if place == last else Strength.SHARE if place else Strength.KEY_SHARE
+            own = strength_of(operation.verb, operation.resource, operation.values)
+            strength = own if place == last else Strength.SHARE if place else Strength.KEY_SHARE
             _add(wanted, step.resource, step.selector.attributes, step.selector.values, strength)
 
 
 def _add_contents(wanted: dict[str, Wanted], catalog: Catalog, operation: Operation) -> None:
     resource, values = operation.resource, {**operation.values, **place_values(operation.address, Location())}
     if operation.verb is Verb.UPSERT:
+        strength = strength_of(operation.verb, resource, operation.values)
         for key in resource.keys:
             if all(name in values for name in key):
-                _add(wanted, resource, key, tuple(values[name] for name in key), _strength(operation))
+                _add(wanted, resource, key, tuple(values[name] for name in key), strength)
     for foreign_key in resource.foreign_keys:
         if all(name in values for name in foreign_key.attributes):
             there = tuple(values[name] for name in foreign_key.attributes)
@@ -154,8 +159,9 @@ def _add(
         keys.setdefault(attributes, set()).add(values)
 
 
-def _strength(operation: Operation) -> Strength:
-    match operation.verb:
+def strength_of(verb: Verb, resource: Resource, given: Collection[str]) -> Strength:
+    """Say how strongly a part locks its item, by the attributes that it gives."""
+    match verb:
         case Verb.GET:
             return Strength.SHARE
         case Verb.CREATE:
@@ -163,6 +169,6 @@ def _strength(operation: Operation) -> Strength:
         case Verb.DELETE:
             return Strength.UPDATE
         case Verb.UPDATE | Verb.REPLACE | Verb.UPSERT:
-            unique = {name for key in operation.resource.unique_keys for name in key.attributes}
-            changes_keys = operation.verb is Verb.REPLACE or bool(unique & set(operation.values))
+            unique = {name for key in resource.unique_keys for name in key.attributes}
+            changes_keys = verb is Verb.REPLACE or not unique.isdisjoint(given)
             return Strength.UPDATE if unique and changes_keys else Strength.NO_KEY_UPDATE

@@ -9,6 +9,7 @@ from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, Re
 from storage.rows import Row
 
 _WEAK = "W/"
+_ANY = "*"
 
 
 def precondition(operation: Operation, row: Row | None) -> bool | None:
@@ -25,6 +26,11 @@ def matches(condition: Precondition, row: Row | None, *, weak: bool) -> bool:
     if row is None:
         return False
     return condition.any_version or any(_bare(etag, weak=weak) == row.etag for etag in condition.etags)
+
+
+def is_among(etag: str, etags: Collection[str]) -> bool:
+    """Whether an item's etag is one of these, in a strong comparison (RFC 9110, section 8.8.3.2)."""
+    return etag in etags or f'"{etag}"' in etags or _ANY in etags
 
 
 def _bare(etag: str, *, weak: bool) -> str | None:

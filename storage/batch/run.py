@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from storage.batch.blocks import Batch, Shown
+from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
 from storage.batch.locks import lock_rows, wanted_rows
-from storage.batch.operations import Done, Failed, Outcome, Part, SetAside, Status
+from storage.batch.operations import Done, Failed, Operation, Outcome, SetAside, Status
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
 from storage.database import Database, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Rows
+from storage.statements import Unstorable
 
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
@@ -36,22 +39,16 @@ class Engine:
     sleep: Callable[[float], None] = time.sleep
 
 
-def run_batch(
-    engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool = False, with_rows: bool = True
-) -> tuple[Outcome, T]:
-    """Run all parts in one transaction; `with_rows` says whether the answer shows rows as the parts leave them.
-
-    Raises a `RequestError` where nothing was written and nothing can be said of parts.
-    """
-    parts = list(parts)
+def run_batch(engine: Engine, batch: Batch, read: Read[T], *, dry_run: bool = False) -> tuple[Outcome, T]:
+    """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts."""
     tries = 0
     while True:
         try:
-            return _run_once(engine, parts, read, dry_run=dry_run, with_rows=with_rows)
+            return _run_once(engine, batch, read, dry_run=dry_run)
         except _GroupLost:
             engine = replace(engine, groups=False)
         except TransactionLost as lost:
-            parts = [_set_aside(part, lost) for part in parts]
+            batch = _set_aside(batch, lost)
         except Retry as retry:
             tries += 1
             if tries == MAX_TRIES:
@@ -59,47 +56,68 @@ def run_batch(
             engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
 
 
-def _set_aside(part: Part, lost: TransactionLost) -> Part:
-    if part.index != lost.index or isinstance(part, SetAside):
-        return part
-    return SetAside(index=part.index, faults=lost.faults, operation=part)
+def _set_aside(batch: Batch, lost: TransactionLost) -> Batch:
+    parts = [
+        SetAside(index=part.index, faults=lost.faults, operation=part)
+        if part.index == lost.index and isinstance(part, Operation)
+        else part
+        for part in batch.parts()
+    ]
+    return Batch(size=batch.size, parts=lambda: parts, shown=batch.shown)
 
 
 class _GroupLost(Exception):
     """The database ended the transaction over a group of parts."""
 
 
-def _run_once(
-    engine: Engine, parts: Sequence[Part], read: Read[T], *, dry_run: bool, with_rows: bool
-) -> tuple[Outcome, T]:
+def _run_once(engine: Engine, batch: Batch, read: Read[T], *, dry_run: bool) -> tuple[Outcome, T]:
     with engine.database.write() as transaction:
         rows = Rows(transaction, engine.database, engine.secret)
-        outcomes = _run_parts(engine, rows, parts, with_rows=with_rows)
+        outcomes = _run_blocks(engine, rows, batch) or _run_parts(engine, rows, batch)
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         if failed:
             transaction.rollback_to(_SAVEPOINT)
             outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
             return outcome, read(rows, outcome)
-        if len(outcomes) != len(parts):
+        if len(outcomes) != batch.size:
             raise AssertionError("a part was left out though none is in error: nothing may be committed")
         if engine.catalog.checks_at_commit:
             _check_deferred(transaction)
         status = Status.VALID if dry_run else Status.COMMITTED
-        outcome = Outcome(status=status, parts=[each for each in outcomes if isinstance(each, Done)])
+        outcome = Outcome(status=status, parts=outcomes)
         answer = read(rows, outcome)
         if not dry_run:
             _commit(transaction)
         return outcome, answer
 
 
-def _run_parts(engine: Engine, rows: Rows, parts: Sequence[Part], *, with_rows: bool) -> list[Done | Failed]:
+def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
+    """Run the parts as blocks; nothing is written, and nothing given back, where that is not the way."""
+    if not (engine.groups and batch.blocks):
+        return ()
+    bulk = Bulk(rows, engine.catalog, batch.blocks, batch.shown)
+    if not bulk.prepare():
+        return ()
+    rows.transaction.savepoint(_SAVEPOINT)
+    try:
+        return bulk.run()
+    except StatementRefused as refused:
+        if refused.transaction_lost:
+            raise _GroupLost from refused
+        rows.transaction.rollback_to(_SAVEPOINT)
+    except Unstorable:
+        rows.transaction.rollback_to(_SAVEPOINT)
+    return ()
+
+
+def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
     """Lock what the parts are about, and run them: in groups, or (where the database refuses one) one by one."""
-    catalog, transaction = engine.catalog, rows.transaction
+    catalog, transaction, parts = engine.catalog, rows.transaction, batch.parts()
     locked = list(lock_rows(rows, catalog, wanted_rows(catalog, parts)))
     transaction.savepoint(_SAVEPOINT)
     if engine.groups:
         try:
-            return Grouped(rows, catalog, with_rows=with_rows).run(parts, locked)
+            return Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS).run(parts, locked)
         except GroupRefused as refused:
             if refused.transaction_lost:
                 raise _GroupLost from refused

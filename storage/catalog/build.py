@@ -113,6 +113,7 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
         read_only=draft.override.read_only or not key or facts.is_closed,
         version=version,
         next_version=next_version,
+        counts_versions=next_version is _count,
         validate=None if model is None else validator(model, _fields(draft, model)),
         description=(model.description if model else None) or facts.comment,
         former_collections=present(draft.override.former_collection),

@@ -119,6 +119,7 @@ class Resource:
     read_only: bool = False
     version: str | None = None  # the attribute that counts versions
     next_version: Callable[[Value], Value] | None = None
+    counts_versions: bool = False  # each version is the one before it plus one, and the first is 1
     validate: Validator | None = None
     description: str | None = None
     former_collections: tuple[str, ...] = ()

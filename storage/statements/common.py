@@ -1,7 +1,7 @@
 """SQL for resources: what both databases write alike. No text from a client ever becomes SQL text, only parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from storage.catalog.types import Unreadable, Value
 
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
+Columns = Mapping[str, Sequence[Value]]
+"""Many rows: attribute name -> a value for each row."""
 
 
 class Unstorable(Exception):  # it names the value, not an error of ours
@@ -101,14 +103,20 @@ class Statements(ABC):
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
     @abstractmethod
-    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> Iterator[Bulk]:
-        """Insert rows, each the values of the attributes."""
+    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
+        """Insert rows: for each attribute that is given, the values of all."""
 
     @abstractmethod
     def update_many(
-        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+        self,
+        resource: Resource,
+        columns: Columns,
+        keys: Sequence[KeyTuple],
+        *,
+        defaults: Collection[str] = (),
+        counted: str | None = None,
     ) -> Iterator[Bulk]:
-        """Change rows, each the values of the attributes and then those of its key."""
+        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one."""
 
     @abstractmethod
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
@@ -119,16 +127,27 @@ class Statements(ABC):
         resource: Resource,
         keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
         lock: str = "",  # noqa: ARG002  # PostgreSQL's
+        attributes: Sequence[str] | None = None,
     ) -> Iterator[Statement]:
-        """Read, in the order of the key, the rows that any of the lists of key tuples names."""
-        for attributes, tuples in keys.items():
+        """Read the rows that any of the lists of key tuples names (PostgreSQL: in the order of the key, locked)."""
+        for names, tuples in keys.items():
             for chunk in self.chunks(tuples):
-                yield self.select(resource, self.among(resource, attributes, chunk))
+                yield self.select(resource, self.among(resource, names, chunk), attributes=attributes)
+
+    def _set(self, resource: Resource, given: Iterable[str], defaults: Collection[str], counted: str | None) -> str:
+        """Write what an UPDATE of many rows sets."""
+        terms = list(given)
+        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        if counted is not None:
+            column = self.column(resource, counted)
+            terms.append(f"{column} = coalesce({self.own}{column}, 0) + 1")
+        return ", ".join(terms)
 
     rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
     # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
     lock_to_keep = ""
     lock_to_change = ""
+    own = ""  # before a column of the row that an UPDATE of many changes
     insert_verb = "INSERT"
     update_verb = "UPDATE"
     mark = "?"  # how the driver writes a parameter without a type

@@ -33,7 +33,7 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.common import Bulk, KeyTuple, Params, Statement, Statements, Unstorable, unreadable
+from storage.statements.common import Bulk, Columns, KeyTuple, Params, Statement, Statements, Unstorable, unreadable
 
 _LARGEST = 2**63 - 1
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
@@ -121,31 +121,45 @@ class SqliteStatements(Statements):
         stored = self.encode(attribute, value)
         return float(stored) if _affinity(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
 
-    def insert_many(self, resource: Resource, attributes: Sequence[str], rows: Sequence[KeyTuple]) -> Iterator[Bulk]:
-        own = [resource.attributes[name] for name in attributes]
+    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
+        own = [resource.attributes[name] for name in columns]
         names = ", ".join(self.quote(attribute.column) for attribute in own)
         places = ", ".join("?" * len(own))
         sql = f"{self.insert_verb} INTO {self.table(resource)} ({names}) VALUES ({places})"
-        yield Bulk(sql=sql, params=self._each(own, rows), each=True)
+        yield Bulk(sql=sql, params=self._each(own, [*columns.values()]), each=True)
 
     def update_many(
-        self, resource: Resource, attributes: Sequence[str], defaults: Collection[str], rows: Sequence[KeyTuple]
+        self,
+        resource: Resource,
+        columns: Columns,
+        keys: Sequence[KeyTuple],
+        *,
+        defaults: Collection[str] = (),
+        counted: str | None = None,
     ) -> Iterator[Bulk]:
-        own = [resource.attributes[name] for name in (*attributes, *resource.key)]
-        terms = [f"{self.column(resource, name)} = ?" for name in attributes]
-        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        own = [resource.attributes[name] for name in (*columns, *resource.key)]
+        given = (f"{self.column(resource, name)} = ?" for name in columns)
+        terms = self._set(resource, given, defaults, counted)
         key = " AND ".join(f"{self.column(resource, name)} = ?" for name in resource.key)
-        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {key}"
-        yield Bulk(sql=sql, params=self._each(own, rows), each=True)
+        sql = f"{self.update_verb} {self.table(resource)} SET {terms} WHERE {key}"
+        yield Bulk(sql=sql, params=self._each(own, [*columns.values(), *zip(*keys, strict=True)]), each=True)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in resource.key]
         key = " AND ".join(f"{self.quote(attribute.column)} = ?" for attribute in own)
         sql = f"DELETE FROM {self.table(resource)} WHERE {key}"
-        yield Bulk(sql=sql, params=self._each(own, keys), each=True)
+        yield Bulk(sql=sql, params=self._each(own, [*zip(*keys, strict=True)]), each=True)
 
-    def _each(self, own: Sequence[Attribute], rows: Sequence[KeyTuple]) -> list[Params]:
-        return [tuple(self.encode(attribute, value) for attribute, value in zip(own, row, strict=True)) for row in rows]
+    def _each(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> list[Params]:
+        """Write one set of parameters for each row."""
+        encoded = [
+            column
+            if _AS_THEY_ARE.issuperset(map(type, column)) and not isinstance(attribute.type, JsonDocument)
+            # What the driver takes for a JSON value is its text.
+            else [None if value is None else self.encode(attribute, value) for value in column]
+            for attribute, column in zip(own, columns, strict=True)
+        ]
+        return list(zip(*encoded, strict=True))
 
     def largest_key(self, resource: Resource, attribute: Attribute) -> Statement:
         """Read the largest key that is there, or (with AUTOINCREMENT) that ever was."""
@@ -204,6 +218,7 @@ def _is_text(raw: Any) -> bool:
     return isinstance(raw, str) and (raw.isascii() or not any("\ud800" <= c <= "\udfff" for c in raw))
 
 
+_AS_THEY_ARE = frozenset({int, str, float, bytes, type(None)})  # classes whose values the driver takes as they are
 _AFFINITIES = (
     *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
     *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"), ("ANY", "BLOB")),  # ANY, of STRICT tables, keeps all

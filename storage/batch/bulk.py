@@ -1,0 +1,312 @@
+"""Blocks that do not meet, each written in one statement: what most large batches are (docs/engine.md, section 3).
+
+Blocks meet where a part touches what another part of the batch writes: the same item twice, a unique value handed on, a
+row that points at one that is made or deleted. Then the order of the parts matters, and this way is not taken; nor is it
+where a part is surely in error. Both are told before anything is written. When the database refuses a statement, the
+parts are to be run another way.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+
+from storage.batch import rules
+from storage.batch.blocks import Block, Shown
+from storage.batch.keys import KeySource
+from storage.batch.locks import Keys, Strength, lock_keys, strength_of
+from storage.batch.operations import Done, Verb
+from storage.catalog.model import Catalog, ForeignKey, Resource
+from storage.catalog.types import Value
+from storage.driver_errors import StatementRefused, Violation
+from storage.rows import KeyTuple, Row, Rows
+from storage.statements import PostgresqlStatements
+
+_STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
+_ORDER = {Verb.DELETE: 0, Verb.UPDATE: 1, Verb.CREATE: 2}
+
+
+@dataclass(slots=True)
+class _Needs:
+    """What has to be locked and looked at of one resource."""
+
+    strength: Strength = Strength.KEY_SHARE
+    addressed: list[KeyTuple] = field(default_factory=list)
+    pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)  # beside the key; of those that are addressed
+    whole: bool = False  # all attributes: the etag is made of them
+    unique: list[tuple[str, ...]] = field(default_factory=list)  # keys whose values are given up and taken
+
+
+class Bulk:
+    """One run over blocks."""
+
+    def __init__(self, rows: Rows, catalog: Catalog, blocks: Sequence[Block], shown: Shown) -> None:
+        order = {name: place for place, name in enumerate(catalog.resources)}
+        self._rows = rows
+        self._catalog = catalog
+        self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
+        self._shown = shown
+        self._needs: dict[str, _Needs] = {}
+        self._found: dict[str, dict[KeyTuple, Row]] = {}
+        self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
+
+    def prepare(self) -> bool:
+        """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
+        if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meet():
+            return False
+        self._look()
+        return self._preconditions_hold() and not self._hand_on_values()
+
+    # --- whether parts meet
+
+    def _meet(self) -> bool:
+        for block in self._blocks:
+            needs = self._needs.setdefault(block.resource.name, _Needs())
+            needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
+            needs.addressed += block.keys
+        changing = {block.resource.name for block in self._blocks if block.verb is not Verb.UPDATE}
+        return (
+            any(len(set(needs.addressed)) != len(needs.addressed) for needs in self._needs.values())
+            or any(self._meets(block, changing) for block in self._blocks)
+            or any(self._mixes_keys(name) for name in self._needs)
+        )
+
+    def _mixes_keys(self, name: str) -> bool:
+        """Whether parts give keys of new items, and others have them made or address items by them."""
+        made = [block for block in self._blocks if block.resource.name == name and block.verb is Verb.CREATE]
+        given = [block for block in made if not set(block.columns).isdisjoint(block.resource.key)]
+        keys = [key for block in given for key in zip(*(block.columns[n] for n in block.resource.key), strict=True)]
+        every = {*keys, *self._needs[name].addressed}
+        return bool(given) and (len(given) < len(made) or len(every) < len(keys) + len(self._needs[name].addressed))
+
+    def _meets(self, block: Block, changing: set[str]) -> bool:
+        resource = block.resource
+        if block.verb is Verb.DELETE and resource.delete_spreads:
+            return True
+        if block.verb is Verb.UPDATE and not resource.spreading.isdisjoint(block.columns):
+            return True
+        return any(self._points_at_change(block, key, changing) for key in resource.foreign_keys) or any(
+            self._is_unclear(block, unique.attributes) for unique in resource.unique_keys
+        )
+
+    def _points_at_change(self, block: Block, key: ForeignKey, changing: set[str]) -> bool:
+        """Whether rows of a block may point at a row that another part makes, deletes or gives another value."""
+        given = [block.columns[name] for name in key.attributes if name in block.columns]
+        if block.verb is not Verb.DELETE and not given and not self._has_default(block, key.attributes):
+            return False
+        target = self._catalog.target_of(key)
+        moved = any(
+            other.resource.name == target.name and not set(key.target_attributes).isdisjoint(other.columns)
+            for other in self._blocks
+            if other.verb is Verb.UPDATE
+        )
+        if target.name in changing or moved:
+            return True
+        if len(given) == len(key.attributes):
+            values = {each for each in zip(*given, strict=True) if None not in each}
+            needs = self._needs.setdefault(target.name, _Needs())
+            needs.pointed_at.setdefault(key.target_attributes, set()).update(values)
+        return False
+
+    def _has_default(self, block: Block, attributes: Sequence[str]) -> bool:
+        return block.verb is Verb.CREATE and any(
+            name not in block.columns and block.resource.attributes[name].default_sql is not None for name in attributes
+        )
+
+    def _is_unclear(self, block: Block, unique: tuple[str, ...]) -> bool:
+        """Whether it cannot be told which values of a unique key a block takes; note what has to be seen to tell."""
+        given = [name for name in unique if name in block.columns]
+        needs = self._needs[block.resource.name]
+        match block.verb:
+            case Verb.CREATE:
+                return self._has_default(block, unique)
+            case Verb.UPDATE if not given:
+                return False
+            case Verb.UPDATE if len(given) != len(unique):
+                return True
+            case _:
+                takers = any(
+                    not set(unique).isdisjoint(other.columns)
+                    for other in self._blocks
+                    if other.resource is block.resource
+                )
+                if takers and unique not in needs.unique:
+                    needs.unique.append(unique)
+                    needs.attributes.update(unique)
+                return False
+
+    # --- looking
+
+    def _look(self) -> None:
+        for block in self._blocks:
+            if block.if_match is not None:
+                needs = self._needs[block.resource.name]
+                if block.resource.version is None:
+                    needs.whole = True
+                else:
+                    needs.attributes.add(block.resource.version)
+        locks = isinstance(self._rows.statements, PostgresqlStatements)
+        for name, resource in self._catalog.resources.items():
+            if name in self._needs and resource.writable:
+                self._look_at(resource, self._needs[name], locks=locks)
+
+    def _look_at(self, resource: Resource, needs: _Needs, *, locks: bool) -> None:
+        attributes = (
+            None if needs.whole else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
+        )
+        if locks:
+            keys: dict[tuple[str, ...], list[KeyTuple]] = {n: sorted(v) for n, v in needs.pointed_at.items() if v}
+            if needs.addressed:
+                keys[resource.key] = sorted({*needs.addressed, *keys.get(resource.key, ())})
+            found = lock_keys(self._rows, resource, keys, needs.strength, attributes) if keys else []
+        elif needs.whole or needs.attributes:
+            wanted: Keys = {resource.key: self._to_be_seen(resource, needs)}
+            found = self._rows.load(resource, wanted, attributes=attributes)
+        else:
+            return
+        self._found[resource.name] = {row.key: row for row in found}
+
+    def _to_be_seen(self, resource: Resource, needs: _Needs) -> Sequence[KeyTuple]:
+        """Find the items whose rows decide something: those under a precondition, or all that give up unique values."""
+        if needs.unique:
+            return needs.addressed
+        return [
+            key
+            for block in self._blocks
+            if block.resource is resource and block.if_match is not None
+            for key, etags in zip(block.keys, block.if_match, strict=True)
+            if etags is not None
+        ]
+
+    def _preconditions_hold(self) -> bool:
+        for block in self._blocks:
+            if block.if_match is None:
+                continue
+            found = self._found[block.resource.name]
+            for key, etags in zip(block.keys, block.if_match, strict=True):
+                if etags is not None and not (key in found and rules.is_among(found[key].etag, etags)):
+                    return False
+        return True
+
+    def _hand_on_values(self) -> bool:
+        """Whether a unique value is taken twice, or taken by one part and given up by another."""
+        return any(
+            self._hands_on(self._catalog.resources[name], unique.attributes)
+            for name in self._needs
+            for unique in self._catalog.resources[name].unique_keys
+        )
+
+    def _hands_on(self, resource: Resource, unique: tuple[str, ...]) -> bool:
+        taken: dict[KeyTuple, KeyTuple | None] = {}
+        count = 0
+        for block in self._blocks:
+            if block.resource is resource and set(unique) <= set(block.columns):
+                values = zip(*(block.columns[name] for name in unique), strict=True)
+                own = [
+                    (each, key)
+                    for each, key in zip(values, block.keys or repeat(None), strict=False)
+                    if None not in each
+                ]
+                taken.update(own)
+                count += len(own)
+        if len(taken) != count:
+            return True
+        if unique not in self._needs[resource.name].unique:
+            return False
+        return any(taken.get(row.of(unique), row.key) != row.key for row in self._found[resource.name].values())
+
+    # --- writing
+
+    def run(self) -> list[Done]:
+        """Write the blocks. Raises `StatementRefused` or `Unstorable`, and then all of it is to be undone."""
+        outcomes: list[tuple[int, Done]] = []
+        for block in self._blocks:
+            match block.verb:
+                case Verb.CREATE:
+                    keys = self._insert(block)
+                case Verb.UPDATE:
+                    self._update(block)
+                    keys = block.keys
+                case _:
+                    self._rows.delete_many(block.resource, sorted(block.keys))
+                    keys = block.keys
+            outcomes += self._outcomes(block, keys)
+        outcomes.sort(key=_first)
+        return [outcome for _, outcome in outcomes]
+
+    def _insert(self, block: Block) -> Sequence[KeyTuple]:
+        resource, columns = block.resource, dict(block.columns)
+        given = [columns[name] for name in resource.key if name in columns]
+        if given:
+            keys = list(zip(*given, strict=True))
+        else:
+            keys = self._new_keys(block)
+            columns[resource.key[0]] = [key for (key,) in keys]
+        if resource.version is not None:
+            columns[resource.version] = [1] * len(keys)
+        self._rows.insert_many(resource, columns if not given else _in_order(columns, keys))
+        return keys
+
+    def _new_keys(self, block: Block) -> list[KeyTuple]:
+        """Make keys in part order: of several blocks of one resource, the first makes those of all."""
+        if block.resource.name not in self._made:
+            parts = sorted(
+                part
+                for other in self._blocks
+                if other.resource is block.resource and other.verb is Verb.CREATE
+                for part in other.parts
+            )
+            made = KeySource(self._rows, block.resource).take_many(len(parts))
+            if made is None:
+                raise StatementRefused(Violation.OTHER)
+            self._made[block.resource.name] = dict(zip(parts, made, strict=True))
+        made_keys = self._made[block.resource.name]
+        return [(made_keys[part],) for part in block.parts]
+
+    def _update(self, block: Block) -> None:
+        resource = block.resource
+        self._rows.update_many(resource, block.columns, block.keys, counted=resource.version)
+
+    def _outcomes(self, block: Block, keys: Sequence[KeyTuple]) -> Iterator[tuple[int, Done]]:
+        status = _STATUS[block.verb]
+        rows: Sequence[Row | None] = self._shown_rows(block, keys) if self._shown else [None] * len(keys)
+        held = [None if each is None else True for each in block.if_match] if block.if_match else [None] * len(keys)
+        for part, row, precondition in zip(block.parts, rows, held, strict=True):
+            yield part, Done(index=part, status=status, row=row, precondition=precondition)
+
+    def _shown_rows(self, block: Block, keys: Sequence[KeyTuple]) -> Sequence[Row]:
+        resource = block.resource
+        if self._shown is Shown.KEYS or block.verb is Verb.DELETE:
+            return [self._rows.named(resource, key) for key in keys]
+        found = {row.key: row for row in self._rows.load(resource, {resource.key: keys})}
+        return [found[key] for key in keys]
+
+
+def _first(outcome: tuple[int, Done]) -> int:
+    return outcome[0]
+
+
+def _in_order(columns: Mapping[str, Sequence[Value]], keys: Sequence[KeyTuple]) -> dict[str, Sequence[Value]]:
+    """Put rows into the order of their keys, in which all batches take their locks."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return {name: [column[place] for place in order] for name, column in columns.items()}
+
+
+def _is_plain(block: Block, rows: Rows) -> bool:
+    """Whether what a block writes is what comes back, and nothing else than the database has a say in it."""
+    resource = block.resource
+    return (
+        not resource.one_by_one
+        and resource.validate is None
+        and (resource.version is None or resource.counts_versions)
+        and not any(each.default or each.on_update for each in resource.attributes.values())
+        and all(rows.statements.foretells(resource.attributes[name]) for name in block.columns)
+        and (block.verb is not Verb.CREATE or _makes_key(block))
+    )
+
+
+def _makes_key(block: Block) -> bool:
+    """Whether the keys of new items are all given, or all made: in part order, where they are counted on."""
+    resource = block.resource
+    given = [name for name in resource.key if name in block.columns]
+    return len(given) == len(resource.key) or (not given and len(resource.key) == 1)
