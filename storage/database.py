@@ -117,6 +117,15 @@ class Transaction:
             except (sqlite3.Error, psycopg.Error):
                 self._connection.invalidate()
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def discard(self) -> None:
+        """Give the connection up: it is lost."""
+        self._connection.invalidate()
+        self._connection.close()
+
     def _is_open(self) -> bool:
         driver = self._connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
@@ -180,14 +189,30 @@ class Database:
 
     @contextmanager
     def _transaction(self, engine: sa.Engine, begin: str) -> Iterator[Transaction]:
-        connection = _connect(engine)
-        transaction = Transaction(connection, self.dialect)
+        transaction = self._begun(engine, begin)
         try:
-            transaction.execute(begin)
             yield transaction
         finally:
             transaction.rollback()
-            connection.close()
+            transaction.close()
+
+    def _begun(self, engine: sa.Engine, begin: str) -> Transaction:
+        """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
+        for is_last in (False, True):
+            transaction = Transaction(_connect(engine), self.dialect)
+            try:
+                transaction.execute(begin)
+            except Unavailable:
+                transaction.discard()
+                if is_last or self.dialect == "sqlite":
+                    raise
+                engine.dispose()  # those that wait in the pool are most likely lost, too
+            except BaseException:
+                transaction.close()
+                raise
+            else:
+                return transaction
+        raise AssertionError(begin)
 
     def check(self) -> None:
         """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
@@ -252,7 +277,6 @@ def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.E
         pool_size=connections,
         max_overflow=0,
         pool_timeout=timeout,
-        pool_pre_ping=True,
         connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout)), "client_encoding": "utf8"},
     )
 

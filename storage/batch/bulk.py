@@ -168,15 +168,16 @@ class Bulk:
 
     def _to_be_seen(self, resource: Resource, needs: _Needs) -> Sequence[KeyTuple]:
         """Find the items whose rows decide something: those under a precondition, or all that give up unique values."""
-        if needs.unique:
-            return needs.addressed
-        return [
-            key
-            for block in self._blocks
-            if block.resource is resource and block.if_match is not None
-            for key, etags in zip(block.keys, block.if_match, strict=True)
-            if etags is not None
-        ]
+        judged = {name for unique in needs.unique for name in unique}
+        wanted: list[KeyTuple] = []
+        for block in self._blocks:
+            if block.resource is not resource:
+                continue
+            if judged and (block.verb is Verb.DELETE or not judged.isdisjoint(block.columns)):
+                wanted += block.keys
+            elif block.if_match is not None:
+                wanted += [key for key, etags in zip(block.keys, block.if_match, strict=True) if etags is not None]
+        return wanted
 
     def _preconditions_hold(self) -> bool:
         for block in self._blocks:

@@ -13,6 +13,8 @@ from storage.rows import Row, RowPage
 class Verb(Enum):
     """What a part does."""
 
+    __hash__ = object.__hash__  # each exists once; Enum's own hashes the name, in Python
+
     GET = "GET"
     CREATE = "CREATE"
     UPDATE = "UPDATE"
