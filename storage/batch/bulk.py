@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 
 from storage.batch import rules
+from storage.batch.bisection import Bisection
 from storage.batch.blocks import Block, Shown
 from storage.batch.keys import KeySource
 from storage.batch.locks import Keys, Strength, lock_keys, strength_of
@@ -19,7 +20,7 @@ from storage.catalog.model import Catalog, ForeignKey, Resource
 from storage.catalog.types import Value
 from storage.driver_errors import StatementRefused, Violation
 from storage.rows import KeyTuple, Row, Rows
-from storage.statements import PostgresqlStatements
+from storage.statements import PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
 _ORDER = {Verb.DELETE: 0, Verb.UPDATE: 1, Verb.CREATE: 2}
@@ -49,13 +50,15 @@ class Bulk:
         self._needs: dict[str, _Needs] = {}
         self._found: dict[str, dict[KeyTuple, Row]] = {}
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
+        self._stale: set[int] = set()  # parts whose precondition does not hold
 
     def prepare(self) -> bool:
         """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
         if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meet():
             return False
         self._look()
-        return self._preconditions_hold() and not self._hand_on_values()
+        self._judge_preconditions()
+        return not self._hand_on_values()
 
     # --- whether parts meet
 
@@ -179,15 +182,14 @@ class Bulk:
                 wanted += [key for key, etags in zip(block.keys, block.if_match, strict=True) if etags is not None]
         return wanted
 
-    def _preconditions_hold(self) -> bool:
+    def _judge_preconditions(self) -> None:
         for block in self._blocks:
             if block.if_match is None:
                 continue
             found = self._found[block.resource.name]
-            for key, etags in zip(block.keys, block.if_match, strict=True):
+            for part, key, etags in zip(block.parts, block.keys, block.if_match, strict=True):
                 if etags is not None and not (key in found and rules.is_among(found[key].etag, etags)):
-                    return False
-        return True
+                    self._stale.add(part)
 
     def _hand_on_values(self) -> bool:
         """Whether a unique value is taken twice, or taken by one part and given up by another."""
@@ -218,22 +220,42 @@ class Bulk:
 
     # --- writing
 
-    def run(self) -> list[Done]:
-        """Write the blocks. Raises `StatementRefused` or `Unstorable`, and then all of it is to be undone."""
+    def run(self) -> list[Done] | None:
+        """Write the blocks. Gives nothing back where the database refuses one, and then all of it is to be undone."""
+        if self._stale:
+            return None
         outcomes: list[tuple[int, Done]] = []
-        for block in self._blocks:
-            match block.verb:
-                case Verb.CREATE:
-                    keys = self._insert(block)
-                case Verb.UPDATE:
-                    self._update(block)
-                    keys = block.keys
-                case _:
-                    self._rows.delete_many(block.resource, sorted(block.keys))
-                    keys = block.keys
-            outcomes += self._outcomes(block, keys)
+        try:
+            for block in self._blocks:
+                outcomes += self._outcomes(block, self._write(block))
+        except StatementRefused as refused:
+            if refused.transaction_lost:
+                raise
+            return None
+        except Unstorable:
+            return None
         outcomes.sort(key=_first)
         return [outcome for _, outcome in outcomes]
+
+    def refused(self) -> list[int]:
+        """Find the parts that fail, in order: the parts do not meet, so each would fail alone, too.
+
+        Raises `TooManyRefused`.
+        """
+        bisection = Bisection(self._rows, self._write, most_trials=sum(len(block.parts) for block in self._blocks) // 2)
+        found = (part for block in self._blocks for part in bisection.refused(block.without(self._stale)))
+        return sorted({*self._stale, *found})
+
+    def _write(self, block: Block) -> Sequence[KeyTuple]:
+        """Write one block; give back the keys of its items."""
+        match block.verb:
+            case Verb.CREATE:
+                return self._insert(block)
+            case Verb.UPDATE:
+                self._update(block)
+            case _:
+                self._rows.delete_many(block.resource, sorted(block.keys))
+        return block.keys
 
     def _insert(self, block: Block) -> Sequence[KeyTuple]:
         resource, columns = block.resource, dict(block.columns)

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from storage.batch.bisection import TooManyRefused
 from storage.batch.blocks import Batch, Shown
 from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
 from storage.batch.locks import lock_rows, wanted_rows
-from storage.batch.operations import Done, Failed, Operation, Outcome, SetAside, Status
+from storage.batch.operations import Done, Failed, Operation, Outcome, Part, SetAside, Status
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
 from storage.database import Database, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Rows
-from storage.statements import Unstorable
 
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
@@ -98,16 +98,29 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
     bulk = Bulk(rows, engine.catalog, batch.blocks, batch.shown)
     if not bulk.prepare():
         return ()
-    rows.transaction.savepoint(_SAVEPOINT)
+    transaction = rows.transaction
+    transaction.savepoint(_SAVEPOINT)
     try:
-        return bulk.run()
-    except StatementRefused as refused:
-        if refused.transaction_lost:
-            raise _GroupLost from refused
-        rows.transaction.rollback_to(_SAVEPOINT)
-    except Unstorable:
-        rows.transaction.rollback_to(_SAVEPOINT)
-    return ()
+        outcomes = bulk.run()
+        if outcomes is not None:
+            return outcomes
+        transaction.rollback_to(_SAVEPOINT)
+        refused = bulk.refused()
+    except StatementRefused as lost:  # with the transaction: any other is dealt with
+        raise _GroupLost from lost
+    except TooManyRefused:
+        refused = []
+    transaction.rollback_to(_SAVEPOINT)
+    return _diagnose(engine, rows, batch.parts(), refused)
+
+
+def _diagnose(engine: Engine, rows: Rows, parts: Sequence[Part], refused: Sequence[int]) -> Sequence[Done | Failed]:
+    """Say what is wrong with the parts that are refused, of parts that do not meet; or run all of them one by one."""
+    some = Sequential(rows, engine.catalog).run([parts[index] for index in refused])
+    if refused and all(isinstance(outcome, Failed) for outcome in some) and len(some) == len(refused):
+        return some
+    rows.transaction.rollback_to(_SAVEPOINT)
+    return Sequential(rows, engine.catalog).run(parts)
 
 
 def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
