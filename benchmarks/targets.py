@@ -1,0 +1,145 @@
+"""The two targets: how each is started, how it is asked, and what it must answer."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from benchmarks.client import Answer, to_request
+from benchmarks.databases import Kind
+from benchmarks.floor import DATABASE
+from benchmarks.work import FAILING_PART, Create, Delete, Part, Update
+
+_UVICORN = ("--host", "127.0.0.1", "--port", "0", "--no-access-log", "--no-server-header")  # as Partwise starts it
+
+
+class Selection(StrEnum):
+    """What of a batch's parts the answer shows."""
+
+    LEAN = "id status"
+    RICH = "id status payload etag"
+    ERRORS = "id status errors { code message pointer attributes }"  # of W5, which is refused
+
+
+class WrongAnswer(Exception):
+    """A target did not do the work. Its times mean nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A program that does the work."""
+
+    name: str
+    path: str
+    committed: bytes  # stands in the answer of a batch that was committed, and in no other
+    command: Callable[[Kind], Sequence[str]]
+    environment: Callable[[str], Mapping[str, str]]  # of the database's URL
+    to_body: Callable[[Sequence[Part], Selection], bytes]
+    check: Callable[[Answer, Sequence[Part], Selection], None]  # raises `WrongAnswer`
+
+    def to_request(self, port: int, parts: Sequence[Part], selection: Selection) -> bytes:
+        """Write the HTTP request for these parts."""
+        return to_request(port, self.path, self.to_body(parts, selection))
+
+
+def to_partwise(parts: Sequence[Part], selection: Selection) -> bytes:
+    """Write the body that Partwise takes."""
+    document = f"mutation($parts:[PartInput!]!){{ batch(parts:$parts){{ committed parts {{ {selection} }} }} }}"
+    variables = {"parts": [_to_part_input(part) for part in parts]}
+    return msgspec.json.encode({"query": document, "variables": variables})
+
+
+def _to_part_input(part: Part) -> dict[str, Any]:
+    match part:
+        case Create():
+            payload = {
+                "name": part.name,
+                "salary": part.salary,
+                "departmentId": part.department_id,
+                "email": part.email,
+            }
+            return {"id": part.id, "path": "/employees", "operation": "CREATE", "payload": payload}
+        case Update():
+            payload = {"salary": part.salary}
+            given = {"id": part.id, "path": f"/employees/{part.key}", "operation": "UPDATE", "payload": payload}
+            return given if part.version is None else {**given, "ifMatch": [f'"{part.version}"']}
+        case Delete():
+            return {"id": part.id, "path": f"/employees/{part.key}", "operation": "DELETE"}
+
+
+def _check_partwise(answer: Answer, parts: Sequence[Part], selection: Selection) -> None:
+    content = msgspec.json.decode(answer.body)
+    if "errors" in content:
+        raise WrongAnswer(f"Partwise refused the request: {_start(answer)}")
+    batch = content["data"]["batch"]
+    if selection is Selection.ERRORS:
+        _check_errors(batch)
+        return
+    if not batch["committed"]:
+        raise WrongAnswer(f"Partwise did not commit: {_start(answer)}")
+    _check_results("Partwise", batch["parts"], parts)
+    if selection is Selection.RICH:
+        for result, part in zip(batch["parts"], parts, strict=True):
+            _check_item(result, part)
+
+
+def _check_item(result: Any, part: Part) -> None:
+    if isinstance(part, Delete):
+        is_right = result["payload"] is None and result["etag"] is None
+    else:
+        etag = "1" if isinstance(part, Create) else "2"
+        is_right = result["payload"]["salary"] == part.salary and result["etag"] == etag
+    if not is_right:
+        raise WrongAnswer(f"Partwise shows another item than {part}: {result}")
+
+
+def _check_errors(batch: Any) -> None:
+    found = [
+        (part["id"], part["status"], error["code"], error["pointer"], error["attributes"])
+        for part in batch["parts"]
+        for error in part["errors"]
+    ]
+    if batch["committed"] or found != [(f"p{FAILING_PART}", 409, "CONFLICT", "/payload/email", ["email"])]:
+        raise WrongAnswer(f"Partwise did not say which part is in error: {found[:3]}")
+
+
+def _check_floor(answer: Answer, parts: Sequence[Part], selection: Selection) -> None:
+    is_refused = selection is Selection.ERRORS
+    if answer.status != (409 if is_refused else 200):
+        raise WrongAnswer(f"The floor answered otherwise: {_start(answer)}")
+    if not is_refused:
+        _check_results("The floor", msgspec.json.decode(answer.body), parts)
+
+
+def _check_results(who: str, results: Sequence[Any], parts: Sequence[Part]) -> None:
+    found = [(result["id"], result["status"]) for result in results]
+    if found != [(part.id, part.status) for part in parts]:
+        raise WrongAnswer(f"{who} answered other parts than it was sent: {results[:3]} …")
+
+
+def _start(answer: Answer) -> str:
+    return f"{answer.status} {answer.body[:500].decode(errors='replace')}"
+
+
+PARTWISE = Target(
+    name="Partwise",
+    path="/graphql",
+    committed=b'"committed":true',
+    command=lambda _kind: (sys.executable, "-m", "partwise", "serve", "--port", "0"),
+    environment=lambda url: {"PARTWISE_DATABASE_URL": url, "PARTWISE_RESOURCES__EMPLOYEE__VERSION": "version"},
+    to_body=to_partwise,
+    check=_check_partwise,
+)
+
+FLOOR = Target(
+    name="floor",
+    path="/batch",
+    committed=b"HTTP/1.1 200 OK",
+    command=lambda kind: (sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.floor_{kind}:create", *_UVICORN),
+    environment=lambda url: {DATABASE: url.removeprefix("sqlite:///")},
+    to_body=lambda parts, _selection: msgspec.json.encode(parts),
+    check=_check_floor,
+)

@@ -1,0 +1,144 @@
+"""The work: the parts that every target is given, and the state of the tables that must follow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, assert_never
+
+import msgspec
+
+DEPARTMENTS = 10
+EMPLOYEES = 1_000  # before the work: keys from 1, version 1
+SMALL_CREATES = SMALL_UPDATES = 5  # of a batch of W4
+FAILING_PART = 500  # of W5
+TAKEN_EMAIL = "base1@example.org"
+
+DEPARTMENT_ROWS = [(key, f"Department {key}") for key in range(1, DEPARTMENTS + 1)]
+EMPLOYEE_ROWS = [
+    (key, f"Employee {key}", 1_000 + key, key % DEPARTMENTS + 1, f"base{key}@example.org", 1)
+    for key in range(1, EMPLOYEES + 1)
+]
+
+
+class Create(msgspec.Struct, frozen=True, gc=False, tag="CREATE", tag_field="operation", rename="camel"):
+    """A new employee."""
+
+    status: ClassVar[int] = 201
+
+    id: str
+    name: str
+    salary: int
+    department_id: int
+    email: str
+
+
+class Update(msgspec.Struct, frozen=True, gc=False, tag="UPDATE", tag_field="operation"):
+    """Another salary for an employee, if the version is still that one."""
+
+    status: ClassVar[int] = 200
+
+    id: str
+    key: int
+    salary: int
+    version: int | None = None
+
+
+class Delete(msgspec.Struct, frozen=True, gc=False, tag="DELETE", tag_field="operation"):
+    """An employee who leaves."""
+
+    status: ClassVar[int] = 204
+
+    id: str
+    key: int
+
+
+Part = Create | Update | Delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What the table of employees adds up to."""
+
+    count: int
+    salaries: int
+    versions: int
+
+
+BASE = State(count=EMPLOYEES, salaries=sum(row[2] for row in EMPLOYEE_ROWS), versions=EMPLOYEES)
+
+
+def create(index: int, turn: object) -> Create:
+    """Make a new employee. No two turns share an email."""
+    return Create(
+        id=f"p{index}",
+        name=f"New {index}",
+        salary=3_000 + index,
+        department_id=index % DEPARTMENTS + 1,
+        email=f"new-{turn}-{index}@example.org",
+    )
+
+
+def creates(count: int, turn: int) -> list[Part]:
+    """W1 and W7: as many creates."""
+    return [create(index, turn) for index in range(count)]
+
+
+def updates(turn: int) -> list[Part]:
+    """W2: an update of each employee, every second one with a precondition."""
+    return [
+        Update(id=f"p{index}", key=index + 1, salary=5_000 + turn + index, version=1 if index % 2 else None)
+        for index in range(EMPLOYEES)
+    ]
+
+
+def mixed(turn: int) -> list[Part]:
+    """W3: 400 creates, 400 updates and 200 deletes, in turns."""
+    parts: list[Part] = []
+    for group in range(200):
+        index = 5 * group
+        parts += [
+            create(index, turn),
+            Update(id=f"p{index + 1}", key=2 * group + 1, salary=7_000 + turn + group),
+            create(index + 2, turn),
+            Update(id=f"p{index + 3}", key=2 * group + 2, salary=8_000 + turn + group),
+            Delete(id=f"p{index + 4}", key=401 + group),
+        ]
+    return parts
+
+
+def small(place: int, turn: object) -> list[Part]:
+    """W4: five creates and five updates, in turns; two places have no employee in common, until they come round."""
+    parts: list[Part] = []
+    for pair in range(SMALL_CREATES):
+        key = (place * SMALL_UPDATES + pair) % EMPLOYEES + 1
+        parts += [
+            create(2 * pair, turn),
+            Update(id=f"p{2 * pair + 1}", key=key, salary=9_000 + pair),
+        ]
+    return parts
+
+
+def failing(turn: int) -> list[Part]:
+    """W5: 1,000 creates, one of which has an email that is taken."""
+    parts = creates(1_000, turn)
+    parts[FAILING_PART] = msgspec.structs.replace(parts[FAILING_PART], email=TAKEN_EMAIL)
+    return parts
+
+
+def state_after(parts: Sequence[Part]) -> State:
+    """Say what the table adds up to after these parts, each employee in at most one of them."""
+    count, salaries, versions = BASE.count, BASE.salaries, BASE.versions
+    for part in parts:
+        match part:
+            case Create():
+                count, salaries, versions = count + 1, salaries + part.salary, versions + 1
+            case Update():
+                salaries, versions = salaries + part.salary - _base_salary(part.key), versions + 1
+            case Delete():
+                count, salaries, versions = count - 1, salaries - _base_salary(part.key), versions - 1
+            case _:
+                assert_never(part)
+    return State(count=count, salaries=salaries, versions=versions)
+
+
+def _base_salary(key: int) -> int:
+    return EMPLOYEE_ROWS[key - 1][2]
