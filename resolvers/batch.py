@@ -16,7 +16,7 @@ from resolvers.selections import Selection, response_keys, selection_of_field, s
 from schema.batch import BatchReaders
 from storage.batch.blocks import Batch
 from storage.batch.operations import Outcome
-from storage.batch.run import run_batch
+from storage.batch.run import Job, run_batch
 from storage.catalog.model import Catalog, Resource
 from storage.errors import NoParts, TooManyParts
 from storage.reading import Found, Item, ItemPage, ItemPlan, relate, run_read
@@ -32,14 +32,12 @@ async def batch(info: Info, parts: list[Any], dry_run: bool) -> BatchView:  # no
     requests = [to_request(index, part) for index, part in enumerate(parts)]
     bound = bind(requests, context.scope)
     plan = plan_answer(selection_of_field(info, "BatchResult"), context.scope)
-    outcome, found = await context.in_thread(
-        lambda: run_batch(
-            context.engine,
-            Batch(size=len(bound), parts=lambda: bound),
-            lambda rows, outcome: read_answer(rows, context.engine.catalog, outcome, plan),
-            dry_run=dry_run,
-        )
+    job = Job(
+        batch=Batch(size=len(bound), parts=lambda: bound),
+        read=lambda rows, outcome: read_answer(rows, context.engine.catalog, outcome, plan),
+        dry_run=dry_run,
     )
+    outcome, found = await context.in_thread(lambda: run_batch(context.engine, job))
     return _to_result(requests, outcome, found)
 
 

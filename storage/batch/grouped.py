@@ -261,9 +261,15 @@ class Grouped:
         )
 
     def _expected(self, resource: Resource) -> int:
-        """Count the items of a resource that the rest of the batch may make."""
+        """Count the items of a resource that the rest of the batch may make, and that have no key of their own."""
         operations = (part for part in self._rest if isinstance(part, Operation))
-        return sum(each.resource is resource and each.verb in _MAKING for each in operations)
+        return sum(
+            each.verb in _MAKING
+            and each.resource is resource
+            and each.address[-1].selector is None
+            and resource.key[0] not in each.values
+            for each in operations
+        )
 
     def _cells_of(self, resource: Resource) -> ResourceCells:
         if resource.name not in self._cells:

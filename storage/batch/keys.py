@@ -29,7 +29,7 @@ class KeySource:
             self._largest = max(self._largest, self._given) + 1
             return self._largest if self._largest < self._rows.key_limit else None
         if not self._stock:
-            self._stock.extend(self._rows.new_keys(self._resource, expected()))
+            self._stock.extend(self._rows.new_keys(self._resource, max(1, expected())))
         return self._stock.popleft() if self._stock else None
 
     def take_many(self, count: int) -> Sequence[Value] | None:

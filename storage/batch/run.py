@@ -1,10 +1,11 @@
 """One batch, from its first lock to its COMMIT: all of it, or nothing."""
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from storage.batch.bisection import TooManyRefused
 from storage.batch.blocks import Batch, Shown
@@ -22,6 +23,9 @@ from storage.rows import Rows
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
 _SAVEPOINT = "batch"
+_JOB = "job"  # around each of the batches that share a transaction
+
+logger = logging.getLogger("partwise")
 
 T = TypeVar("T")
 Read = Callable[[Rows, Outcome], T]
@@ -39,21 +43,82 @@ class Engine:
     sleep: Callable[[float], None] = time.sleep
 
 
-def run_batch(engine: Engine, batch: Batch, read: Read[T], *, dry_run: bool = False) -> tuple[Outcome, T]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Generic[T]):
+    """A batch to be run, and what its answer needs."""
+
+    batch: Batch
+    read: Read[T]
+    dry_run: bool = False
+
+
+Ran = tuple[Outcome, T]
+
+
+def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
     """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts."""
     tries = 0
     while True:
         try:
-            return _run_once(engine, batch, read, dry_run=dry_run)
+            with engine.database.write() as transaction:
+                ran = _run_in(transaction, engine, job)
+                if ran[0].status is Status.COMMITTED:
+                    _commit(transaction)
+                return ran
         except _GroupLost:
             engine = replace(engine, groups=False)
         except TransactionLost as lost:
-            batch = _set_aside(batch, lost)
+            job = replace(job, batch=_set_aside(job.batch, lost))
         except Retry as retry:
             tries += 1
             if tries == MAX_TRIES:
                 raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
             engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
+
+
+def run_together(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exception]:
+    """Run batches that wait for SQLite's one writer in one transaction, so that they share its one wait for the disk.
+
+    Each has a savepoint of its own and sees those before it. One that the shared transaction cannot bear is run alone.
+    """
+    together: Sequence[Ran[Any] | Exception | None] = [None] * len(jobs)
+    if len(jobs) > 1:
+        try:
+            together = _run_group(engine, jobs)
+        except Exception:  # whatever it is: each of them alone will say what its own error is
+            logger.debug("Batches that were run together are run again, each alone", exc_info=True)
+    return [_run_alone(engine, job) if ran is None else ran for job, ran in zip(jobs, together, strict=True)]
+
+
+def _run_group(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exception | None]:
+    """Run each in its savepoint; None for one that is to be run again, alone."""
+    found: list[Ran[Any] | Exception | None] = []
+    with engine.database.write() as transaction:
+        for job in jobs:
+            transaction.savepoint(_JOB)
+            ran = _run_in_savepoint(transaction, engine, job)
+            found.append(ran)
+            if not isinstance(ran, tuple) or ran[0].status is not Status.COMMITTED:
+                transaction.rollback_to(_JOB)
+            transaction.release(_JOB)
+        transaction.commit()
+    return found
+
+
+def _run_in_savepoint(transaction: Transaction, engine: Engine, job: Job[Any]) -> Ran[Any] | RequestError | None:
+    try:
+        return _run_in(transaction, engine, job)
+    except RequestError as error:
+        return error
+    except Retry:
+        return None
+
+
+def _run_alone(engine: Engine, job: Job[Any]) -> Ran[Any] | Exception:
+    try:
+        return run_batch(engine, job)
+    except Exception as error:  # noqa: BLE001  # it is raised where the batch's own request is answered
+        return error
 
 
 def _set_aside(batch: Batch, lost: TransactionLost) -> Batch:
@@ -70,25 +135,21 @@ class _GroupLost(Exception):
     """The database ended the transaction over a group of parts."""
 
 
-def _run_once(engine: Engine, batch: Batch, read: Read[T], *, dry_run: bool) -> tuple[Outcome, T]:
-    with engine.database.write() as transaction:
-        rows = Rows(transaction, engine.database, engine.secret)
-        outcomes = _run_blocks(engine, rows, batch) or _run_parts(engine, rows, batch)
-        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
-        if failed:
-            transaction.rollback_to(_SAVEPOINT)
-            outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
-            return outcome, read(rows, outcome)
-        if len(outcomes) != batch.size:
-            raise AssertionError("a part was left out though none is in error: nothing may be committed")
-        if engine.catalog.checks_at_commit:
-            _check_deferred(transaction)
-        status = Status.VALID if dry_run else Status.COMMITTED
-        outcome = Outcome(status=status, parts=outcomes)
-        answer = read(rows, outcome)
-        if not dry_run:
-            _commit(transaction)
-        return outcome, answer
+def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
+    """Run a batch in a transaction that has been begun; the caller commits it if the outcome says so."""
+    rows = Rows(transaction, engine.database, engine.secret)
+    outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    if failed:
+        transaction.rollback_to(_SAVEPOINT)
+        outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
+        return outcome, job.read(rows, outcome)
+    if len(outcomes) != job.batch.size:
+        raise AssertionError("a part was left out though none is in error: nothing may be committed")
+    if engine.catalog.checks_at_commit:
+        _check_deferred(transaction)
+    outcome = Outcome(status=Status.VALID if job.dry_run else Status.COMMITTED, parts=outcomes)
+    return outcome, job.read(rows, outcome)
 
 
 def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
