@@ -10,7 +10,7 @@ from storage import etags
 from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
-from storage.driver_errors import StatementRefused, Violation
+from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.statements import (
     Bulk,
     Columns,
@@ -133,11 +133,14 @@ class Rows:
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
         statement = self.statements.select(resource, where)
         clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
-        found = self._locked(statement, clause[lock] if resource.writable else "")
+        found = self._locked(resource, statement, clause[lock] if resource.writable else "")
         return self._row(resource, found[0]) if found else None
 
-    def _locked(self, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
-        """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes."""
+    def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
+        """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes.
+
+        Raises `Retry` where there is no policy: others delete the row and insert it again, all the time.
+        """
         seen: Sequence[tuple[Any, ...]] = ()
         for _ in range(_MOST_LOOKS):
             locked = self._run(replace(statement, sql=statement.sql + clause)).rows
@@ -146,6 +149,8 @@ class Rows:
             seen = self._run(statement).rows
             if not seen:
                 break
+        if seen and not resource.has_policies:
+            raise Retry
         return seen
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:

@@ -13,6 +13,7 @@ from storage.addresses import ByKey, Location, place_values
 from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
+from storage.driver_errors import Retry
 from storage.rows import KeyTuple, Row, Rows
 from storage.statements import PostgresqlStatements
 
@@ -84,7 +85,10 @@ def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
 def lock_keys(
     rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None = None
 ) -> Sequence[Row]:
-    """Lock rows of one resource in the order of their keys, and read them, or some attributes of them."""
+    """Lock rows of one resource in the order of their keys, and read them, or some attributes of them.
+
+    Raises `Retry` where rows are seen again and again that cannot be locked, and no policy is the reason.
+    """
     every = sum(len(values) for values in keys.values())
     # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
     # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
@@ -96,6 +100,8 @@ def lock_keys(
         seen = rows.load(resource, keys, attributes=attributes)
         if len(locked) >= len(seen):
             return locked
+    if not resource.has_policies:
+        raise Retry
     return seen
 
 

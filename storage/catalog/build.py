@@ -118,6 +118,7 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
         description=(model.description if model else None) or facts.comment,
         former_collections=present(draft.override.former_collection),
         has_triggers=facts.has_triggers,
+        has_policies=facts.has_policies,
         deferred_keys=bool(facts.deferred_unique or facts.deferred_foreign),
         one_by_one=grouping.one_by_one,
         delete_spreads=grouping.delete_spreads,

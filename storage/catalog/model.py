@@ -124,6 +124,7 @@ class Resource:
     description: str | None = None
     former_collections: tuple[str, ...] = ()
     has_triggers: bool = False  # they may change what is written
+    has_policies: bool = False  # there may be rows that are seen and cannot be locked
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
     one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
     delete_spreads: bool = False  # deleting an item deletes or changes others (ON DELETE)

@@ -66,6 +66,7 @@ class TableFacts:
     deferred_unique: frozenset[tuple[str, ...]] = frozenset()  # columns of keys that are checked at COMMIT only
     deferred_foreign: frozenset[tuple[str, ...]] = frozenset()
     has_triggers: bool = False
+    has_policies: bool = False  # PostgreSQL: row security decides which rows our role sees and may change
     is_collated: bool = False  # some key compares text otherwise than character by character
     odd_unique: bool = (
         False  # something unique that is no unique key: of some rows only, over expressions, an exclusion
@@ -93,6 +94,7 @@ class _Gathered:
     odd_unique: set[str] = field(default_factory=set)
     triggered: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    guarded: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)
 
@@ -145,6 +147,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
                 deferred_foreign=frozenset({key.columns for key in own_keys} if waiting is None else waiting),
                 has_triggers=name in gathered.triggered,
+                has_policies=name in gathered.guarded,
                 is_collated=name in gathered.collated,
                 odd_unique=name in gathered.odd_unique,
                 rowid_key=name in gathered.rowid_keys,
@@ -310,6 +313,10 @@ CROSS JOIN LATERAL (SELECT pg_get_serial_sequence(quote_ident(c.relname), a.attn
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
   AND NOT a.attisdropped AND s.name IS NOT NULL AND has_sequence_privilege(s.name, 'USAGE')
 """
+_POSTGRESQL_GUARDED = """
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND row_security_active(c.oid)
+"""
 _POSTGRESQL_AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
 _POSTGRESQL_CLOSED = """
 SELECT c.relname FROM pg_class c
@@ -348,6 +355,7 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
                 gathered.deferred_unique.setdefault(table, set()).add(tuple(key))
     gathered.closed = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_CLOSED)}
     gathered.triggered = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_TRIGGERS)}
+    gathered.guarded = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_GUARDED)}
     gathered.collated = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_COLLATED)}
     for table, column, sequence in connection.exec_driver_sql(_POSTGRESQL_SEQUENCES):
         gathered.sequences.setdefault(table, {})[column] = sequence
