@@ -324,8 +324,7 @@ class Grouped:
     def _has_become(self, part: int, row: Row) -> None:
         if part in self._unchecked:
             self._rows.check_kept(row, self._unchecked[part])
-        if self._overlay.by_key(row.resource, row.key) is self._ran[part].row:
-            self._overlay.put(row, self._ran[part].row)
+        self._overlay.complete(self._ran[part].row, row)
         self._partial.pop(part, None)
         self._ran[part].row = self._items[part] = row
 

@@ -61,6 +61,11 @@ class Overlay:
         for place in places(row):
             self._found[place] = row
 
+    def complete(self, partial: Row, row: Row) -> None:
+        """Take in all of a row of which only some was known, unless it has changed since."""
+        if self._found.get((row.resource.name, row.resource.key, row.key)) is partial:
+            self.put(row, partial)
+
     def remove(self, row: Row) -> None:
         """Take out a row."""
         for place in places(row):
