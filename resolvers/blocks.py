@@ -113,7 +113,7 @@ def _check_writable(resource: Resource, name: str, verb: Verb) -> None:
 
 
 def _is_complete(resource: Resource, names: Sequence[str]) -> bool:
-    return all(name in names for name, attribute in resource.attributes.items() if attribute.required)
+    return set(resource.required) <= set(names)
 
 
 def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from storage.batch.cells import ResourceCells
 from storage.batch.decisions import Change, Create, Decider, Remove, Show
 from storage.batch.keys import KeySource
-from storage.batch.locks import Loaded, load_rows, lock_rows, wanted_rows
+from storage.batch.locks import Loaded, Wanted, load_rows, lock_rows, wanted_rows
 from storage.batch.operations import Done, Failed, Operation, Part, Verb
 from storage.batch.overlay import Overlay
 from storage.batch.schedule import Kind, Shape, Stage, Write, schedule
@@ -79,10 +79,10 @@ class Grouped:
         self._unchecked: dict[int, Values] = {}  # part -> what it has written and its column may convert
         self._ran: dict[int, _Ran] = {}
 
-    def run(self, parts: Sequence[Part], locked: Iterable[Loaded]) -> list[Done | Failed]:
-        """Run the parts. Raises `GroupRefused`."""
+    def run(self, parts: Sequence[Part], wanted: Mapping[str, Wanted], locked: Iterable[Loaded]) -> list[Done | Failed]:
+        """Run the parts, which want these rows. Raises `GroupRefused`."""
         alone: dict[int, Done | Failed | None] = {}
-        self._look(parts, locked)
+        self._look(wanted, locked)
         is_stale = False
         for place, part in enumerate(parts):
             if isinstance(part, Operation) and self._turns < _MOST_TURNS and _can_be_grouped(part):
@@ -104,13 +104,13 @@ class Grouped:
 
     # --- looking at the rows
 
-    def _look(self, parts: Sequence[Part], locked: Iterable[Loaded]) -> None:
+    def _look(self, wanted: Mapping[str, Wanted], locked: Iterable[Loaded]) -> None:
         seen = set()
         for loaded in locked:
             seen.add(loaded.resource.name)
             self._overlay.add(loaded)
-        wanted = {name: each for name, each in wanted_rows(self._catalog, parts).items() if name not in seen}
-        for loaded in load_rows(self._rows, self._catalog, wanted):
+        unseen = {name: each for name, each in wanted.items() if name not in seen}
+        for loaded in load_rows(self._rows, self._catalog, unseen):
             self._overlay.add(loaded)
 
     def _look_again(self, parts: Sequence[Part]) -> None:
@@ -118,7 +118,8 @@ class Grouped:
         self._turns += 1
         self._overlay.clear()
         self._keys.clear()
-        self._look(parts, lock_rows(self._rows, self._catalog, wanted_rows(self._catalog, parts)))
+        wanted = wanted_rows(self._catalog, parts)
+        self._look(wanted, lock_rows(self._rows, self._catalog, wanted))
 
     # --- deciding
 

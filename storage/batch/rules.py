@@ -100,9 +100,9 @@ def _otherwise(operation: Operation, name: str) -> Fault:
 def required_faults(resource: Resource, given: Collection[str], pointer: str) -> list[Fault]:
     """Find the attributes that a new item must have, and that nothing gives."""
     return [
-        Required(message=f"{attribute.name} is required.", pointer=f"{pointer}/{attribute.name}", attributes=(name,))
-        for name, attribute in resource.attributes.items()
-        if attribute.required and name not in given
+        Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
+        for name in resource.required
+        if name not in given
     ]
 
 

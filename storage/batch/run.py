@@ -187,11 +187,12 @@ def _diagnose(engine: Engine, rows: Rows, parts: Sequence[Part], refused: Sequen
 def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
     """Lock what the parts are about, and run them: in groups, or (where the database refuses one) one by one."""
     catalog, transaction, parts = engine.catalog, rows.transaction, batch.parts()
-    locked = list(lock_rows(rows, catalog, wanted_rows(catalog, parts)))
+    wanted = wanted_rows(catalog, parts)
+    locked = list(lock_rows(rows, catalog, wanted))
     transaction.savepoint(_SAVEPOINT)
     if engine.groups:
         try:
-            return Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS).run(parts, locked)
+            return Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS).run(parts, wanted, locked)
         except GroupRefused as refused:
             if refused.transaction_lost:
                 raise _GroupLost from refused

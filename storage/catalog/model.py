@@ -1,5 +1,6 @@
 """The catalog: all resources with their attributes, keys, constraints and relations. Built once at start, immutable."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -129,15 +130,20 @@ class Resource:
     one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
     delete_spreads: bool = False  # deleting an item deletes or changes others (ON DELETE)
     spreading: frozenset[str] = frozenset()  # attributes whose change changes others (ON UPDATE)
+    keys: tuple[tuple[str, ...], ...] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )  # the key, and the unique keys
+    required: tuple[str, ...] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )  # the attributes that a CREATE must give
+
+    def __post_init__(self) -> None:
+        unique = tuple(unique.attributes for unique in self.unique_keys)
+        object.__setattr__(self, "keys", (self.key, *unique) if self.key else unique)
+        object.__setattr__(self, "required", tuple(name for name, each in self.attributes.items() if each.required))
 
     def __repr__(self) -> str:
         return f"Resource({self.name})"
-
-    @property
-    def keys(self) -> tuple[tuple[str, ...], ...]:
-        """The key, and the unique keys."""
-        unique = tuple(unique.attributes for unique in self.unique_keys)
-        return (self.key, *unique) if self.key else unique
 
     def attribute(self, name: str) -> Attribute | None:
         """Find an attribute by its name, or a former one."""
