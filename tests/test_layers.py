@@ -44,7 +44,7 @@ MAY_IMPORT = {
 BATCH_ORDER = (
     *("operations", "blocks", "effects", "rules", "schedule", "cells", "keys", "locks", "receipts"),
     *("diagnosis", "decisions", "overlay"),
-    *("deferred", "losses", "sequential", "grouped", "bisection", "bulk", "run"),
+    *("deferred", "losses", "sequential", "bisection", "grouped", "bulk", "run"),
 )
 
 # Libraries that stay in their rooms. An example's models are SQLModel classes, as a user's are.

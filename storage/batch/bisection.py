@@ -1,54 +1,54 @@
-"""Which parts of a block the database refuses: found by halves, a statement for each, and not one for each part."""
+"""Which of some writes the database refuses: found by halves, a statement for each, and not one for each write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
-from storage.batch.blocks import Block
 from storage.driver_errors import StatementRefused
 from storage.rows import Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "trial"
+T = TypeVar("T")
 
 
 class TooManyRefused(Exception):
-    """So many parts are refused that to look at all of them one by one costs less."""
+    """So many are refused that to look at all of them one by one costs less."""
 
 
-class Bisection:
-    """A search among blocks whose parts do not meet, so that each is refused, or not, whatever the others do."""
+class Bisection(Generic[T]):
+    """A search among writes that do not meet, so that each is refused, or not, whatever the others do."""
 
-    def __init__(self, rows: Rows, write: Callable[[Block], object], most_trials: int) -> None:
+    def __init__(self, rows: Rows, write: Callable[[Sequence[T]], object], most_trials: int) -> None:
         self._transaction = rows.transaction
         self._write = write
         self._left = most_trials
 
-    def refused(self, block: Block) -> Iterator[int]:
-        """Find the parts that are refused; the others are written. Raises `TooManyRefused`."""
-        if not block.parts or self._is_taken(block):
-            return
-        yield from self._within(block)
+    def refused(self, members: Sequence[T]) -> Iterator[T]:
+        """Find those that are refused; the others are written. Raises `TooManyRefused`."""
+        if members and not self._is_taken(members):
+            yield from self._within(members)
 
-    def _within(self, block: Block) -> Iterator[int]:
-        """Search a block that is known to be refused."""
-        if len(block.parts) == 1:
-            yield block.parts[0]
+    def _within(self, members: Sequence[T]) -> Iterator[T]:
+        """Search among members of which at least one is known to be refused."""
+        if len(members) == 1:
+            yield members[0]
             return
-        middle = len(block.parts) // 2
-        first, second = block.cut(0, middle), block.cut(middle, len(block.parts))
+        middle = len(members) // 2
+        first, second = members[:middle], members[middle:]
         if self._is_taken(first):
             yield from self._within(second)
             return
         yield from self._within(first)
         yield from self.refused(second)
 
-    def _is_taken(self, block: Block) -> bool:
+    def _is_taken(self, members: Sequence[T]) -> bool:
         if self._left == 0:
             raise TooManyRefused
         self._left -= 1
         self._transaction.savepoint(_SAVEPOINT)
         is_taken = True
         try:
-            self._write(block)
+            self._write(members)
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise

@@ -4,7 +4,7 @@ A thousand parts of one shape are one block. What a batch of blocks means is wha
 one, too, and every other way of running takes them so.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -33,17 +33,8 @@ class Block:
     keys: Sequence[KeyTuple] = ()  # of the items that are addressed; none of a CREATE
     if_match: Sequence[Sequence[str] | None] | None = None  # for each part its etags; None where no part has any
 
-    def cut(self, start: int, stop: int) -> "Block":
-        """Take some of the parts that stand next to each other."""
-        return self._pick(range(start, stop))
-
-    def without(self, parts: Collection[int]) -> "Block":
-        """Leave out parts, by their indexes."""
-        if not parts:
-            return self
-        return self._pick([place for place, part in enumerate(self.parts) if part not in parts])
-
-    def _pick(self, places: Sequence[int]) -> "Block":
+    def only(self, places: Sequence[int]) -> "Block":
+        """Take some of the parts, by their places in the block."""
         return Block(
             verb=self.verb,
             resource=self.resource,

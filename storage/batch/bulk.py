@@ -242,9 +242,13 @@ class Bulk:
 
         Raises `TooManyRefused`.
         """
-        bisection = Bisection(self._rows, self._write, most_trials=sum(len(block.parts) for block in self._blocks) // 2)
-        found = (part for block in self._blocks for part in bisection.refused(block.without(self._stale)))
-        return sorted({*self._stale, *found})
+        found = set(self._stale)
+        trials = sum(len(block.parts) for block in self._blocks) // 2
+        for block in self._blocks:
+            bisection = Bisection[int](self._rows, lambda places, block=block: self._write(block.only(places)), trials)  # type: ignore[misc]  # its default
+            others = [place for place, part in enumerate(block.parts) if part not in self._stale]
+            found.update(block.parts[place] for place in bisection.refused(others))
+        return sorted(found)
 
     def _write(self, block: Block) -> Sequence[KeyTuple]:
         """Write one block; give back the keys of its items."""

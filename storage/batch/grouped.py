@@ -5,18 +5,19 @@ everything before it written and everything after it read anew. And when the dat
 says that the batch is to be run the sequential way, which finds the parts at fault.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from storage.batch.bisection import Bisection, TooManyRefused
 from storage.batch.cells import ResourceCells
 from storage.batch.decisions import Change, Create, Decider, Remove, Show
 from storage.batch.keys import KeySource
 from storage.batch.locks import Loaded, Wanted, load_rows, lock_rows, wanted_rows
 from storage.batch.operations import Done, Failed, Operation, Part, Verb
 from storage.batch.overlay import Overlay
-from storage.batch.schedule import Kind, Shape, Stage, Write, schedule
+from storage.batch.schedule import Kind, Shape, Write, schedule
 from storage.batch.sequential import Sequential
 from storage.catalog.model import Attribute, Catalog, Generation, Resource, Values
 from storage.catalog.types import Boolean, Date, Enumeration, Integer, Text, Uuid, Value
@@ -32,10 +33,11 @@ _ONE_FORM: Mapping[type, type] = {Integer: int, Text: str, Boolean: bool, Uuid: 
 
 
 class GroupRefused(Exception):
-    """The database refuses a group: which of its parts are at fault, only running them one by one can tell."""
+    """The database refuses a group; what is wrong with which of its parts, only running them alone can tell."""
 
-    def __init__(self, *, transaction_lost: bool = False) -> None:
+    def __init__(self, parts: Collection[int] = (), *, transaction_lost: bool = False) -> None:
         super().__init__()
+        self.parts = parts  # those that are refused, as far as it is known
         self.transaction_lost = transaction_lost
 
 
@@ -43,6 +45,7 @@ class GroupRefused(Exception):
 class _Pending:
     """A write that is decided and not yet made."""
 
+    part: int
     write: Write
     resource: Resource
     key: KeyTuple
@@ -61,10 +64,13 @@ class _Ran:
 class Grouped:
     """One run over the parts of a batch."""
 
-    def __init__(self, rows: Rows, catalog: Catalog, *, with_rows: bool) -> None:
+    def __init__(
+        self, rows: Rows, catalog: Catalog, *, with_rows: bool, suspects: Collection[int] | None = None
+    ) -> None:
         self._rows = rows
         self._catalog = catalog
         self._with_rows = with_rows  # whether the answer shows the rows as the parts leave them
+        self._suspects = suspects  # parts that are to run alone; None while the database has refused nothing yet
         self._sequential = Sequential(rows, catalog)
         self._items = self._sequential.items
         self._overlay = Overlay(rows)
@@ -85,7 +91,7 @@ class Grouped:
         self._look(wanted, locked)
         is_stale = False
         for place, part in enumerate(parts):
-            if isinstance(part, Operation) and self._turns < _MOST_TURNS and _can_be_grouped(part):
+            if isinstance(part, Operation) and self._turns < _MOST_TURNS and self._can_be_grouped(part):
                 if is_stale:
                     self._look_again(parts[place:])
                     is_stale = False
@@ -122,6 +128,13 @@ class Grouped:
         self._look(wanted, lock_rows(self._rows, self._catalog, wanted))
 
     # --- deciding
+
+    def _can_be_grouped(self, operation: Operation) -> bool:
+        return (
+            operation.index not in (self._suspects or ())
+            and operation.query is None
+            and not any(step.resource.one_by_one for step in operation.address)
+        )
 
     def _take(self, operation: Operation) -> bool:
         """Decide on a part; False where it is to run alone."""
@@ -183,7 +196,7 @@ class Grouped:
         row = self._rows.made(resource, whole, unsure)
         writes, reads = cells.of_whole(whole)
         shape = Shape(Kind.INSERT, resource.name, names)
-        self._plan(Write(shape, writes, reads), row, tuple(values[name] for name in names))
+        self._plan(operation, Write(shape, writes, reads), row, tuple(values[name] for name in names))
         self._overlay.put(row)
         self._wrote(operation, 201, row, create.precondition, {name: values[name] for name in unsure})
         return True
@@ -210,7 +223,7 @@ class Grouped:
         row = self._rows.changed(before, changes, unsure, unknown)
         writes, reads = cells.of_change(before.values, {**before.values, **changes}, changed)
         shape = Shape(Kind.UPDATE, resource.name, tuple(changes), change.defaults)
-        self._plan(Write(shape, writes, reads), row, tuple(changes.values()))
+        self._plan(operation, Write(shape, writes, reads), row, tuple(changes.values()))
         self._overlay.put(row, before)
         self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unsure})
         return True
@@ -221,7 +234,7 @@ class Grouped:
             return False
         self._check_open(row)
         writes, reads = self._cells_of(resource).of_whole(row.values)
-        self._plan(Write(Shape(Kind.DELETE, resource.name), writes, reads), row, ())
+        self._plan(operation, Write(Shape(Kind.DELETE, resource.name), writes, reads), row, ())
         self._overlay.remove(row)
         self._note(operation, 204, row, remove.precondition)
         return True
@@ -231,8 +244,8 @@ class Grouped:
         if not row.whole and (self._with_rows or any(self._partial[part] is row for part in self._unchecked)):
             raise Unknown
 
-    def _plan(self, write: Write, row: Row, values: tuple[Value, ...]) -> None:
-        self._pending.append(_Pending(write, row.resource, row.key, values))
+    def _plan(self, operation: Operation, write: Write, row: Row, values: tuple[Value, ...]) -> None:
+        self._pending.append(_Pending(operation.index, write, row.resource, row.key, values))
 
     def _wrote(
         self,
@@ -287,17 +300,30 @@ class Grouped:
     def _flush(self, *, every_row: bool = False) -> None:
         """Write what is decided; read what has to be checked, and what is asked for."""
         pending, self._pending = self._pending, []
+        for stage in schedule((each.write for each in pending), self._order):
+            self._write_stage(sorted((pending[place] for place in stage.members), key=_key))
         try:
-            for stage in schedule((each.write for each in pending), self._order):
-                self._write(stage, sorted((pending[place] for place in stage.members), key=_key))
             self._read_back(every_row=every_row or self._with_rows)
-        except StatementRefused as refused:
-            raise GroupRefused(transaction_lost=refused.transaction_lost) from refused
-        except Unstorable as refused:
+        except (StatementRefused, Unstorable) as refused:
             raise GroupRefused from refused
 
-    def _write(self, stage: Stage, writes: Sequence[_Pending]) -> None:
-        shape, resource = stage.shape, writes[0].resource
+    def _write_stage(self, writes: Sequence[_Pending]) -> None:
+        """Write one stage; where the database is known to refuse something, find out what."""
+        found: Sequence[_Pending] = ()
+        try:
+            if self._suspects is None:
+                self._write(writes)
+            else:
+                found = list(Bisection(self._rows, self._write, len(writes)).refused(writes))
+        except StatementRefused as refused:
+            raise GroupRefused(transaction_lost=refused.transaction_lost) from refused
+        except (Unstorable, TooManyRefused) as refused:
+            raise GroupRefused from refused
+        if found:
+            raise GroupRefused([each.part for each in found])
+
+    def _write(self, writes: Sequence[_Pending]) -> None:
+        shape, resource = writes[0].write.shape, writes[0].resource
         columns = dict(zip(shape.attributes, zip(*(each.values for each in writes), strict=True), strict=True))
         keys = [each.key for each in writes]
         match shape.kind:
@@ -332,10 +358,6 @@ class Grouped:
 
 def _key(pending: _Pending) -> KeyTuple:
     return pending.key
-
-
-def _can_be_grouped(operation: Operation) -> bool:
-    return operation.query is None and not any(step.resource.one_by_one for step in operation.address)
 
 
 def _has_one_form(attribute: Attribute, value: Value) -> bool:

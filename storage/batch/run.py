@@ -23,6 +23,8 @@ from storage.rows import Rows
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
 _SAVEPOINT = "batch"
+_MOST_REFUSALS = 4  # of groups, until all parts run one by one
+_MOST_SUSPECTS = 6  # parts that run alone between groups
 _JOB = "job"  # around each of the batches that share a transaction
 
 logger = logging.getLogger("partwise")
@@ -190,13 +192,20 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
     wanted = wanted_rows(catalog, parts)
     locked = list(lock_rows(rows, catalog, wanted))
     transaction.savepoint(_SAVEPOINT)
-    if engine.groups:
+    suspects: set[int] | None = None
+    for _ in range(_MOST_REFUSALS if engine.groups else 0):
+        grouped = Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS, suspects=suspects)
         try:
-            return Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS).run(parts, wanted, locked)
+            return grouped.run(parts, wanted, locked)
         except GroupRefused as refused:
             if refused.transaction_lost:
                 raise _GroupLost from refused
             transaction.rollback_to(_SAVEPOINT)
+            if suspects is not None and suspects.issuperset(refused.parts):
+                break  # nothing new: one by one
+            suspects = (suspects or set()).union(refused.parts)
+            if len(suspects) > _MOST_SUSPECTS:
+                break
     return Sequential(rows, catalog).run(parts)
 
 
