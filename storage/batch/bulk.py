@@ -18,7 +18,7 @@ from storage.batch.locks import Keys, Strength, lock_keys, strength_of
 from storage.batch.operations import Done, Verb
 from storage.catalog.model import Catalog, ForeignKey, Resource
 from storage.catalog.types import Value
-from storage.driver_errors import StatementRefused, Violation
+from storage.driver_errors import StatementRefused
 from storage.rows import KeyTuple, Row, Rows
 from storage.statements import PostgresqlStatements, Unstorable
 
@@ -49,7 +49,9 @@ class Bulk:
         self._shown = shown
         self._needs: dict[str, _Needs] = {}
         self._found: dict[str, dict[KeyTuple, Row]] = {}
+        self._pointed_at: list[tuple[str, set[KeyTuple]]] = []  # of resources that get new items
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
+        self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
         self._stale: set[int] = set()  # parts whose precondition does not hold
 
     def prepare(self) -> bool:
@@ -58,7 +60,14 @@ class Bulk:
             return False
         self._look()
         self._judge_preconditions()
-        return not self._hand_on_values()
+        if self._hand_on_values():
+            return False
+        for block in self._blocks:
+            if block.verb is Verb.CREATE:
+                keys = self._new_keys[block.parts[0]] = self._keys_of(block)
+                if not keys:
+                    return False
+        return not any(self._are_new(name, keys) for name, keys in self._pointed_at)
 
     # --- whether parts meet
 
@@ -67,10 +76,9 @@ class Bulk:
             needs = self._needs.setdefault(block.resource.name, _Needs())
             needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
             needs.addressed += block.keys
-        changing = {block.resource.name for block in self._blocks if block.verb is not Verb.UPDATE}
         return (
             any(len(set(needs.addressed)) != len(needs.addressed) for needs in self._needs.values())
-            or any(self._meets(block, changing) for block in self._blocks)
+            or any(self._meets(block) for block in self._blocks)
             or any(self._mixes_keys(name) for name in self._needs)
         )
 
@@ -82,34 +90,47 @@ class Bulk:
         every = {*keys, *self._needs[name].addressed}
         return bool(given) and (len(given) < len(made) or len(every) < len(keys) + len(self._needs[name].addressed))
 
-    def _meets(self, block: Block, changing: set[str]) -> bool:
+    def _meets(self, block: Block) -> bool:
         resource = block.resource
         if block.verb is Verb.DELETE and resource.delete_spreads:
             return True
         if block.verb is Verb.UPDATE and not resource.spreading.isdisjoint(block.columns):
             return True
-        return any(self._points_at_change(block, key, changing) for key in resource.foreign_keys) or any(
+        return any(self._points_at_change(block, key) for key in resource.foreign_keys) or any(
             self._is_unclear(block, unique.attributes) for unique in resource.unique_keys
         )
 
-    def _points_at_change(self, block: Block, key: ForeignKey, changing: set[str]) -> bool:
-        """Whether rows of a block may point at a row that another part makes, deletes or gives another value."""
+    def _points_at_change(self, block: Block, key: ForeignKey) -> bool:
+        """Whether rows of a block may point at a row that another part deletes, gives another value, or makes."""
         given = [block.columns[name] for name in key.attributes if name in block.columns]
         if block.verb is not Verb.DELETE and not given and not self._has_default(block, key.attributes):
             return False
         target = self._catalog.target_of(key)
-        moved = any(
-            other.resource.name == target.name and not set(key.target_attributes).isdisjoint(other.columns)
-            for other in self._blocks
-            if other.verb is Verb.UPDATE
-        )
-        if target.name in changing or moved:
+        others = [other for other in self._blocks if other.resource is target]
+        if any(
+            other.verb is Verb.DELETE
+            or (other.verb is Verb.UPDATE and not set(key.target_attributes).isdisjoint(other.columns))
+            for other in others
+        ):
             return True
-        if len(given) == len(key.attributes):
-            values = {each for each in zip(*given, strict=True) if None not in each}
-            needs = self._needs.setdefault(target.name, _Needs())
-            needs.pointed_at.setdefault(key.target_attributes, set()).update(values)
+        if len(given) < len(key.attributes):
+            return block.verb is not Verb.DELETE and bool(others)
+        values = {each for each in set(zip(*given, strict=True)) if None not in each}
+        if values and any(other.verb is Verb.CREATE for other in others):
+            if key.target_attributes != target.key:
+                return True
+            self._pointed_at.append((target.name, values))
+        needs = self._needs.setdefault(target.name, _Needs())
+        needs.pointed_at.setdefault(key.target_attributes, set()).update(values)
         return False
+
+    def _are_new(self, name: str, keys: set[KeyTuple]) -> bool:
+        """Whether keys that are pointed at are those of new items: then the order of the parts matters."""
+        return any(
+            not keys.isdisjoint(self._new_keys[block.parts[0]])
+            for block in self._blocks
+            if block.verb is Verb.CREATE and block.resource.name == name
+        )
 
     def _has_default(self, block: Block, attributes: Sequence[str]) -> bool:
         return block.verb is Verb.CREATE and any(
@@ -263,19 +284,23 @@ class Bulk:
 
     def _insert(self, block: Block) -> Sequence[KeyTuple]:
         resource, columns = block.resource, dict(block.columns)
-        given = [columns[name] for name in resource.key if name in columns]
-        if given:
-            keys = list(zip(*given, strict=True))
-        else:
-            keys = self._new_keys(block)
+        given = not set(resource.key).isdisjoint(columns)
+        keys = self._keys_of(block)
+        if not given:
             columns[resource.key[0]] = [key for (key,) in keys]
         if resource.version is not None:
             columns[resource.version] = [1] * len(keys)
         self._rows.insert_many(resource, columns if not given else _in_order(columns, keys))
         return keys
 
-    def _new_keys(self, block: Block) -> list[KeyTuple]:
-        """Make keys in part order: of several blocks of one resource, the first makes those of all."""
+    def _keys_of(self, block: Block) -> list[KeyTuple]:
+        """Say which keys new items get: those given, or made in part order, for all blocks of a resource at once.
+
+        None where the database does not say how it makes them.
+        """
+        given = [block.columns[name] for name in block.resource.key if name in block.columns]
+        if given:
+            return list(zip(*given, strict=True))
         if block.resource.name not in self._made:
             parts = sorted(
                 part
@@ -284,11 +309,9 @@ class Bulk:
                 for part in other.parts
             )
             made = KeySource(self._rows, block.resource).take_many(len(parts))
-            if made is None:
-                raise StatementRefused(Violation.OTHER)
-            self._made[block.resource.name] = dict(zip(parts, made, strict=True))
+            self._made[block.resource.name] = dict(zip(parts, made or (), strict=False))
         made_keys = self._made[block.resource.name]
-        return [(made_keys[part],) for part in block.parts]
+        return [(made_keys[part],) for part in block.parts] if made_keys else []
 
     def _update(self, block: Block) -> None:
         resource = block.resource
