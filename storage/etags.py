@@ -32,4 +32,6 @@ def content_etag(resource: Resource, raw: Sequence[Any], secret: bytes = b"") ->
 
 def version_etag(version: object) -> str:
     """Write a version attribute's value as an etag: the characters that an etag may not have are written in hex."""
+    if type(version) is int:
+        return str(version)
     return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"_{ord(c):x}_" for c in str(version))

@@ -162,7 +162,7 @@ class Rows:
         found: list[Row] = []
         for chunk in self.statements.chunks(_usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
-            found += [self._row(resource, raw) for raw in self._run(self.statements.select(resource, where)).rows]
+            found += self._rows(resource, self._run(self.statements.select(resource, where)).rows)
         return found
 
     def page(self, resource: Resource, filters: Values, order: Sequence[Order], page: Page) -> RowPage:
@@ -170,7 +170,7 @@ class Rows:
         where = self.statements.equal(resource, filters)
         one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
         raw = self._run(self.statements.select(resource, where, order=order, page=one_more)).rows
-        rows = [self._row(resource, each) for each in raw[: page.limit]]
+        rows = self._rows(resource, raw[: page.limit])
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
     def count(self, resource: Resource, filters: Values) -> int:
@@ -255,19 +255,23 @@ class Rows:
         attributes: Sequence[str] | None = None,
     ) -> list[Row]:
         """Find the rows that any of the lists of key tuples names, and lock them; whole, or some attributes of them."""
-        return [
-            self._row(resource, raw) if attributes is None else self._some(resource, attributes, raw)
-            for statement in self.statements.load(resource, keys, lock, attributes)
-            for raw in self._run(statement).rows
-        ]
+        found: list[Row] = []
+        for statement in self.statements.load(resource, keys, lock, attributes):
+            raws = self._run(statement).rows
+            found += self._rows(resource, raws) if attributes is None else self._some(resource, attributes, raws)
+        return found
 
-    def _some(self, resource: Resource, attributes: Sequence[str], raw: Sequence[Any]) -> Row:
-        decode = self.statements.decode
-        values = _Partial(
-            (name, None if value is None else decode(resource.attributes[name], value))
-            for name, value in zip(attributes, raw, strict=True)
-        )
-        return Row(resource=resource, values=values, etag=self._etag, whole=False)
+    def _some(self, resource: Resource, attributes: Sequence[str], raws: Sequence[Sequence[Any]]) -> list[Row]:
+        """Make rows of which only some attributes are read."""
+        own = [resource.attributes[name] for name in attributes]
+        columns = [
+            self.statements.decode_column(attribute, column)
+            for attribute, column in zip(own, zip(*raws, strict=True), strict=bool(raws))
+        ]
+        return [
+            Row(resource=resource, values=_Partial(zip(attributes, values, strict=True)), etag=self._etag, whole=False)
+            for values in zip(*columns, strict=True)
+        ]
 
     def named(self, resource: Resource, key: KeyTuple) -> Row:
         """Make a row of which only the key is known."""
@@ -379,6 +383,13 @@ class Rows:
 
     def _run(self, statement: Statement) -> Result:
         return self.transaction.execute(statement.sql, statement.params)
+
+    def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
+        decoded = self.statements.decode_rows(resource, raws)
+        return [
+            Row(resource=resource, values=values, raw=raw, etag=self._etag)
+            for values, raw in zip(decoded, raws, strict=True)
+        ]
 
     def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
         values = self.statements.decode_row(resource, raw)

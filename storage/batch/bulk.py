@@ -16,7 +16,7 @@ from storage.batch.blocks import Block, Shown
 from storage.batch.keys import KeySource
 from storage.batch.locks import Keys, Strength, lock_keys, strength_of
 from storage.batch.operations import Done, Verb
-from storage.catalog.model import Catalog, ForeignKey, Resource
+from storage.catalog.model import Catalog, ForeignKey, Generation, Resource
 from storage.catalog.types import Value
 from storage.driver_errors import StatementRefused
 from storage.rows import KeyTuple, Row, Rows
@@ -328,8 +328,35 @@ class Bulk:
         resource = block.resource
         if self._shown is Shown.KEYS or block.verb is Verb.DELETE:
             return [self._rows.named(resource, key) for key in keys]
+        if block.verb is Verb.CREATE and not _unknown(block):
+            return self._made_rows(block, keys)
         found = {row.key: row for row in self._rows.load(resource, {resource.key: keys})}
         return [found[key] for key in keys]
+
+    def _made_rows(self, block: Block, keys: Sequence[KeyTuple]) -> Sequence[Row]:
+        """Make the rows that have been inserted: all of them is known."""
+        resource, count = block.resource, len(keys)
+        known: dict[str, Sequence[Value]] = {
+            **block.columns,
+            **dict(zip(resource.key, zip(*keys, strict=True), strict=True)),
+        }
+        if resource.version is not None:
+            known[resource.version] = [1] * count
+        names = tuple(resource.attributes)
+        columns = [known.get(name) or [None] * count for name in names]
+        rows = zip(*columns, strict=True)
+        return [self._rows.made(resource, dict(zip(names, values, strict=True)), ()) for values in rows]
+
+
+def _unknown(block: Block) -> bool:
+    """Whether the database gives new items values of its own, beside their keys."""
+    resource = block.resource
+    known = {*block.columns, *resource.key, resource.version}
+    return any(
+        attribute.default_sql is not None or attribute.generation is not Generation.NEVER
+        for name, attribute in resource.attributes.items()
+        if name not in known
+    )
 
 
 def _first(outcome: tuple[int, Done]) -> int:

@@ -10,6 +10,7 @@ from storage.catalog.types import Unreadable, Value
 
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
+_FEWEST_COLUMNS = 4  # rows: fewer are decoded faster one by one
 Columns = Mapping[str, Sequence[Value]]
 """Many rows: attribute name -> a value for each row."""
 
@@ -285,6 +286,26 @@ class Statements(ABC):
             attribute.name: None if value is None else self.decode(attribute, value)
             for attribute, value in zip(resource.attributes.values(), raw, strict=True)
         }
+
+    def decode_rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[dict[str, Value]]:
+        """Turn rows that `row_list` has read into values, a column at a time."""
+        if len(raws) < _FEWEST_COLUMNS:
+            return [self.decode_row(resource, raw) for raw in raws]
+        attributes = resource.attributes.values()
+        columns = zip(*raws, strict=True)
+        decoded = [self.decode_column(attribute, column) for attribute, column in zip(attributes, columns, strict=True)]
+        names = tuple(resource.attributes)
+        return [dict(zip(names, row, strict=True)) for row in zip(*decoded, strict=True)]
+
+    def decode_column(self, attribute: Attribute, raws: Sequence[Any]) -> Sequence[Value]:
+        """Turn what the driver gives for one attribute of many rows into values."""
+        if self.are_values(attribute, raws, set(map(type, raws)) - {type(None)}):
+            return raws
+        return [None if raw is None else self.decode(attribute, raw) for raw in raws]
+
+    @abstractmethod
+    def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
+        """Whether what the driver gives is the values themselves; `classes` are those of all that is not null."""
 
     def chunks(self, tuples: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
         """Cut a list of key tuples into as many as one statement may take."""

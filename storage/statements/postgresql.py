@@ -14,6 +14,8 @@ from psycopg.types.json import set_json_loads
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
     Array,
+    Boolean,
+    Bytes,
     DateTime,
     Enumeration,
     Float,
@@ -23,6 +25,7 @@ from storage.catalog.types import (
     Opaque,
     Text,
     Unreadable,
+    Uuid,
     Value,
 )
 from storage.json_text import decode_json, encode_json
@@ -101,6 +104,13 @@ class PostgresqlStatements(Statements):
         order = [Order(attribute=name) for name in resource.key]
         found = self.select(resource, where, order=order, attributes=attributes)
         yield Statement(sql=f"{found.sql} {lock}", params=found.params)
+
+    def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:  # noqa: ARG002  # their classes tell
+        match attribute.type:
+            case Integer() | Boolean() | Bytes() | Uuid() | Enumeration() | Text(padded=False):
+                return True  # psycopg's own types are ours
+            case _:
+                return not classes
 
     def foretells(self, attribute: Attribute) -> bool:
         return attribute.sql_type in _KEPT or isinstance(attribute.type, Enumeration)

@@ -102,6 +102,21 @@ class SqliteStatements(Statements):
             case _:
                 return value
 
+    def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
+        match attribute.type:
+            case Integer(bits=bits) if classes <= {int}:
+                given = [raw for raw in raws if raw is not None] if None in raws else raws
+                limit = 1 << (bits - 1)
+                return not given or (min(given) >= -limit and max(given) < limit)
+            case Text() if classes <= {str}:
+                return all(raw is None or raw.isascii() for raw in raws)
+            case Float():
+                return classes <= {float} and all(raw is None or math.isfinite(raw) for raw in raws)
+            case Bytes():
+                return classes <= {bytes}
+            case _:
+                return not classes
+
     def foretells(self, attribute: Attribute) -> bool:
         affinity = _affinity(attribute.sql_type)
         match attribute.type:
