@@ -93,7 +93,7 @@ class Row:
 
     def of(self, attributes: Iterable[str]) -> KeyTuple:
         """The values of some attributes, in their order."""
-        return tuple(self.values[name] for name in attributes)
+        return tuple([self.values[name] for name in attributes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,9 +74,7 @@ class SqliteStatements(Statements):
     def among(self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Statement:
         own = [resource.attributes[name] for name in attributes]
         columns = ", ".join(self.quote(attribute.column) for attribute in own)
-        params = tuple(
-            self.encode(attribute, value) for each in tuples for attribute, value in zip(own, each, strict=True)
-        )
+        params = tuple(chain.from_iterable(self._each(own, [*zip(*tuples, strict=True)])))
         if len(own) == 1 and isinstance(own[0].type, Uuid):
             params = tuple(spelling for each in tuples for spelling in self.spellings(own[0], each[0]))
         if len(own) == 1:
