@@ -1,5 +1,6 @@
 """The Starlette application, and its making in each worker process."""
 
+import gc
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from partwise.door import Door, refusal
 from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
+from partwise.writer import Writer
 from resolvers.limits import Limits
 
 _READY_TIMEOUT = 5.0  # seconds
@@ -47,8 +49,8 @@ async def _refuse(_request: Request, error: Exception) -> Response:
     return refusal(f"{error.detail}.", error.status_code, headers=error.headers)
 
 
-def make_app(service: Service, settings: Settings) -> Starlette:
-    """Make the application."""
+def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> Starlette:
+    """Make the application; its batches are compiled, unless somebody wants to compare."""
     database = service.engine.database
     limiter = anyio.CapacityLimiter(database.connections)
     health = anyio.CapacityLimiter(1)
@@ -56,10 +58,12 @@ def make_app(service: Service, settings: Settings) -> Starlette:
         schema=service.schema,
         engine=service.engine,
         limiter=limiter,
+        writer=Writer(service.engine, limiter),
         limits=Limits(
             parts=settings.max_parts, page=settings.max_page, nesting=settings.max_nesting, path=settings.max_path
         ),
         max_body=settings.max_body,
+        compiled=compiled,
     )
 
     async def graphql(request: Request) -> Response:
@@ -79,6 +83,8 @@ def make_app(service: Service, settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        gc.collect()
+        gc.freeze()  # what the start has made stays: no collection needs to look at it again
         yield
         database.close()
 

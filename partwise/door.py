@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import msgspec
 import strawberry
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
@@ -13,10 +14,11 @@ from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from partwise.writer import Writer
 from resolvers.context import RequestContext
 from resolvers.limits import Limits
 from resolvers.results import to_wire_error
-from resolvers.root import AmbiguousDocument
+from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine
 from storage.json_text import decode_json, encode_json_bytes
 
@@ -41,18 +43,41 @@ class GraphQLRequest:
     operation_name: str | None
 
 
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A request whose variables are still text."""
+
+    query: str
+    operation_name: str | None = None
+    variables: msgspec.Raw = msgspec.Raw()  # it is immutable
+    extensions: dict[str, Any] | None = None
+
+
+_envelopes = msgspec.json.Decoder(Envelope)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Answers requests to /graphql."""
+    """Answers requests to /graphql.
+
+    Compiled batches (resolvers/compiled.py) are answered without Strawberry's executor; the answers are the same.
+    """
 
     schema: strawberry.Schema
     engine: Engine
     limiter: anyio.CapacityLimiter  # as many threads as the database has connections
+    writer: Writer
     limits: Limits
     max_body: int  # bytes
+    compiled: bool = True  # whether batches are compiled
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
+        context = RequestContext(
+            engine=self.engine,
+            in_thread=partial(anyio.to_thread.run_sync, limiter=self.limiter),
+            write=self.writer,
+            limits=self.limits,
+        )
         try:
             if request.method == "GET":
                 if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
@@ -60,19 +85,29 @@ class Door:
                 asked = _from_url(request)
                 allowed = {OperationType.QUERY}
             else:
-                asked = _from_body(await _read_body(request, self.max_body))
+                body = await _read_body(request, self.max_body)
+                answer = await self._run_compiled(body, context) if self.compiled else None
+                if answer is not None:
+                    return Response(answer, media_type=_media_type(request))
+                asked = _from_body(body)
                 allowed = {OperationType.QUERY, OperationType.MUTATION}
-            return await self._execute(request, asked, allowed)
+            context.operation_name = asked.operation_name
+            return await self._execute(request, asked, allowed, context)
         except Refused as refused:
             return refusal(str(refused), refused.status, refused.code, refused.headers, _media_type(request))
 
-    async def _execute(self, request: Request, asked: GraphQLRequest, allowed: set[OperationType]) -> Response:
-        context = RequestContext(
-            engine=self.engine,
-            in_thread=partial(anyio.to_thread.run_sync, limiter=self.limiter),
-            limits=self.limits,
-            operation_name=asked.operation_name,
-        )
+    async def _run_compiled(self, body: bytes, context: RequestContext) -> bytes | None:
+        """Answer a batch that is compiled; None where the ordinary way has to."""
+        try:
+            asked = _envelopes.decode(body)
+        except (ValueError, RecursionError):
+            return None
+        batch = documents_of(self.schema).batch(asked.query, asked.operation_name or None)
+        return None if batch is None else await batch.run(asked.variables, context)
+
+    async def _execute(
+        self, request: Request, asked: GraphQLRequest, allowed: set[OperationType], context: RequestContext
+    ) -> Response:
         try:
             result = await self.schema.execute(
                 asked.query,
@@ -116,7 +151,7 @@ def _media_type(request: Request) -> str:
     return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else JSON
 
 
-async def _read_body(request: Request, most: int) -> str:
+async def _read_body(request: Request, most: int) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != JSON:
         raise Refused(415, "BAD_REQUEST", "Send JSON, with the header Content-Type: application/json.")
@@ -130,13 +165,14 @@ async def _read_body(request: Request, most: int) -> str:
                 raise Refused(413, "BAD_REQUEST", f"The body must have at most {most} bytes.", {"Connection": "close"})
     except ClientDisconnect:
         raise Refused(400, "BAD_REQUEST", "The body ended too early.") from None
+    return bytes(body)
+
+
+def _from_body(body: bytes) -> GraphQLRequest:
     try:
-        return body.decode()
+        text = body.decode()
     except UnicodeDecodeError:
         raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
-
-
-def _from_body(text: str) -> GraphQLRequest:
     return _to_request(_decode(text, "The body"))
 
 

@@ -1,63 +1,82 @@
 """The batch mutation: bind, plan, run, answer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
 
 from strawberry.types import Info
 
+from resolvers.blocks import bind_blocks
 from resolvers.context import RequestContext
-from resolvers.limits import Scope
+from resolvers.limits import Limits, Scope
 from resolvers.parts import bind
 from resolvers.reads import Planned, plan_items, plan_query
 from resolvers.requests import PartRequest, to_request
-from resolvers.results import BatchView, PartView, QueryAnswer, rows_of, to_status
+from resolvers.results import BatchView, PartView, Place, QueryAnswer, rows_of
 from resolvers.selections import Selection, response_keys, selection_of_field, selection_of_operation
 from schema.batch import BatchReaders
-from storage.batch.blocks import Batch
+from storage.batch.blocks import Batch, Shown
 from storage.batch.operations import Outcome
-from storage.batch.run import Job, run_batch
-from storage.catalog.model import Catalog, Resource
+from storage.batch.run import Job
+from storage.catalog.model import Catalog
 from storage.errors import NoParts, TooManyParts
 from storage.reading import Found, Item, ItemPage, ItemPlan, relate, run_read
 from storage.rows import KeyTuple, Row, Rows
 
-Place = tuple[str, str]  # the keys of `parts` and of `item` in the answer
 
-
-async def batch(info: Info, parts: list[Any], dry_run: bool) -> BatchView:  # noqa: FBT001  # as the schema calls it
-    """Run every part, in order, in one transaction: all of them, or none."""
+async def batch(info: Info, parts: list[PartRequest], dry_run: bool) -> BatchView:  # noqa: FBT001  # as the schema calls it
+    """Resolve the field, unless its batch has run already (resolvers/compiled.py)."""
     context: RequestContext = info.context
-    _check_number(info, len(parts), context.limits.parts)
-    requests = [to_request(index, part) for index, part in enumerate(parts)]
-    bound = bind(requests, context.scope)
-    plan = plan_answer(selection_of_field(info, "BatchResult"), context.scope)
+    if context.finished is not None:
+        return context.finished
+    check_number(_count(info, parts), context.limits)
+    plan = partial(plan_answer, selection_of_field(info, "BatchResult"), context.scope)
+    return await answer(parts, plan, context, dry_run=dry_run)
+
+
+async def answer(
+    parts: Sequence[PartRequest], plan: "Callable[[], AnswerPlan]", context: RequestContext, *, dry_run: bool
+) -> BatchView:
+    """Run every part, in order, in one transaction: all of them, or none."""
+    engine = context.engine
+    blocks = bind_blocks(parts, context.scope)
+    bound = cache(partial(bind, parts, context.scope))
+    if not blocks:
+        bound()  # what is wrong with a part on its face is found before anything runs
+    planned = plan()
     job = Job(
-        batch=Batch(size=len(bound), parts=lambda: bound),
-        read=lambda rows, outcome: read_answer(rows, context.engine.catalog, outcome, plan),
+        batch=Batch(size=len(parts), parts=bound, blocks=blocks, shown=planned.shown),
+        read=lambda rows, outcome: read_answer(rows, engine.catalog, outcome, planned),
         dry_run=dry_run,
     )
-    outcome, found = await context.in_thread(lambda: run_batch(context.engine, job))
-    return _to_result(requests, outcome, found)
+    outcome, found = await context.write(job)
+    queries = {key: QueryAnswer(found=reads) for key, reads in found.queries.items()}
+    return BatchView(requests=parts, outcome=outcome, items=found.items, queries=queries)
 
 
-def _check_number(info: Info, count: int, limit: int) -> None:
-    """Count the parts; those of several batches in one mutation count together, before the first of them runs."""
+def check_number(count: int, limits: Limits) -> None:
+    """Refuse a mutation without parts, or with too many of them."""
     if count == 0:
         raise NoParts("A batch needs at least one part.")
+    if count > limits.parts:
+        raise TooManyParts(f"A mutation takes at most {limits.parts} parts, and this one has {count}.")
+
+
+def _count(info: Info, parts: Sequence[PartRequest]) -> int:
+    """Count the parts; those of several batches in one mutation count together, before the first of them runs."""
     selection = selection_of_operation(info)
-    if len(selection.fields) > 1:
-        count = sum(len(selection.arguments(key)["parts"]) for key, name in selection if name == "batch")
-    if count > limit:
-        raise TooManyParts(f"A mutation takes at most {limit} parts, and this one has {count}.")
+    if not parts or len(selection.fields) == 1:
+        return len(parts)
+    return sum(len(selection.arguments(key)["parts"]) for key, name in selection if name == "batch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPlan:
     """What the answer needs beside the outcomes: relations of items, and queries, each by its place."""
 
-    items: Mapping[Place, Mapping[str, ItemPlan]]  # by resource name
-    queries: Mapping[str, Planned]
+    items: Mapping[Place, Mapping[str, ItemPlan]] = field(default_factory=dict)  # by resource name
+    queries: Mapping[str, Planned] = field(default_factory=dict)
+    shown: Shown  # of the rows that the parts leave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +100,29 @@ def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
             part = result.below(key, "PartResult")
             for item_key, item_name in part:
                 if item_name in {"item", "items"}:
-                    items[key, item_key] = {
-                        resource.name: _plan_part_items(part, item_key, resource, scope, in_list=item_name == "items")
-                        for resource in scope.catalog.resources.values()
-                        if resource.key
-                    }
-    return AnswerPlan(items=items, queries=queries)
+                    plans = _plan_part_items(part, item_key, scope, in_list=item_name == "items")
+                    if any(plan.relations for plan in plans.values()):
+                        items[key, item_key] = plans
+    return AnswerPlan(items=items, queries=queries, shown=shown_of(result))
 
 
-def _plan_part_items(part: Selection, key: str, resource: Resource, scope: Scope, *, in_list: bool) -> ItemPlan:
-    plan = plan_items(part.below(key, resource.name), resource, scope)
-    if not in_list:
-        return plan
-    return ItemPlan(resource=resource, relations={f"{key}/{inner}": each for inner, each in plan.relations.items()})
+_SHOWN = {"path": Shown.KEYS, "etag": Shown.ROWS, "payload": Shown.ROWS, "item": Shown.ROWS, "items": Shown.ROWS}
+
+
+def shown_of(result: Selection) -> Shown:
+    """Say what an answer shows of the rows that the parts leave."""
+    parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
+    return max((_SHOWN.get(name, Shown.NOTHING) for part in parts for _, name in part), default=Shown.NOTHING)
+
+
+def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) -> dict[str, ItemPlan]:
+    plans = {}
+    for resource in scope.catalog.resources.values():
+        if resource.key:
+            plan = plan_items(part.below(key, resource.name), resource, scope)
+            relations = {f"{key}/{inner}" if in_list else inner: each for inner, each in plan.relations.items()}
+            plans[resource.name] = ItemPlan(resource=resource, relations=relations)
+    return plans
 
 
 def read_answer(rows: Rows, catalog: Catalog, outcome: Outcome, plan: AnswerPlan) -> AnswerFound:
@@ -131,24 +160,9 @@ def _read_items(
     }
 
 
-def _to_result(requests: Sequence[PartRequest], outcome: Outcome, found: AnswerFound) -> BatchView:
-    return BatchView(
-        status=to_status(outcome.status),
-        parts=[
-            PartView(
-                request=requests[part.index],
-                outcome=part,
-                found={place: items.get(part.index) for place, items in found.items.items()},
-            )
-            for part in outcome.parts
-        ],
-        queries={key: QueryAnswer(found=reads) for key, reads in found.queries.items()},
-    )
-
-
 def batch_readers() -> BatchReaders:
     """Say how the mutation runs, and how its results are read."""
-    return BatchReaders(batch=batch, item=_item, items=_items, query=_query)
+    return BatchReaders(part=to_request, batch=batch, item=_item, items=_items, query=_query)
 
 
 def _item(view: PartView, info: Info) -> Item | None:
@@ -165,7 +179,7 @@ def _items(view: PartView, info: Info) -> list[Item | None] | None:
 
 def _found(view: PartView, info: Info) -> Item | list[Item] | None:
     *_, parts, _index, item = response_keys(info)
-    return view.found[str(parts), str(item)]
+    return view.items((str(parts), str(item)))
 
 
 def _query(view: BatchView, info: Info) -> QueryAnswer:

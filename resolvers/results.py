@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +13,7 @@ from strawberry.types import Info
 from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
-from resolvers.values import to_json
+from resolvers.values import AS_THEY_ARE, to_json
 from schema.batch import BatchStatus, PartError
 from schema.resources import (
     Operation,
@@ -35,7 +34,11 @@ from storage.statements import Unstorable
 
 logger = logging.getLogger("partwise")
 
-_WITHOUT_STATE = frozenset({204, 304})  # statuses that answer neither payload nor item
+Place = tuple[str, str]
+"""The keys of `parts` and of `item` or `items` in the answer."""
+
+_NOT_MODIFIED = 304
+_WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither payload nor item
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,13 +55,54 @@ class QueryAnswer:
         return self.found.get(key)
 
 
-@dataclass(kw_only=True)
+def row_of(outcome: Done | Failed) -> Row | None:
+    """Find the row whose state is answered for a part."""
+    if isinstance(outcome, Failed):
+        return outcome.current
+    return None if outcome.status in _WITHOUT_STATE else outcome.row
+
+
+def path_of(request: PartRequest, outcome: Done | Failed) -> str:
+    """Write the item's canonical path, or the path as sent."""
+    item = outcome.item if isinstance(outcome, Failed) else outcome.row
+    return request.path if item is None else format_path(item.resource, item)
+
+
+def status_of(outcome: Done | Failed) -> int:
+    """Say what became of a part as HTTP does."""
+    return outcome.faults[0].status if isinstance(outcome, Failed) else outcome.status
+
+
+def etag_of(outcome: Done | Failed) -> str | None:
+    """Find the version of the item that is answered; of one that has not changed (304), its version."""
+    row = outcome.row if isinstance(outcome, Done) and outcome.status == _NOT_MODIFIED else row_of(outcome)
+    return None if row is None else row.etag
+
+
+def payload_of(outcome: Done | Failed) -> Any:
+    """Write the attributes of the item, or of the items of a collection."""
+    if isinstance(outcome, Done) and outcome.page is not None:
+        return {"items": [to_payload(row) for row in outcome.page.rows], "hasMore": outcome.page.has_more}
+    row = row_of(outcome)
+    return None if row is None else to_payload(row)
+
+
+def to_payload(row: Row) -> dict[str, Any]:
+    """Write all attributes of a row as JSON."""
+    values = row.values
+    return {
+        name: value if (value := values[name]).__class__ in AS_THEY_ARE else to_json(attribute.type, value)
+        for name, attribute in row.resource.attributes.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartView:
     """One part's result, read field by field as the query asks for it."""
 
     request: PartRequest
     outcome: Done | Failed
-    found: Mapping[tuple[str, str], Item | list[Item] | None]  # (key of parts, key of item) -> what stands there
+    found: Mapping[Place, Item | list[Item] | None]  # what was read of its items' relations
 
     @property
     def id(self) -> str:
@@ -68,32 +112,22 @@ class PartView:
     @property
     def index(self) -> int:
         """Its place in the request."""
-        return self.request.index
+        return self.outcome.index
 
     @property
     def operation(self) -> Operation:
         """What it did."""
         return Operation(self.request.verb.value)
 
-    @cached_property
-    def row(self) -> Row | None:
-        """The row whose state is answered."""
-        match self.outcome:
-            case Failed():
-                return self.outcome.current
-            case Done():
-                return None if self.outcome.status in _WITHOUT_STATE else self.outcome.row
-
     @property
     def path(self) -> str:
         """The item's canonical path, or the path as sent."""
-        item = self.outcome.item if isinstance(self.outcome, Failed) else self.outcome.row
-        return self.request.path if item is None else format_path(item.resource, item)
+        return path_of(self.request, self.outcome)
 
     @property
     def status(self) -> int:
         """As HTTP uses it."""
-        return self.outcome.faults[0].status if isinstance(self.outcome, Failed) else self.outcome.status
+        return status_of(self.outcome)
 
     @property
     def precondition_succeeded(self) -> bool | None:
@@ -102,64 +136,73 @@ class PartView:
 
     @property
     def etag(self) -> str | None:
-        """The version of the item that is answered; of one that has not changed (304), its version."""
-        if isinstance(self.outcome, Done) and self.outcome.status == 304 and self.outcome.row:  # noqa: PLR2004  # Not Modified
-            return self.outcome.row.etag
-        return None if self.row is None else self.row.etag
+        """The version of the item."""
+        return etag_of(self.outcome)
 
     @property
     def payload(self) -> Any:
-        """The attributes of the item, or of the items of a collection."""
-        if isinstance(self.outcome, Done) and self.outcome.page is not None:
-            page = self.outcome.page
-            return {"items": [to_payload(row) for row in page.rows], "hasMore": page.has_more}
-        return None if self.row is None else to_payload(self.row)
+        """Its attributes."""
+        return payload_of(self.outcome)
 
     @property
     def errors(self) -> list[PartError]:
         """What is wrong with it."""
         return [_to_error(fault) for fault in self.outcome.faults] if isinstance(self.outcome, Failed) else []
 
+    def items(self, place: Place) -> Item | list[Item] | None:
+        """The item that it answers, or the items of its collection, with the relations that are asked for."""
+        if place in self.found:
+            return self.found[place]
+        if isinstance(self.outcome, Done) and self.outcome.page is not None:
+            return [Item(row=row) for row in self.outcome.page.rows]
+        row = row_of(self.outcome)
+        return None if row is None else Item(row=row)
+
 
 def _to_error(fault: Fault) -> PartError:
     return PartError(code=fault.code, message=fault.message, pointer=fault.pointer, attributes=list(fault.attributes))
-
-
-def to_payload(row: Row) -> dict[str, Any]:
-    """Write all attributes of a row as JSON."""
-    return {name: to_json(attribute.type, row.values[name]) for name, attribute in row.resource.attributes.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
     """The result of a batch, read field by field."""
 
-    status: BatchStatus
-    parts: Sequence[PartView]
-    queries: Mapping[str, QueryAnswer]  # by response key
+    requests: Sequence[PartRequest]
+    outcome: Outcome
+    items: Mapping[Place, Mapping[int, Item | list[Item]]] = field(default_factory=dict)  # by part
+    queries: Mapping[str, QueryAnswer] = field(default_factory=dict)  # by response key
+
+    @property
+    def status(self) -> BatchStatus:
+        """What became of it."""
+        return BatchStatus(self.outcome.status.value)
 
     @property
     def committed(self) -> bool:
         """Whether all of it is written."""
-        return self.status is BatchStatus.COMMITTED
+        return self.outcome.status is Status.COMMITTED
 
-
-def to_status(status: Status) -> BatchStatus:
-    """Name what became of a batch."""
-    return BatchStatus(status.value)
+    @property
+    def parts(self) -> list[PartView]:
+        """The results of its parts."""
+        return [
+            PartView(
+                request=self.requests[part.index],
+                outcome=part,
+                found={place: items.get(part.index) for place, items in self.items.items()},
+            )
+            for part in self.outcome.parts
+        ]
 
 
 def rows_of(outcome: Outcome) -> dict[int, Row | list[Row]]:
     """Find the rows whose state is answered: part -> its row, or the rows of its collection."""
     rows: dict[int, Row | list[Row]] = {}
     for part in outcome.parts:
-        if isinstance(part, Failed):
-            if part.current is not None:
-                rows[part.index] = part.current
-        elif part.page is not None:
+        if isinstance(part, Done) and part.page is not None:
             rows[part.index] = list(part.page.rows)
-        elif part.row is not None and part.status not in _WITHOUT_STATE:
-            rows[part.index] = part.row
+        elif (row := row_of(part)) is not None:
+            rows[part.index] = row
     return rows
 
 

@@ -12,7 +12,9 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
 from resolvers.batch import batch_readers
+from resolvers.compiled import Compiler
 from resolvers.context import RequestContext
+from resolvers.documents import Documents
 from resolvers.reads import Planned, plan_query
 from resolvers.results import QueryAnswer, readers
 from resolvers.selections import response_keys, selection_of_operation
@@ -27,37 +29,69 @@ from storage.rows import Rows
 _LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 
 
+class _Schema(strawberry.Schema):
+    """Strawberry's schema, with the documents that it has seen, and without its logging of query text: that may hold anybody's data."""
+
+    documents: Documents
+
+    def process_errors(self, errors: list[Any], execution_context: Any = None) -> None:
+        """Leave errors to the one place that writes them (results.py)."""
+
+
 def build_schema(catalog: Catalog) -> strawberry.Schema:
     """Make the GraphQL schema of a catalog."""
     resources = resource_types(catalog, readers(catalog, _read_root))
     mutation = mutation_type(resources, batch_readers()) if resources.batch_item_input is not None else None
-    return _Schema(
+    schema = _Schema(
         query=resources.query,
         mutation=mutation,
         types=[*resources.items.values()],
-        extensions=[_Readable],
+        extensions=[_Known],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+    schema.documents = Documents(Compiler(schema._schema, catalog))  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+    return schema
+
+
+def documents_of(schema: object) -> Documents:
+    """Find the documents that a schema has seen."""
+    assert isinstance(schema, _Schema)  # noqa: S101  # `build_schema` has made it
+    return schema.documents
 
 
 class AmbiguousDocument(GraphQLError):
     """A document of several operations, and none of them is named: nothing can be run, whatever the client accepts."""
 
 
-class _Readable(SchemaExtension):
-    """Refuses documents that do not say what to run, or that Python cannot read."""
+class _Known(SchemaExtension):
+    """Parses and validates no document twice, and refuses those that do not say what to run, or that Python cannot read."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Take the document as it was parsed before."""
+        context = self.execution_context
+        context.graphql_document = self._documents.find(context.query or "")
+        self._is_known = context.graphql_document is not None
+        yield
 
     def on_validate(self) -> Iterator[None]:
-        """Look at the document once it is parsed."""
+        """Look at the document once it is parsed; keep it if it turns out to be valid."""
         context = self.execution_context
-        document = context.graphql_document
-        if document is not None:
-            operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-            if len(operations) > 1 and not context.context.operation_name:
-                raise AmbiguousDocument("Name one of the document's operations in operationName.")
-            if _LONG_NUMBER.search(context.query or ""):
-                visit(document, _NoLongNumbers())
+        text, document = context.query or "", context.graphql_document
+        assert document is not None  # noqa: S101  # it is parsed
+        operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+        if len(operations) > 1 and not context.context.operation_name:
+            raise AmbiguousDocument("Name one of the document's operations in operationName.")
+        if self._is_known:
+            context.pre_execution_errors = []  # Strawberry does not validate what has a result
+        elif _LONG_NUMBER.search(text):
+            visit(document, _NoLongNumbers())
         yield
+        if not context.pre_execution_errors:
+            self._documents.keep(text, document)
+
+    @property
+    def _documents(self) -> Documents:
+        return documents_of(self.execution_context.schema)
 
 
 class _NoLongNumbers(Visitor):
@@ -67,13 +101,6 @@ class _NoLongNumbers(Visitor):
         """Look at one number."""
         if _LONG_NUMBER.search(node.value):
             raise GraphQLError("This number is too long.", node)
-
-
-class _Schema(strawberry.Schema):
-    """Strawberry's schema, without its logging of query text: it may hold anybody's data."""
-
-    def process_errors(self, errors: list[Any], execution_context: Any = None) -> None:
-        """Leave errors to the one place that writes them (results.py)."""
 
 
 async def _read_root(root: Any, info: Info) -> Found:

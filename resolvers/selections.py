@@ -4,7 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types import Info
@@ -32,6 +39,10 @@ class Selection:
             name = details[0].node.name.value
             if not name.startswith("__"):
                 yield key, name
+
+    def nodes(self, key: str) -> list[FieldNode]:
+        """Find where the document selects a field."""
+        return [details.node for details in self.fields[key]]
 
     def arguments(self, key: str) -> dict[str, Any]:
         """Coerce a field's arguments (GraphQL specification, section 6.4.1)."""
@@ -61,6 +72,23 @@ def _operation(info: Info) -> _Operation:
         fragments={name: FragmentDetails(definition) for name, definition in raw.fragments.items()},
         variables=VariableValues({}, raw.variable_values),  # type: ignore[arg-type]  # Strawberry hands on the coerced ones only
     )
+
+
+def selection_of_definition(
+    schema: GraphQLSchema, document: DocumentNode, definition: OperationDefinitionNode
+) -> Selection:
+    """Select the root fields of an operation before any request: none of its directives may take a variable."""
+    fragments = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
+    operation = _Operation(
+        schema=schema,
+        definition=definition,
+        fragments={each.name.value: FragmentDetails(each) for each in fragments},
+        variables=VariableValues({}, {}),
+    )
+    root = schema.get_root_type(definition.operation)
+    assert root is not None  # noqa: S101  # the document is valid
+    collected = collect_fields(schema, operation.fragments, operation.variables, root, definition)
+    return Selection(operation=operation, type=root, fields=collected.grouped_field_set)
 
 
 def selection_of_field(info: Info, type_name: str) -> Selection:

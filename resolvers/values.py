@@ -8,9 +8,10 @@ import binascii
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -39,6 +40,7 @@ from storage.catalog.types import (
 
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_PLAIN_DECIMAL = re.compile(r"(-?(?:0|[1-9]\d{0,99}))(?:\.(\d{1,99}))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
@@ -46,6 +48,7 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASC
 _MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far beyond
 _MAX_EXPONENT = 1_000
 _MAX_JSON_DEPTH = 100  # levels
+_MOST_DIGITS = len(str(-(1 << 63)))  # of a whole number of 64 bits, with its sign
 _EXACT_INTEGERS = 2**53  # up to here a double holds every whole number
 
 
@@ -53,52 +56,52 @@ class Misfit(ValueError):
     """A value that does not fit its type. The text continues a sentence that begins with the attribute's name."""
 
 
+Reader = Callable[[Any], Value]
+"""Turns a JSON value, which is not null, into a value. Raises `Misfit`."""
+
+
 def from_json(type_: ValueType, raw: Any) -> Value:
     """Turn a JSON value, which is not null, into a value. Raises `Misfit`."""
+    return reader(type_)(raw)
+
+
+def reader(type_: ValueType) -> Reader:
+    """Say how the JSON values of a type are read."""
     match type_:
         case Integer(bits=bits):
-            return _integer(raw, bits)
+            return partial(_integer, bits)
         case Float(bits=bits):
-            return _float(raw, bits)
+            return partial(_float, bits)
         case Numeric():
-            return _numeric(type_, raw)
+            return partial(_numeric, type_)
         case Boolean():
-            if not isinstance(raw, bool):
-                raise Misfit("must be true or false")
-            return raw
+            return _boolean
         case Text():
-            return _text(type_, raw)
+            return partial(_text, type_)
         case Bytes(max_length=max_length):
-            return _bytes(raw, max_length)
+            return partial(_bytes, max_length)
         case Date():
-            return _date(raw)
+            return _date
         case Time(precision=precision):
-            return _time(raw, precision)
+            return partial(_time, precision)
         case DateTime():
-            return _date_time(type_, raw)
+            return partial(_date_time, type_)
         case Uuid():
-            if not isinstance(raw, str) or not _UUID.fullmatch(raw):
-                raise Misfit("must be a UUID")
-            return UUID(raw)
+            return _uuid
         case Enumeration(labels=labels):
-            if not isinstance(raw, str) or raw not in labels:
-                raise Misfit(f"must be one of {', '.join(labels)}")
-            return raw
+            return partial(_label, labels)
         case JsonDocument():
-            _check_json(raw, _MAX_JSON_DEPTH)
-            return raw  # type: ignore[no-any-return]  # what JSON is made of has been checked
+            return _document
         case Array(of=of):
-            if not isinstance(raw, list):
-                raise Misfit("must be a list")
-            return [None if each is None else from_json(of, each) for each in raw]
+            return partial(_array, reader(of))
         case Opaque():
-            return _string(raw)
+            return _string
         case _:
             assert_never(type_)
 
 
-def _integer(raw: Any, bits: int) -> int:
-    if bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= len(str(-(1 << 63))):  # noqa: PLR2004  # BigInt
+def _integer(bits: int, raw: Any) -> int:
+    if bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= _MOST_DIGITS:  # noqa: PLR2004  # BigInt
         raw = int(raw)
     if isinstance(raw, str) and raw.startswith("$"):
         raise Misfit("must be a whole number; to point at the item of another part, use references")
@@ -110,7 +113,36 @@ def _integer(raw: Any, bits: int) -> int:
     return raw
 
 
-def _float(raw: Any, bits: int) -> float:
+def _boolean(raw: Any) -> bool:
+    if not isinstance(raw, bool):
+        raise Misfit("must be true or false")
+    return raw
+
+
+def _uuid(raw: Any) -> UUID:
+    if not isinstance(raw, str) or not _UUID.fullmatch(raw):
+        raise Misfit("must be a UUID")
+    return UUID(raw)
+
+
+def _label(labels: Sequence[str], raw: Any) -> str:
+    if not isinstance(raw, str) or raw not in labels:
+        raise Misfit(f"must be one of {', '.join(labels)}")
+    return raw
+
+
+def _document(raw: Any) -> Value:
+    _check_json(raw, _MAX_JSON_DEPTH)
+    return raw  # type: ignore[no-any-return]  # what JSON is made of has been checked
+
+
+def _array(read: Reader, raw: Any) -> Value:
+    if not isinstance(raw, list):
+        raise Misfit("must be a list")
+    return [None if each is None else read(each) for each in raw]
+
+
+def _float(bits: int, raw: Any) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise Misfit("must be a number")
     if isinstance(raw, int) and abs(raw) > _EXACT_INTEGERS and (raw.bit_length() > 1_023 or int(float(raw)) != raw):  # noqa: PLR2004  # a double's exponent
@@ -140,6 +172,9 @@ def _numeric(type_: Numeric, raw: Any) -> Decimal:
     text = raw.text if isinstance(raw, ExactFloat) else raw
     if isinstance(text, bool) or not isinstance(text, int | float | str):
         raise Misfit("must be a decimal number")
+    plain = _PLAIN_DECIMAL.fullmatch(text) if isinstance(text, str) else None
+    if plain is not None and (value := _plain_decimal(type_, plain)):
+        return value
     if isinstance(text, str) and not _DECIMAL.fullmatch(text):
         raise Misfit("must be a decimal number")
     try:
@@ -152,6 +187,17 @@ def _numeric(type_: Numeric, raw: Any) -> Decimal:
     if value.is_zero():
         value = abs(value)
     return _at_scale(type_, value)
+
+
+def _plain_decimal(type_: Numeric, plain: re.Match[str]) -> Decimal | None:
+    """Read a decimal that its text shows to fit, without arithmetic (0.9 µs instead of 2.6); None where it may not."""
+    whole, fraction = plain.groups("")
+    if type_.precision is None:
+        return Decimal(plain[0])
+    scale = type_.scale or 0
+    if len(fraction) > scale or len(whole) > type_.precision - scale:
+        return None
+    return Decimal(plain[0] if len(fraction) == scale else f"{whole}.{fraction:0<{scale}}")
 
 
 def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
@@ -187,7 +233,7 @@ def _text(type_: Text, raw: Any) -> str:
     return text
 
 
-def _bytes(raw: Any, max_length: int | None) -> bytes:
+def _bytes(max_length: int | None, raw: Any) -> bytes:
     try:
         value = base64.b64decode(_string(raw), validate=True)
     except (binascii.Error, ValueError):
@@ -208,7 +254,7 @@ def _date(raw: Any) -> date:
         raise Misfit("must be a date of the calendar, in the years 1 to 9999") from None
 
 
-def _time(raw: Any, precision: int) -> time:
+def _time(precision: int, raw: Any) -> time:
     if not isinstance(raw, str) or not _TIME.fullmatch(raw):
         raise Misfit("must be a time like 23:59:59")
     try:
@@ -262,17 +308,23 @@ def _check_json(raw: Any, depth: int) -> None:
             raise Misfit("must be JSON")
 
 
+AS_THEY_ARE = frozenset({type(None), bool, str, float, ExactFloat, dict})  # the classes of values that JSON has too
+
+
 def to_json(type_: ValueType, value: Value) -> Any:
     """Turn a value into JSON. Raises `GraphQLError` for what the database holds against its own type."""
+    kind = value.__class__
+    if kind in AS_THEY_ARE or (kind is int and not (isinstance(type_, Integer) and type_.bits == 64)):  # noqa: PLR2004  # BigInt
+        return value
     match value:
         case None | bool() | str():
             return value
-        case Unreadable(reason=reason):
-            raise GraphQLError(reason, extensions={"code": "UNREADABLE_VALUE"})
         case Decimal():
             return format(value, "f")
         case int():
             return str(value) if isinstance(type_, Integer) and type_.bits == 64 else value  # noqa: PLR2004  # BigInt
+        case Unreadable(reason=reason):
+            raise GraphQLError(reason, extensions={"code": "UNREADABLE_VALUE"})
         case float():
             return value
         case bytes():
@@ -305,9 +357,11 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
     """Read a value of a path: of a key the canonical form only, of a filter any that JSON takes. Raises `Misfit`."""
     raw: Any = text
     match type_:
+        case Integer(bits=bits) if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) <= _MOST_DIGITS:
+            return _integer(bits, int(text))  # digits without leading zeros are their own canonical form
         case Integer() if text.lstrip("-").startswith("0") and text != "0":
             raise Misfit("must be a whole number without leading zeros")
-        case Integer() if _INTEGER.fullmatch(text) and len(text) <= len(str(-(1 << 63))):
+        case Integer() if _INTEGER.fullmatch(text) and len(text) <= _MOST_DIGITS:
             raw = int(text)
         case Float() if _DECIMAL.fullmatch(text):
             raw = float(text)

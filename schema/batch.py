@@ -1,7 +1,7 @@
 """The batch mutation's types: parts in, results out (docs/contract.md, section 2)."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Optional
 
@@ -46,6 +46,7 @@ class PartError:
 class BatchReaders:
     """How the mutation runs and how its results are read: what this package declares and `resolvers` does."""
 
+    part: Callable[[Mapping[str, Any]], Any]  # a PartInput that graphql-core has coerced
     batch: Callable[..., Any]  # (info, parts, dry_run)
     item: Callable[[Any, Info], Any]  # a result's item, by its key in the answer
     items: Callable[[Any, Info], Any]
@@ -54,11 +55,11 @@ class BatchReaders:
 
 def mutation_type(resources: ResourceTypes, readers: BatchReaders) -> type:
     """Make the mutation, over the types of one catalog."""
-    part_input = _part_input(resources.batch_item_input)
+    part_input = _part_input(resources.batch_item_input, readers)
     return _mutation(part_input, _batch_result(_part_result(readers), resources, readers), readers)
 
 
-def _part_input(batch_item_input: type | None) -> type:
+def _part_input(batch_item_input: type | None, readers: BatchReaders) -> type:
     own: dict[str, tuple[Any, str]] = {
         "id": (strawberry.ID, "Chosen by the client, unique within the batch, 1 to 255 characters."),
         "path": (strawberry.ID, "Where: /albums, /albums/12, /artists/1/albums/4, /artists/$part/albums."),
@@ -86,7 +87,9 @@ def _part_input(batch_item_input: type | None) -> type:
     for name, (_, description) in own.items():
         default = {} if name in required else {"default": strawberry.UNSET}
         setattr(class_, _python_name(name), strawberry.field(name=name, description=description, **default))
-    return strawberry.input(class_, name="PartInput", description="One operation of a batch.")
+    made: Any = strawberry.input(class_, name="PartInput", description="One operation of a batch.")
+    made.__strawberry_definition__.from_input = lambda _class, given, _context: readers.part(given)
+    return made  # type: ignore[no-any-return]  # the class itself
 
 
 def _python_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, Never
 
 import msgspec
@@ -26,6 +27,14 @@ _decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant)
 def decode_json(text: str) -> Any:
     """Read JSON; numbers with a fraction keep their digits. Raises `ValueError` or `RecursionError`."""
     return _decoder.decode(text)
+
+
+def typed_decoder(type_: Any, convert: Callable[[type, Any], Any]) -> msgspec.json.Decoder[Any]:
+    """Make a decoder of one type; numbers of any type keep their digits. It raises `ValueError` or `RecursionError`.
+
+    `convert` makes values of classes that msgspec does not know of what JSON has.
+    """
+    return msgspec.json.Decoder(type_, float_hook=_exact, dec_hook=convert)
 
 
 def _encode_exact(value: object) -> msgspec.Raw:

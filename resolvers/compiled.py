@@ -1,0 +1,167 @@
+"""Batches whose document is understood whole: their variables are coerced, and their answers completed, without graphql-core.
+
+Understood is a mutation with one `batch`, whose parts come by a variable, and whose selection is plain
+(resolvers/completion.py). In between everything is as ever (resolvers/batch.py).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from graphql import (
+    BooleanValueNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    OperationType,
+    ValueNode,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    located_error,
+    print_ast,
+    visit,
+)
+
+from resolvers.batch import AnswerPlan, answer, check_number, shown_of
+from resolvers.coercion import Inputs
+from resolvers.completion import NotPlain, compile_batch
+from resolvers.context import RequestContext
+from resolvers.results import BatchView, to_wire_error
+from resolvers.selections import Selection, selection_of_definition
+from storage.catalog.model import Catalog
+from storage.json_text import encode_json_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledBatch:
+    """An operation that is understood whole."""
+
+    key: str  # of `batch` in the answer
+    nodes: list[FieldNode]
+    variables: msgspec.json.Decoder[Any]
+    dry_run: bool | None  # None: a variable says
+    plan: AnswerPlan
+    complete: Callable[[BatchView], Any]
+
+    async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
+        """Answer a request; None where the ordinary way has to: before the batch has run, or with its result in `context`."""
+        try:
+            given = self.variables.decode(variables)
+        except (ValueError, RecursionError):
+            return None
+        dry_run = given.dry_run if self.dry_run is None else self.dry_run
+        try:
+            check_number(len(given.parts), context.limits)
+            view = await answer(given.parts, lambda: self.plan, context, dry_run=dry_run)
+        except Exception as error:  # noqa: BLE001  # as graphql-core does with what a resolver raises
+            located = located_error(error, self.nodes, [self.key])
+            return encode_json_bytes({"errors": [to_wire_error(located)], "data": {self.key: None}})
+        try:
+            return encode_json_bytes({"data": {self.key: self.complete(view)}})
+        except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
+            context.finished = view
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DryRun:
+    """Where `dryRun` comes from."""
+
+    variable: str | None = None
+    value: bool | None = None  # without variable: what it is; with one: its default, None where it has to be given
+
+
+class Compiler:
+    """Compiles operations over one schema."""
+
+    def __init__(self, schema: GraphQLSchema, catalog: Catalog) -> None:
+        self._schema = schema
+        self._catalog = catalog
+        self._inputs = Inputs(schema)
+
+    def compile(self, document: DocumentNode, definition: OperationDefinitionNode) -> CompiledBatch | None:
+        """Compile an operation of a valid document; None where it is not understood whole."""
+        if definition.operation is not OperationType.MUTATION or not _is_each_variable_used_once(document, definition):
+            return None
+        try:
+            return self._compile(selection_of_definition(self._schema, document, definition), definition)
+        except (
+            NotPlain,
+            GraphQLError,
+            RecursionError,
+        ):  # a directive takes a variable; fragments are nested too deeply
+            return None
+
+    def _compile(self, root: Selection, definition: OperationDefinitionNode) -> CompiledBatch:
+        if len(root.fields) != 1 or list(root) != [(key := next(iter(root.fields)), "batch")]:
+            raise NotPlain("not one batch alone")
+        variables = {each.variable.name.value: each for each in definition.variable_definitions or ()}
+        arguments = {each.name.value: each.value for each in root.nodes(key)[0].arguments or ()}
+        if variables.keys() != {each.name.value for each in arguments.values() if isinstance(each, VariableNode)}:
+            raise NotPlain("a variable elsewhere")
+        parts, dry_run = _parts(arguments.pop("parts"), variables), _dry_run(arguments.pop("dryRun", None), variables)
+        if arguments:
+            raise NotPlain(*arguments)
+        result = root.below(key, "BatchResult")
+        return CompiledBatch(
+            key=key,
+            nodes=root.nodes(key),
+            variables=self._inputs.decoder(parts, dry_run.variable, default=dry_run.value),
+            dry_run=dry_run.value if dry_run.variable is None else None,
+            plan=AnswerPlan(shown=shown_of(result)),
+            complete=compile_batch(result, self._catalog),
+        )
+
+
+def _is_each_variable_used_once(document: DocumentNode, definition: OperationDefinitionNode) -> bool:
+    """Whether each variable has one place besides its definition; where that is an argument, no directive takes it."""
+    counter = _VariableCounter()
+    for node in document.definitions:
+        if node is definition or isinstance(node, FragmentDefinitionNode):
+            visit(node, counter)
+    return counter.count == 2 * len(definition.variable_definitions or ())
+
+
+class _VariableCounter(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def enter_variable(self, *_: object) -> None:
+        """Count one."""
+        self.count += 1
+
+
+Variables = Mapping[str, VariableDefinitionNode]
+
+
+def _parts(value: ValueNode, variables: Variables) -> str:
+    match value:
+        case VariableNode(name=name):
+            definition = variables[name.value]
+            if print_ast(definition.type) == "[PartInput!]!" and definition.default_value is None:
+                return name.value
+    raise NotPlain("parts")
+
+
+def _dry_run(value: ValueNode | None, variables: Variables) -> _DryRun:
+    match value:
+        case None:
+            return _DryRun(value=False)
+        case BooleanValueNode(value=literal):
+            return _DryRun(value=literal)
+        case VariableNode(name=name):
+            definition = variables[name.value]
+            match definition.default_value:
+                case None:
+                    is_required = isinstance(definition.type, NonNullTypeNode)
+                    return _DryRun(variable=name.value, value=None if is_required else False)
+                case BooleanValueNode(value=default):
+                    return _DryRun(variable=name.value, value=default)
+    raise NotPlain("dryRun")

@@ -1,0 +1,75 @@
+"""Documents that were parsed and found valid, kept by their text, and what was compiled of them."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from graphql import DocumentNode, OperationDefinitionNode
+
+from resolvers.compiled import CompiledBatch, Compiler
+
+MAX_DOCUMENTS = 1_000
+MAX_LENGTH = 16_000  # characters of one: a longer one holds its values in its text, and does not come again
+MAX_TOTAL = 400_000  # characters of all: parsed, each takes about 90 bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Document:
+    """A document that is valid."""
+
+    node: DocumentNode
+    batches: dict[str | None, CompiledBatch | None] = field(default_factory=dict)  # by the name of the operation
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """Find the operation that is to run."""
+        operations = [each for each in self.node.definitions if isinstance(each, OperationDefinitionNode)]
+        if name is None:
+            return operations[0] if len(operations) == 1 else None
+        return next((each for each in operations if each.name is not None and each.name.value == name), None)
+
+
+class Documents:
+    """The documents that were used last."""
+
+    def __init__(
+        self, compiler: Compiler, *, most: int = MAX_DOCUMENTS, longest: int = MAX_LENGTH, total: int = MAX_TOTAL
+    ) -> None:
+        self._compiler = compiler
+        self._most, self._longest, self._total = most, longest, total
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._length = 0  # characters of all that are kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, text: str) -> DocumentNode | None:
+        """Find a document."""
+        found = self._find(text)
+        return None if found is None else found.node
+
+    def keep(self, text: str, node: DocumentNode) -> None:
+        """Keep a document that is valid; those that were not used for the longest time make room."""
+        if len(text) > self._longest or text in self._kept:
+            return
+        self._kept[text] = Document(node=node)
+        self._length += len(text)
+        while len(self._kept) > self._most or self._length > self._total:
+            gone, _ = self._kept.popitem(last=False)
+            self._length -= len(gone)
+
+    def batch(self, text: str, name: str | None) -> CompiledBatch | None:
+        """Find an operation, compiled; None where its document is not known, or is not understood whole."""
+        document = self._find(text)
+        if document is None:
+            return None
+        if name not in document.batches:
+            operation = document.operation(name)
+            if operation is None:
+                return None
+            document.batches[name] = self._compiler.compile(document.node, operation)
+        return document.batches[name]
+
+    def _find(self, text: str) -> Document | None:
+        found = self._kept.get(text)
+        if found is not None:
+            self._kept.move_to_end(text)
+        return found

@@ -1,0 +1,259 @@
+"""Parts that are bound together are bound as they would be alone: by kinds (resolvers/kinds.py) and as blocks (blocks.py)."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from resolvers.blocks import bind_blocks
+from resolvers.coercion import Inputs
+from resolvers.limits import Limits, Scope
+from resolvers.parts import _Binder, bind
+from resolvers.requests import PartRequest
+from storage.addresses import ByKey
+from storage.batch.blocks import Block
+from storage.batch.operations import Operation, Part
+from tests import sent
+from tests.conftest import Serve
+from tests.harness import Backend, part
+
+_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
+settings.register_profile(
+    "kinds",
+    max_examples=int(_EXAMPLES or 400),
+    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
+    deadline=None,
+    database=None,
+    print_blob=False,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+tried = settings(settings.get_profile("kinds"))
+
+
+class Counting(_Binder):
+    """Counts the parts that are bound for themselves."""
+
+    alone = 0
+
+    def bind_alone(self, index: int, request: PartRequest) -> Part:
+        self.alone += 1
+        return super().bind_alone(index, request)
+
+
+class Binding:
+    """Binds parts that were sent, to the catalog of one served database."""
+
+    def __init__(self, service: Any) -> None:
+        self.scope = Scope(catalog=service.engine.catalog, limits=Limits(path=23))
+        self._decoder = Inputs(service.schema._schema).decoder("parts", None, default=None)
+
+    def decode(self, variables: Any) -> list[PartRequest] | None:
+        try:
+            found: list[PartRequest] = self._decoder.decode(sent.write(variables)).parts
+        except ValueError:
+            return None
+        return found
+
+    def both(self, requests: list[PartRequest]) -> tuple[list[Part], list[Part], int]:
+        """Bind them together and each alone; count those that were bound alone also among the others."""
+        together, alone = Counting(requests, self.scope), _Binder(requests, self.scope)
+        found = together.bind()
+        return found, [alone.bind_alone(index, request) for index, request in enumerate(requests)], together.alone
+
+
+@pytest.fixture
+def binding(backend: Backend, start: Serve) -> Binding:
+    backend.run(sent.SCRIPT)
+    if backend.kind == "postgresql":
+        backend.run(sent.ON_POSTGRESQL)
+    return Binding(start(backend).service)
+
+
+VALUES: dict[str, list[Any]] = {
+    **sent.VALUES["book"],
+    **sent.VALUES["shelf"],
+    "shelfId": [1, 2, None],
+    "moods": [["happy", None], None, []],
+    "mood": ["sad", None],
+    "weight": [1, 2, None],
+    "id": [7, 8, 9, None],
+}
+PATTERNS = [  # verb, path, values
+    ("CREATE", "/books", ["title", "price", "flag"]),
+    ("CREATE", "/books", ["id", "title"]),
+    ("CREATE", "/shelves/1/books", ["title", "notes"]),
+    ("CREATE", "/books/{}", ["title", "shelfId"]),
+    ("UPDATE", "/books/{}", ["price", "day", "big"]),
+    ("UPDATE", "/shelves/1/books/{}", ["weight"]),
+    ("UPDATE", "/shelves/{}", ["city"]),
+    ("REPLACE", "/shelves/{}", ["name", "city"]),
+    ("UPSERT", "/books/{}", ["title", "price"]),
+    ("UPSERT", "/books", ["title", "code"]),
+    ("UPSERT", "/books", ["code", "price"]),
+    ("UPSERT", "/books", ["id", "code"]),
+    ("GET", "/books/{}", None),
+    ("GET", "/books", None),
+    ("GET", "/books?limit=1", None),
+    ("DELETE", "/shelves/{}", None),
+    ("DELETE", "/books/{}", None),
+    ("UPDATE", "/airports/{}", ["city"]),
+    ("GET", "/books?title=a/{}", None),
+    ("CREATE", "/shelves/$p0/books", ["title"]),
+    ("UPDATE", "/shelves/$p0/books/{}", ["price"]),
+]
+KEYS = [*"12345678", *"12345678", "99999999999", "01", "x", "title=Ende", "%31", "1,2", "$p0", "1234567"]
+EXTRAS: list[dict[str, Any]] = [
+    *[{}] * 20,
+    *(
+        {"ifMatch": None},
+        {"ifMatch": ["x"]},
+        {"ifMatch": []},
+        {"ifNoneMatch": None},
+        {"ifNoneMatch": ["*"], "ifMatch": None},
+    ),
+    *({"references": [{"attribute": "shelf", "part": "p0"}]}, {"references": []}, {"payload": {}}, {"payload": None}),
+    *({"payload": []}, {"payload": {"colour": 1}}, {"item": {"shelf": {}}}, {"id": "p0"}),
+]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> Any:
+    """Draw parts of few kinds, whose keys and values differ: mostly right."""
+    patterns = draw(st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2))
+    source = draw(st.sampled_from(["payload", "payload", "item"]))
+    found = []
+    for number in range(draw(st.integers(2, 8))):
+        verb, path, names = draw(st.sampled_from(patterns))
+        filled = path.format(draw(st.sampled_from(KEYS)))
+        if number == 0 and "$p0" in path:
+            verb, filled, names = "UPSERT", "/shelves/1", ["city"]
+        made: dict[str, Any] = {"id": f"p{number}", "path": filled, "operation": verb}
+        if names is not None:
+            wrong = draw(st.integers(0, 19)) == 0
+            choices = {name: [None, 5, "long" * 9] if wrong else VALUES[name] for name in names}
+            values = sent.Members((name, draw(st.sampled_from(each))) for name, each in choices.items())
+            member = (
+                "airport"
+                if "airports" in filled
+                else "shelf"
+                if filled.startswith("/shelves/") and filled.count("/") == 2
+                else "book"
+            )
+            made[source] = values if source == "payload" else {member: values}
+        found.append({**made, **draw(st.sampled_from(EXTRAS))})
+    return sent.Members([("parts", found)])
+
+
+def shown(part: Part) -> Any:
+    """Write what a block can say of a part."""
+    assert isinstance(part, Operation)
+    (step,) = part.address
+    assert (part.references, part.if_none_match, part.query, step.relation) == ((), None, None, None)
+    key = step.selector.values if isinstance(step.selector, ByKey) else None
+    etags = None if part.if_match is None else ("*",) if part.if_match.any_version else part.if_match.etags
+    return part.index, part.verb, part.resource.name, key, repr(dict(part.values)), etags
+
+
+def shown_of_block(block: Block) -> Iterator[Any]:
+    for place, index in enumerate(block.parts):
+        values = {name: column[place] for name, column in block.columns.items()}
+        etags = None if block.if_match is None else block.if_match[place]
+        etags = ("*",) if etags is not None and "*" in etags else etags
+        key = block.keys[place] if block.keys else None
+        yield index, block.verb, block.resource.name, key, repr(values), None if etags is None else tuple(etags)
+
+
+@tried
+@given(variables=alike())
+def test_blocks_say_what_their_parts_say(binding: Binding, variables: Any):
+    requests = binding.decode(variables)
+    assume(requests is not None)
+    assert requests is not None
+
+    blocks = bind_blocks(requests, binding.scope)
+
+    event(f"{len(blocks)} blocks")
+    if blocks:
+        found = sorted(each for block in blocks for each in shown_of_block(block))
+        assert found == [shown(part) for part in bind(requests, binding.scope)]
+
+
+@tried
+@given(variables=alike())
+def test_parts_are_bound_together_as_each_alone(binding: Binding, variables: Any):
+    requests = binding.decode(variables)
+    assume(requests is not None)
+    assert requests is not None
+
+    together, alone, count = binding.both(requests)
+
+    event(f"{len(requests) - count} like another")
+    assert together == alone
+    assert repr(together) == repr(alone)  # decimals that are equal may have other digits
+
+
+PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # a part, and what differs in the next
+    "a path that is too long": (part("a", "GET", "/shelves/1/books/1"), {"path": "/shelves/1/books/1234567"}),
+    "a key in percents": (part("a", "GET", "/airports/A"), {"path": "/airports/A%20"}),
+    "a key with a comma": (part("a", "GET", "/airports/A"), {"path": "/airports/A,B"}),
+    "a key by name": (part("a", "GET", "/airports/A"), {"path": "/airports/code=A"}),
+    "a key by another part": (part("a", "UPSERT", "/airports/A"), {"path": "/airports/$a"}),
+    "a key with a query": (part("a", "GET", "/airports/A"), {"path": "/airports/A?limit=1"}),
+    "a key that is too long": (part("a", "GET", "/airports/A"), {"path": "/airports/ABCDEFGHIJK"}),
+    "a key after none": (
+        part("a", "CREATE", "/books", {"title": "T", "id": None}),
+        {"payload": {"title": "T", "id": 7}},
+    ),
+    "no key after one": (
+        part("a", "CREATE", "/books", {"id": 7, "title": "T"}),
+        {"payload": {"id": None, "title": "T"}},
+    ),
+    "a payload for a read": (part("a", "GET", "/books/1"), {"payload": {}}),
+    "a list as payload": (part("a", "UPDATE", "/books/1", {}), {"payload": []}),
+    "an item as well": (part("a", "UPDATE", "/books/1", {}), {"item": {"book": {}}}),
+    "an item of another resource": (part("a", "UPDATE", "/books/1", None, item={"book": {}}), {"item": {"shelf": {}}}),
+    "other names": (part("a", "UPDATE", "/books/1", {"day": None}), {"payload": {"big": None}}),
+    "more names": (part("a", "UPDATE", "/books/1", {"day": None}), {"payload": {"day": None, "colour": 1}}),
+    "another verb": (part("a", "UPDATE", "/books/1", {}), {"operation": "CREATE"}),
+}
+
+
+def test_a_part_that_is_unlike_the_one_before_is_bound_as_alone(binding: Binding):
+    for name, (first, difference) in PAIRS.items():
+        requests = binding.decode({"parts": [first, {**first, **difference, "id": "b"}]})
+        assert requests is not None, name
+
+        together, alone, _ = binding.both(requests)
+
+        assert together == alone, name
+
+
+CREATE = part("p", "CREATE", "/books", {"title": "T", "price": "1.50", "flag": None})
+UPDATE = part("p", "UPDATE", "/books/{}", {"price": "1.50"})
+ALIKE = {
+    "creates": CREATE,
+    "creates at their own paths": {**CREATE, "path": "/books/{}"},
+    "creates below a parent": {**CREATE, "path": "/shelves/1/books"},
+    "creates of typed items": part("p", "CREATE", "/books", None, item={"book": {"title": "T", "price": "1.50"}}),
+    "updates": UPDATE,
+    "updates of what others know": {**UPDATE, "ifMatch": ["x"]},
+    "upserts": {**UPDATE, "operation": "UPSERT", "payload": {"title": "T", "price": None}},
+    "deletes": part("p", "DELETE", "/books/{}"),
+    "reads": part("p", "GET", "/books/{}"),
+    "text keys": part("p", "DELETE", "/airports/{}"),
+}
+
+
+def test_of_parts_that_are_alike_only_the_first_is_bound_alone(binding: Binding):
+    for name, pattern in ALIKE.items():
+        parts = [{**pattern, "id": str(number), "path": pattern["path"].format(number)} for number in range(50)]
+        requests = binding.decode({"parts": parts})
+        assert requests is not None, name
+
+        together, alone, count = binding.both(requests)
+
+        assert count == 1, name
+        assert together == alone, name
