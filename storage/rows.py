@@ -104,6 +104,18 @@ class RowPage:
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was read of some rows, as columns."""
+
+    keys: Sequence[KeyTuple]
+    columns: Columns
+    etags: Sequence[str]  # empty texts where nothing was read that they are made of
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
 class Finder(Protocol):
     """A view of the rows."""
 
@@ -247,31 +259,43 @@ class Rows:
 
     # --- many rows at once
 
-    def load(
+    def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
+        """Find the rows that any of the lists of key tuples names, and lock them."""
+        found: list[Row] = []
+        for statement in self.statements.load(resource, keys, lock):
+            found += self._rows(resource, self._run(statement).rows)
+        return found
+
+    def load_columns(
         self,
         resource: Resource,
         keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        attributes: Sequence[str] | None,
         lock: str = "",
-        attributes: Sequence[str] | None = None,
-    ) -> list[Row]:
-        """Find the rows that any of the lists of key tuples names, and lock them; whole, or some attributes of them."""
-        found: list[Row] = []
-        for statement in self.statements.load(resource, keys, lock, attributes):
-            raws = self._run(statement).rows
-            found += self._rows(resource, raws) if attributes is None else self._some(resource, attributes, raws)
-        return found
+    ) -> Found:
+        """Find rows in the same way, and read some attributes of them, their keys among them; or all, for their etags."""
+        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
+        raws: list[Sequence[Any]] = []
+        for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
+            raws += self._run(statement).rows
+        decoded = [
+            self.statements.decode_column(resource.attributes[name], column)
+            for name, column in zip(names, zip(*raws, strict=True), strict=bool(raws))
+        ]
+        columns: dict[str, Sequence[Value]] = dict(zip(names, decoded or [()] * len(names), strict=True))
+        return Found(
+            keys=list(zip(*(columns[name] for name in resource.key), strict=True)),
+            columns=columns,
+            etags=self._etags(resource, raws, columns, is_whole=attributes is None),
+        )
 
-    def _some(self, resource: Resource, attributes: Sequence[str], raws: Sequence[Sequence[Any]]) -> list[Row]:
-        """Make rows of which only some attributes are read."""
-        own = [resource.attributes[name] for name in attributes]
-        columns = [
-            self.statements.decode_column(attribute, column)
-            for attribute, column in zip(own, zip(*raws, strict=True), strict=bool(raws))
-        ]
-        return [
-            Row(resource=resource, values=_Partial(zip(attributes, values, strict=True)), etag=self._etag, whole=False)
-            for values in zip(*columns, strict=True)
-        ]
+    def _etags(
+        self, resource: Resource, raws: Sequence[Sequence[Any]], columns: Columns, *, is_whole: bool
+    ) -> Sequence[str]:
+        if resource.version is not None and resource.version in columns:
+            versions = columns[resource.version]
+            return ["" if isinstance(each, Unreadable) else etags.version_etag(each) for each in versions]
+        return [etags.content_etag(resource, raw, self._secret) for raw in raws] if is_whole else [""] * len(raws)
 
     def named(self, resource: Resource, key: KeyTuple) -> Row:
         """Make a row of which only the key is known."""

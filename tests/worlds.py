@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,18 +42,41 @@ START_ITEMS = (
     *("/parents/1", "/parents/2", "/parents/3", "/children/1", "/children/2", "/children/3"),
     *("/links/1,1", "/links/2,1", "/links/2,3", "/toys/1", "/toys/2", "/toys/3", "/marks/1", "/marks/2", "/marks/3"),
 )
-FIRST_MADE_KEY = 1_000  # so that a key that the database made is known by its looks
-_MADE_KEY = re.compile(r"\b1\d{3}\b")
+# Each table makes its keys in a thousand of its own, so that a made key is known by its looks, and its table too.
+FIRST_MADE_KEY = 10_000
+_MADE_KEY = re.compile(r"\b1\d{4}\b")
 ETAG_OF = "@"  # before a path: the etag that the item had at the start
 
 
-class World:
-    """The family of tables, served, and set back to its start between examples."""
+@dataclass(frozen=True)
+class Family:
+    """Some tables and their rows at the start."""
 
-    def __init__(self, backend: Backend, api: Api, connection: sa.Connection) -> None:
+    script: str  # {generated}: a key that the database makes, and gives to no second row
+    tables: tuple[str, ...]  # those that point at others first
+    counted: tuple[str, ...]  # those whose keys the database makes
+    start: tuple[str, ...]
+    items: tuple[str, ...]  # the paths of the rows at the start
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the server
+
+
+PARENTS = Family(
+    script=SCRIPT,
+    tables=TABLES,
+    counted=tuple(table for table in TABLES if table != "link"),
+    start=tuple(START.strip().rstrip(";").split(";\n")),
+    items=START_ITEMS,
+)
+
+
+class World:
+    """A family of tables, served, and set back to its start between examples."""
+
+    def __init__(self, backend: Backend, api: Api, connection: sa.Connection, family: Family = PARENTS) -> None:
         self.backend = backend
         self.api = api
         self.connection = connection  # behind the server's back
+        self.family = family
         self.etags: dict[str, str] = {}  # path -> etag at the start
 
     def __repr__(self) -> str:
@@ -60,23 +84,28 @@ class World:
 
     def reset(self) -> None:
         """Set tables and made keys back to the start."""
-        statements = [f"DELETE FROM {table}" for table in TABLES] + START.strip().rstrip(";").split(";\n")
+        statements = [*(f"DELETE FROM {table}" for table in self.family.tables), *self.family.start]
         if self.backend.kind == "sqlite":
-            statements.insert(0, "BEGIN")
-            statements.append(f"UPDATE sqlite_sequence SET seq = {FIRST_MADE_KEY - 1}")
-            statements.append("COMMIT")
-            for statement in statements:
+            counts = " ".join(f"WHEN '{table}' THEN {last}" for table, last in self._last_made_keys())
+            for statement in (
+                "BEGIN",
+                *statements,
+                f"UPDATE sqlite_sequence SET seq = CASE name {counts} END",
+                "COMMIT",
+            ):
                 self.connection.exec_driver_sql(statement)
             return
-        sequences = [t for t in TABLES if t != "link"]
-        statements += [f"SELECT setval('{table}_id_seq', {FIRST_MADE_KEY - 1})" for table in sequences]
+        statements += [f"SELECT setval('{table}_id_seq', {last})" for table, last in self._last_made_keys()]
         self.connection.exec_driver_sql(";".join(statements))
+
+    def _last_made_keys(self) -> list[tuple[str, int]]:
+        return [(table, FIRST_MADE_KEY + 1_000 * place - 1) for place, table in enumerate(self.family.counted)]
 
     def tables(self) -> dict[str, list[list[Any]]]:
         """Read all rows of all tables."""
         return {
             table: [list(row) for row in self.connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1, 2")]
-            for table in TABLES
+            for table in self.family.tables
         }
 
     def send(self, parts: Sequence[Part], *, dry_run: bool = False, with_rows: bool = True) -> Json:
@@ -99,32 +128,33 @@ class World:
         self.connection.engine.dispose()
 
 
-def make_world(backend: Backend, start: Callable[[Backend], Api]) -> World:
+def make_world(backend: Backend, start: Callable[..., Api], family: Family = PARENTS) -> World:
     """Make the tables in an empty database and serve them."""
     generated = "{key} AUTOINCREMENT" if backend.kind == "sqlite" else "{key}"  # neither gives a key a second time
-    backend.run(SCRIPT.replace("{generated}", generated))
+    backend.run(family.script.replace("{generated}", generated))
     connection = backend.engine().connect().execution_options(isolation_level="AUTOCOMMIT")
     if backend.kind == "sqlite":
         connection.exec_driver_sql("PRAGMA synchronous = OFF")
-        for table in TABLES:
-            if table != "link":
-                connection.exec_driver_sql(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', 0)")
-    world = World(backend, start(backend), connection)
+        for table in family.counted:
+            connection.exec_driver_sql(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', 0)")
+    world = World(backend, start(backend, **family.settings), connection, family)
     world.reset()
-    read = world.send([{"id": path, "operation": "GET", "path": path} for path in START_ITEMS])
+    read = world.send([{"id": path, "operation": "GET", "path": path} for path in family.items])
     world.etags = {each["path"]: each["etag"] for each in read["parts"]}
     return world
 
 
-def has_made_keys(answer: Any) -> bool:
-    """Whether a key that the database made stands in an answer."""
-    return _MADE_KEY.search(json.dumps(answer)) is not None
+def made_keys(answer: Any) -> set[str]:
+    """Find the keys in an answer that the database made."""
+    return {*_MADE_KEY.findall(json.dumps(answer, default=str))}
 
 
 def alike(answer: Any) -> Any:
     """Leave out what two databases may say differently: etags, messages; and number made keys by their order."""
-    text = json.dumps(_without(answer, {"etag", "message"}))
-    made = {key: str(2_000 + place) for place, key in enumerate(sorted(set(_MADE_KEY.findall(text)), key=int))}
+    text = json.dumps(_without(answer, {"etag", "message"}), default=str)
+    made: dict[str, str] = {}
+    for key in sorted({*_MADE_KEY.findall(text)}):
+        made[key] = f"2{key[:2]}{sum(other[:2] == key[:2] for other in made):03}"
     return json.loads(_MADE_KEY.sub(lambda found: made[found[0]], text))
 
 

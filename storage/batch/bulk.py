@@ -6,7 +6,7 @@ where a part is surely in error. Both are told before anything is written. When 
 parts are to be run another way.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 
@@ -14,12 +14,12 @@ from storage.batch import rules
 from storage.batch.bisection import Bisection
 from storage.batch.blocks import Block, Shown
 from storage.batch.keys import KeySource
-from storage.batch.locks import Keys, Strength, lock_keys, strength_of
+from storage.batch.locks import Keys, Strength, lock_columns, strength_of
 from storage.batch.operations import Done, Verb
 from storage.catalog.model import Catalog, ForeignKey, Generation, Resource
 from storage.catalog.types import Value
 from storage.driver_errors import StatementRefused
-from storage.rows import KeyTuple, Row, Rows
+from storage.rows import Found, KeyTuple, Row, Rows
 from storage.statements import PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
@@ -48,7 +48,7 @@ class Bulk:
         self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
         self._shown = shown
         self._needs: dict[str, _Needs] = {}
-        self._found: dict[str, dict[KeyTuple, Row]] = {}
+        self._found: dict[str, Found] = {}
         self._pointed_at: list[tuple[str, set[KeyTuple]]] = []  # of resources that get new items
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
@@ -182,13 +182,11 @@ class Bulk:
             keys: dict[tuple[str, ...], list[KeyTuple]] = {n: sorted(v) for n, v in needs.pointed_at.items() if v}
             if needs.addressed:
                 keys[resource.key] = sorted({*needs.addressed, *keys.get(resource.key, ())})
-            found = lock_keys(self._rows, resource, keys, needs.strength, attributes) if keys else []
+            if keys:
+                self._found[resource.name] = lock_columns(self._rows, resource, keys, needs.strength, attributes)
         elif needs.whole or needs.attributes:
             wanted: Keys = {resource.key: self._to_be_seen(resource, needs)}
-            found = self._rows.load(resource, wanted, attributes=attributes)
-        else:
-            return
-        self._found[resource.name] = {row.key: row for row in found}
+            self._found[resource.name] = self._rows.load_columns(resource, wanted, attributes)
 
     def _to_be_seen(self, resource: Resource, needs: _Needs) -> Sequence[KeyTuple]:
         """Find the items whose rows decide something: those under a precondition, or all that give up unique values."""
@@ -208,9 +206,12 @@ class Bulk:
             if block.if_match is None:
                 continue
             found = self._found[block.resource.name]
-            for part, key, etags in zip(block.parts, block.keys, block.if_match, strict=True):
-                if etags is not None and not (key in found and rules.is_among(found[key].etag, etags)):
-                    self._stale.add(part)
+            own = dict(zip(found.keys, found.etags, strict=True))
+            self._stale.update(
+                part
+                for part, key, etags in zip(block.parts, block.keys, block.if_match, strict=True)
+                if etags is not None and not (key in own and rules.is_among(own[key], etags))
+            )
 
     def _hand_on_values(self) -> bool:
         """Whether a unique value is taken twice, or taken by one part and given up by another."""
@@ -237,7 +238,9 @@ class Bulk:
             return True
         if unique not in self._needs[resource.name].unique:
             return False
-        return any(taken.get(row.of(unique), row.key) != row.key for row in self._found[resource.name].values())
+        found = self._found[resource.name]
+        held = zip(*(found.columns[name] for name in unique), strict=True)
+        return any(taken.get(values, key) != key for values, key in zip(held, found.keys, strict=True))
 
     # --- writing
 
@@ -245,18 +248,17 @@ class Bulk:
         """Write the blocks. Gives nothing back where the database refuses one, and then all of it is to be undone."""
         if self._stale:
             return None
-        outcomes: list[tuple[int, Done]] = []
+        outcomes: dict[int, Done] = {}
         try:
             for block in self._blocks:
-                outcomes += self._outcomes(block, self._write(block))
+                self._note(outcomes, block, self._write(block))
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise
             return None
         except Unstorable:
             return None
-        outcomes.sort(key=_first)
-        return [outcome for _, outcome in outcomes]
+        return [outcomes[part] for part in sorted(outcomes)]
 
     def refused(self) -> list[int]:
         """Find the parts that fail, in order: the parts do not meet, so each would fail alone, too.
@@ -317,12 +319,12 @@ class Bulk:
         resource = block.resource
         self._rows.update_many(resource, block.columns, block.keys, counted=resource.version)
 
-    def _outcomes(self, block: Block, keys: Sequence[KeyTuple]) -> Iterator[tuple[int, Done]]:
+    def _note(self, outcomes: dict[int, Done], block: Block, keys: Sequence[KeyTuple]) -> None:
         status = _STATUS[block.verb]
         rows: Sequence[Row | None] = self._shown_rows(block, keys) if self._shown else [None] * len(keys)
         held = [None if each is None else True for each in block.if_match] if block.if_match else [None] * len(keys)
         for part, row, precondition in zip(block.parts, rows, held, strict=True):
-            yield part, Done(index=part, status=status, row=row, precondition=precondition)
+            outcomes[part] = Done(index=part, status=status, row=row, precondition=precondition)
 
     def _shown_rows(self, block: Block, keys: Sequence[KeyTuple]) -> Sequence[Row]:
         resource = block.resource
@@ -357,10 +359,6 @@ def _unknown(block: Block) -> bool:
         for name, attribute in resource.attributes.items()
         if name not in known
     )
-
-
-def _first(outcome: tuple[int, Done]) -> int:
-    return outcome[0]
 
 
 def _in_order(columns: Mapping[str, Sequence[Value]], keys: Sequence[KeyTuple]) -> dict[str, Sequence[Value]]:

@@ -5,16 +5,17 @@ https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS: plai
 share locks of foreign keys. On SQLite the transaction itself is the lock.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeVar
 
 from storage.addresses import ByKey, Location, place_values
 from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
 from storage.driver_errors import Retry
-from storage.rows import KeyTuple, Row, Rows
+from storage.rows import Found, KeyTuple, Row, Rows
 from storage.statements import PostgresqlStatements
 
 _NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for
@@ -35,6 +36,7 @@ class Strength(IntEnum):
         return "FOR " + self.name.replace("_", " ")
 
 
+S = TypeVar("S", bound=Sized)
 Keys = Mapping[tuple[str, ...], Sequence[KeyTuple]]
 """By each key of a resource, the values that are asked for."""
 
@@ -79,25 +81,30 @@ def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
     for name, resource in catalog.resources.items():
         if name in wanted and resource.writable:
             keys = wanted[name].all_keys
-            yield Loaded(resource, keys, lock_keys(rows, resource, keys, wanted[name].strength))
+            found = _lock(lambda lock: rows.load(resource, keys, lock), resource, keys, wanted[name].strength)  # noqa: B023  # it is called here
+            yield Loaded(resource, keys, found)
 
 
-def lock_keys(
-    rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None = None
-) -> Sequence[Row]:
-    """Lock rows of one resource in the order of their keys, and read them, or some attributes of them.
+def lock_columns(
+    rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None
+) -> Found:
+    """Lock rows of one resource in the order of their keys, and read attributes of them."""
+    return _lock(lambda lock: rows.load_columns(resource, keys, attributes, lock), resource, keys, strength)
+
+
+def _lock(load: Callable[[str], S], resource: Resource, keys: Keys, strength: Strength) -> S:
+    """Read and lock.
 
     Raises `Retry` where rows are seen again and again that cannot be locked, and no policy is the reason.
     """
     every = sum(len(values) for values in keys.values())
     # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
     # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
-    seen: Sequence[Row] = ()
     for _ in range(_MOST_LOOKS):
-        locked = rows.load(resource, keys, strength.clause, attributes)
+        locked = load(strength.clause)
         if len(locked) >= every:
             return locked
-        seen = rows.load(resource, keys, attributes=attributes)
+        seen = load("")
         if len(locked) >= len(seen):
             return locked
     if not resource.has_policies:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
+
 from storage.addresses import Address, Query
 from storage.catalog.model import Attribute, Resource, Values
 from storage.errors import Fault
@@ -88,9 +90,11 @@ class SetAside:
 Part = Operation | SetAside
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """A part that ran: with the row as it left it, or the rows that it found."""
+class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A part that ran: with the row as it left it, or the rows that it found.
+
+    A struct, because there is one for each part of a large batch: made in a fifth of a dataclass's time.
+    """
 
     index: int
     status: int  # 200, 201, 204 or 304
