@@ -63,11 +63,16 @@ class Bulk:
         if self._hand_on_values():
             return False
         for block in self._blocks:
-            if block.verb is Verb.CREATE:
+            if block.verb is Verb.CREATE and self._wants_keys(block):
                 keys = self._new_keys[block.parts[0]] = self._keys_of(block)
                 if not keys:
                     return False
         return not any(self._are_new(name, keys) for name, keys in self._pointed_at)
+
+    def _wants_keys(self, block: Block) -> bool:
+        """Whether anybody asks for the keys of new items, before they are there or after."""
+        is_pointed_at = any(name == block.resource.name for name, _ in self._pointed_at)
+        return self._shown is not Shown.NOTHING or is_pointed_at or not block.columns
 
     # --- whether parts meet
 
@@ -287,11 +292,11 @@ class Bulk:
     def _insert(self, block: Block) -> Sequence[KeyTuple]:
         resource, columns = block.resource, dict(block.columns)
         given = not set(resource.key).isdisjoint(columns)
-        keys = self._keys_of(block)
-        if not given:
+        keys = self._keys_of(block) if given or self._wants_keys(block) else ()
+        if keys and not given:
             columns[resource.key[0]] = [key for (key,) in keys]
         if resource.version is not None:
-            columns[resource.version] = [1] * len(keys)
+            columns[resource.version] = [1] * len(block.parts)
         self._rows.insert_many(resource, columns if not given else _in_order(columns, keys))
         return keys
 
@@ -321,8 +326,9 @@ class Bulk:
 
     def _note(self, outcomes: dict[int, Done], block: Block, keys: Sequence[KeyTuple]) -> None:
         status = _STATUS[block.verb]
-        rows: Sequence[Row | None] = self._shown_rows(block, keys) if self._shown else [None] * len(keys)
-        held = [None if each is None else True for each in block.if_match] if block.if_match else [None] * len(keys)
+        count = len(block.parts)
+        rows: Sequence[Row | None] = self._shown_rows(block, keys) if self._shown else [None] * count
+        held = [None if each is None else True for each in block.if_match] if block.if_match else [None] * count
         for part, row, precondition in zip(block.parts, rows, held, strict=True):
             outcomes[part] = Done(index=part, status=status, row=row, precondition=precondition)
 
