@@ -127,6 +127,7 @@ class Api:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self.service = service
+        self.settings = settings
         self.http = TestClient(make_app(service, settings), base_url="http://127.0.0.1")
 
     def post(self, query: str, variables: Mapping[str, Any] | None = None) -> Json:

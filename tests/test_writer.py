@@ -1,0 +1,150 @@
+"""Batches that wait for SQLite's one writer are committed together, and each still stands alone."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import httpx2
+import pytest
+
+from partwise import writer
+from partwise.app import make_app
+from storage.batch.run import Engine, Job, Ran, run_together
+from storage.database import Transaction
+from storage.errors import Unavailable
+from tests.harness import BATCH, Api, Backend, Json, part
+
+SCRIPT = """
+CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);
+CREATE TABLE note (id {key}, thing_id INTEGER REFERENCES thing (id) {deferred});
+INSERT INTO thing (id, name) VALUES (1, 'old');
+CREATE TRIGGER fatal BEFORE INSERT ON note WHEN NEW.id = 13 BEGIN SELECT RAISE(ROLLBACK, 'no'); END
+"""
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the groups that were run."""
+    sizes: list[int] = []
+
+    def counted(engine: Engine, jobs: Sequence[Job[object]]) -> list[Ran[object] | Exception]:
+        sizes.append(len(jobs))
+        return run_together(engine, jobs)
+
+    monkeypatch.setattr(writer, "run_together", counted)
+    return sizes
+
+
+@pytest.fixture
+def things(sqlite: Backend, start: Callable[[Backend], Api]) -> Api:
+    sqlite.run(SCRIPT)
+    return start(sqlite)
+
+
+def send_at_once(api: Api, *batches: list[Json], dry: frozenset[int] = frozenset()) -> list[Json]:
+    """Send batches at the same moment, each in a request of its own."""
+
+    async def send_all() -> list[Json]:
+        transport = httpx2.ASGITransport(app=make_app(api.service, api.settings))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            bodies = [
+                {"query": BATCH, "variables": {"parts": parts, "dryRun": number in dry}}
+                for number, parts in enumerate(batches)
+            ]
+            answers = await asyncio.gather(*(client.post("/graphql", json=body) for body in bodies))
+        return [answer.json() for answer in answers]
+
+    return asyncio.run(send_all())
+
+
+def statuses(answers: list[Json]) -> list[str]:
+    return [
+        answer["errors"][0]["extensions"]["code"] if "errors" in answer else answer["data"]["batch"]["status"]
+        for answer in answers
+    ]
+
+
+def make(name: str) -> list[Json]:
+    return [part("p", "CREATE", "/things", {"name": name})]
+
+
+def test_batches_that_wait_go_together_and_each_stands_alone(things: Api, sqlite: Backend, groups: list[int]):
+    answers = send_at_once(
+        things,
+        make("a"),
+        make("b"),
+        make("old"),  # refused
+        make("c"),
+        [part("p", "DELETE", "/things/1")],  # a dry run
+        make("b"),  # refused, because of the second
+        [*make("d"), part("q", "UPDATE", "/things/1", {"name": "new"})],
+        dry=frozenset({4}),
+    )
+
+    assert statuses(answers) == ["COMMITTED", "COMMITTED", "REJECTED", "COMMITTED", "VALID", "REJECTED", "COMMITTED"]
+    assert max(groups) > 1
+    assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"new", "a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize("fatal", [2, 4])
+def test_a_batch_that_ends_the_shared_transaction_takes_no_other_with_it(
+    things: Api, sqlite: Backend, groups: list[int], fatal: int
+):
+    batches = [make(name) for name in "abcdef"]
+    batches[fatal] = [part("p", "CREATE", "/notes/13", {"thingId": 1})]
+
+    answers = send_at_once(things, *batches)
+
+    assert statuses(answers) == ["REJECTED" if n == fatal else "COMMITTED" for n in range(6)]
+    assert answers[fatal]["data"]["batch"]["parts"][0]["errors"][0]["code"] == "REFUSED_BY_DATABASE"
+    names = {name for (name,) in sqlite.rows("SELECT name FROM thing")}
+    assert names == {"old", *(name for n, name in enumerate("abcdef") if n != fatal)}
+
+
+def test_a_commit_that_fails_for_all_is_tried_for_each_alone(
+    things: Api, sqlite: Backend, groups: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    commit, count = Transaction.commit, 0
+
+    def failing(transaction: Transaction) -> None:
+        nonlocal count
+        count += 1
+        if count in {1, 3}:  # that of the group, and then that of its second batch
+            raise Unavailable("The database cannot be written now. Nothing was written.")
+        commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit", failing)
+    with caplog.at_level(logging.DEBUG, "partwise"):
+        answers = send_at_once(things, *(make(name) for name in "abcd"))
+
+    assert groups == [4]
+    assert statuses(answers) == ["COMMITTED", "UNAVAILABLE", "COMMITTED", "COMMITTED"]
+    assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "a", "c", "d"}
+    assert "each alone" in caplog.text
+
+
+def test_a_bug_in_one_batch_is_that_batchs_own(
+    things: Api, sqlite: Backend, groups: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    execute = Transaction.execute
+
+    def failing(transaction: Transaction, sql: str, params: object = None) -> object:
+        if params and "bug" in params:  # type: ignore[operator]  # a tuple of parameters
+            raise RuntimeError("a bug")
+        return execute(transaction, sql, params)  # type: ignore[arg-type]  # as it was given
+
+    monkeypatch.setattr(Transaction, "execute", failing)
+    answers = send_at_once(things, make("a"), make("b"), make("bug"), make("c"))
+
+    assert statuses(answers) == ["COMMITTED", "COMMITTED", "INTERNAL", "COMMITTED"]
+    assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "a", "b", "c"}
+
+
+def test_small_batches_do_not_wait_for_many_large_ones(things: Api, groups: list[int]):
+    large = [[part(f"p{n}", "CREATE", "/things", {"name": f"{batch}-{n}"}) for n in range(600)] for batch in range(3)]
+
+    answers = send_at_once(things, make("a"), *large, make("b"))
+
+    assert statuses(answers) == ["COMMITTED"] * 5
+    assert sum(groups) == 5
+    assert max(groups) <= 2  # never two large ones
