@@ -227,18 +227,20 @@ class Bulk:
         )
 
     def _hands_on(self, resource: Resource, unique: tuple[str, ...]) -> bool:
+        takers = [b for b in self._blocks if b.resource is resource and set(unique) <= set(b.columns)]
+        if len(takers) == 1 and takers[0].verb is Verb.CREATE and unique not in self._needs[resource.name].unique:
+            own_values = [*zip(*(takers[0].columns[name] for name in unique), strict=True)]
+            if len(set(own_values)) == len(own_values):
+                return False  # the usual case, and the fastest way to tell
         taken: dict[KeyTuple, KeyTuple | None] = {}
         count = 0
-        for block in self._blocks:
-            if block.resource is resource and set(unique) <= set(block.columns):
-                values = zip(*(block.columns[name] for name in unique), strict=True)
-                own = [
-                    (each, key)
-                    for each, key in zip(values, block.keys or repeat(None), strict=False)
-                    if None not in each
-                ]
-                taken.update(own)
-                count += len(own)
+        for block in takers:
+            values = zip(*(block.columns[name] for name in unique), strict=True)
+            own = [
+                (each, key) for each, key in zip(values, block.keys or repeat(None), strict=False) if None not in each
+            ]
+            taken.update(own)
+            count += len(own)
         if len(taken) != count:
             return True
         if unique not in self._needs[resource.name].unique:

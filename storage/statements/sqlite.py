@@ -142,11 +142,11 @@ class SqliteStatements(Statements):
         names = ", ".join(self.quote(attribute.column) for attribute in own)
         places = f"({', '.join('?' * len(own))})"
         head = f"{self.insert_verb} INTO {self.table(resource)} ({names}) VALUES "
-        rows = self._each(own, [*columns.values()])
-        size = max(1, min(_ROWS_OF_INSERT, _MOST_VALUES // len(own)))
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            yield Bulk(sql=head + ", ".join([places] * len(some)), params=list(chain.from_iterable(some)))
+        values = list(chain.from_iterable(self._each(own, [*columns.values()])))
+        size = max(1, min(_ROWS_OF_INSERT, _MOST_VALUES // len(own))) * len(own)
+        for start in range(0, len(values), size):
+            some = values[start : start + size]
+            yield Bulk(sql=head + ", ".join([places] * (len(some) // len(own))), params=some)
 
     def update_many(
         self,
