@@ -91,11 +91,7 @@ class Compiler:
             return None
         try:
             return self._compile(selection_of_definition(self._schema, document, definition), definition)
-        except (
-            NotPlain,
-            GraphQLError,
-            RecursionError,
-        ):  # a directive takes a variable; fragments are nested too deeply
+        except (NotPlain, GraphQLError, RecursionError):  # a directive with a variable, fragments in fragments
             return None
 
     def _compile(self, root: Selection, definition: OperationDefinitionNode) -> CompiledBatch:

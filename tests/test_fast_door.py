@@ -6,6 +6,7 @@ ways, over the same tables: batches are dry runs, or write what is there already
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -331,6 +332,30 @@ def test_what_cannot_be_completed_is_run_once_and_answered_the_ordinary_way(sqli
     assert answers[1]["errors"] == answers[0]["errors"]
     assert [answer["data"]["batch"]["parts"][0]["path"] for answer in answers] == ["/items/2", "/items/3", "/items/4"]
     assert sqlite.rows("SELECT count(*) FROM item") == [(4,)]
+
+
+def test_what_goes_wrong_inside_is_told_by_its_number_alone(
+    sqlite: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    sqlite.run(sent.SCRIPT)
+    api = start(sqlite)
+    body = body_of(LEAN, READ)
+    whole = [api.http.post("/graphql", content=body, headers=HEADERS).content for _ in range(2)]  # from now on fast
+    monkeypatch.setattr("resolvers.batch.bind_blocks", fail)
+
+    answers = [
+        TestClient(make_app(api.service, Settings(), compiled=compiled), base_url="http://127.0.0.1").post(
+            "/graphql", content=body, headers=HEADERS
+        )
+        for compiled in (False, True)
+    ]
+
+    assert whole[0] == whole[1]
+    assert all("INTERNAL" in answer.text and "secret" not in answer.text for answer in answers)
+    assert len({re.sub("[0-9a-f]{32}", "", answer.text) for answer in answers}) == 1
 
 
 def test_a_lone_surrogate_in_an_answer_is_the_same(doors: Doors):
