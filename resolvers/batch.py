@@ -9,7 +9,7 @@ from strawberry.types import Info
 from resolvers.blocks import bind_blocks
 from resolvers.context import RequestContext
 from resolvers.limits import Limits, Scope
-from resolvers.parts import bind
+from resolvers.parts import bind, bind_some
 from resolvers.reads import Planned, plan_items, plan_query
 from resolvers.requests import PartRequest, to_request
 from resolvers.results import BatchView, PartView, Place, QueryAnswer, rows_of
@@ -45,7 +45,13 @@ async def answer(
         bound()  # what is wrong with a part on its face is found before anything runs
     planned = plan()
     job = Job(
-        batch=Batch(size=len(parts), parts=bound, blocks=blocks, shown=planned.shown),
+        batch=Batch(
+            size=len(parts),
+            parts=bound,
+            blocks=blocks,
+            some=lambda indexes: bind_some(indexes, parts, context.scope),
+            shown=planned.shown,
+        ),
         read=lambda rows, outcome: read_answer(rows, engine.catalog, outcome, planned),
         dry_run=dry_run,
     )

@@ -6,7 +6,6 @@ All faults that can be seen without the database are found here, all of them, be
 from collections import Counter
 from collections.abc import Sequence
 
-from resolvers.kinds import Kind, Model, kind_of, model_of
 from resolvers.limits import Limits, Scope
 from resolvers.paths import PathError, parse_path
 from resolvers.payloads import (
@@ -47,7 +46,13 @@ def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
     for index, request in enumerate(requests):
         if not 1 <= len(request.id) <= MAX_ID_LENGTH:
             raise BadRequest(f"The id of part {index} must have 1 to {MAX_ID_LENGTH} characters.")
-    return _Binder(requests, scope).bind()
+    return bind_some(range(len(requests)), requests, scope)
+
+
+def bind_some(indexes: Sequence[int], requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
+    """Bind some parts of a batch, in order: those that they refer to among them."""
+    binder = _Binder(requests, scope)
+    return [binder.bind(index) for index in indexes]
 
 
 class _Binder:
@@ -60,31 +65,9 @@ class _Binder:
         self._first = {id_: len(ids) - 1 - place for place, id_ in enumerate(reversed(ids))}
         self._repeated = {} if len(self._first) == len(ids) else {i: n for i, n in Counter(ids).items() if n > 1}
         self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, where that is known
-        self._models: dict[Kind, Model] = {}
 
-    def bind(self) -> list[Part]:
-        return [self._bind_like_another(index, request) for index, request in enumerate(self._requests)]
-
-    def _bind_like_another(self, index: int, request: PartRequest) -> Part:
-        """Bind a part: where it is of a known kind by that kind's model."""
-        found = kind_of(request)
-        if found is None or request.id in self._repeated:
-            return self.bind_alone(index, request)
-        kind, given = found
-        model = self._models.get(kind)
-        operation = model.bind(index, request, given) if model is not None else None
-        if operation is not None:
-            self._resources[index] = operation.resource
-            return operation
-        part = self.bind_alone(index, request)
-        if model is None and isinstance(part, Operation):
-            made = model_of(kind, part, self._scope.limits)
-            if made is not None:
-                self._models[kind] = made
-        return part
-
-    def bind_alone(self, index: int, request: PartRequest) -> Part:
-        """Bind a part for itself, and find all that is wrong with it."""
+    def bind(self, index: int) -> Part:
+        request = self._requests[index]
         faults: list[Fault] = []
         if request.id in self._repeated:
             message = f"{self._repeated[request.id]} parts have the id {request.id!r}."

@@ -52,4 +52,7 @@ class Batch:
     size: int
     parts: Callable[[], Sequence[Part]]
     blocks: Sequence[Block] = ()
+    some: Callable[[Sequence[int]], Sequence[Part]] | None = (
+        None  # with blocks: some of the parts alone, by their indexes
+    )
     shown: Shown = Shown.ROWS

@@ -12,7 +12,7 @@ from storage.batch.blocks import Batch, Shown
 from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
 from storage.batch.locks import lock_rows, wanted_rows
-from storage.batch.operations import Done, Failed, Operation, Outcome, Part, SetAside, Status
+from storage.batch.operations import Done, Failed, Operation, Outcome, SetAside, Status
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
 from storage.database import Database, Transaction
@@ -174,16 +174,17 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
     except TooManyRefused:
         refused = []
     transaction.rollback_to(_SAVEPOINT)
-    return _diagnose(engine, rows, batch.parts(), refused)
+    return _diagnose(engine, rows, batch, refused)
 
 
-def _diagnose(engine: Engine, rows: Rows, parts: Sequence[Part], refused: Sequence[int]) -> Sequence[Done | Failed]:
+def _diagnose(engine: Engine, rows: Rows, batch: Batch, refused: Sequence[int]) -> Sequence[Done | Failed]:
     """Say what is wrong with the parts that are refused, of parts that do not meet; or run all of them one by one."""
-    some = Sequential(rows, engine.catalog).run([parts[index] for index in refused])
-    if refused and all(isinstance(outcome, Failed) for outcome in some) and len(some) == len(refused):
-        return some
-    rows.transaction.rollback_to(_SAVEPOINT)
-    return Sequential(rows, engine.catalog).run(parts)
+    if refused and batch.some is not None:
+        found = Sequential(rows, engine.catalog).run(batch.some(refused))
+        if all(isinstance(outcome, Failed) for outcome in found) and len(found) == len(refused):
+            return found
+        rows.transaction.rollback_to(_SAVEPOINT)
+    return Sequential(rows, engine.catalog).run(batch.parts())
 
 
 def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:

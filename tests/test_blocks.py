@@ -1,4 +1,4 @@
-"""Parts that are bound together are bound as they would be alone: by kinds (resolvers/kinds.py) and as blocks (blocks.py)."""
+"""Parts that are bound as blocks are bound as they would be part by part (resolvers/blocks.py)."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resolvers.blocks import bind_blocks
 from resolvers.coercion import Inputs
 from resolvers.limits import Limits, Scope
-from resolvers.parts import _Binder, bind
+from resolvers.parts import bind
 from resolvers.requests import PartRequest
 from storage.addresses import ByKey
 from storage.batch.blocks import Block
@@ -22,25 +22,15 @@ from tests.harness import Backend, part
 
 _EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
 settings.register_profile(
-    "kinds",
-    max_examples=int(_EXAMPLES or 400),
+    "blocks",
+    max_examples=int(_EXAMPLES or 200),
     derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
     deadline=None,
     database=None,
     print_blob=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-tried = settings(settings.get_profile("kinds"))
-
-
-class Counting(_Binder):
-    """Counts the parts that are bound for themselves."""
-
-    alone = 0
-
-    def bind_alone(self, index: int, request: PartRequest) -> Part:
-        self.alone += 1
-        return super().bind_alone(index, request)
+tried = settings(settings.get_profile("blocks"))
 
 
 class Binding:
@@ -56,12 +46,6 @@ class Binding:
         except ValueError:
             return None
         return found
-
-    def both(self, requests: list[PartRequest]) -> tuple[list[Part], list[Part], int]:
-        """Bind them together and each alone; count those that were bound alone also among the others."""
-        together, alone = Counting(requests, self.scope), _Binder(requests, self.scope)
-        found = together.bind()
-        return found, [alone.bind_alone(index, request) for index, request in enumerate(requests)], together.alone
 
 
 @pytest.fixture
@@ -181,20 +165,6 @@ def test_blocks_say_what_their_parts_say(binding: Binding, variables: Any):
         assert found == [shown(part) for part in bind(requests, binding.scope)]
 
 
-@tried
-@given(variables=alike())
-def test_parts_are_bound_together_as_each_alone(binding: Binding, variables: Any):
-    requests = binding.decode(variables)
-    assume(requests is not None)
-    assert requests is not None
-
-    together, alone, count = binding.both(requests)
-
-    event(f"{len(requests) - count} like another")
-    assert together == alone
-    assert repr(together) == repr(alone)  # decimals that are equal may have other digits
-
-
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # a part, and what differs in the next
     "a path that is too long": (part("a", "GET", "/shelves/1/books/1"), {"path": "/shelves/1/books/1234567"}),
     "a key in percents": (part("a", "GET", "/airports/A"), {"path": "/airports/A%20"}),
@@ -221,39 +191,39 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # a part, and what 
 }
 
 
-def test_a_part_that_is_unlike_the_one_before_is_bound_as_alone(binding: Binding):
+def test_a_part_that_is_unlike_the_one_before_keeps_its_own_meaning(binding: Binding):
     for name, (first, difference) in PAIRS.items():
         requests = binding.decode({"parts": [first, {**first, **difference, "id": "b"}]})
         assert requests is not None, name
 
-        together, alone, _ = binding.both(requests)
+        found = [each for block in bind_blocks(requests, binding.scope) for each in shown_of_block(block)]
 
-        assert together == alone, name
+        assert found in ([], [shown(part) for part in bind(requests, binding.scope)] if found else []), name
 
 
 CREATE = part("p", "CREATE", "/books", {"title": "T", "price": "1.50", "flag": None})
 UPDATE = part("p", "UPDATE", "/books/{}", {"price": "1.50"})
-ALIKE = {
+BLOCKS = {
     "creates": CREATE,
-    "creates at their own paths": {**CREATE, "path": "/books/{}"},
-    "creates below a parent": {**CREATE, "path": "/shelves/1/books"},
     "creates of typed items": part("p", "CREATE", "/books", None, item={"book": {"title": "T", "price": "1.50"}}),
     "updates": UPDATE,
     "updates of what others know": {**UPDATE, "ifMatch": ["x"]},
-    "upserts": {**UPDATE, "operation": "UPSERT", "payload": {"title": "T", "price": None}},
     "deletes": part("p", "DELETE", "/books/{}"),
-    "reads": part("p", "GET", "/books/{}"),
     "text keys": part("p", "DELETE", "/airports/{}"),
+}
+NO_BLOCKS = {
+    "creates at their own paths": {**CREATE, "path": "/books/{}"},
+    "creates below a parent": {**CREATE, "path": "/shelves/1/books"},
+    "upserts": {**UPDATE, "operation": "UPSERT", "payload": {"title": "T", "price": None}},
+    "reads": part("p", "GET", "/books/{}"),
 }
 
 
-def test_of_parts_that_are_alike_only_the_first_is_bound_alone(binding: Binding):
-    for name, pattern in ALIKE.items():
-        parts = [{**pattern, "id": str(number), "path": pattern["path"].format(number)} for number in range(50)]
-        requests = binding.decode({"parts": parts})
-        assert requests is not None, name
+def test_plain_parts_are_one_block(binding: Binding):
+    for patterns, expected in ((BLOCKS, 1), (NO_BLOCKS, 0)):
+        for name, pattern in patterns.items():
+            parts = [{**pattern, "id": str(number), "path": pattern["path"].format(number)} for number in range(50)]
+            requests = binding.decode({"parts": parts})
+            assert requests is not None, name
 
-        together, alone, count = binding.both(requests)
-
-        assert count == 1, name
-        assert together == alone, name
+            assert len(bind_blocks(requests, binding.scope)) == expected, name
