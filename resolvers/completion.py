@@ -16,12 +16,14 @@ from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
-from resolvers.values import to_json
+from resolvers.values import is_json, to_json
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
+from storage.catalog.types import Unreadable
 from storage.errors import Fault
 from storage.rows import Row
 
+_WITH_ROW = (200, 201)  # statuses of most parts, asked for here to save a call for each
 Column = Callable[[Sequence[PartRequest], Sequence[Done | Failed]], Iterable[Any]]
 """What a field is of each part."""
 
@@ -101,10 +103,12 @@ _COLUMNS: Mapping[str, Column] = {
     "index": lambda _, outcomes: [each.index for each in outcomes],
     "path": lambda requests, outcomes: map(path_of, requests, outcomes),
     "operation": lambda requests, _: [each.verb for each in requests],
-    "status": lambda _, outcomes: map(status_of, outcomes),
+    "status": lambda _, outcomes: [each.status if type(each) is Done else status_of(each) for each in outcomes],
     "preconditionSucceeded": lambda _, outcomes: [each.precondition for each in outcomes],
-    "etag": lambda _, outcomes: map(etag_of, outcomes),
-    "payload": lambda _, outcomes: map(payload_of, outcomes),
+    "etag": lambda _, outcomes: [
+        each.row.etag if type(each) is Done and each.status in _WITH_ROW and each.row is not None else etag_of(each)
+        for each in outcomes
+    ],
     "__typename": lambda requests, _: ["PartResult"] * len(requests),
 }
 
@@ -113,12 +117,39 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog) -> Colu
     if name in _COLUMNS:
         return _COLUMNS[name]
     match name:
+        case "payload":
+            return _payloads(catalog)
         case "errors":
             return _errors(selection.below(key, "PartError"))
         case "item":
             return _items(selection, key, catalog)
         case _:
             raise NotPlain(name)
+
+
+def _payloads(catalog: Catalog) -> Column:
+    """Write payloads: a row's values as they are, but those that JSON writes otherwise."""
+    converted = {
+        name: [
+            (attribute.name, attribute.type)
+            for attribute in resource.attributes.values()
+            if not is_json(attribute.type)
+        ]
+        for name, resource in catalog.resources.items()
+    }
+
+    def write(outcome: Done | Failed) -> Any:
+        row = row_of(outcome)
+        if row is None or not row.whole or Unreadable in map(type, row.values.values()):
+            return payload_of(outcome)
+        changed = converted[row.resource.name]
+        return (
+            {**row.values, **{name: to_json(type_, row.values[name]) for name, type_ in changed}}
+            if changed
+            else row.values
+        )
+
+    return lambda _, outcomes: map(write, outcomes)
 
 
 _OF_FAULT: Mapping[str, Callable[[Fault], Any]] = {

@@ -311,6 +311,17 @@ def _check_json(raw: Any, depth: int) -> None:
 AS_THEY_ARE = frozenset({type(None), bool, str, float, ExactFloat, dict})  # the classes of values that JSON has too
 
 
+def is_json(type_: ValueType) -> bool:
+    """Whether JSON writes all values of a type as they are."""
+    match type_:
+        case Integer(bits=bits):
+            return bits < 64  # noqa: PLR2004  # BigInt
+        case Float() | Boolean() | Text() | Enumeration() | JsonDocument() | Opaque():
+            return True
+        case _:
+            return False
+
+
 def to_json(type_: ValueType, value: Value) -> Any:
     """Turn a value into JSON. Raises `GraphQLError` for what the database holds against its own type."""
     kind = value.__class__

@@ -350,18 +350,25 @@ class Rows:
 
     def made(self, resource: Resource, values: Values, unsure: Collection[str]) -> Row:
         """Make the row that will be there once it is inserted, with what is surely known of it."""
-        return self._foretold(resource, values, unsure, partial(self._raw_of, resource, values))
+        raw = () if resource.version is not None else partial(self._raw_of, resource, values)
+        return self._foretold(resource, values, unsure, raw)
 
     def changed(self, before: Row, changes: Values, unsure: Collection[str], unknown: Collection[str]) -> Row:
         """Make the row that will be there once it is changed, with what is surely known of it."""
         values = {**before.values, **changes}
-        return self._foretold(before.resource, values, {*unsure, *unknown}, partial(self._raw_after, before, changes))
+        resource = before.resource
+        raw = () if resource.version is not None else partial(self._raw_after, before, changes)
+        return self._foretold(resource, values, {*unsure, *unknown}, raw)
 
     def _foretold(
-        self, resource: Resource, values: Values, unsure: Collection[str], raw: Callable[[], Sequence[Any]]
+        self,
+        resource: Resource,
+        values: Values,
+        unsure: Collection[str],
+        raw: Sequence[Any] | Callable[[], Sequence[Any]],
     ) -> Row:
         if len(values) == len(resource.attributes) and not unsure:
-            return Row(resource=resource, values=values, raw=raw, etag=self._etag)
+            return Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
         surely = _Partial((name, value) for name, value in values.items() if name not in unsure)
         return Row(resource=resource, values=surely, raw=raw, etag=self._etag, whole=False)
 
@@ -411,9 +418,14 @@ class Rows:
     def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
         decoded = self.statements.decode_rows(resource, raws)
         return [
-            Row(resource=resource, values=values, raw=raw, etag=self._etag)
+            Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
             for values, raw in zip(decoded, raws, strict=True)
         ]
+
+    def _known_etag(self, resource: Resource, values: Values) -> str | None:
+        """Say the etag where a version counts, which costs nothing."""
+        version = values.get(resource.version) if resource.version is not None else None
+        return str(version) if type(version) is int else None
 
     def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
         values = self.statements.decode_row(resource, raw)

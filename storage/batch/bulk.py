@@ -354,8 +354,8 @@ class Bulk:
             known[resource.version] = [1] * count
         names = tuple(resource.attributes)
         columns = [known.get(name) or [None] * count for name in names]
-        rows = zip(*columns, strict=True)
-        return [self._rows.made(resource, dict(zip(names, values, strict=True)), ()) for values in rows]
+        rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return [self._rows.made(resource, values, ()) for values in rows]
 
 
 def _unknown(block: Block) -> bool:
