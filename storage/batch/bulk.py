@@ -340,7 +340,12 @@ class Bulk:
             return [self._rows.named(resource, key) for key in keys]
         if block.verb is Verb.CREATE and not _unknown(block):
             return self._made_rows(block, keys)
-        found = {row.key: row for row in self._rows.load(resource, {resource.key: keys})}
+        rows = self._rows.load(resource, {resource.key: keys})
+        if len(resource.key) == 1:
+            (name,) = resource.key
+            by_value = {row.values[name]: row for row in rows}
+            return [by_value[value] for (value,) in keys]
+        found = {row.key: row for row in rows}
         return [found[key] for key in keys]
 
     def _made_rows(self, block: Block, keys: Sequence[KeyTuple]) -> Sequence[Row]:
