@@ -70,9 +70,10 @@ class Bulk:
         return not any(self._are_new(name, keys) for name, keys in self._pointed_at)
 
     def _wants_keys(self, block: Block) -> bool:
-        """Whether anybody asks for the keys of new items, before they are there or after."""
+        """Whether anybody asks for the keys of new items; they are given in part order, which one block keeps by itself."""
         is_pointed_at = any(name == block.resource.name for name, _ in self._pointed_at)
-        return self._shown is not Shown.NOTHING or is_pointed_at or not block.columns
+        makers = [each for each in self._blocks if each.resource is block.resource and each.verb is Verb.CREATE]
+        return self._shown is not Shown.NOTHING or is_pointed_at or len(makers) > 1 or not block.columns
 
     # --- whether parts meet
 
