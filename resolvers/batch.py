@@ -21,7 +21,8 @@ from storage.batch.run import Job
 from storage.catalog.model import Catalog
 from storage.errors import NoParts, TooManyParts
 from storage.reading import Found, Item, ItemPage, ItemPlan, relate, run_read
-from storage.rows import KeyTuple, Row, Rows
+from storage.row import KeyTuple, Row
+from storage.rows import Rows
 
 
 async def batch(info: Info, parts: list[PartRequest], dry_run: bool) -> BatchView:  # noqa: FBT001  # as the schema calls it

@@ -19,7 +19,7 @@ from storage.batch.blocks import Block
 from storage.batch.operations import Verb
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import Boolean, Integer, Text, Value, ValueType
-from storage.rows import KeyTuple
+from storage.row import KeyTuple
 
 _FEWEST = 2  # parts: one alone needs no columns
 _TAKEN = frozenset({Verb.CREATE, Verb.UPDATE, Verb.DELETE})

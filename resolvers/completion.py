@@ -21,7 +21,7 @@ from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
 from storage.catalog.types import Unreadable
 from storage.errors import Fault
-from storage.rows import Row
+from storage.row import Row
 
 _WITH_ROW = (200, 201)  # statuses of most parts, asked for here to save a call for each
 Column = Callable[[Sequence[PartRequest], Sequence[Done | Failed]], Iterable[Any]]

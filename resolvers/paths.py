@@ -9,7 +9,7 @@ from resolvers.limits import DEFAULT_LIMITS, Limits
 from resolvers.values import to_text
 from storage.catalog.model import Resource
 from storage.errors import Fault, InvalidPath
-from storage.rows import Row
+from storage.row import Row
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = re.compile(r"[,?&=$]")  # these, and "/", must be encoded inside a value

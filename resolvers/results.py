@@ -29,7 +29,7 @@ from storage.catalog.types import Array, Bytes, Enumeration, Text, Value, ValueT
 from storage.driver_errors import StatementRefused
 from storage.errors import Fault, RequestError
 from storage.reading import Found, Item, ItemPage
-from storage.rows import Row
+from storage.row import Row
 from storage.statements import Unstorable
 
 logger = logging.getLogger("partwise")

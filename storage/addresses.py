@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.catalog.model import Relation, Resource, Values
-from storage.rows import Finder, KeyTuple, Lock, Row
+from storage.row import Finder, KeyTuple, Lock, Row
 from storage.statements import Order, Page
 
 

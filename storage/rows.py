@@ -1,16 +1,16 @@
 """The rows of resources inside one transaction: read, written, and each with its version."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from storage import etags
 from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
+from storage.row import Found, KeyTuple, Lock, Partial, Row, RowPage, Unknown
 from storage.statements import (
     Bulk,
     Columns,
@@ -23,109 +23,8 @@ from storage.statements import (
     Unstorable,
 )
 
-KeyTuple = tuple[Value, ...]
-
 _LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
 _MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
-
-
-class Lock(Enum):
-    """What becomes of a row that is read, until the transaction ends; SQLite's transactions are locks themselves."""
-
-    NONE = "none"
-    KEEP = "keep"  # nobody else changes it
-    CHANGE = "change"  # we may
-
-
-class Unknown(Exception):  # it says what is not known
-    """Something of a row is asked for that only the database knows, once the row is written."""
-
-
-class _Partial(dict[str, Value]):
-    """The values of a row of which some are not known."""
-
-    def __missing__(self, name: str) -> Value:
-        raise Unknown(name)
-
-
-class Row:
-    """One row, as it was when it was read or written."""
-
-    __slots__ = ("_etag", "_raw", "resource", "values", "whole")
-
-    def __init__(
-        self,
-        *,
-        resource: Resource,
-        values: Values,
-        etag: "str | Callable[[Row], str]",
-        raw: Sequence[Any] | Callable[[], Sequence[Any]] = (),
-        whole: bool = True,
-    ) -> None:
-        """Make one; what has to be computed is computed when somebody asks for it."""
-        self.resource = resource
-        self.values = values
-        self.whole = whole  # whether all of it is known, and not only what was written
-        self._raw = raw
-        self._etag = etag
-
-    def __repr__(self) -> str:
-        return f"Row({self.resource.name}, {self.values!r})"
-
-    @property
-    def raw(self) -> Sequence[Any]:
-        """Its values as the driver reads them, in the catalog's order."""
-        if callable(self._raw):
-            self._raw = self._raw()
-        return self._raw
-
-    @property
-    def etag(self) -> str:
-        """Its version. Raises `Unknown` where not all of it is known."""
-        if not isinstance(self._etag, str):
-            self._etag = self._etag(self)
-        return self._etag
-
-    @property
-    def key(self) -> KeyTuple:
-        """The values of the key, in its order."""
-        return self.of(self.resource.key)
-
-    def of(self, attributes: Iterable[str]) -> KeyTuple:
-        """The values of some attributes, in their order."""
-        return tuple([self.values[name] for name in attributes])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowPage:
-    """Some rows of a collection, and whether there are more behind them."""
-
-    rows: Sequence[Row]
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What was read of some rows, as columns."""
-
-    keys: Sequence[KeyTuple]
-    columns: Columns
-    etags: Sequence[str]  # empty texts where nothing was read that they are made of
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-
-class Finder(Protocol):
-    """A view of the rows."""
-
-    def by_values(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
-    ) -> Row | None:
-        """Find the row whose attributes have these values."""
-
-    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
-        """Find a row by its key."""
 
 
 class Rows:
@@ -299,7 +198,7 @@ class Rows:
 
     def named(self, resource: Resource, key: KeyTuple) -> Row:
         """Make a row of which only the key is known."""
-        values = _Partial(zip(resource.key, key, strict=True))
+        values = Partial(zip(resource.key, key, strict=True))
         return Row(resource=resource, values=values, etag=self._etag, whole=False)
 
     def insert_many(self, resource: Resource, columns: Columns) -> None:
@@ -369,7 +268,7 @@ class Rows:
     ) -> Row:
         if len(values) == len(resource.attributes) and not unsure:
             return Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
-        surely = _Partial((name, value) for name, value in values.items() if name not in unsure)
+        surely = Partial((name, value) for name, value in values.items() if name not in unsure)
         return Row(resource=resource, values=surely, raw=raw, etag=self._etag, whole=False)
 
     def _raw_of(self, resource: Resource, values: Values) -> list[Any]:

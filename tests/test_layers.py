@@ -25,24 +25,27 @@ MAY_IMPORT = {
     "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text"),
     "storage.driver_errors": ("storage.errors",),
     "storage.database": ("storage.driver_errors", "storage.statements", "storage.catalog", "storage.errors"),
+    "storage.row": ("storage.statements", "storage.catalog"),
     "storage.rows": (
+        "storage.row",
         *("storage.statements", "storage.database", "storage.driver_errors"),
         *("storage.etags", "storage.catalog"),
     ),
-    "storage.addresses": ("storage.rows", "storage.statements", "storage.catalog"),
+    "storage.addresses": ("storage.row", "storage.statements", "storage.catalog"),
     "storage.reading": (
-        *("storage.reading", "storage.addresses", "storage.rows", "storage.statements"),
+        *("storage.reading", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
     "storage.batch": (
-        *("storage.batch", "storage.addresses", "storage.rows", "storage.statements", "storage.driver_errors"),
+        *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
+        "storage.driver_errors",
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }
 
 # Inside storage.batch, downwards only: what comes later may import what comes earlier.
 BATCH_ORDER = (
-    *("operations", "blocks", "effects", "rules", "schedule", "cells", "keys", "locks", "receipts"),
+    *("operations", "blocks", "effects", "rules", "schedule", "cells", "keys", "locks", "meeting", "receipts"),
     *("diagnosis", "decisions", "overlay"),
     *("deferred", "losses", "sequential", "bisection", "grouped", "bulk", "run"),
 )

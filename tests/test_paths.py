@@ -15,7 +15,7 @@ from storage.addresses import ByKey, ByPart
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Relation, Resource, UniqueKey
 from storage.catalog.types import Boolean, Date, DateTime, Integer, Numeric, Text, Uuid, ValueType
 from storage.errors import Fault, InvalidReference
-from storage.rows import Row
+from storage.row import Row
 from storage.statements import Order, Page
 
 

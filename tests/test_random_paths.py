@@ -14,7 +14,7 @@ from resolvers.places import Place, Unbound, bind_path
 from storage.addresses import ByKey
 from storage.catalog.model import Catalog
 from storage.errors import Fault
-from storage.rows import Row
+from storage.row import Row
 from tests.test_paths import bind, resource
 from tests.wire_types import KEY_TYPES, Typed
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from storage.batch.operations import Part, Verb
 from storage.catalog.model import Resource
 from storage.catalog.types import Value
-from storage.rows import KeyTuple
+from storage.row import KeyTuple
 
 
 class Shown(IntEnum):

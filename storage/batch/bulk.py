@@ -1,41 +1,28 @@
 """Blocks that do not meet, each written in one statement: what most large batches are (docs/engine.md, section 3).
 
-Blocks meet where a part touches what another part of the batch writes: the same item twice, a unique value handed on, a
-row that points at one that is made or deleted. Then the order of the parts matters, and this way is not taken; nor is it
-where a part is surely in error. Both are told before anything is written. When the database refuses a statement, the
-parts are to be run another way.
+Whether they meet is told before anything is written. Because they do not, a part that is in error is so whatever the others
+do: those whose precondition fails are known beforehand, and those that the database refuses are found by halves.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import repeat
 
 from storage.batch import rules
 from storage.batch.bisection import Bisection
 from storage.batch.blocks import Block, Shown
 from storage.batch.keys import KeySource
-from storage.batch.locks import Keys, Strength, lock_columns, strength_of
+from storage.batch.locks import Keys, lock_columns
+from storage.batch.meeting import Meeting, Needs
 from storage.batch.operations import Done, Verb
-from storage.catalog.model import Catalog, ForeignKey, Generation, Resource
+from storage.catalog.model import Catalog, Generation, Resource
 from storage.catalog.types import Value
 from storage.driver_errors import StatementRefused
-from storage.rows import Found, KeyTuple, Row, Rows
+from storage.row import Found, KeyTuple, Row
+from storage.rows import Rows
 from storage.statements import PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
 _ORDER = {Verb.DELETE: 0, Verb.UPDATE: 1, Verb.CREATE: 2}
-
-
-@dataclass(slots=True)
-class _Needs:
-    """What has to be locked and looked at of one resource."""
-
-    strength: Strength = Strength.KEY_SHARE
-    addressed: list[KeyTuple] = field(default_factory=list)
-    pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
-    attributes: set[str] = field(default_factory=set)  # beside the key; of those that are addressed
-    whole: bool = False  # all attributes: the etag is made of them
-    unique: list[tuple[str, ...]] = field(default_factory=list)  # keys whose values are given up and taken
 
 
 class Bulk:
@@ -47,16 +34,16 @@ class Bulk:
         self._catalog = catalog
         self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
         self._shown = shown
-        self._needs: dict[str, _Needs] = {}
+        self._meeting = Meeting(catalog, self._blocks)
+        self._needs = self._meeting.needs
         self._found: dict[str, Found] = {}
-        self._pointed_at: list[tuple[str, set[KeyTuple]]] = []  # of resources that get new items
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
         self._stale: set[int] = set()  # parts whose precondition does not hold
 
     def prepare(self) -> bool:
         """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
-        if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meet():
+        if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meeting.meet():
             return False
         self._look()
         self._judge_preconditions()
@@ -67,68 +54,13 @@ class Bulk:
                 keys = self._new_keys[block.parts[0]] = self._keys_of(block)
                 if not keys:
                     return False
-        return not any(self._are_new(name, keys) for name, keys in self._pointed_at)
+        return not any(self._are_new(name, keys) for name, keys in self._meeting.pointed_at)
 
     def _wants_keys(self, block: Block) -> bool:
         """Whether anybody asks for the keys of new items; they are given in part order, which one block keeps by itself."""
-        is_pointed_at = any(name == block.resource.name for name, _ in self._pointed_at)
+        is_pointed_at = any(name == block.resource.name for name, _ in self._meeting.pointed_at)
         makers = [each for each in self._blocks if each.resource is block.resource and each.verb is Verb.CREATE]
         return self._shown is not Shown.NOTHING or is_pointed_at or len(makers) > 1 or not block.columns
-
-    # --- whether parts meet
-
-    def _meet(self) -> bool:
-        for block in self._blocks:
-            needs = self._needs.setdefault(block.resource.name, _Needs())
-            needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
-            needs.addressed += block.keys
-        return (
-            any(len(set(needs.addressed)) != len(needs.addressed) for needs in self._needs.values())
-            or any(self._meets(block) for block in self._blocks)
-            or any(self._mixes_keys(name) for name in self._needs)
-        )
-
-    def _mixes_keys(self, name: str) -> bool:
-        """Whether parts give keys of new items, and others have them made or address items by them."""
-        made = [block for block in self._blocks if block.resource.name == name and block.verb is Verb.CREATE]
-        given = [block for block in made if not set(block.columns).isdisjoint(block.resource.key)]
-        keys = [key for block in given for key in zip(*(block.columns[n] for n in block.resource.key), strict=True)]
-        every = {*keys, *self._needs[name].addressed}
-        return bool(given) and (len(given) < len(made) or len(every) < len(keys) + len(self._needs[name].addressed))
-
-    def _meets(self, block: Block) -> bool:
-        resource = block.resource
-        if block.verb is Verb.DELETE and resource.delete_spreads:
-            return True
-        if block.verb is Verb.UPDATE and not resource.spreading.isdisjoint(block.columns):
-            return True
-        return any(self._points_at_change(block, key) for key in resource.foreign_keys) or any(
-            self._is_unclear(block, unique.attributes) for unique in resource.unique_keys
-        )
-
-    def _points_at_change(self, block: Block, key: ForeignKey) -> bool:
-        """Whether rows of a block may point at a row that another part deletes, gives another value, or makes."""
-        given = [block.columns[name] for name in key.attributes if name in block.columns]
-        if block.verb is not Verb.DELETE and not given and not self._has_default(block, key.attributes):
-            return False
-        target = self._catalog.target_of(key)
-        others = [other for other in self._blocks if other.resource is target]
-        if any(
-            other.verb is Verb.DELETE
-            or (other.verb is Verb.UPDATE and not set(key.target_attributes).isdisjoint(other.columns))
-            for other in others
-        ):
-            return True
-        if len(given) < len(key.attributes):
-            return block.verb is not Verb.DELETE and bool(others)
-        values = {each for each in set(zip(*given, strict=True)) if None not in each}
-        if values and any(other.verb is Verb.CREATE for other in others):
-            if key.target_attributes != target.key:
-                return True
-            self._pointed_at.append((target.name, values))
-        needs = self._needs.setdefault(target.name, _Needs())
-        needs.pointed_at.setdefault(key.target_attributes, set()).update(values)
-        return False
 
     def _are_new(self, name: str, keys: set[KeyTuple]) -> bool:
         """Whether keys that are pointed at are those of new items: then the order of the parts matters."""
@@ -137,33 +69,6 @@ class Bulk:
             for block in self._blocks
             if block.verb is Verb.CREATE and block.resource.name == name
         )
-
-    def _has_default(self, block: Block, attributes: Sequence[str]) -> bool:
-        return block.verb is Verb.CREATE and any(
-            name not in block.columns and block.resource.attributes[name].default_sql is not None for name in attributes
-        )
-
-    def _is_unclear(self, block: Block, unique: tuple[str, ...]) -> bool:
-        """Whether it cannot be told which values of a unique key a block takes; note what has to be seen to tell."""
-        given = [name for name in unique if name in block.columns]
-        needs = self._needs[block.resource.name]
-        match block.verb:
-            case Verb.CREATE:
-                return self._has_default(block, unique)
-            case Verb.UPDATE if not given:
-                return False
-            case Verb.UPDATE if len(given) != len(unique):
-                return True
-            case _:
-                takers = any(
-                    not set(unique).isdisjoint(other.columns)
-                    for other in self._blocks
-                    if other.resource is block.resource
-                )
-                if takers and unique not in needs.unique:
-                    needs.unique.append(unique)
-                    needs.attributes.update(unique)
-                return False
 
     # --- looking
 
@@ -180,7 +85,7 @@ class Bulk:
             if name in self._needs and resource.writable:
                 self._look_at(resource, self._needs[name], locks=locks)
 
-    def _look_at(self, resource: Resource, needs: _Needs, *, locks: bool) -> None:
+    def _look_at(self, resource: Resource, needs: Needs, *, locks: bool) -> None:
         attributes = (
             None if needs.whole else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
         )
@@ -194,7 +99,7 @@ class Bulk:
             wanted: Keys = {resource.key: self._to_be_seen(resource, needs)}
             self._found[resource.name] = self._rows.load_columns(resource, wanted, attributes)
 
-    def _to_be_seen(self, resource: Resource, needs: _Needs) -> Sequence[KeyTuple]:
+    def _to_be_seen(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
         """Find the items whose rows decide something: those under a precondition, or all that give up unique values."""
         judged = {name for unique in needs.unique for name in unique}
         wanted: list[KeyTuple] = []

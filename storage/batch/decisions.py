@@ -13,7 +13,7 @@ from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Values
 from storage.errors import Fault, NotFound
-from storage.rows import Finder, Lock, Row
+from storage.row import Finder, Lock, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

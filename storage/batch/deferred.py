@@ -10,7 +10,8 @@ from storage.batch.diagnosis import Attempt, conflicts, missing_targets, still_r
 from storage.batch.effects import Verdict
 from storage.batch.operations import Operation
 from storage.catalog.model import Catalog
-from storage.rows import KeyTuple, Row, Rows
+from storage.row import KeyTuple, Row
+from storage.rows import Rows
 
 RowId = tuple[str, KeyTuple]
 

@@ -23,7 +23,8 @@ from storage.errors import (
     Required,
     StillReferenced,
 )
-from storage.rows import KeyTuple, Row, Rows
+from storage.row import KeyTuple, Row
+from storage.rows import Rows
 
 logger = logging.getLogger("partwise")
 

@@ -22,7 +22,8 @@ from storage.batch.sequential import Sequential
 from storage.catalog.model import Attribute, Catalog, Generation, Resource, Values
 from storage.catalog.types import Boolean, Date, Enumeration, Integer, Text, Uuid, Value
 from storage.driver_errors import StatementRefused
-from storage.rows import KeyTuple, Row, Rows, Unknown
+from storage.row import KeyTuple, Row, Unknown
+from storage.rows import Rows
 from storage.statements import Unstorable
 
 _MOST_TURNS = 8  # from parts that run alone back to groups: each costs a new look at the rows

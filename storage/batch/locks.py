@@ -15,7 +15,8 @@ from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
 from storage.driver_errors import Retry
-from storage.rows import Found, KeyTuple, Row, Rows
+from storage.row import Found, KeyTuple, Row
+from storage.rows import Rows
 from storage.statements import PostgresqlStatements
 
 _NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for

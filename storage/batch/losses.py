@@ -9,7 +9,8 @@ from storage.batch.effects import Losses, Verdict
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, Values
 from storage.driver_errors import StatementRefused
-from storage.rows import KeyTuple, Row, Rows
+from storage.row import KeyTuple, Row
+from storage.rows import Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "place"

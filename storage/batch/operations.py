@@ -9,7 +9,7 @@ import msgspec
 from storage.addresses import Address, Query
 from storage.catalog.model import Attribute, Resource, Values
 from storage.errors import Fault
-from storage.rows import Row, RowPage
+from storage.row import Row, RowPage
 
 
 class Verb(Enum):

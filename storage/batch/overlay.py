@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from storage.batch.locks import Loaded
 from storage.catalog.model import Resource
 from storage.catalog.types import Unreadable, Value
-from storage.rows import KeyTuple, Lock, Row, Rows, Unknown
+from storage.row import KeyTuple, Lock, Row, Unknown
+from storage.rows import Rows
 
 Place = tuple[str, tuple[str, ...], KeyTuple]
 """A resource, and the values of one of its keys."""

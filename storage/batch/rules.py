@@ -6,7 +6,7 @@ from storage.addresses import ByKey, Location, parent_values
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
 from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, ReadOnly, RefusedByDatabase, Required
-from storage.rows import Row
+from storage.row import Row
 
 _WEAK = "W/"
 _ANY = "*"

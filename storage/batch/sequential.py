@@ -28,7 +28,8 @@ from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Ve
 from storage.catalog.model import Catalog
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue
-from storage.rows import Row, RowPage, Rows
+from storage.row import Row, RowPage
+from storage.rows import Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "part"  # around a write

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from storage.addresses import Address
 from storage.catalog.model import Relation, Resource
-from storage.rows import KeyTuple, Row
+from storage.row import KeyTuple, Row
 from storage.statements import Page
 
 

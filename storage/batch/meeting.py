@@ -1,0 +1,117 @@
+"""Whether the parts of blocks meet: whether one of them touches what another of the batch writes. Pure; no database.
+
+Then the order of the parts matters, and they are not for the bulk way (docs/engine.md, section 3). What the blocks alone
+do not tell (values that are given up, keys that are made) is noted, to be looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from storage.batch.blocks import Block
+from storage.batch.locks import Strength, strength_of
+from storage.batch.operations import Verb
+from storage.catalog.model import Catalog, ForeignKey
+from storage.row import KeyTuple
+
+
+@dataclass(slots=True)
+class Needs:
+    """What has to be locked and looked at of one resource."""
+
+    strength: Strength = Strength.KEY_SHARE
+    addressed: list[KeyTuple] = field(default_factory=list)
+    pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)  # beside the key; of those that are addressed
+    whole: bool = False  # all attributes: the etag is made of them
+    unique: list[tuple[str, ...]] = field(default_factory=list)  # keys whose values are given up and taken
+
+
+class Meeting:
+    """The blocks of one batch, side by side."""
+
+    def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
+        self.needs: dict[str, Needs] = {}
+        self.pointed_at: list[tuple[str, set[KeyTuple]]] = []  # keys, of resources that get new items
+        self._catalog = catalog
+        self._blocks = blocks
+
+    def meet(self) -> bool:
+        """Whether some parts meet, as far as the blocks themselves tell; find out what else has to be looked at."""
+        for block in self._blocks:
+            needs = self.needs.setdefault(block.resource.name, Needs())
+            needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
+            needs.addressed += block.keys
+        return (
+            any(len(set(needs.addressed)) != len(needs.addressed) for needs in self.needs.values())
+            or any(self._meets(block) for block in self._blocks)
+            or any(self._mixes_keys(name) for name in self.needs)
+        )
+
+    def _mixes_keys(self, name: str) -> bool:
+        """Whether parts give keys of new items, and others have them made or address items by them."""
+        made = [block for block in self._blocks if block.resource.name == name and block.verb is Verb.CREATE]
+        given = [block for block in made if not set(block.columns).isdisjoint(block.resource.key)]
+        keys = [key for block in given for key in zip(*(block.columns[n] for n in block.resource.key), strict=True)]
+        every = {*keys, *self.needs[name].addressed}
+        return bool(given) and (len(given) < len(made) or len(every) < len(keys) + len(self.needs[name].addressed))
+
+    def _meets(self, block: Block) -> bool:
+        resource = block.resource
+        if block.verb is Verb.DELETE and resource.delete_spreads:
+            return True
+        if block.verb is Verb.UPDATE and not resource.spreading.isdisjoint(block.columns):
+            return True
+        return any(self._points_at_change(block, key) for key in resource.foreign_keys) or any(
+            self._is_unclear(block, unique.attributes) for unique in resource.unique_keys
+        )
+
+    def _points_at_change(self, block: Block, key: ForeignKey) -> bool:
+        """Whether rows of a block may point at a row that another part deletes, gives another value, or makes."""
+        given = [block.columns[name] for name in key.attributes if name in block.columns]
+        if block.verb is not Verb.DELETE and not given and not self._has_default(block, key.attributes):
+            return False
+        target = self._catalog.target_of(key)
+        others = [other for other in self._blocks if other.resource is target]
+        if any(
+            other.verb is Verb.DELETE
+            or (other.verb is Verb.UPDATE and not set(key.target_attributes).isdisjoint(other.columns))
+            for other in others
+        ):
+            return True
+        if len(given) < len(key.attributes):
+            return block.verb is not Verb.DELETE and bool(others)
+        values = {each for each in set(zip(*given, strict=True)) if None not in each}
+        if values and any(other.verb is Verb.CREATE for other in others):
+            if key.target_attributes != target.key:
+                return True
+            self.pointed_at.append((target.name, values))
+        needs = self.needs.setdefault(target.name, Needs())
+        needs.pointed_at.setdefault(key.target_attributes, set()).update(values)
+        return False
+
+    def _has_default(self, block: Block, attributes: Sequence[str]) -> bool:
+        return block.verb is Verb.CREATE and any(
+            name not in block.columns and block.resource.attributes[name].default_sql is not None for name in attributes
+        )
+
+    def _is_unclear(self, block: Block, unique: tuple[str, ...]) -> bool:
+        """Whether it cannot be told which values of a unique key a block takes; note what has to be seen to tell."""
+        given = [name for name in unique if name in block.columns]
+        needs = self.needs[block.resource.name]
+        match block.verb:
+            case Verb.CREATE:
+                return self._has_default(block, unique)
+            case Verb.UPDATE if not given:
+                return False
+            case Verb.UPDATE if len(given) != len(unique):
+                return True
+            case _:
+                takers = any(
+                    not set(unique).isdisjoint(other.columns)
+                    for other in self._blocks
+                    if other.resource is block.resource
+                )
+                if takers and unique not in needs.unique:
+                    needs.unique.append(unique)
+                    needs.attributes.update(unique)
+                return False

@@ -1,0 +1,111 @@
+"""One row, as it was when it was read or written, and views of many."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from storage.catalog.model import Resource, Values
+from storage.catalog.types import Value
+from storage.statements import Columns
+
+KeyTuple = tuple[Value, ...]
+
+
+class Lock(Enum):
+    """What becomes of a row that is read, until the transaction ends; SQLite's transactions are locks themselves."""
+
+    NONE = "none"
+    KEEP = "keep"  # nobody else changes it
+    CHANGE = "change"  # we may
+
+
+class Unknown(Exception):  # it says what is not known
+    """Something of a row is asked for that only the database knows, once the row is written."""
+
+
+class Partial(dict[str, Value]):
+    """The values of a row of which some are not known."""
+
+    def __missing__(self, name: str) -> Value:
+        raise Unknown(name)
+
+
+class Row:
+    """One row, as it was when it was read or written."""
+
+    __slots__ = ("_etag", "_raw", "resource", "values", "whole")
+
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        values: Values,
+        etag: "str | Callable[[Row], str]",
+        raw: Sequence[Any] | Callable[[], Sequence[Any]] = (),
+        whole: bool = True,
+    ) -> None:
+        """Make one; what has to be computed is computed when somebody asks for it."""
+        self.resource = resource
+        self.values = values
+        self.whole = whole  # whether all of it is known, and not only what was written
+        self._raw = raw
+        self._etag = etag
+
+    def __repr__(self) -> str:
+        return f"Row({self.resource.name}, {self.values!r})"
+
+    @property
+    def raw(self) -> Sequence[Any]:
+        """Its values as the driver reads them, in the catalog's order."""
+        if callable(self._raw):
+            self._raw = self._raw()
+        return self._raw
+
+    @property
+    def etag(self) -> str:
+        """Its version. Raises `Unknown` where not all of it is known."""
+        if not isinstance(self._etag, str):
+            self._etag = self._etag(self)
+        return self._etag
+
+    @property
+    def key(self) -> KeyTuple:
+        """The values of the key, in its order."""
+        return self.of(self.resource.key)
+
+    def of(self, attributes: Iterable[str]) -> KeyTuple:
+        """The values of some attributes, in their order."""
+        return tuple([self.values[name] for name in attributes])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPage:
+    """Some rows of a collection, and whether there are more behind them."""
+
+    rows: Sequence[Row]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was read of some rows, as columns."""
+
+    keys: Sequence[KeyTuple]
+    columns: Columns
+    etags: Sequence[str]  # empty texts where nothing was read that they are made of
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+class Finder(Protocol):
+    """A view of the rows."""
+
+    def by_values(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
+    ) -> Row | None:
+        """Find the row whose attributes have these values."""
+
+    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+        """Find a row by its key."""
