@@ -1,0 +1,56 @@
+"""A client that calls the application itself: a tenth of the time that a test client takes, for tests of thousands of batches."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Message
+
+from tests.harness import Api, Json
+
+_SCOPE = {
+    "type": "http",
+    "asgi": {"version": "3.0"},
+    "http_version": "1.1",
+    "method": "POST",
+    "scheme": "http",
+    "path": "/graphql",
+    "raw_path": b"/graphql",
+    "query_string": b"",
+    "root_path": "",
+    "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+    "client": ("127.0.0.1", 50_000),
+    "server": ("127.0.0.1", 80),
+}
+
+
+class Direct(Api):
+    """A client of one served database, in this thread."""
+
+    def __init__(self, api: Api) -> None:
+        self.service, self.http = api.service, api.http
+        self._runner = asyncio.Runner()
+
+    def post(self, query: str, variables: Mapping[str, Any] | None = None) -> Json:
+        """Send a GraphQL request; give back the decoded answer."""
+        return self._runner.run(self._post(json.dumps({"query": query, "variables": variables or {}}).encode()))
+
+    async def _post(self, body: bytes) -> Json:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.http.app(dict(_SCOPE), receive, send)
+        answer = b"".join(message.get("body", b"") for message in sent)
+        assert sent[0]["status"] == 200, answer
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._runner.close()
+        super().close()
