@@ -4,6 +4,7 @@ import gc
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 import anyio
 from starlette.applications import Starlette
@@ -35,13 +36,16 @@ class _OwnNamesOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or refuse it."""
-        if scope["type"] == "http":
-            host = Headers(scope=scope).get("host", "")
-            if not is_loopback(re.sub(r":\d*$", "", host)):
-                answer = refusal("This server answers to localhost only.", 421)
-                await answer(scope, receive, send)
-                return
+        if scope["type"] == "http" and not _is_own_name(Headers(scope=scope).get("host", "")):
+            answer = refusal("This server answers to localhost only.", 421)
+            await answer(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+
+@lru_cache(maxsize=64)
+def _is_own_name(host: str) -> bool:
+    return is_loopback(re.sub(r":\d*$", "", host))
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

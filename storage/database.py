@@ -256,6 +256,7 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
         pool_size=connections,
         max_overflow=0,
         pool_timeout=timeout,
+        pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": timeout},
     )
     engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
@@ -277,6 +278,7 @@ def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.E
         pool_size=connections,
         max_overflow=0,
         pool_timeout=timeout,
+        pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
         connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout)), "client_encoding": "utf8"},
     )
 
