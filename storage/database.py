@@ -207,7 +207,8 @@ class Database:
                 if is_last or self.dialect == "sqlite":
                     raise
                 engine.dispose()  # those that wait in the pool are most likely lost, too
-            except BaseException:
+            except BaseException:  # whatever it is, nothing may stay open
+                transaction.rollback()
                 transaction.close()
                 raise
             else:

@@ -6,11 +6,8 @@ The gate tries 2,000 batches; PARTWISE_EXAMPLES=5000 tries 20,000 others, 5,000 
 import os
 import re
 import tempfile
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +15,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, event, given, settings
 
-from storage.batch.bulk import Bulk
-from storage.batch.grouped import Grouped, GroupRefused
-from storage.batch.sequential import Sequential
-from storage.rows import Rows
 from tests.batches import batches
 from tests.crowd_world import crowd_family
 from tests.crowds import ETAG_LEFT_BY, crowds
 from tests.direct import Direct
 from tests.harness import BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
+from tests.ways import Ways
 from tests.worlds import PARENTS, Family, Part, World, alike, made_keys, make_world
 
 _EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-_ENOUGH = 400  # examples, from which on the shares of `Ways.check` must hold
 
 settings.register_profile(
     "grouped",
@@ -49,102 +42,6 @@ Answer = dict[str, Any]
 BARE_BATCH = LEAN_BATCH.replace("index path operation", "index operation")
 
 
-@dataclass
-class Ways:
-    """Which ways the batches took: so that the tests cannot come to compare the sequential way with itself."""
-
-    watched: bool = False  # whether a batch of the grouped kind is running
-    examples: int = 0
-    batches: Counter[str] = field(default_factory=Counter)  # by the way that each took
-    statuses: Counter[str] = field(default_factory=Counter)
-    large_stages: int = 0  # of more than five members
-    stages: int = 0
-    local: threading.local = field(default_factory=threading.local)
-
-    @contextmanager
-    def watched_run(self, status: str) -> Iterator[None]:
-        """Count what a batch does, run in groups, that has this status. If it is good, no statement of it is refused."""
-        before = self.refusals
-        self.examples += 1
-        self.statuses[status] += 1
-        self.watched = True
-        yield
-        self.watched = False
-        assert status != "COMMITTED" or self.refusals == before, "the parts of a good batch got in each other's way"
-
-    @property
-    def refusals(self) -> int:
-        """How many groups, or blocks, the database has refused."""
-        return self.batches["refused"] + self.batches["blocks refused"]
-
-    def check(self, *, crowded: bool) -> None:
-        """Make sure that the examples, if they were many, were what they are meant to be."""
-        if self.examples < _ENOUGH:  # one has failed, or somebody tries a few
-            return
-        runs = 2 * self.examples
-        assert self.statuses["COMMITTED"] > (0.4 if crowded else 0.2) * self.examples, self
-        assert self.statuses["REJECTED"] > 0.1 * self.examples, self
-        assert self.batches["wholly grouped"] > (0.3 if crowded else 0.1) * runs, self
-        assert self.batches["partly grouped"] > 0.2 * runs, self
-        assert self.batches["refused"] > 0.1 * runs, self
-        if crowded:
-            assert self.large_stages > self.examples, self
-
-    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Count what the engine does, from now on."""
-        self._watch_groups(monkeypatch)
-        for name, place in (("insert_many", 1), ("update_many", 2), ("delete_many", 1)):
-            monkeypatch.setattr(Rows, name, self._counting(getattr(Rows, name), place))
-
-    def _watch_groups(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        run, run_blocks, run_part, run_all = Grouped.run, Bulk.run, Sequential.run_part, Sequential.run
-
-        def run_grouped(grouped: Grouped, *args: Any) -> Any:
-            self.local.alone = 0
-            try:
-                outcomes = run(grouped, *args)
-            except GroupRefused:
-                self._count("refused")
-                raise
-            finally:
-                alone, self.local.alone = self.local.alone, None
-            self._count("partly grouped" if alone else "wholly grouped")
-            return outcomes
-
-        def run_bulk(bulk: Bulk) -> Any:
-            outcomes = run_blocks(bulk)
-            self._count("blocks refused" if outcomes is None else "blocks")
-            return outcomes
-
-        def run_alone(sequential: Sequential, *args: Any) -> Any:
-            if getattr(self.local, "alone", None) is not None:
-                self.local.alone += 1
-            return run_part(sequential, *args)
-
-        def run_sequential(sequential: Sequential, *args: Any) -> Any:
-            self._count("sequential")
-            return run_all(sequential, *args)
-
-        monkeypatch.setattr(Grouped, "run", run_grouped)
-        monkeypatch.setattr(Bulk, "run", run_bulk)
-        monkeypatch.setattr(Sequential, "run_part", run_alone)
-        monkeypatch.setattr(Sequential, "run", run_sequential)
-
-    def _count(self, way: str) -> None:
-        if self.watched:
-            self.batches[way] += 1
-
-    def _counting(self, write: Callable[..., None], place: int) -> Callable[..., None]:
-        def counted(*args: Any, **others: Any) -> None:
-            members = args[place + 1]
-            size = len(next(iter(members.values()))) if isinstance(members, Mapping) else len(members)
-            self.stages += self.watched
-            self.large_stages += self.watched and size > 5
-            write(*args, **others)
-
-        return counted
-
-
 @dataclass(frozen=True)
 class Both:
     """One database, served by both ways."""
@@ -156,9 +53,9 @@ class Both:
     def answers(self, parts: list[Part]) -> Iterator[tuple[Answer, Answer]]:
         """Run a batch both ways: asking for rows, and asking for less. The sequential way comes first."""
         parts = self._foresee(parts)
-        query = (LEAN_BATCH, BARE_BATCH)[self.ways.examples % 2]
+        query = (LEAN_BATCH, BARE_BATCH)[len(parts) % 2]
         expected = _run(self.one_by_one, parts)
-        with self.ways.watched_run(expected["result"]["status"]):
+        with self.ways.of(expected["result"]["status"]):
             rich, lean = _run(self.grouped, parts), _run(self.grouped, parts, query)
         if self.grouped.backend.kind == "sqlite":
             assert made_keys(rich) == made_keys(expected)
@@ -263,7 +160,7 @@ def serve_both(
     ways.watch(monkeypatch)
     yield Both(grouped, one_by_one, ways)
     grouped.close()
-    ways.check(crowded=family is not PARENTS)
+    ways.check(of_crowds=family is not PARENTS)
 
 
 @pytest.fixture
@@ -285,6 +182,8 @@ def test_groups_mean_what_the_parts_mean_one_by_one(mixed: Both, parts: list[Par
     for expected, found in mixed.answers(parts):
         assert_alike(expected, found)
     event(f"{expected['result']['status']}")
+    for way in mixed.ways.latest:
+        event(way)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -295,3 +194,5 @@ def test_crowds_mean_what_their_parts_mean_one_by_one(crowded: Both, parts: list
         assert_alike(expected, found)
     event(f"{expected['result']['status']}")
     event(f"{len(parts) // 10 * 10} parts or more")
+    for way in crowded.ways.latest:
+        event(way)
