@@ -197,7 +197,7 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             BEGIN
             SELECT department FOR KEY SHARE
             SELECT employee FOR UPDATE
-            SELECT nextval                       (keys)
+            SELECT nextval
             SAVEPOINT
             DELETE employee
             UPDATE employee
@@ -208,7 +208,7 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             "sqlite": """
             BEGIN
             SELECT employee
-            SELECT max                           (keys)
+            SELECT max
             SAVEPOINT
             DELETE employee
             UPDATE employee

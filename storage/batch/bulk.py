@@ -223,7 +223,11 @@ class Bulk:
                 if other.resource is block.resource and other.verb is Verb.CREATE
                 for part in other.parts
             )
-            made = KeySource(self._rows, block.resource).take_many(len(parts))
+            source = KeySource(self._rows, block.resource)
+            for other in self._blocks:
+                if other.resource is block.resource and other.verb is Verb.DELETE:
+                    source.remove(max(other.keys)[0])
+            made = source.take_many(len(parts))
             self._made[block.resource.name] = dict(zip(parts, made or (), strict=False))
         made_keys = self._made[block.resource.name]
         return [(made_keys[part],) for part in block.parts] if made_keys else []

@@ -189,11 +189,11 @@ class Grouped:
             if name not in values
             and (attribute.default_sql is not None or attribute.generation is not Generation.NEVER)
         }
-        if made & cells.judged:
+        unsure = self._unsure(operation, values)
+        if (made | unsure) & cells.judged:
             return False
         whole: Values = {name: values.get(name) for name in resource.attributes if name not in made}
         names = tuple(name for name in resource.attributes if name in values)
-        unsure = self._unsure(operation, values)
         row = self._rows.made(resource, whole, unsure)
         writes, reads = cells.of_whole(whole)
         shape = Shape(Kind.INSERT, resource.name, names)
@@ -214,9 +214,9 @@ class Grouped:
         changed = frozenset(
             name for name, value in changes.items() if name not in before.values or before.values[name] != value
         ).union(change.defaults)
-        if changed & resource.spreading or cells.judged.intersection(change.defaults):
-            return False
         unsure = self._unsure(operation, changes)
+        if changed & resource.spreading or cells.judged.intersection(change.defaults) or unsure & cells.judged:
+            return False
         unknown = {
             *change.defaults,
             *(name for name, each in resource.attributes.items() if each.generation is Generation.ALWAYS),
@@ -237,6 +237,7 @@ class Grouped:
         writes, reads = self._cells_of(resource).of_whole(row.values)
         self._plan(operation, Write(Shape(Kind.DELETE, resource.name), writes, reads), row, ())
         self._overlay.remove(row)
+        self._keys_of(resource).remove(row.key[0])
         self._note(operation, 204, row, remove.precondition)
         return True
 

@@ -41,6 +41,9 @@ class Meeting:
             needs = self.needs.setdefault(block.resource.name, Needs())
             needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
             needs.addressed += block.keys
+        for name, needs in self.needs.items():
+            if needs.addressed:  # somebody may guess the key of an item that another part makes
+                self.pointed_at.append((name, set(needs.addressed)))
         return (
             any(len(set(needs.addressed)) != len(needs.addressed) for needs in self.needs.values())
             or any(self._meets(block) for block in self._blocks)

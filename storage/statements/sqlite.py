@@ -84,6 +84,8 @@ class SqliteStatements(Statements):
 
     def encode(self, attribute: Attribute, value: Value) -> Any:
         match value:
+            case None:  # of a JSON column, too: JSON's own null is not written
+                return None
             case bool():
                 return int(value) if not isinstance(attribute.type, JsonDocument) else _json(attribute, value)
             case _ if isinstance(attribute.type, JsonDocument):
@@ -122,8 +124,8 @@ class SqliteStatements(Statements):
                 return affinity in {"INTEGER", "NUMERIC"}
             case Float():
                 return affinity == "REAL"
-            case Numeric():
-                return affinity != "BLOB"
+            case Numeric(scale=scale):  # without a scale the database leaves out zeros at the end
+                return affinity == "TEXT" or (scale is not None and affinity != "BLOB")
             case Text() | Enumeration() | JsonDocument():
                 return affinity == "TEXT"
             case Date() | Time() | DateTime() | Uuid():  # never written like a number
