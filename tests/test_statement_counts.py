@@ -197,7 +197,7 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             BEGIN
             SELECT department FOR KEY SHARE
             SELECT employee FOR UPDATE
-            SELECT nextval
+            SELECT nextval                       (keys)
             SAVEPOINT
             DELETE employee
             UPDATE employee

@@ -46,6 +46,7 @@ class Bulk:
         if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meeting.meet():
             return False
         self._look()
+        self._leave_out_what_is_there()
         self._judge_preconditions()
         if self._hand_on_values():
             return False
@@ -55,6 +56,15 @@ class Bulk:
                 if not keys:
                     return False
         return not any(self._are_new(name, keys) for name, keys in self._meeting.pointed_at)
+
+    def _leave_out_what_is_there(self) -> None:
+        """Keys of rows that are there and locked are not those of new items (SQLite may give a deleted one's again)."""
+        if isinstance(self._rows.statements, PostgresqlStatements):
+            named = [
+                (name, keys.difference(self._found[name].keys if name in self._found else ()))
+                for name, keys in self._meeting.pointed_at
+            ]
+            self._meeting.pointed_at = [(name, keys) for name, keys in named if keys]
 
     def _wants_keys(self, block: Block) -> bool:
         """Whether anybody asks for the keys of new items; they are given in part order, which one block keeps by itself."""
