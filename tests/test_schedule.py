@@ -590,20 +590,26 @@ CASES = {
         INSERT parent(id, code): 4
         """,
     ),
-    "an attribute that is set to its default is another statement than one that is given": (
+    "an attribute that is set to its default is another statement than one that is given, or left": (
         """
         there parent 1 code=a
         there parent 2 code=b
         there parent 3 code=c
+        there parent 4 code=d
+        there parent 5 code=e
         update parent 1 rank=default
         update parent 2 rank=5
         update parent 3 rank=default
-        update parent 1 above=2 rank=default
+        update parent 4 above=2
+        update parent 5 above=2 rank=default
+        update parent 4 above=1 rank=default
         """,
         """
         UPDATE parent(rank = default): 0 2
         UPDATE parent(rank): 1
-        UPDATE parent(above, rank = default): 3
+        UPDATE parent(above): 3
+        UPDATE parent(above, rank = default): 4
+        UPDATE parent(above, rank = default): 5
         """,
     ),
     "composite keys": (
