@@ -1,9 +1,9 @@
 """A second family of tables, for crowds of alike parts (tests/crowds.py): those that run in groups, and some that do not.
 
 It has what groups find hard: self references, a unique pair that may be null, foreign keys onto unique keys (one with its
-columns in another order), a composite and a text key, a version column, defaults that only the database knows, columns
-of many types. And what runs alone in the midst of it: a trigger that writes another table, a unique index over some rows
-only, ON DELETE and ON UPDATE actions.
+columns in another order), a composite and a text key, keys that come again, a version column, defaults that only the
+database knows, columns of many types. And what runs alone in the midst of it: a trigger that writes another table, a unique
+index over some rows only, ON DELETE and ON UPDATE actions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ CREATE TABLE locker (
   FOREIGN KEY (shirt, team_id) REFERENCES player (shirt, team_id)
 );
 CREATE TABLE ticket (
-  id {generated}, team_id INTEGER REFERENCES team (id), token VARCHAR(40) NOT NULL DEFAULT {random},
-  sold_at {naive} NOT NULL DEFAULT CURRENT_TIMESTAMP, price NUMERIC(8,2), rate NUMERIC(12,6), document {json} NOT NULL DEFAULT '{}', day DATE,
+  id {counted}, team_id INTEGER REFERENCES team (id), token VARCHAR(40) NOT NULL DEFAULT {random},
+  sold_at {naive} NOT NULL DEFAULT CURRENT_TIMESTAMP, price NUMERIC(8,2), rate NUMERIC, document {json}, day DATE,
   clock TIME, starts {aware}, flag BOOLEAN, ratio {double}, photo {bytes}, big BIGINT, guid UUID, size INTEGER DEFAULT 3
 );
 CREATE TABLE bag (
@@ -42,7 +42,7 @@ CREATE TABLE bag (
 );
 CREATE TABLE trophy (id {generated}, title VARCHAR(10), team_id INTEGER REFERENCES team (id));
 CREATE UNIQUE INDEX one_of_a_title ON trophy (title) WHERE team_id IS NOT NULL;
-CREATE TABLE coach (id {generated}, nick VARCHAR(10) {nocase} UNIQUE, team_id INTEGER DEFAULT 9 REFERENCES team (id))
+CREATE TABLE coach (id {generated}, nick {nick} UNIQUE, team_id INTEGER DEFAULT 9 REFERENCES team (id))
 """
 # A trophy raises its team: a write that nobody has asked for, to a table whose parts run in groups.
 TRIGGER = {
@@ -55,9 +55,14 @@ AS $$ BEGIN UPDATE team SET rank = coalesce(rank, 0) + 1 WHERE id = NEW.team_id;
 CREATE TRIGGER raise_team AFTER INSERT ON trophy FOR EACH ROW EXECUTE FUNCTION raise_team()""",
 }
 WORDS = {
-    "sqlite": {"random": "(lower(hex(randomblob(16))))", "nocase": "COLLATE NOCASE"},
-    "postgresql": {"random": "md5(random()::text)", "nocase": ""},
+    "sqlite": {
+        "random": "(lower(hex(randomblob(16))))",
+        "counted": "{key}",  # the largest and one, so that the key of a deleted row comes again
+        "nick": "VARCHAR(10) COLLATE NOCASE",
+    },
+    "postgresql": {"random": "md5(random()::text)", "counted": "{key}", "nick": "word"},
 }
+BEFORE = {"sqlite": "", "postgresql": "CREATE DOMAIN word AS VARCHAR(10);\n"}
 
 START: Mapping[str, Sequence[Row]] = {
     "team": [
@@ -101,7 +106,7 @@ START: Mapping[str, Sequence[Row]] = {
             "token": f"t-{n}",
             "sold_at": "2001-02-03 04:05:06",
             "price": n,
-            "document": "{}",
+            "document": '{"a": 1}' if n % 2 else None,
             "size": n,
         }
         for n in range(1, 7)
@@ -146,7 +151,7 @@ def crowd_family(kind: str) -> Family:
     for word, text in WORDS[kind].items():
         script = script.replace("{" + word + "}", text)
     return Family(
-        script=f"{script};\n{TRIGGER[kind]}",
+        script=f"{BEFORE[kind]}{script};\n{TRIGGER[kind]}",
         tables=tuple(START)[::-1],
         counted=tuple(table for table in START if table not in KEYS),
         start=tuple(_insert(table, rows) for table, rows in START.items()),

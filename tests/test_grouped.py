@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, event, given, settings
 
 from tests.batches import batches
 from tests.crowd_world import crowd_family
-from tests.crowds import ETAG_LEFT_BY, crowds
+from tests.crowds import ETAG_LEFT_BY, GUESS, crowds
 from tests.direct import Direct
 from tests.harness import BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
 from tests.ways import Ways
-from tests.worlds import PARENTS, Family, Part, World, alike, made_keys, make_world
+from tests.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
 
 _EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
 
@@ -52,7 +52,7 @@ class Both:
 
     def answers(self, parts: list[Part]) -> Iterator[tuple[Answer, Answer]]:
         """Run a batch both ways: asking for rows, and asking for less. The sequential way comes first."""
-        parts = self._foresee(parts)
+        parts = self._foresee([self._guess(part) for part in parts])
         query = (LEAN_BATCH, BARE_BATCH)[len(parts) % 2]
         expected = _run(self.one_by_one, parts)
         with self.ways.of(expected["result"]["status"]):
@@ -61,6 +61,14 @@ class Both:
             assert made_keys(rich) == made_keys(expected)
         yield expected, rich
         yield {**expected, "result": _without(expected["result"], query)}, lean
+
+    def _guess(self, part: Part) -> Part:
+        """Fill in a key that SQLite will make. PostgreSQL's have gaps, so it is another team."""
+        head, mark, place = part["path"].partition(GUESS)
+        if not mark:
+            return part
+        guessed = FIRST_MADE_KEY + int(place) if self.grouped.backend.kind == "sqlite" else 12
+        return {**part, "path": f"{head}{guessed}"}
 
     def _foresee(self, parts: list[Part]) -> list[Part]:
         """Fill in the etags that earlier parts leave, as far as they leave any."""
