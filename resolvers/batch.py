@@ -134,7 +134,7 @@ def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) 
 
 def read_answer(rows: Rows, catalog: Catalog, outcome: Outcome, plan: AnswerPlan) -> AnswerFound:
     """Read relations and queries as the batch left them."""
-    own = rows_of(outcome)
+    own = rows_of(outcome) if plan.items else {}
     return AnswerFound(
         items={place: _read_items(rows, catalog, own, plans) for place, plans in plan.items.items()},
         queries={key: run_read(rows, catalog, planned.reads) for key, planned in plan.queries.items()},

@@ -4,9 +4,10 @@ It takes a batch only whole, and only where nothing is wrong with any part; what
 part by part, with an error for each fault.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from msgspec import UNSET
@@ -15,7 +16,7 @@ from resolvers.limits import Scope
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.requests import PartRequest, members
 from resolvers.values import Misfit, from_text, reader
-from storage.batch.blocks import Block
+from storage.batch.blocks import ANY_VERSION, Block
 from storage.batch.operations import Verb
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import Boolean, Integer, Text, Value, ValueType
@@ -31,26 +32,28 @@ class _Otherwise(Exception):  # it directs, and is no error
 
 
 @dataclass(frozen=True, slots=True)
-class _Alike:
-    """Parts of one verb on one collection, as they were sent: columns."""
+class _Sent:
+    """Some of the parts as they were sent: columns."""
 
-    verb: Verb
-    collection: str  # its path
     parts: Sequence[int]
-    keys: Sequence[str]  # as they stand in paths; empty texts of a CREATE
-    given: Sequence[Mapping[str, Any]]
+    verbs: Sequence[Verb]
+    paths: Sequence[str]
+    given: Sequence[Any]  # attributes with their values; None of a DELETE
     if_match: Sequence[Any]
 
-    def pick(self, places: Sequence[int]) -> "_Alike":
-        """Take some of the parts."""
-        return _Alike(
-            verb=self.verb,
-            collection=self.collection,
-            parts=[self.parts[place] for place in places],
-            keys=[self.keys[place] for place in places],
-            given=[self.given[place] for place in places],
-            if_match=[self.if_match[place] for place in places],
-        )
+    def divided(self, by: Sequence[Any]) -> "list[_Sent]":
+        """Divide the parts by a column: those with one value of it, those with the next, each in their order."""
+        kinds = set(by)
+        if len(kinds) == 1:
+            return [self]
+        places: dict[Any, list[int]] = {kind: [] for kind in kinds}
+        for place, value in enumerate(by):
+            places[value].append(place)
+        return [self._pick(each) for each in sorted(places.values())]
+
+    def _pick(self, places: Sequence[int]) -> "_Sent":
+        pick = itemgetter(*places) if len(places) > 1 else lambda column: (column[places[0]],)
+        return _Sent(pick(self.parts), pick(self.verbs), pick(self.paths), pick(self.given), pick(self.if_match))
 
 
 def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
@@ -58,51 +61,55 @@ def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
     if len(requests) < _FEWEST:
         return []
     try:
-        _check_ids(requests)
-        return [block for alike in _by_place(requests) for block in _bind_alike(alike, scope)]
+        _check_ids([each.id for each in requests])
+        sent = _sent(requests)
+        return [block for each in sent.divided(sent.verbs) for block in _by_collection(each, scope)]
     except (_Otherwise, Misfit):
         return []
 
 
-def _check_ids(requests: Sequence[PartRequest]) -> None:
-    ids = list(map(attrgetter("id"), requests))
-    if len(set(ids)) < len(ids) or not 1 <= min(map(len, ids)) <= max(map(len, ids)) <= MAX_ID_LENGTH:
+def _check_ids(ids: Sequence[str]) -> None:
+    distinct = set(ids)
+    if len(distinct) < len(ids) or "" in distinct or max(map(len, ids)) > MAX_ID_LENGTH:
         raise _Otherwise
 
 
-_FIELDS = attrgetter("verb", "path", "payload", "item", "if_match", "if_none_match", "references")
-
-
-def _by_place(requests: Sequence[PartRequest]) -> Sequence[_Alike]:
-    """Sort parts by verb and collection."""
-    verbs, paths, payloads, items, if_match, if_none_match, references = zip(*map(_FIELDS, requests), strict=True)
-    count = len(requests)
-    if any(references) or if_none_match.count(UNSET) < count or not _TAKEN.issuperset(verbs):
+def _sent(requests: Sequence[PartRequest]) -> _Sent:
+    verbs = [each.verb for each in requests]
+    if (
+        any(map(attrgetter("references"), requests))
+        or [each.if_none_match for each in requests].count(UNSET) < len(requests)
+        or not _TAKEN.issuperset(verbs)
+    ):
         raise _Otherwise
-    given = payloads if items.count(None) == count else [_given(*both) for both in zip(payloads, items, strict=True)]
-    if verbs.count(verbs[0]) == count:
-        collection, keys = _one_collection(verbs[0], paths)
-        if collection is not None:
-            return [_Alike(verbs[0], collection, range(count), keys, given, if_match)]
-    places: dict[tuple[Verb, str], list[tuple[Any, ...]]] = {}
-    for index, (verb, path, each, match) in enumerate(zip(verbs, paths, given, if_match, strict=True)):
-        head, _, key = (path, "", "") if verb is Verb.CREATE else path.rpartition("/")
-        rows = places.get((verb, head))
-        if rows is None:
-            rows = places[verb, head] = []
-        rows.append((index, key, each, match))
-    return [_Alike(verb, head, *zip(*rows, strict=True)) for (verb, head), rows in places.items()]
+    payloads, items = [each.payload for each in requests], [each.item for each in requests]
+    return _Sent(
+        parts=range(len(requests)),
+        verbs=verbs,
+        paths=[each.path for each in requests],
+        given=[_given(*both) for both in zip(payloads, items, strict=True)]
+        if items.count(None) < len(items)
+        else payloads,
+        if_match=[each.if_match for each in requests],
+    )
 
 
-def _one_collection(verb: Verb, paths: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Split paths of one collection, without a look at each: they begin alike, and no key has a slash in it."""
-    if verb is Verb.CREATE:
-        return (paths[0] if paths.count(paths[0]) == len(paths) else None), ("",) * len(paths)
-    collection, slash, _ = paths[0].rpartition("/")
-    start = collection + slash
-    keys = [path.removeprefix(start) for path in paths]
-    begin_alike = sum(map(len, paths)) == sum(map(len, keys)) + len(paths) * len(start)
-    return (collection if begin_alike and "/" not in "".join(keys) else None), keys
+def _by_collection(sent: _Sent, scope: Scope) -> Iterator[Block]:
+    """Bind parts with one verb."""
+    if sent.verbs[0] is Verb.CREATE:
+        for some in sent.divided(sent.paths):
+            yield from _bind_alike(some, some.paths[0], (), scope)
+        return
+    for some in [sent] if _begin_alike(sent.paths) else sent.divided([path.rpartition("/")[0] for path in sent.paths]):
+        collection = some.paths[0].rpartition("/")[0]
+        yield from _bind_alike(some, collection, [path[len(collection) + 1 :] for path in some.paths], scope)
+
+
+def _begin_alike(paths: Sequence[str]) -> bool:
+    """Whether all paths are of items of one collection, without a look at each."""
+    start = "\n" + paths[0].rpartition("/")[0] + "/"
+    text = "\n" + "\n".join(paths)
+    return text.count(start) == text.count("\n") == len(paths) and text.count("/") == start.count("/") * len(paths)
 
 
 def _given(payload: Any, item: Any) -> Any:
@@ -123,58 +130,62 @@ class _Item(dict[str, Any]):
         self.member = member
 
 
-def _bind_alike(alike: _Alike, scope: Scope) -> Iterator[Block]:
-    """Bind parts on one collection: those that give the same attributes are a block."""
-    resource = scope.catalog.collections.get(alike.collection[1:])
-    is_path = alike.collection[:1] == "/" and len(alike.collection) <= scope.limits.path
+def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope) -> Iterator[Block]:
+    """Bind parts with one verb on one collection: those that give the same attributes are a block."""
+    resource = scope.catalog.collections.get(collection[1:])
+    is_path = collection[:1] == "/" and len(collection) <= scope.limits.path
     if resource is None or not is_path or not resource.writable:
         raise _Otherwise
-    if alike.verb is Verb.DELETE:
-        if alike.given.count(None) < len(alike.given):
+    bound = _keys(resource, keys, scope.limits.path - len(collection)) if keys else ()
+    if sent.verbs[0] is Verb.DELETE:
+        if sent.given.count(None) < len(sent.given):
             raise _Otherwise
-        yield _bind(alike, resource, (), (), scope)
+        yield _block(sent, resource, (), [], bound)
         return
-    if not {dict, _Item}.issuperset(map(type, alike.given)):
+    kinds = set(map(type, sent.given))
+    if not kinds <= {dict, _Item} or (_Item in kinds and any(_is_other(each, resource) for each in sent.given)):
         raise _Otherwise
-    if any(each.member != resource.field for each in alike.given if isinstance(each, _Item)):
-        raise _Otherwise
-    names = tuple(alike.given[0])
-    columns = _columns(alike, names)
+    names = tuple(sent.given[0])
+    columns = _columns(sent, names)
     if columns is not None:
-        yield _bind(alike, resource, names, columns, scope)
+        yield _block(sent, resource, names, columns, bound)
         return
-    by_names: dict[tuple[str, ...], list[int]] = {}
-    for place, each in enumerate(alike.given):
-        by_names.setdefault(tuple(each), []).append(place)
-    for own, indexes in by_names.items():
-        some = alike.pick(indexes)
-        yield _bind(some, resource, own, _columns(some, own) or (), scope)
+    key_of = dict(zip(sent.parts, bound, strict=False))
+    for some in sent.divided([tuple(each) for each in sent.given]):
+        own = tuple(some.given[0])
+        yield _block(some, resource, own, _columns(some, own) or [], [key_of[part] for part in some.parts if key_of])
 
 
-def _columns(alike: _Alike, names: Sequence[str]) -> Sequence[list[Any]] | None:
+def _is_other(given: Any, resource: Resource) -> bool:
+    """Whether attributes are those of another resource than their collection's."""
+    return isinstance(given, _Item) and given.member != resource.field
+
+
+def _columns(sent: _Sent, names: Sequence[str]) -> Sequence[list[Any]] | None:
     """Put the values of each attribute together; None where not all parts give these and no others."""
-    if not names or set(map(len, alike.given)) != {len(names)}:
+    if not names or set(map(len, sent.given)) != {len(names)}:
         return None
     try:
-        return [[each[name] for each in alike.given] for name in names]
+        return [[each[name] for each in sent.given] for name in names]
     except KeyError:
         return None
 
 
-def _bind(alike: _Alike, resource: Resource, names: Sequence[str], columns: Sequence[list[Any]], scope: Scope) -> Block:
-    verb = alike.verb
+def _block(
+    sent: _Sent, resource: Resource, names: Sequence[str], columns: Sequence[list[Any]], keys: Sequence[KeyTuple]
+) -> Block:
+    verb = sent.verbs[0]
     if (not names and verb is not Verb.DELETE) or (verb is Verb.CREATE and not set(resource.required) <= set(names)):
         raise _Otherwise
     for name in names:
         _check_writable(resource, name, verb)
-    longest = scope.limits.path - len(alike.collection)
     return Block(
         verb=verb,
         resource=resource,
-        parts=alike.parts,
+        parts=sent.parts,
         columns={n: _column(resource.attributes[n], column) for n, column in zip(names, columns, strict=True)},
-        keys=() if verb is Verb.CREATE else _keys(resource, alike.keys, longest),
-        if_match=_if_match(alike.if_match, verb),
+        keys=keys,
+        if_match=_if_match(sent.if_match, verb),
     )
 
 
@@ -227,15 +238,14 @@ def _keys(resource: Resource, texts: Sequence[str], longest: int) -> Sequence[Ke
     return [(from_text(type_, text),) for text in texts]
 
 
+_COUNTING = re.compile(r"(?:(?:0|-?[1-9][0-9]{0,17})\n)+")
+
+
 def _integers(type_: Integer, texts: Sequence[str]) -> Sequence[Value]:
     """Read keys in their canonical form, which is Python's own: no sign, no blank, no zero before."""
-    try:
-        values = list(map(int, texts))
-    except ValueError:
-        raise _Otherwise from None
-    if list(map(str, values)) != list(texts):
+    if not _COUNTING.fullmatch("\n".join(texts) + "\n"):
         raise _Otherwise
-    return _values(type_, values)
+    return _values(type_, list(map(int, texts)), {int})
 
 
 def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Sequence[str] | None] | None:
@@ -250,7 +260,7 @@ def _etags(given: Any) -> Sequence[str] | None:
     if given is UNSET:
         return None
     if given is None:
-        return ("*",)
+        return ANY_VERSION
     if not given:
         raise _Otherwise
     return given  # type: ignore[no-any-return]  # a list of texts, as GraphQL has coerced it

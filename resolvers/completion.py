@@ -6,6 +6,7 @@ where there must be none) raises. Both are graphql-core's to complete, which giv
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,15 +18,29 @@ from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.values import is_json, to_json
+from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
-from storage.catalog.types import Unreadable
+from storage.catalog.types import Value
 from storage.errors import Fault
-from storage.row import Row
+from storage.row import Row, RowColumns
 
-_WITH_ROW = (200, 201)  # statuses of most parts, asked for here to save a call for each
-Column = Callable[[Sequence[PartRequest], Sequence[Done | Failed]], Iterable[Any]]
-"""What a field is of each part."""
+_DELETED = 204
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a field is of each part."""
+
+    of_parts: Callable[[Sequence[PartRequest], Sequence[Done | Failed]], Iterable[Any]]
+    of_block: Callable[[DoneBlock], Sequence[Any]] | None = None  # without the parts themselves
+
+    def read(self, requests: Sequence[PartRequest], outcomes: Sequence[Done | Failed]) -> Iterable[Any]:
+        """Read it of all parts that are answered."""
+        if self.of_block is not None and isinstance(outcomes, DoneBlocks):
+            return outcomes.column(self.of_block)
+        return self.of_parts(requests, outcomes)
+
 
 _TYPE_NAME = "__typename"
 
@@ -88,9 +103,12 @@ def _parts(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]
     row, reads = _row(columns), tuple(columns.values())
 
     def write(view: BatchView) -> list[Any]:
-        outcomes = view.outcome.parts
-        requests = [view.requests[outcome.index] for outcome in outcomes]
-        return list(map(row, *[read(requests, outcomes) for read in reads])) if reads else [row() for _ in outcomes]
+        outcomes, requests = view.outcome.parts, view.requests
+        if len(outcomes) < len(requests):  # of a rejected batch: those in error
+            requests = [requests[outcome.index] for outcome in outcomes]
+        return (
+            list(map(row, *[each.read(requests, outcomes) for each in reads])) if reads else [row() for _ in outcomes]
+        )
 
     return write
 
@@ -99,18 +117,25 @@ def _parts(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]
 
 
 _COLUMNS: Mapping[str, Column] = {
-    "id": lambda requests, _: [each.id for each in requests],
-    "index": lambda _, outcomes: [each.index for each in outcomes],
-    "path": lambda requests, outcomes: map(path_of, requests, outcomes),
-    "operation": lambda requests, _: [each.verb for each in requests],
-    "status": lambda _, outcomes: [each.status if type(each) is Done else status_of(each) for each in outcomes],
-    "preconditionSucceeded": lambda _, outcomes: [each.precondition for each in outcomes],
-    "etag": lambda _, outcomes: [
-        each.row.etag if type(each) is Done and each.status in _WITH_ROW and each.row is not None else etag_of(each)
-        for each in outcomes
-    ],
-    "__typename": lambda requests, _: ["PartResult"] * len(requests),
+    "id": Column(lambda requests, _: [each.id for each in requests]),
+    "index": Column(lambda _, outcomes: [each.index for each in outcomes], lambda done: done.block.parts),
+    "path": Column(lambda requests, outcomes: map(path_of, requests, outcomes)),
+    "operation": Column(lambda requests, _: [each.verb for each in requests]),
+    "status": Column(lambda _, outcomes: map(status_of, outcomes), lambda done: [done.status] * len(done.block.parts)),
+    "preconditionSucceeded": Column(
+        lambda _, outcomes: [each.precondition for each in outcomes],
+        lambda done: done.block.preconditions,
+    ),
+    "etag": Column(lambda _, outcomes: map(etag_of, outcomes), lambda done: _left(done, lambda rows: rows.etags)),
+    "__typename": Column(lambda requests, _: ["PartResult"] * len(requests)),
 }
+
+
+def _left(done: DoneBlock, read: Callable[[RowColumns], Sequence[Any]]) -> Sequence[Any]:
+    """Read something of the rows that a block has left: of deleted ones, null."""
+    if done.left is None or done.status == _DELETED:
+        return [None] * len(done.block.parts)
+    return read(done.left)
 
 
 def _column(selection: Selection, key: str, name: str, catalog: Catalog) -> Column:
@@ -129,27 +154,20 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog) -> Colu
 
 def _payloads(catalog: Catalog) -> Column:
     """Write payloads: a row's values as they are, but those that JSON writes otherwise."""
-    converted = {
-        name: [
-            (attribute.name, attribute.type)
-            for attribute in resource.attributes.values()
-            if not is_json(attribute.type)
-        ]
-        for name, resource in catalog.resources.items()
-    }
+    payloads = {name: _row(resource.attributes) for name, resource in catalog.resources.items()}
 
-    def write(outcome: Done | Failed) -> Any:
-        row = row_of(outcome)
-        if row is None or not row.whole or Unreadable in map(type, row.values.values()):
-            return payload_of(outcome)
-        changed = converted[row.resource.name]
-        return (
-            {**row.values, **{name: to_json(type_, row.values[name]) for name, type_ in changed}}
-            if changed
-            else row.values
-        )
+    def write(rows: RowColumns) -> Sequence[Any]:
+        if not rows.is_readable:
+            raise Unanswerable
+        attributes = rows.resource.attributes.values()
+        columns = [_to_json(attribute, rows.columns[attribute.name]) for attribute in attributes]
+        return list(map(payloads[rows.resource.name], *columns))
 
-    return lambda _, outcomes: map(write, outcomes)
+    return Column(lambda _, outcomes: map(payload_of, outcomes), lambda done: _left(done, write))
+
+
+def _to_json(attribute: Attribute, values: Sequence[Value]) -> Sequence[Any]:
+    return values if is_json(attribute.type) else [to_json(attribute.type, value) for value in values]
 
 
 _OF_FAULT: Mapping[str, Callable[[Fault], Any]] = {
@@ -163,9 +181,12 @@ _OF_FAULT: Mapping[str, Callable[[Fault], Any]] = {
 
 def _errors(selection: Selection) -> Column:
     write = _writer({key: _OF_FAULT[name] for key, name in _fields(selection)})
-    return lambda _, outcomes: [
-        [write(fault) for fault in each.faults] if isinstance(each, Failed) else [] for each in outcomes
-    ]
+    return Column(
+        lambda _, outcomes: [
+            [write(fault) for fault in each.faults] if isinstance(each, Failed) else [] for each in outcomes
+        ],
+        lambda done: [[]] * len(done.block.parts),
+    )
 
 
 # --- an item
@@ -178,7 +199,7 @@ def _items(selection: Selection, key: str, catalog: Catalog) -> Column:
     def write(row: Row | None) -> Any:
         return None if row is None else writers[row.resource.name](row)
 
-    return lambda _, outcomes: [write(row_of(each)) for each in outcomes]
+    return Column(lambda _, outcomes: [write(row_of(each)) for each in outcomes])
 
 
 def _item(selection: Selection, catalog: Catalog) -> Callable[[Row], Any]:

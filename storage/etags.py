@@ -4,6 +4,7 @@ A resource with a version attribute uses it. Any other has the hash of its conte
 key, and keyed with the deployment's secret where there is one: etags for every table, with no change to its schema.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -28,6 +29,15 @@ def content_etag(resource: Resource, raw: Sequence[Any], secret: bytes = b"") ->
         encoded = repr(content).encode("utf-8", "backslashreplace")
     digest = blake2b(encoded, digest_size=_DIGEST_SIZE, key=secret).digest()
     return urlsafe_b64encode(digest).decode()
+
+
+_COUNTED = re.compile(r'(?:(?:0|[1-9][0-9]{0,17}|"(?:0|[1-9][0-9]{0,17})")\n)+')
+
+
+def counted_versions(given: Sequence[str]) -> list[int] | None:
+    """Read etags of rows whose versions are counted, quoted or not; None where one of them is another text."""
+    text = "".join([f"{each}\n" for each in given])
+    return list(map(int, text.replace('"', "").split())) if _COUNTED.fullmatch(text) else None
 
 
 def version_etag(version: object) -> str:

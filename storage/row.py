@@ -87,16 +87,71 @@ class RowPage:
     has_more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What was read of some rows, as columns."""
+class RowColumns:
+    """Rows of one resource as columns; a row of them, and their etags, are made when somebody asks for it."""
 
-    keys: Sequence[KeyTuple]
-    columns: Columns
-    etags: Sequence[str]  # empty texts where nothing was read that they are made of
+    __slots__ = ("_etags", "columns", "is_readable", "keys", "resource")
+
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        keys: Sequence[KeyTuple],
+        columns: Columns,
+        etags: Callable[[], Sequence[str]] | None = None,
+        is_readable: bool = True,
+    ) -> None:
+        """Make it of some attributes, those of the key among them. Without `etags` nothing is known that they are made of."""
+        self.resource = resource
+        self.keys = keys
+        self.columns = columns
+        self.is_readable = is_readable  # whether no value is against its own type
+        self._etags: Callable[[], Sequence[str]] | Sequence[str] | None = etags
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def etags(self) -> Sequence[str]:
+        """Their versions. Raises `Unknown`."""
+        if self._etags is None:
+            raise Unknown("etag")
+        if callable(self._etags):
+            self._etags = self._etags()
+        return self._etags
+
+    def rows(self) -> list[Row]:
+        """Make the rows; those of which some attributes are missing say so when they are asked."""
+        names = tuple(self.columns)
+        kind: type[dict[str, Value]] = dict if len(names) == len(self.resource.attributes) else Partial
+        etags: Sequence[Any] = [_unknown_etag] * len(self) if self._etags is None else self.etags
+        return [
+            Row(
+                resource=self.resource,
+                values=kind(zip(names, values, strict=True)),
+                etag=etag,
+                whole=kind is dict,
+            )
+            for values, etag in zip(zip(*self.columns.values(), strict=True), etags, strict=True)
+        ]
+
+    def in_order(self, keys: Sequence[KeyTuple]) -> "RowColumns":
+        """Put the same rows into another order."""
+        if self.keys == keys:
+            return self
+        places = {key: place for place, key in enumerate(self.keys)}
+        order = [places[key] for key in keys]
+        return RowColumns(
+            resource=self.resource,
+            keys=keys,
+            columns={name: [column[place] for place in order] for name, column in self.columns.items()},
+            etags=None if self._etags is None else lambda: [self.etags[place] for place in order],
+            is_readable=self.is_readable,
+        )
+
+
+def _unknown_etag(_row: Row) -> str:
+    raise Unknown("etag")
 
 
 class Finder(Protocol):

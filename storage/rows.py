@@ -10,7 +10,7 @@ from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
-from storage.row import Found, KeyTuple, Lock, Partial, Row, RowPage, Unknown
+from storage.row import KeyTuple, Lock, Partial, Row, RowColumns, RowPage, Unknown
 from storage.statements import (
     Bulk,
     Columns,
@@ -54,10 +54,10 @@ class Rows:
         """
         seen: Sequence[tuple[Any, ...]] = ()
         for _ in range(_MOST_LOOKS):
-            locked = self._run(replace(statement, sql=statement.sql + clause)).rows
+            locked = self._read(replace(statement, sql=statement.sql + clause)).rows
             if locked or not clause:
                 return locked
-            seen = self._run(statement).rows
+            seen = self._read(statement).rows
             if not seen:
                 break
         if seen and not resource.has_policies:
@@ -73,20 +73,20 @@ class Rows:
         found: list[Row] = []
         for chunk in self.statements.chunks(_usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
-            found += self._rows(resource, self._run(self.statements.select(resource, where)).rows)
+            found += self._rows(resource, self._read(self.statements.select(resource, where)).rows)
         return found
 
     def page(self, resource: Resource, filters: Values, order: Sequence[Order], page: Page) -> RowPage:
         """Read a page of the rows that have these values."""
         where = self.statements.equal(resource, filters)
         one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
-        raw = self._run(self.statements.select(resource, where, order=order, page=one_more)).rows
+        raw = self._read(self.statements.select(resource, where, order=order, page=one_more)).rows
         rows = self._rows(resource, raw[: page.limit])
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
     def count(self, resource: Resource, filters: Values) -> int:
         """Count the rows that have these values."""
-        return int(self._run(self.statements.count(resource, self.statements.equal(resource, filters))).rows[0][0])
+        return int(self._read(self.statements.count(resource, self.statements.equal(resource, filters))).rows[0][0])
 
     def pages_among(
         self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple], page: Page
@@ -96,7 +96,7 @@ class Rows:
         found: dict[KeyTuple, list[Row]] = {}
         for chunk in self.statements.chunks(_usable(tuples)):
             statement = self.statements.pages_among(resource, attributes, chunk, one_more)
-            for raw in self._run(statement).rows:
+            for raw in self._read(statement).rows:
                 row = self._row(resource, raw[1:])
                 found.setdefault(row.of(attributes), []).append(row)
         return {
@@ -111,7 +111,7 @@ class Rows:
         found: dict[KeyTuple, int] = {}
         own = [resource.attributes[name] for name in attributes]
         for chunk in self.statements.chunks(_usable(tuples)):
-            for *raw, count in self._run(self.statements.counts_among(resource, attributes, chunk)).rows:
+            for *raw, count in self._read(self.statements.counts_among(resource, attributes, chunk)).rows:
                 parent = tuple(self.statements.decode(a, value) for a, value in zip(own, raw, strict=True))
                 found[parent] = count
         return found
@@ -129,7 +129,7 @@ class Rows:
             tuple(
                 None if value is None else self.statements.decode(a, value) for a, value in zip(own, raw, strict=True)
             )
-            for raw in self._run(statement).rows
+            for raw in self._read(statement).rows
         ]
 
     def insert(self, resource: Resource, values: Values) -> Row:
@@ -162,44 +162,66 @@ class Rows:
         """Find the rows that any of the lists of key tuples names, and lock them."""
         found: list[Row] = []
         for statement in self.statements.load(resource, keys, lock):
-            found += self._rows(resource, self._run(statement).rows)
+            found += self._rows(resource, self._read(statement).rows)
         return found
 
     def load_columns(
         self,
         resource: Resource,
         keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
-        attributes: Sequence[str] | None,
+        attributes: Sequence[str] | None = None,
         lock: str = "",
-    ) -> Found:
+    ) -> RowColumns:
         """Find rows in the same way, and read some attributes of them, their keys among them; or all, for their etags."""
         names = tuple(resource.attributes) if attributes is None else tuple(attributes)
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
-            raws += self._run(statement).rows
-        decoded = [
-            self.statements.decode_column(resource.attributes[name], column)
-            for name, column in zip(names, zip(*raws, strict=True), strict=bool(raws))
-        ]
-        columns: dict[str, Sequence[Value]] = dict(zip(names, decoded or [()] * len(names), strict=True))
-        return Found(
+            raws += self._read(statement).rows
+        read = dict(zip(names, zip(*raws, strict=True) if raws else [()] * len(names), strict=True))
+        columns = {name: self.statements.decode_column(resource.attributes[name], read[name]) for name in names}
+        return RowColumns(
+            resource=resource,
             keys=list(zip(*(columns[name] for name in resource.key), strict=True)),
             columns=columns,
-            etags=self._etags(resource, raws, columns, is_whole=attributes is None),
+            etags=self._etags(resource, columns, (lambda: raws) if attributes is None else None),
+            is_readable=not any(
+                columns[name] is not read[name] and Unreadable in map(type, columns[name]) for name in names
+            ),
         )
 
     def _etags(
-        self, resource: Resource, raws: Sequence[Sequence[Any]], columns: Columns, *, is_whole: bool
-    ) -> Sequence[str]:
-        if resource.version is not None and resource.version in columns:
-            versions = columns[resource.version]
-            return ["" if isinstance(each, Unreadable) else etags.version_etag(each) for each in versions]
-        return [etags.content_etag(resource, raw, self._secret) for raw in raws] if is_whole else [""] * len(raws)
+        self, resource: Resource, columns: Columns, raws: Callable[[], Iterable[Sequence[Any]]] | None
+    ) -> Callable[[], Sequence[str]] | None:
+        """Say how the etags of rows are made, where that is known: of their versions, or of all that the driver reads."""
+        versions = () if resource.version is None else columns.get(resource.version, ())
+        if versions and Unreadable not in map(type, versions):
+            return lambda: list(map(etags.version_etag, versions))
+        if raws is None:
+            return None
+        return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
 
-    def named(self, resource: Resource, key: KeyTuple) -> Row:
-        """Make a row of which only the key is known."""
-        values = Partial(zip(resource.key, key, strict=True))
-        return Row(resource=resource, values=values, etag=self._etag, whole=False)
+    def made_columns(self, resource: Resource, columns: Columns, keys: Sequence[KeyTuple]) -> RowColumns:
+        """Say what rows will be there once they are inserted, where that is known of all attributes."""
+        nulls = [None] * len(keys)
+        known = {**columns, **dict(zip(resource.key, zip(*keys, strict=True), strict=True))}
+        whole = {name: known.get(name) or nulls for name in resource.attributes}
+        raws = partial(self._raws_of, resource, whole)
+        return RowColumns(resource=resource, keys=keys, columns=whole, etags=self._etags(resource, whole, raws))
+
+    def _raws_of(self, resource: Resource, columns: Columns) -> Iterable[Sequence[Any]]:
+        as_read = self.statements.as_read
+        return zip(
+            *(
+                [None if value is None else as_read(attribute, value) for value in columns[name]]
+                for name, attribute in resource.attributes.items()
+            ),
+            strict=True,
+        )
+
+    def named_columns(self, resource: Resource, keys: Sequence[KeyTuple]) -> RowColumns:
+        """Name rows of which only the keys are known."""
+        columns = dict(zip(resource.key, zip(*keys, strict=True), strict=True))
+        return RowColumns(resource=resource, keys=keys, columns=columns)
 
     def insert_many(self, resource: Resource, columns: Columns) -> None:
         """Insert rows: for each attribute that is given, the values of all."""
@@ -212,16 +234,20 @@ class Rows:
         columns: Columns,
         keys: Sequence[KeyTuple],
         *,
+        by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
     ) -> None:
-        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one."""
-        statements = self.statements.update_many(resource, columns, keys, defaults=defaults, counted=counted)
+        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one.
+
+        The keys are values of the attributes `by`, or of the resource's own key.
+        """
+        statements = self.statements.update_many(resource, columns, keys, by=by, defaults=defaults, counted=counted)
         self._run_bulk(statements, len(keys))
 
-    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> None:
-        """Delete rows by their keys."""
-        self._run_bulk(self.statements.delete_many(resource, keys), len(keys))
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
+        """Delete rows by their keys, or by other attributes that tell them."""
+        self._run_bulk(self.statements.delete_many(resource, keys, by=by), len(keys))
 
     def _run_bulk(self, statements: Iterable[Bulk], expected: int) -> None:
         if sum(self.transaction.execute_bulk(bulk) for bulk in statements) != expected:
@@ -237,7 +263,7 @@ class Rows:
         """Find the key to count on from, where keys are counted."""
         assert isinstance(self.statements, SqliteStatements)  # noqa: S101  # what `counts_keys` has said
         statement = self.statements.largest_key(resource, resource.attributes[resource.key[0]])
-        return max(self._run(statement).rows[0][0] or 0, 0)
+        return max(self._read(statement).rows[0][0] or 0, 0)
 
     def new_keys(self, resource: Resource, count: int) -> list[Value]:
         """Make keys as the database would make them; none where it does not say how."""
@@ -313,6 +339,9 @@ class Rows:
 
     def _run(self, statement: Statement) -> Result:
         return self.transaction.execute(statement.sql, statement.params)
+
+    def _read(self, statement: Statement) -> Result:
+        return self.transaction.read(statement.sql, statement.params)
 
     def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
         decoded = self.statements.decode_rows(resource, raws)

@@ -149,7 +149,8 @@ def families(api: Api, numbers: range) -> Parts:
 
 # What each kind of work sends: on PostgreSQL, and where it is otherwise on SQLite, which has no locks of rows. Lines with
 # a mark are sent only if the answer asks for it: (keys) for paths or rows, (rows) for rows, (unknown) for rows of which not
-# all is known: the database gives a new employee a version of 1, unless that is its etag, which we count.
+# all is known: the database gives a new employee a version of 1, unless that is its etag, which we count; (counted) if the
+# etags are versions, which the UPDATE itself compares on SQLite, and (hashed) if they are made of all that the rows are.
 SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
     "creates": (
         creates,
@@ -183,10 +184,12 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             COMMIT""",
             "sqlite": """
             BEGIN
-            SELECT employee
+            SELECT employee                      (hashed)
             SAVEPOINT
             UPDATE employee
             SELECT employee                      (rows)
+            UPDATE employee                      (counted)
+            SELECT employee                      (counted rows)
             COMMIT""",
         },
     ),
@@ -199,22 +202,21 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             SELECT employee FOR UPDATE
             SELECT nextval                       (keys)
             SAVEPOINT
-            DELETE employee
-            UPDATE employee
-            SELECT employee                      (rows)
             INSERT employee
             SELECT employee                      (unknown)
+            UPDATE employee
+            SELECT employee                      (rows)
+            DELETE employee
             COMMIT""",
             "sqlite": """
             BEGIN
-            SELECT employee
             SELECT max
             SAVEPOINT
-            DELETE employee
-            UPDATE employee
-            SELECT employee                      (rows)
             INSERT employee
             SELECT employee                      (unknown)
+            UPDATE employee
+            SELECT employee                      (rows)
+            DELETE employee
             COMMIT""",
         },
     ),
@@ -245,8 +247,16 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
 
 
 def expected(text: str, query: str, *, has_version: bool) -> list[str]:
-    asked = {"keys": query != "status", "rows": query == "rows", "unknown": query == "rows" and not has_version}
-    lines = [re.fullmatch(r" *(.*?) *(?:\((\w+)\))?", line) for line in text.strip().splitlines()]
+    rows = query == "rows"
+    asked = {
+        "keys": query != "status",
+        "rows": rows,
+        "unknown": rows and not has_version,
+        "counted": has_version,
+        "counted rows": rows and has_version,
+        "hashed": not has_version,
+    }
+    lines = [re.fullmatch(r" *(.*?) *(?:\(([\w ]+)\))?", line) for line in text.strip().splitlines()]
     return [line[1] for line in lines if line and asked.get(line[2], True)]
 
 

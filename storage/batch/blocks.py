@@ -4,14 +4,18 @@ A thousand parts of one shape are one block. What a batch of blocks means is wha
 one, too, and every other way of running takes them so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar, overload
 
-from storage.batch.operations import Part, Verb
+from storage.batch.operations import Done, Part, Verb
 from storage.catalog.model import Resource
 from storage.catalog.types import Value
-from storage.row import KeyTuple
+from storage.row import KeyTuple, Row, RowColumns
+
+T = TypeVar("T")
+ANY_VERSION = ("*",)  # as the etags of a part: its item has to be there
 
 
 class Shown(IntEnum):
@@ -32,6 +36,7 @@ class Block:
     columns: Mapping[str, Sequence[Value]]  # attribute -> a value for each part
     keys: Sequence[KeyTuple] = ()  # of the items that are addressed; none of a CREATE
     if_match: Sequence[Sequence[str] | None] | None = None  # for each part its etags; None where no part has any
+    versions: Sequence[int] | None = None  # that the rows must have when they are written, as `if_match` says
 
     def only(self, places: Sequence[int]) -> "Block":
         """Take some of the parts, by their places in the block."""
@@ -42,7 +47,15 @@ class Block:
             columns={name: [column[place] for place in places] for name, column in self.columns.items()},
             keys=[self.keys[place] for place in places] if self.keys else (),
             if_match=None if self.if_match is None else [self.if_match[place] for place in places],
+            versions=None if self.versions is None else [self.versions[place] for place in places],
         )
+
+    @property
+    def preconditions(self) -> Sequence[bool | None]:
+        """Say for each part whether its precondition holds, where all of them do."""
+        if self.if_match is None:
+            return [None] * len(self.parts)
+        return [None if each is None else True for each in self.if_match]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +69,59 @@ class Batch:
         None  # with blocks: some of the parts alone, by their indexes
     )
     shown: Shown = Shown.ROWS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneBlock:
+    """A block that ran."""
+
+    block: Block
+    status: int
+    left: RowColumns | None  # its rows as it left them, of those deleted their keys; None where nobody asks
+
+    def rows(self) -> Sequence[Row | None]:
+        """Make the row of each part."""
+        return [None] * len(self.block.parts) if self.left is None else self.left.rows()
+
+
+class DoneBlocks(Sequence[Done]):
+    """What became of the parts of blocks, as columns; a part's own is made when somebody asks for it."""
+
+    def __init__(self, blocks: Sequence[DoneBlock]) -> None:
+        self._blocks = blocks
+        self._count = sum(len(each.block.parts) for each in blocks)
+        self._parts: Sequence[Done] = ()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Done: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Done]: ...
+    def __getitem__(self, place: int | slice) -> Done | Sequence[Done]:
+        return self._made()[place]
+
+    def __iter__(self) -> Iterator[Done]:
+        return iter(self._made())
+
+    def column(self, read: Callable[[DoneBlock], Sequence[T]]) -> Sequence[T]:
+        """Put together what is read of each block, in the order of the parts."""
+        if len(self._blocks) == 1:
+            return read(self._blocks[0])
+        found: dict[int, T] = {}
+        for each in self._blocks:
+            found.update(zip(each.block.parts, read(each), strict=True))
+        return list(map(found.__getitem__, range(self._count)))
+
+    def _made(self) -> Sequence[Done]:
+        if not self._parts:
+            self._parts = self.column(_parts)
+        return self._parts
+
+
+def _parts(done: DoneBlock) -> Sequence[Done]:
+    return [
+        Done(index=part, status=done.status, row=row, precondition=precondition)
+        for part, row, precondition in zip(done.block.parts, done.rows(), done.block.preconditions, strict=True)
+    ]

@@ -5,24 +5,27 @@ do: those whose precondition fails are known beforehand, and those that the data
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 
 from storage.batch import rules
 from storage.batch.bisection import Bisection
-from storage.batch.blocks import Block, Shown
+from storage.batch.blocks import Block, DoneBlock, DoneBlocks, Shown
 from storage.batch.keys import KeySource
 from storage.batch.locks import Keys, lock_columns
 from storage.batch.meeting import Meeting, Needs
-from storage.batch.operations import Done, Verb
+from storage.batch.operations import Verb
 from storage.catalog.model import Catalog, Generation, Resource
-from storage.catalog.types import Value
+from storage.catalog.types import Integer, Value
 from storage.driver_errors import StatementRefused
-from storage.row import Found, KeyTuple, Row
+from storage.etags import counted_versions
+from storage.row import KeyTuple, RowColumns
 from storage.rows import Rows
 from storage.statements import PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
-_ORDER = {Verb.DELETE: 0, Verb.UPDATE: 1, Verb.CREATE: 2}
+# What is created first is refused where it takes a unique value that a row still has: no such value is handed on unseen.
+_ORDER = {Verb.CREATE: 0, Verb.UPDATE: 1, Verb.DELETE: 2}
 
 
 class Bulk:
@@ -31,12 +34,13 @@ class Bulk:
     def __init__(self, rows: Rows, catalog: Catalog, blocks: Sequence[Block], shown: Shown) -> None:
         order = {name: place for place, name in enumerate(catalog.resources)}
         self._rows = rows
+        self._locks = isinstance(rows.statements, PostgresqlStatements)
         self._catalog = catalog
         self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
         self._shown = shown
         self._meeting = Meeting(catalog, self._blocks)
         self._needs = self._meeting.needs
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, RowColumns] = {}
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
         self._stale: set[int] = set()  # parts whose precondition does not hold
@@ -45,6 +49,21 @@ class Bulk:
         """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
         if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meeting.meet():
             return False
+        if not self._locks:
+            self._blocks = [each for block in self._blocks for each in _guarded(block)]
+        return self._judge()
+
+    def look_again(self) -> bool:
+        """Look at what the database was left to judge, now that it has refused something: whether this is still the way."""
+        tried = [(needs, unique) for needs in self._needs.values() for unique in needs.tried]
+        if not tried and all(block.versions is None for block in self._blocks):
+            return True
+        self._blocks = [replace(block, versions=None) for block in self._blocks]
+        for needs, unique in tried:
+            needs.see(unique)
+        return self._judge()
+
+    def _judge(self) -> bool:
         self._look()
         self._leave_out_what_is_there()
         self._judge_preconditions()
@@ -59,7 +78,7 @@ class Bulk:
 
     def _leave_out_what_is_there(self) -> None:
         """Keys of rows that are there and locked are not those of new items (SQLite may give a deleted one's again)."""
-        if isinstance(self._rows.statements, PostgresqlStatements):
+        if self._locks:
             named = [
                 (name, keys.difference(self._found[name].keys if name in self._found else ()))
                 for name, keys in self._meeting.pointed_at
@@ -84,22 +103,21 @@ class Bulk:
 
     def _look(self) -> None:
         for block in self._blocks:
-            if block.if_match is not None:
+            if block.if_match is not None and block.versions is None:
                 needs = self._needs[block.resource.name]
                 if block.resource.version is None:
                     needs.whole = True
                 else:
                     needs.attributes.add(block.resource.version)
-        locks = isinstance(self._rows.statements, PostgresqlStatements)
         for name, resource in self._catalog.resources.items():
             if name in self._needs and resource.writable:
-                self._look_at(resource, self._needs[name], locks=locks)
+                self._look_at(resource, self._needs[name])
 
-    def _look_at(self, resource: Resource, needs: Needs, *, locks: bool) -> None:
+    def _look_at(self, resource: Resource, needs: Needs) -> None:
         attributes = (
             None if needs.whole else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
         )
-        if locks:
+        if self._locks:
             keys: dict[tuple[str, ...], list[KeyTuple]] = {n: sorted(v) for n, v in needs.pointed_at.items() if v}
             if needs.addressed:
                 keys[resource.key] = sorted({*needs.addressed, *keys.get(resource.key, ())})
@@ -118,13 +136,13 @@ class Bulk:
                 continue
             if judged and (block.verb is Verb.DELETE or not judged.isdisjoint(block.columns)):
                 wanted += block.keys
-            elif block.if_match is not None:
+            elif block.if_match is not None and block.versions is None:
                 wanted += [key for key, etags in zip(block.keys, block.if_match, strict=True) if etags is not None]
         return wanted
 
     def _judge_preconditions(self) -> None:
         for block in self._blocks:
-            if block.if_match is None:
+            if block.if_match is None or block.versions is not None:
                 continue
             found = self._found[block.resource.name]
             own = dict(zip(found.keys, found.etags, strict=True))
@@ -167,21 +185,22 @@ class Bulk:
 
     # --- writing
 
-    def run(self) -> list[Done] | None:
+    def run(self) -> DoneBlocks | None:
         """Write the blocks. Gives nothing back where the database refuses one, and then all of it is to be undone."""
         if self._stale:
             return None
-        outcomes: dict[int, Done] = {}
+        done: list[DoneBlock] = []
         try:
             for block in self._blocks:
-                self._note(outcomes, block, self._write(block))
+                keys = self._write(block)
+                done.append(DoneBlock(block=block, status=_STATUS[block.verb], left=self._left(block, keys)))
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise
             return None
         except Unstorable:
             return None
-        return [outcomes[part] for part in sorted(outcomes)]
+        return DoneBlocks(done)
 
     def refused(self) -> list[int]:
         """Find the parts that fail, in order: the parts do not meet, so each would fail alone, too.
@@ -204,7 +223,7 @@ class Bulk:
             case Verb.UPDATE:
                 self._update(block)
             case _:
-                self._rows.delete_many(block.resource, sorted(block.keys))
+                self._delete(block)
         return block.keys
 
     def _insert(self, block: Block) -> Sequence[KeyTuple]:
@@ -243,44 +262,26 @@ class Bulk:
         return [(made_keys[part],) for part in block.parts] if made_keys else []
 
     def _update(self, block: Block) -> None:
-        resource = block.resource
-        self._rows.update_many(resource, block.columns, block.keys, counted=resource.version)
+        names, keys = _addressed(block)
+        self._rows.update_many(block.resource, block.columns, keys, by=names, counted=block.resource.version)
 
-    def _note(self, outcomes: dict[int, Done], block: Block, keys: Sequence[KeyTuple]) -> None:
-        status = _STATUS[block.verb]
-        count = len(block.parts)
-        rows: Sequence[Row | None] = self._shown_rows(block, keys) if self._shown else [None] * count
-        held = [None if each is None else True for each in block.if_match] if block.if_match else [None] * count
-        for part, row, precondition in zip(block.parts, rows, held, strict=True):
-            outcomes[part] = Done(index=part, status=status, row=row, precondition=precondition)
+    def _delete(self, block: Block) -> None:
+        names, keys = _addressed(block)
+        self._rows.delete_many(block.resource, sorted(keys), by=names)
 
-    def _shown_rows(self, block: Block, keys: Sequence[KeyTuple]) -> Sequence[Row]:
+    def _left(self, block: Block, keys: Sequence[KeyTuple]) -> RowColumns | None:
+        """Say what rows a block leaves, as far as anybody asks."""
+        if self._shown is Shown.NOTHING:
+            return None
         resource = block.resource
         if self._shown is Shown.KEYS or block.verb is Verb.DELETE:
-            return [self._rows.named(resource, key) for key in keys]
-        if block.verb is Verb.CREATE and not _unknown(block):
-            return self._made_rows(block, keys)
-        rows = self._rows.load(resource, {resource.key: keys})
-        if len(resource.key) == 1:
-            (name,) = resource.key
-            by_value = {row.values[name]: row for row in rows}
-            return [by_value[value] for (value,) in keys]
-        found = {row.key: row for row in rows}
-        return [found[key] for key in keys]
-
-    def _made_rows(self, block: Block, keys: Sequence[KeyTuple]) -> Sequence[Row]:
-        """Make the rows that have been inserted: all of them is known."""
-        resource, count = block.resource, len(keys)
-        known: dict[str, Sequence[Value]] = {
-            **block.columns,
-            **dict(zip(resource.key, zip(*keys, strict=True), strict=True)),
-        }
+            return self._rows.named_columns(resource, keys)
+        if block.verb is Verb.UPDATE or _unknown(block):
+            return self._rows.load_columns(resource, {resource.key: keys}).in_order(keys)
+        columns = dict(block.columns)
         if resource.version is not None:
-            known[resource.version] = [1] * count
-        names = tuple(resource.attributes)
-        columns = [known.get(name) or [None] * count for name in names]
-        rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-        return [self._rows.made(resource, values, ()) for values in rows]
+            columns[resource.version] = [1] * len(keys)
+        return self._rows.made_columns(resource, columns, keys)
 
 
 def _unknown(block: Block) -> bool:
@@ -318,3 +319,30 @@ def _makes_key(block: Block) -> bool:
     resource = block.resource
     given = [name for name in resource.key if name in block.columns]
     return len(given) == len(resource.key) or (not given and len(resource.key) == 1)
+
+
+def _guarded(block: Block) -> Sequence[Block]:
+    """Have preconditions judged by the statement that writes, where each asks for one version and versions are counted.
+
+    Parts without a precondition are a block of their own then.
+    """
+    version = block.resource.version
+    if block.if_match is None or version is None or not isinstance(block.resource.attributes[version].type, Integer):
+        return [block]
+    held = [place for place, etags in enumerate(block.if_match) if etags is not None]
+    guarded = block.only(held)
+    etags = [each[0] for each in guarded.if_match or () if each is not None and len(each) == 1]
+    versions = counted_versions(etags) if len(etags) == len(held) else None
+    if versions is None:
+        return [block]
+    guarded = replace(guarded, versions=versions)
+    free = [place for place, etags in enumerate(block.if_match) if etags is None]
+    return [guarded, replace(block.only(free), if_match=None)] if free else [guarded]
+
+
+def _addressed(block: Block) -> tuple[Sequence[str], Sequence[KeyTuple]]:
+    """Say by which attributes, with which values, the rows of a block are found."""
+    names, keys = block.resource.key, block.keys
+    if block.versions is None or block.resource.version is None:
+        return names, keys
+    return (*names, block.resource.version), [(*key, each) for key, each in zip(keys, block.versions, strict=True)]

@@ -15,7 +15,7 @@ from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
 from storage.driver_errors import Retry
-from storage.row import Found, KeyTuple, Row
+from storage.row import KeyTuple, Row, RowColumns
 from storage.rows import Rows
 from storage.statements import PostgresqlStatements
 
@@ -88,7 +88,7 @@ def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
 
 def lock_columns(
     rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None
-) -> Found:
+) -> RowColumns:
     """Lock rows of one resource in the order of their keys, and read attributes of them."""
     return _lock(lambda lock: rows.load_columns(resource, keys, attributes, lock), resource, keys, strength)
 

@@ -23,7 +23,15 @@ class Needs:
     pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)  # beside the key; of those that are addressed
     whole: bool = False  # all attributes: the etag is made of them
-    unique: list[tuple[str, ...]] = field(default_factory=list)  # keys whose values are given up and taken
+    unique: set[tuple[str, ...]] = field(default_factory=set)  # keys whose values are given up and taken
+    tried: set[tuple[str, ...]] = field(
+        default_factory=set
+    )  # such keys that the database judges: see `Bulk.look_again`
+
+    def see(self, unique: tuple[str, ...]) -> None:
+        """Look at the values of a unique key."""
+        self.unique.add(unique)
+        self.attributes.update(unique)
 
 
 class Meeting:
@@ -109,12 +117,13 @@ class Meeting:
             case Verb.UPDATE if len(given) != len(unique):
                 return True
             case _:
-                takers = any(
-                    not set(unique).isdisjoint(other.columns)
+                takers = {
+                    other.verb
                     for other in self._blocks
-                    if other.resource is block.resource
-                )
-                if takers and unique not in needs.unique:
-                    needs.unique.append(unique)
-                    needs.attributes.update(unique)
+                    if other.resource is block.resource and not set(unique).isdisjoint(other.columns)
+                }
+                if Verb.UPDATE in takers:
+                    needs.see(unique)
+                elif takers:
+                    needs.tried.add(unique)
                 return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from storage.batch.bisection import TooManyRefused
-from storage.batch.blocks import Batch, Shown
+from storage.batch.blocks import Batch, DoneBlocks, Shown
 from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
 from storage.batch.locks import lock_rows, wanted_rows
@@ -141,7 +141,7 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     """Run a batch in a transaction that has been begun; the caller commits it if the outcome says so."""
     rows = Rows(transaction, engine.database, engine.secret)
     outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    failed = [] if isinstance(outcomes, DoneBlocks) else [each for each in outcomes if isinstance(each, Failed)]
     if failed:
         transaction.rollback_to(_SAVEPOINT)
         outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
@@ -168,6 +168,8 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
         if outcomes is not None:
             return outcomes
         transaction.rollback_to(_SAVEPOINT)
+        if not bulk.look_again():
+            return ()
         refused = bulk.refused()
     except StatementRefused as lost:  # with the transaction: any other is dealt with
         raise _GroupLost from lost

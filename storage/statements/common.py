@@ -114,14 +114,18 @@ class Statements(ABC):
         columns: Columns,
         keys: Sequence[KeyTuple],
         *,
+        by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
     ) -> Iterator[Bulk]:
-        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one."""
+        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one.
+
+        The keys are values of the attributes `by`, or of the resource's own key.
+        """
 
     @abstractmethod
-    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
-        """Delete rows by their keys."""
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
+        """Delete rows by their keys, or by other attributes that tell them."""
 
     def load(
         self,

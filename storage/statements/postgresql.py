@@ -133,20 +133,22 @@ class PostgresqlStatements(Statements):
         columns: Columns,
         keys: Sequence[KeyTuple],
         *,
+        by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
     ) -> Iterator[Bulk]:
-        own = [resource.attributes[name] for name in (*columns, *resource.key)]
+        by = by or resource.key
+        own = [resource.attributes[name] for name in (*columns, *by)]
         given = (f"{self.column(resource, name)} = given.c{n}" for n, name in enumerate(columns))
         terms = self._set(resource, given, defaults, counted)
-        numbered = enumerate(resource.key, len(columns))
+        numbered = enumerate(by, len(columns))
         key = " AND ".join(f"own.{self.column(resource, name)} = given.c{n}" for n, name in numbered)
         for source, params in self._sources(own, [*columns.values(), *zip(*keys, strict=True)]):
             sql = f"UPDATE {self.table(resource)} AS own SET {terms} FROM {source} WHERE {key}"
             yield Bulk(sql=sql, params=params)
 
-    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple]) -> Iterator[Bulk]:
-        where = self.among(resource, resource.key, keys)
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
+        where = self.among(resource, by or resource.key, keys)
         yield Bulk(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
 
     def _sources(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> Iterator[tuple[str, Params]]:
