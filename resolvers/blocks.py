@@ -100,16 +100,19 @@ def _by_collection(sent: _Sent, scope: Scope) -> Iterator[Block]:
         for some in sent.divided(sent.paths):
             yield from _bind_alike(some, some.paths[0], (), scope)
         return
-    for some in [sent] if _begin_alike(sent.paths) else sent.divided([path.rpartition("/")[0] for path in sent.paths]):
+    for some in sent.divided(_collections(sent.paths)):
         collection = some.paths[0].rpartition("/")[0]
-        yield from _bind_alike(some, collection, [path[len(collection) + 1 :] for path in some.paths], scope)
+        start = len(collection) + 1
+        yield from _bind_alike(some, collection, [path[start:] for path in some.paths], scope)
 
 
-def _begin_alike(paths: Sequence[str]) -> bool:
-    """Whether all paths are of items of one collection, without a look at each."""
-    start = "\n" + paths[0].rpartition("/")[0] + "/"
-    text = "\n" + "\n".join(paths)
-    return text.count(start) == text.count("\n") == len(paths) and text.count("/") == start.count("/") * len(paths)
+def _collections(paths: Sequence[str]) -> Sequence[str]:
+    """Say of which collections paths name items: one for all of them, or one for each."""
+    collection = paths[0].rpartition("/")[0]
+    start, text = f"\n{collection}/", "\n" + "\n".join(paths)
+    if text.count(start) == text.count("\n") == len(paths) and text.count("/") == start.count("/") * len(paths):
+        return (collection,)
+    return [path.rpartition("/")[0] for path in paths]
 
 
 def _given(payload: Any, item: Any) -> Any:
@@ -253,14 +256,6 @@ def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Sequence[str] | None
         return None
     if verb is Verb.CREATE:
         raise _Otherwise
-    return [_etags(each) for each in given]
-
-
-def _etags(given: Any) -> Sequence[str] | None:
-    if given is UNSET:
-        return None
-    if given is None:
-        return ANY_VERSION
-    if not given:
+    if [] in given:
         raise _Otherwise
-    return given  # type: ignore[no-any-return]  # a list of texts, as GraphQL has coerced it
+    return [None if each is UNSET else ANY_VERSION if each is None else each for each in given]

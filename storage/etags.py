@@ -31,13 +31,14 @@ def content_etag(resource: Resource, raw: Sequence[Any], secret: bytes = b"") ->
     return urlsafe_b64encode(digest).decode()
 
 
-_COUNTED = re.compile(r'(?:(?:0|[1-9][0-9]{0,17}|"(?:0|[1-9][0-9]{0,17})")\n)+')
+_COUNTED = re.compile(r'(?P<quote>"?)(?P<version>0|[1-9][0-9]{0,17})(?P=quote)')
 
 
 def counted_versions(given: Sequence[str]) -> list[int] | None:
     """Read etags of rows whose versions are counted, quoted or not; None where one of them is another text."""
-    text = "".join([f"{each}\n" for each in given])
-    return list(map(int, text.replace('"', "").split())) if _COUNTED.fullmatch(text) else None
+    matches = {text: _COUNTED.fullmatch(text) for text in set(given)}
+    versions = {text: int(match["version"]) for text, match in matches.items() if match}
+    return [versions[text] for text in given] if len(versions) == len(matches) else None
 
 
 def version_etag(version: object) -> str:

@@ -7,7 +7,8 @@ one, too, and every other way of running takes them so.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar, overload
+from operator import itemgetter
+from typing import TypeVar, cast, overload
 
 from storage.batch.operations import Done, Part, Verb
 from storage.catalog.model import Resource
@@ -40,14 +41,15 @@ class Block:
 
     def only(self, places: Sequence[int]) -> "Block":
         """Take some of the parts, by their places in the block."""
+        pick = itemgetter(*places) if len(places) > 1 else lambda column: [column[place] for place in places]
         return Block(
             verb=self.verb,
             resource=self.resource,
-            parts=[self.parts[place] for place in places],
-            columns={name: [column[place] for place in places] for name, column in self.columns.items()},
-            keys=[self.keys[place] for place in places] if self.keys else (),
-            if_match=None if self.if_match is None else [self.if_match[place] for place in places],
-            versions=None if self.versions is None else [self.versions[place] for place in places],
+            parts=pick(self.parts),
+            columns={name: pick(column) for name, column in self.columns.items()},
+            keys=pick(self.keys) if self.keys else (),
+            if_match=None if self.if_match is None else pick(self.if_match),
+            versions=None if self.versions is None else pick(self.versions),
         )
 
     @property
@@ -109,10 +111,11 @@ class DoneBlocks(Sequence[Done]):
         """Put together what is read of each block, in the order of the parts."""
         if len(self._blocks) == 1:
             return read(self._blocks[0])
-        found: dict[int, T] = {}
+        found: list[T | None] = [None] * self._count
         for each in self._blocks:
-            found.update(zip(each.block.parts, read(each), strict=True))
-        return list(map(found.__getitem__, range(self._count)))
+            for part, value in zip(each.block.parts, read(each), strict=True):
+                found[part] = value
+        return cast("list[T]", found)  # each part is in one block
 
     def _made(self) -> Sequence[Done]:
         if not self._parts:

@@ -163,7 +163,8 @@ class Bulk:
     def _hands_on(self, resource: Resource, unique: tuple[str, ...]) -> bool:
         takers = [b for b in self._blocks if b.resource is resource and set(unique) <= set(b.columns)]
         if len(takers) == 1 and takers[0].verb is Verb.CREATE and unique not in self._needs[resource.name].unique:
-            own_values = [*zip(*(takers[0].columns[name] for name in unique), strict=True)]
+            columns = [takers[0].columns[name] for name in unique]
+            own_values = columns[0] if len(columns) == 1 else [*zip(*columns, strict=True)]
             if len(set(own_values)) == len(own_values):
                 return False  # the usual case, and the fastest way to tell
         taken: dict[KeyTuple, KeyTuple | None] = {}

@@ -51,20 +51,21 @@ class Meeting:
             needs.addressed += block.keys
         for name, needs in self.needs.items():
             if needs.addressed:  # somebody may guess the key of an item that another part makes
-                self.pointed_at.append((name, set(needs.addressed)))
-        return (
-            any(len(set(needs.addressed)) != len(needs.addressed) for needs in self.needs.values())
-            or any(self._meets(block) for block in self._blocks)
-            or any(self._mixes_keys(name) for name in self.needs)
-        )
+                distinct = set(needs.addressed)
+                if len(distinct) < len(needs.addressed):
+                    return True
+                self.pointed_at.append((name, distinct))
+        return any(self._meets(block) for block in self._blocks) or any(self._mixes_keys(name) for name in self.needs)
 
     def _mixes_keys(self, name: str) -> bool:
         """Whether parts give keys of new items, and others have them made or address items by them."""
         made = [block for block in self._blocks if block.resource.name == name and block.verb is Verb.CREATE]
         given = [block for block in made if not set(block.columns).isdisjoint(block.resource.key)]
+        if not given:
+            return False
         keys = [key for block in given for key in zip(*(block.columns[n] for n in block.resource.key), strict=True)]
         every = {*keys, *self.needs[name].addressed}
-        return bool(given) and (len(given) < len(made) or len(every) < len(keys) + len(self.needs[name].addressed))
+        return len(given) < len(made) or len(every) < len(keys) + len(self.needs[name].addressed)
 
     def _meets(self, block: Block) -> bool:
         resource = block.resource
@@ -91,7 +92,8 @@ class Meeting:
             return True
         if len(given) < len(key.attributes):
             return block.verb is not Verb.DELETE and bool(others)
-        values = {each for each in set(zip(*given, strict=True)) if None not in each}
+        distinct = [set(given[0])] if len(given) == 1 else given
+        values = {each for each in zip(*distinct, strict=True) if None not in each}
         if values and any(other.verb is Verb.CREATE for other in others):
             if key.target_attributes != target.key:
                 return True

@@ -166,15 +166,15 @@ class SqliteStatements(Statements):
         terms = self._set(resource, given, defaults, counted)
         key = " AND ".join(f"{self.column(resource, name)} = ?" for name in by)
         sql = f"{self.update_verb} {self.table(resource)} SET {terms} WHERE {key}"
-        yield Bulk(sql=sql, params=self._each(own, [*columns.values(), *zip(*keys, strict=True)]), each=True)
+        yield Bulk(sql=sql, params=list(self._each(own, [*columns.values(), *zip(*keys, strict=True)])), each=True)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in by or resource.key]
         key = " AND ".join(f"{self.quote(attribute.column)} = ?" for attribute in own)
         sql = f"DELETE FROM {self.table(resource)} WHERE {key}"
-        yield Bulk(sql=sql, params=self._each(own, [*zip(*keys, strict=True)]), each=True)
+        yield Bulk(sql=sql, params=list(self._each(own, [*zip(*keys, strict=True)])), each=True)
 
-    def _each(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> list[Params]:
+    def _each(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> Iterator[Params]:
         """Write one set of parameters for each row."""
         encoded = [
             column
@@ -182,7 +182,7 @@ class SqliteStatements(Statements):
             else [None if value is None else self.encode(attribute, value) for value in column]
             for attribute, column in zip(own, columns, strict=True)
         ]
-        return list(zip(*encoded, strict=True))
+        return zip(*encoded, strict=True)
 
     def largest_key(self, resource: Resource, attribute: Attribute) -> Statement:
         """Read the largest key that is there, or (with AUTOINCREMENT) that ever was."""
