@@ -41,6 +41,11 @@ def counted_versions(given: Sequence[str]) -> list[int] | None:
     return [versions[text] for text in given] if len(versions) == len(matches) else None
 
 
+def version_etags(versions: Sequence[object]) -> Sequence[str]:
+    """Write the values of a version attribute as etags."""
+    return list(map(str if set(map(type, versions)) == {int} else version_etag, versions))
+
+
 def version_etag(version: object) -> str:
     """Write a version attribute's value as an etag: the characters that an etag may not have are written in hex."""
     if type(version) is int:

@@ -177,13 +177,17 @@ class Rows:
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
             raws += self._read(statement).rows
+        return self._columns(resource, names, raws)
+
+    def _columns(self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]]) -> RowColumns:
+        """Turn what the driver has read of some attributes into columns."""
         read = dict(zip(names, zip(*raws, strict=True) if raws else [()] * len(names), strict=True))
         columns = {name: self.statements.decode_column(resource.attributes[name], read[name]) for name in names}
         return RowColumns(
             resource=resource,
             keys=list(zip(*(columns[name] for name in resource.key), strict=True)),
             columns=columns,
-            etags=self._etags(resource, columns, (lambda: raws) if attributes is None else None),
+            etags=self._etags(resource, columns, (lambda: raws) if len(names) == len(resource.attributes) else None),
             is_readable=not any(
                 columns[name] is not read[name] and Unreadable in map(type, columns[name]) for name in names
             ),
@@ -195,7 +199,7 @@ class Rows:
         """Say how the etags of rows are made, where that is known: of their versions, or of all that the driver reads."""
         versions = () if resource.version is None else columns.get(resource.version, ())
         if versions and Unreadable not in map(type, versions):
-            return lambda: list(map(etags.version_etag, versions))
+            return lambda: etags.version_etags(versions)
         if raws is None:
             return None
         return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
@@ -244,6 +248,23 @@ class Rows:
         """
         statements = self.statements.update_many(resource, columns, keys, by=by, defaults=defaults, counted=counted)
         self._run_bulk(statements, len(keys))
+
+    def update_columns(
+        self,
+        resource: Resource,
+        columns: Columns,
+        keys: Sequence[KeyTuple],
+        *,
+        by: Sequence[str] = (),
+        counted: str | None = None,
+    ) -> RowColumns:
+        """Change rows as `update_many` does, and say what they are then, in any order."""
+        statements = self.statements.update_many(resource, columns, keys, by=by, counted=counted, returning=True)
+        results = [self.transaction.read_plain(bulk.sql, bulk.params) for bulk in statements]
+        raws = [raw for result in results if result is not None for raw in result.rows]
+        if len(raws) != len(keys):  # or they cannot be read: one by one they are read otherwise
+            raise StatementRefused(Violation.OTHER)
+        return self._columns(resource, tuple(resource.attributes), raws)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
         """Delete rows by their keys, or by other attributes that tell them."""

@@ -6,6 +6,7 @@ do: those whose precondition fails are known beforehand, and those that the data
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import repeat
 
 from storage.batch import rules
@@ -24,8 +25,9 @@ from storage.rows import Rows
 from storage.statements import PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
-# What is created first is refused where it takes a unique value that a row still has: no such value is handed on unseen.
-_ORDER = {Verb.CREATE: 0, Verb.UPDATE: 1, Verb.DELETE: 2}
+# What is updated before anything is created is refused where it addresses an item that another part makes; what is created
+# before anything is deleted, where it takes a unique value that is given up. So neither has to be looked for beforehand.
+_ORDER = {Verb.UPDATE: 0, Verb.CREATE: 1, Verb.DELETE: 2}
 
 
 class Bulk:
@@ -56,9 +58,10 @@ class Bulk:
     def look_again(self) -> bool:
         """Look at what the database was left to judge, now that it has refused something: whether this is still the way."""
         tried = [(needs, unique) for needs in self._needs.values() for unique in needs.tried]
-        if not tried and all(block.versions is None for block in self._blocks):
+        if not (tried or self._meeting.tried or any(block.versions for block in self._blocks)):
             return True
         self._blocks = [replace(block, versions=None) for block in self._blocks]
+        self._meeting.pointed_at += self._meeting.tried
         for needs, unique in tried:
             needs.see(unique)
         return self._judge()
@@ -193,8 +196,8 @@ class Bulk:
         done: list[DoneBlock] = []
         try:
             for block in self._blocks:
-                keys = self._write(block)
-                done.append(DoneBlock(block=block, status=_STATUS[block.verb], left=self._left(block, keys)))
+                left = self._write(block, self._shown)
+                done.append(DoneBlock(block=block, status=_STATUS[block.verb], left=left))
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise
@@ -211,21 +214,29 @@ class Bulk:
         found = set(self._stale)
         trials = sum(len(block.parts) for block in self._blocks) // 2
         for block in self._blocks:
-            bisection = Bisection[int](self._rows, lambda places, block=block: self._write(block.only(places)), trials)  # type: ignore[misc]  # its default
+            bisection = Bisection[int](self._rows, partial(self._try, block), trials)
             others = [place for place, part in enumerate(block.parts) if part not in self._stale]
             found.update(block.parts[place] for place in bisection.refused(others))
         return sorted(found)
 
-    def _write(self, block: Block) -> Sequence[KeyTuple]:
-        """Write one block; give back the keys of its items."""
+    def _try(self, block: Block, places: Sequence[int]) -> None:
+        self._write(block.only(places), Shown.NOTHING)
+
+    def _write(self, block: Block, shown: Shown) -> RowColumns | None:
+        """Write one block; say what it leaves, as far as that is shown."""
+        resource = block.resource
+        names, keys = _addressed(block)
         match block.verb:
             case Verb.CREATE:
-                return self._insert(block)
+                return self._created(block, self._insert(block), shown)
+            case Verb.UPDATE if shown is Shown.ROWS:
+                left = self._rows.update_columns(resource, block.columns, keys, by=names, counted=resource.version)
+                return left.in_order(block.keys)
             case Verb.UPDATE:
-                self._update(block)
+                self._rows.update_many(resource, block.columns, keys, by=names, counted=resource.version)
             case _:
-                self._delete(block)
-        return block.keys
+                self._rows.delete_many(resource, sorted(keys), by=names)
+        return self._rows.named_columns(resource, block.keys) if shown else None
 
     def _insert(self, block: Block) -> Sequence[KeyTuple]:
         resource, columns = block.resource, dict(block.columns)
@@ -262,22 +273,13 @@ class Bulk:
         made_keys = self._made[block.resource.name]
         return [(made_keys[part],) for part in block.parts] if made_keys else []
 
-    def _update(self, block: Block) -> None:
-        names, keys = _addressed(block)
-        self._rows.update_many(block.resource, block.columns, keys, by=names, counted=block.resource.version)
-
-    def _delete(self, block: Block) -> None:
-        names, keys = _addressed(block)
-        self._rows.delete_many(block.resource, sorted(keys), by=names)
-
-    def _left(self, block: Block, keys: Sequence[KeyTuple]) -> RowColumns | None:
-        """Say what rows a block leaves, as far as anybody asks."""
-        if self._shown is Shown.NOTHING:
-            return None
+    def _created(self, block: Block, keys: Sequence[KeyTuple], shown: Shown) -> RowColumns | None:
         resource = block.resource
-        if self._shown is Shown.KEYS or block.verb is Verb.DELETE:
+        if shown is Shown.NOTHING:
+            return None
+        if shown is Shown.KEYS:
             return self._rows.named_columns(resource, keys)
-        if block.verb is Verb.UPDATE or _unknown(block):
+        if _unknown(block):
             return self._rows.load_columns(resource, {resource.key: keys}).in_order(keys)
         columns = dict(block.columns)
         if resource.version is not None:

@@ -24,9 +24,7 @@ class Needs:
     attributes: set[str] = field(default_factory=set)  # beside the key; of those that are addressed
     whole: bool = False  # all attributes: the etag is made of them
     unique: set[tuple[str, ...]] = field(default_factory=set)  # keys whose values are given up and taken
-    tried: set[tuple[str, ...]] = field(
-        default_factory=set
-    )  # such keys that the database judges: see `Bulk.look_again`
+    tried: set[tuple[str, ...]] = field(default_factory=set)  # such keys, taken before their values are given up
 
     def see(self, unique: tuple[str, ...]) -> None:
         """Look at the values of a unique key."""
@@ -40,6 +38,7 @@ class Meeting:
     def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
         self.needs: dict[str, Needs] = {}
         self.pointed_at: list[tuple[str, set[KeyTuple]]] = []  # keys, of resources that get new items
+        self.tried: list[tuple[str, set[KeyTuple]]] = []  # such keys, of items that are updated before any is made
         self._catalog = catalog
         self._blocks = blocks
 
@@ -49,13 +48,18 @@ class Meeting:
             needs = self.needs.setdefault(block.resource.name, Needs())
             needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
             needs.addressed += block.keys
-        for name, needs in self.needs.items():
-            if needs.addressed:  # somebody may guess the key of an item that another part makes
-                distinct = set(needs.addressed)
-                if len(distinct) < len(needs.addressed):
-                    return True
-                self.pointed_at.append((name, distinct))
-        return any(self._meets(block) for block in self._blocks) or any(self._mixes_keys(name) for name in self.needs)
+            if block.keys and self._makes(block.resource.name):  # somebody may guess a key that is made
+                noted = self.tried if block.verb is Verb.UPDATE else self.pointed_at
+                noted.append((block.resource.name, set(block.keys)))
+        return (
+            any(len(set(needs.addressed)) < len(needs.addressed) for needs in self.needs.values())
+            or any(self._meets(block) for block in self._blocks)
+            or any(self._mixes_keys(name) for name in self.needs)
+        )
+
+    def _makes(self, name: str) -> bool:
+        """Whether new items of a resource are made."""
+        return any(block.verb is Verb.CREATE and block.resource.name == name for block in self._blocks)
 
     def _mixes_keys(self, name: str) -> bool:
         """Whether parts give keys of new items, and others have them made or address items by them."""
@@ -124,7 +128,7 @@ class Meeting:
                     for other in self._blocks
                     if other.resource is block.resource and not set(unique).isdisjoint(other.columns)
                 }
-                if Verb.UPDATE in takers:
+                if Verb.UPDATE in takers or (takers and block.verb is Verb.UPDATE):
                     needs.see(unique)
                 elif takers:
                     needs.tried.add(unique)

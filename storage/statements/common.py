@@ -117,10 +117,12 @@ class Statements(ABC):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
+        returning: bool = False,
     ) -> Iterator[Bulk]:
         """Change the rows with these keys; some attributes to their database defaults, and one counts on by one.
 
-        The keys are values of the attributes `by`, or of the resource's own key.
+        The keys are values of the attributes `by`, or of the resource's own key. With `returning`, the statements give
+        back the rows as they are then, in no order.
         """
 
     @abstractmethod
@@ -140,19 +142,18 @@ class Statements(ABC):
                 yield self.select(resource, self.among(resource, names, chunk), attributes=attributes)
 
     def _set(self, resource: Resource, given: Iterable[str], defaults: Collection[str], counted: str | None) -> str:
-        """Write what an UPDATE of many rows sets."""
+        """Write what an UPDATE of many rows, of which a table goes by `own`, sets."""
         terms = list(given)
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         if counted is not None:
             column = self.column(resource, counted)
-            terms.append(f"{column} = coalesce({self.own}{column}, 0) + 1")
+            terms.append(f"{column} = coalesce(own.{column}, 0) + 1")
         return ", ".join(terms)
 
     rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
     # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
     lock_to_keep = ""
     lock_to_change = ""
-    own = ""  # before a column of the row that an UPDATE of many changes
     insert_verb = "INSERT"
     update_verb = "UPDATE"
     mark = "?"  # how the driver writes a parameter without a type

@@ -49,7 +49,6 @@ class PostgresqlStatements(Statements):
 
     mark = "%s"
     rewrites_opaque = True
-    own = "own."
     lock_to_keep = " FOR SHARE"
     lock_to_change = " FOR NO KEY UPDATE"
 
@@ -136,6 +135,7 @@ class PostgresqlStatements(Statements):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
+        returning: bool = False,
     ) -> Iterator[Bulk]:
         by = by or resource.key
         own = [resource.attributes[name] for name in (*columns, *by)]
@@ -145,6 +145,9 @@ class PostgresqlStatements(Statements):
         key = " AND ".join(f"own.{self.column(resource, name)} = given.c{n}" for n, name in numbered)
         for source, params in self._sources(own, [*columns.values(), *zip(*keys, strict=True)]):
             sql = f"UPDATE {self.table(resource)} AS own SET {terms} FROM {source} WHERE {key}"
+            if returning:
+                every = ", ".join(f"own.{self.quote(each.column)}" for each in resource.attributes.values())
+                sql = f"WITH written AS ({sql} RETURNING {every}) SELECT {self.row_list(resource)} FROM written"
             yield Bulk(sql=sql, params=params)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:

@@ -39,6 +39,7 @@ from storage.statements.common import Bulk, Columns, KeyTuple, Params, Statement
 _LARGEST = 2**63 - 1
 _ROWS_OF_INSERT = 100  # measured for 1,000 rows: 1.7 ms, one by one 2.3 ms
 _BITS = 64  # of SQLite's own integers
+_ROWS_OF_UPDATE = 200  # with what it returns, for 1,000 rows: 1.4 ms; one by one, and then a SELECT, 1.7 ms
 _MOST_VALUES = 30_000  # of one statement: SQLite allows 32,766
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
 _WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
@@ -159,14 +160,27 @@ class SqliteStatements(Statements):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
+        returning: bool = False,
     ) -> Iterator[Bulk]:
         by = by or resource.key
         own = [resource.attributes[name] for name in (*columns, *by)]
-        given = (f"{self.column(resource, name)} = ?" for name in columns)
+        each = self._each(own, [*columns.values(), *zip(*keys, strict=True)])
+        places = [f"given.column{n}" for n in range(1, len(own) + 1)] if returning else ["?"] * len(own)
+        given = (f"{self.column(resource, name)} = {place}" for name, place in zip(columns, places, strict=False))
         terms = self._set(resource, given, defaults, counted)
-        key = " AND ".join(f"{self.column(resource, name)} = ?" for name in by)
-        sql = f"{self.update_verb} {self.table(resource)} SET {terms} WHERE {key}"
-        yield Bulk(sql=sql, params=list(self._each(own, [*columns.values(), *zip(*keys, strict=True)])), each=True)
+        met = zip(by, places[len(columns) :], strict=True)
+        key = " AND ".join(f"own.{self.column(resource, name)} = {place}" for name, place in met)
+        head = f"{self.update_verb} {self.table(resource)} AS own SET {terms}"
+        if not returning:
+            yield Bulk(sql=f"{head} WHERE {key}", params=list(each), each=True)
+            return
+        values = list(chain.from_iterable(each))
+        size = max(1, min(_ROWS_OF_UPDATE, _MOST_VALUES // len(own))) * len(own)
+        tail = f") AS given WHERE {key} RETURNING {self.row_list(resource)}"
+        for start in range(0, len(values), size):
+            some = values[start : start + size]
+            sql = _with_places(f"{head} FROM (VALUES ", len(own), len(some) // len(own)) + tail
+            yield Bulk(sql=sql, params=some)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in by or resource.key]
