@@ -139,13 +139,17 @@ class RowColumns:
         """Put the same rows into another order."""
         if self.keys == keys:
             return self
-        places = {key: place for place, key in enumerate(self.keys)}
+        places = dict(zip(self.keys, range(len(self)), strict=True))
         order = [places[key] for key in keys]
+
+        def put(column: Sequence[Any]) -> Sequence[Any]:
+            return list(map(column.__getitem__, order))
+
         return RowColumns(
             resource=self.resource,
             keys=keys,
-            columns={name: [column[place] for place in order] for name, column in self.columns.items()},
-            etags=None if self._etags is None else lambda: [self.etags[place] for place in order],
+            columns={name: put(column) for name, column in self.columns.items()},
+            etags=None if self._etags is None else lambda: put(self.etags),
             is_readable=self.is_readable,
         )
 
