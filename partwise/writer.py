@@ -1,7 +1,11 @@
-"""Hands batches to worker threads; those that wait for SQLite's one writer go together (docs/engine.md, section 9)."""
+"""Hands batches to threads; those that wait for SQLite's one writer go together (docs/engine.md, section 9)."""
 
 import asyncio
-from collections import deque
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import anyio
@@ -9,9 +13,9 @@ import anyio
 from storage.batch.run import Engine, Job, Ran, run_batch, run_together
 
 _MOST_PARTS = 1_000  # of batches that are run together: a small one shall not wait for many large ones
+_IDLE = 10.0  # seconds without work, after which the writing thread ends
 
 T = TypeVar("T")
-_Waiting = tuple[Job[Any], "asyncio.Future[Ran[Any]]"]
 
 
 class Writer:
@@ -20,48 +24,91 @@ class Writer:
     def __init__(self, engine: Engine, limiter: anyio.CapacityLimiter) -> None:
         self._engine = engine
         self._limiter = limiter
-        self._waiting: deque[_Waiting] = deque()
-        self._task: asyncio.Task[None] | None = None  # runs what waits, while anything does
+        self._own_thread = _WritingThread(engine) if engine.database.dialect == "sqlite" else None
 
     async def __call__(self, job: Job[T]) -> Ran[T]:
         """Run a batch. Raises what `run_batch` raises."""
-        if self._engine.database.dialect != "sqlite":
+        if self._own_thread is None:
             return await anyio.to_thread.run_sync(run_batch, self._engine, job, limiter=self._limiter)
-        future: asyncio.Future[Ran[T]] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_look_at)
-        self._waiting.append((job, future))
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        return await asyncio.shield(future)
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(job, loop, loop.create_future())
+        waiting.future.add_done_callback(_look_at)
+        self._own_thread.take(waiting)
+        return await asyncio.shield(waiting.future)
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                group = self._next_group()
-                try:
-                    await self._run_group(group)
-                finally:  # also where the program is being stopped: nobody shall wait for ever
-                    for _, future in group:
-                        future.cancel()
-        finally:
-            self._task = None
 
-    async def _run_group(self, group: list[_Waiting]) -> None:
-        jobs = [job for job, _ in group]
-        found = await anyio.to_thread.run_sync(run_together, self._engine, jobs, limiter=self._limiter)
-        for (_, future), ran in zip(group, found, strict=True):
-            if isinstance(ran, tuple):
-                future.set_result(ran)
-            else:
-                future.set_exception(ran)
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A batch, and who waits for it."""
+
+    job: Job[Any]
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Ran[Any]]"
+
+    def settle(self, ran: Ran[Any] | Exception) -> None:
+        """Say what became of it; in the loop's own thread."""
+        if isinstance(ran, Exception):
+            self.future.set_exception(ran)
+        else:
+            self.future.set_result(ran)
+
+
+class _WritingThread:
+    """A thread that runs one group of batches after the other, while there are any.
+
+    One of our own, because a worker thread of anyio takes longer to hand a batch over: a tenth of a small one's time.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: SimpleQueue[_Waiting] = SimpleQueue()
+        self._first_of_next: _Waiting | None = None
+        self._starting = threading.Lock()
+        self._runs = False
+
+    def take(self, waiting: _Waiting) -> None:
+        """Have a batch run."""
+        self._queue.put(waiting)
+        with self._starting:
+            if not self._runs:
+                threading.Thread(target=self._run, name="partwise-writer", daemon=True).start()
+                self._runs = True
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            try:
+                found: Sequence[Ran[Any] | Exception] = run_together(self._engine, [each.job for each in group])
+            except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
+                found = [error] * len(group)
+            for each, ran in zip(group, found, strict=True):
+                with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+                    each.loop.call_soon_threadsafe(each.settle, ran)
 
     def _next_group(self) -> list[_Waiting]:
-        group = [self._waiting.popleft()]
-        size = group[0][0].batch.size
-        while self._waiting and size + self._waiting[0][0].batch.size <= _MOST_PARTS:
-            group.append(self._waiting.popleft())
-            size += group[-1][0].batch.size
+        """Take those that wait, as many as may go together; none after some time without any."""
+        first = self._first_of_next or self._wait()
+        self._first_of_next = None
+        if first is None:
+            return []
+        group, size = [first], first.job.batch.size
+        with suppress(Empty):
+            while size < _MOST_PARTS:
+                following = self._queue.get_nowait()
+                size += following.job.batch.size
+                if size > _MOST_PARTS:
+                    self._first_of_next = following
+                else:
+                    group.append(following)
         return group
+
+    def _wait(self) -> _Waiting | None:
+        with suppress(Empty):
+            return self._queue.get(timeout=_IDLE)
+        with self._starting:
+            with suppress(Empty):
+                return self._queue.get_nowait()
+            self._runs = False
+            return None
 
 
 def _look_at(future: "asyncio.Future[Any]") -> None:

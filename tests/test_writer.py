@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import httpx2
 import pytest
@@ -22,17 +25,35 @@ CREATE TRIGGER fatal BEFORE INSERT ON note WHEN NEW.id = 13 BEGIN SELECT RAISE(R
 """
 
 
+@dataclass
+class Groups:
+    """The groups in which batches are run."""
+
+    sizes: list[int] = field(default_factory=list)
+    awaited: int = 0  # batches that are held back until all of them wait
+    held: list[writer._Waiting] = field(default_factory=list)
+
+
 @pytest.fixture
-def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the groups that were run."""
-    sizes: list[int] = []
+def groups(monkeypatch: pytest.MonkeyPatch) -> Groups:
+    found = Groups()
+    take = writer._WritingThread.take
 
     def counted(engine: Engine, jobs: Sequence[Job[object]]) -> list[Ran[object] | Exception]:
-        sizes.append(len(jobs))
+        found.sizes.append(len(jobs))
         return run_together(engine, jobs)
 
+    def take_at_once(thread: writer._WritingThread, waiting: writer._Waiting) -> None:
+        found.held.append(waiting)
+        if len(found.held) >= found.awaited:
+            for each in found.held[:-1]:
+                thread._queue.put(each)
+            found.held.clear()
+            take(thread, waiting)
+
     monkeypatch.setattr(writer, "run_together", counted)
-    return sizes
+    monkeypatch.setattr(writer._WritingThread, "take", take_at_once)
+    return found
 
 
 @pytest.fixture
@@ -68,7 +89,8 @@ def make(name: str) -> list[Json]:
     return [part("p", "CREATE", "/things", {"name": name})]
 
 
-def test_batches_that_wait_go_together_and_each_stands_alone(things: Api, sqlite: Backend, groups: list[int]):
+def test_batches_that_wait_go_together_and_each_stands_alone(things: Api, sqlite: Backend, groups: Groups):
+    groups.awaited = 7
     answers = send_at_once(
         things,
         make("a"),
@@ -82,14 +104,15 @@ def test_batches_that_wait_go_together_and_each_stands_alone(things: Api, sqlite
     )
 
     assert statuses(answers) == ["COMMITTED", "COMMITTED", "REJECTED", "COMMITTED", "VALID", "REJECTED", "COMMITTED"]
-    assert max(groups) > 1
+    assert groups.sizes == [7]
     assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"new", "a", "b", "c", "d"}
 
 
 @pytest.mark.parametrize("fatal", [2, 4])
 def test_a_batch_that_ends_the_shared_transaction_takes_no_other_with_it(
-    things: Api, sqlite: Backend, groups: list[int], fatal: int
+    things: Api, sqlite: Backend, groups: Groups, fatal: int
 ):
+    groups.awaited = 6
     batches = [make(name) for name in "abcdef"]
     batches[fatal] = [part("p", "CREATE", "/notes/13", {"thingId": 1})]
 
@@ -102,7 +125,11 @@ def test_a_batch_that_ends_the_shared_transaction_takes_no_other_with_it(
 
 
 def test_a_commit_that_fails_for_all_is_tried_for_each_alone(
-    things: Api, sqlite: Backend, groups: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    things: Api,
+    sqlite: Backend,
+    groups: Groups,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ):
     commit, count = Transaction.commit, 0
 
@@ -114,18 +141,23 @@ def test_a_commit_that_fails_for_all_is_tried_for_each_alone(
         commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", failing)
+    groups.awaited = 4
     with caplog.at_level(logging.DEBUG, "partwise"):
         answers = send_at_once(things, *(make(name) for name in "abcd"))
 
-    assert groups == [4]
+    assert groups.sizes == [4]
     assert statuses(answers) == ["COMMITTED", "UNAVAILABLE", "COMMITTED", "COMMITTED"]
     assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "a", "c", "d"}
     assert "each alone" in caplog.text
 
 
 def test_a_bug_in_one_batch_is_that_batchs_own(
-    things: Api, sqlite: Backend, groups: list[int], monkeypatch: pytest.MonkeyPatch
+    things: Api,
+    sqlite: Backend,
+    groups: Groups,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    groups.awaited = 4
     execute = Transaction.execute
 
     def failing(transaction: Transaction, sql: str, params: object = None) -> object:
@@ -140,11 +172,26 @@ def test_a_bug_in_one_batch_is_that_batchs_own(
     assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "a", "b", "c"}
 
 
-def test_small_batches_do_not_wait_for_many_large_ones(things: Api, groups: list[int]):
+def test_small_batches_do_not_wait_for_many_large_ones(things: Api, groups: Groups):
+    groups.awaited = 5
     large = [[part(f"p{n}", "CREATE", "/things", {"name": f"{batch}-{n}"}) for n in range(600)] for batch in range(3)]
 
     answers = send_at_once(things, make("a"), *large, make("b"))
 
     assert statuses(answers) == ["COMMITTED"] * 5
-    assert sum(groups) == 5
-    assert max(groups) <= 2  # never two large ones
+    assert sum(groups.sizes) == 5
+    assert max(groups.sizes) <= 2  # never two large ones
+
+
+def test_the_thread_that_writes_ends_without_work_and_begins_again(
+    things: Api, sqlite: Backend, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writer, "_IDLE", 0.01)
+    others = set(threading.enumerate())
+
+    for name in "abc":
+        assert statuses([things.post(BATCH, {"parts": make(name)})]) == ["COMMITTED"]
+        while any(thread.name == "partwise-writer" for thread in {*threading.enumerate()} - others):
+            time.sleep(0.01)
+
+    assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "a", "b", "c"}
