@@ -38,6 +38,8 @@ mutation ($parts: [PartInput!]!, $dryRun: Boolean! = false) {
   }
 }
 """
+# Nothing of the rows at all, not even their keys.
+BARE_BATCH = LEAN_BATCH.replace("index path operation", "index operation")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tests.batches import batches
 from tests.crowd_world import crowd_family
 from tests.crowds import ETAG_LEFT_BY, GUESS, crowds
 from tests.direct import Direct
-from tests.harness import BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
+from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
 from tests.ways import Ways
 from tests.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
 
@@ -37,9 +37,6 @@ settings.register_profile(
 tried = settings(settings.get_profile("grouped"))
 
 Answer = dict[str, Any]
-
-# Nothing of the rows at all, not even their keys.
-BARE_BATCH = LEAN_BATCH.replace("index path operation", "index operation")
 
 
 @dataclass(frozen=True)

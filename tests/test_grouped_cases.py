@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import BATCH, LEAN_BATCH, Backend, Json, part
+from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Backend, Json, part
 
 Part = dict[str, Any]
 
@@ -163,6 +163,87 @@ FOUND = {
         kinds=("postgresql",),
     ),
 }
+_UNIQUE = "id {key}, code VARCHAR(5) UNIQUE, n INTEGER, version INTEGER NOT NULL DEFAULT 1"
+_THREE = "(id, code, n) VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)"
+
+
+def _counted(*parts: Part, kinds: tuple[str, ...] = ("sqlite", "postgresql")) -> Case:
+    return Case(_UNIQUE, _THREE, parts, _COUNTED, kinds)
+
+
+# What the bulk way leaves to the database, and looks at only after a refusal.
+LEFT = {
+    "a deleted row's value, taken after it": _counted(
+        part("a", "DELETE", "/things/1"), part("b", "CREATE", "/things", {"id": 8, "code": "a"})
+    ),
+    "a deleted row's value, taken before it": _counted(
+        part("a", "CREATE", "/things", {"id": 8, "code": "a"}), part("b", "DELETE", "/things/1")
+    ),
+    "a changed row's value, taken after it": _counted(
+        part("a", "UPDATE", "/things/1", {"code": "z"}), part("b", "CREATE", "/things", {"id": 8, "code": "a"})
+    ),
+    "a changed row's value, taken before it": _counted(
+        part("a", "CREATE", "/things", {"id": 8, "code": "a"}), part("b", "UPDATE", "/things/1", {"code": "z"})
+    ),
+    "a deleted row's value, taken by a change before it": _counted(
+        part("a", "UPDATE", "/things/2", {"code": "a"}), part("b", "DELETE", "/things/1")
+    ),
+    "a value handed on, and another that is taken": _counted(
+        part("a", "DELETE", "/things/1"),
+        part("b", "CREATE", "/things", {"id": 8, "code": "a"}),
+        part("c", "CREATE", "/things", {"id": 9, "code": "b"}),
+    ),
+    "a change of what is made before it": _counted(
+        part("a", "CREATE", "/things", {"n": 5}), part("b", "UPDATE", "/things/4", {"n": 6}), kinds=("sqlite",)
+    ),
+    "a change of what is made after it": _counted(
+        part("a", "UPDATE", "/things/4", {"n": 6}), part("b", "CREATE", "/things", {"n": 5}), kinds=("sqlite",)
+    ),
+    "a delete of what is made before it": _counted(
+        part("a", "CREATE", "/things", {"n": 5}), part("b", "DELETE", "/things/4"), kinds=("sqlite",)
+    ),
+    "a delete of what is made after it": _counted(
+        part("a", "DELETE", "/things/4"), part("b", "CREATE", "/things", {"n": 5}), kinds=("sqlite",)
+    ),
+    "versions that hold": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
+        part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=['"1"']),
+        part("c", "UPDATE", "/things/3", {"n": 5}),
+    ),
+    "a version that does not hold": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
+        part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=["2"]),
+        part("c", "UPDATE", "/things/3", {"n": 5}, ifMatch=["1"]),
+    ),
+    "a version of what is not there": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
+        part("b", "UPDATE", "/things/9", {"n": 5}, ifMatch=["1"]),
+    ),
+    "versions that are deleted": _counted(
+        part("a", "DELETE", "/things/1", ifMatch=["1"]),
+        part("b", "DELETE", "/things/2", ifMatch=["3"]),
+        part("c", "DELETE", "/things/3"),
+    ),
+    "versions that are no plain numbers": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
+        part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=['W/"1"']),
+    ),
+    "a version with a zero before it": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
+        part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=["01"]),
+    ),
+    "one version of several": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["7", "1"]),
+        part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=["1"]),
+    ),
+    "half a quote": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
+        part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=['"1']),
+    ),
+    "any version": _counted(
+        part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=None), part("b", "DELETE", "/things/9", ifMatch=None)
+    ),
+}
 
 
 def _each(cases: Mapping[str, Case]) -> list[Any]:
@@ -189,8 +270,8 @@ def _both_ways(backend: Backend, start: Serve, case: Case, query: str) -> list[t
     return found
 
 
-@pytest.mark.parametrize("query", [BATCH, LEAN_BATCH], ids=["rows", "paths"])
-@pytest.mark.parametrize(("kind", "case"), _each({**CASES, **FOUND}))
+@pytest.mark.parametrize("query", [BATCH, LEAN_BATCH, BARE_BATCH], ids=["rows", "paths", "statuses"])
+@pytest.mark.parametrize(("kind", "case"), _each({**CASES, **FOUND, **LEFT}))
 def test_groups_mean_what_the_parts_mean_one_by_one(kind: str, case: Case, query: str, backend: Backend, start: Serve):
     one_by_one, grouped = _both_ways(backend, start, case, query)
 
