@@ -205,6 +205,11 @@ LEFT = {
     "a delete of what is made after it": _counted(
         part("a", "DELETE", "/things/4"), part("b", "CREATE", "/things", {"n": 5}), kinds=("sqlite",)
     ),
+    "changes against the order of the keys": _counted(
+        part("a", "UPDATE", "/things/3", {"n": 5}),
+        part("b", "UPDATE", "/things/1", {"n": 6}),
+        part("c", "UPDATE", "/things/2", {"n": 7}),
+    ),
     "versions that hold": _counted(
         part("a", "UPDATE", "/things/1", {"n": 5}, ifMatch=["1"]),
         part("b", "UPDATE", "/things/2", {"n": 5}, ifMatch=['"1"']),

@@ -128,7 +128,7 @@ class Meeting:
                     for other in self._blocks
                     if other.resource is block.resource and not set(unique).isdisjoint(other.columns)
                 }
-                if Verb.UPDATE in takers or (takers and block.verb is Verb.UPDATE):
+                if Verb.UPDATE in takers:
                     needs.see(unique)
                 elif takers:
                     needs.tried.add(unique)
