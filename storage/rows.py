@@ -234,7 +234,7 @@ class Rows:
         raws = [raw for result in results if result is not None for raw in result.rows]
         if len(raws) != len(keys):  # or they cannot be read: one by one they are read otherwise
             raise StatementRefused(Violation.OTHER)
-        return self.columns_of(resource, tuple(resource.attributes), raws)
+        return self.columns_of(resource, tuple(resource.attributes), self.statements.as_returned(resource, raws))
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
         """Delete rows by their keys, or by other attributes that tell them."""

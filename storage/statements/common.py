@@ -114,6 +114,10 @@ class Statements(ABC):
     def as_read(self, attribute: Attribute, value: Value) -> Any:
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
+    def as_returned(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:  # noqa: ARG002  # SQLite's
+        """Turn whole rows that RETURNING gives into what a SELECT would give."""
+        return raws
+
     @abstractmethod
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
         """Insert rows: for each attribute that is given, the values of all."""

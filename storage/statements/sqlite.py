@@ -166,6 +166,16 @@ class SqliteStatements(Statements):
         stored = self.encode(attribute, value)
         return float(stored) if _affinity(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
 
+    def as_returned(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        # A REAL column keeps whole numbers as integers, and RETURNING, unlike SELECT, gives them so (SQLite 3.40).
+        places = [n for n, each in enumerate(resource.attributes.values()) if _affinity(each.sql_type) == "REAL"]
+        if not places:
+            return raws
+        columns: list[Sequence[Any]] = list(zip(*raws, strict=True))
+        for place in places:
+            columns[place] = [float(raw) if isinstance(raw, int) else raw for raw in columns[place]]
+        return list(zip(*columns, strict=True))
+
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in columns]
         names = ", ".join(self.quote(attribute.column) for attribute in own)
