@@ -68,9 +68,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPage:
-    """A page of items; `total` counts all of them, where that was asked for."""
+    """A page of items; `cursors` (one for each item) and `total` (of all items), where they were asked for."""
 
     items: list[Item]
+    cursors: list[str] = field(default_factory=list)
     has_next: bool = False
     has_previous: bool = False
     total: int | None = None
