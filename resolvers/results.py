@@ -217,10 +217,32 @@ def readers(catalog: Catalog, root: Any) -> Readers:
         etag=lambda item: item.row.etag,
         related=_related,
         nodes=lambda page: page.items,
-        page_info=lambda page: PageInfo(has_next_page=page.has_next, has_previous_page=page.has_previous),
+        edges=_edges,
+        page_info=_page_info,
         total=lambda page: page.total,
         root=root,
         describe=lambda type_name: describe(catalog, type_name),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """An item of a page, and where it stands in the page's order."""
+
+    node: Item
+    cursor: str
+
+
+def _edges(page: ItemPage) -> list[Edge]:
+    return [Edge(node=item, cursor=cursor) for item, cursor in zip(page.items, page.cursors, strict=True)]
+
+
+def _page_info(page: ItemPage) -> PageInfo:
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=page.cursors[0] if page.cursors else None,
+        end_cursor=page.cursors[-1] if page.cursors else None,
     )
 
 
