@@ -66,6 +66,7 @@ class Item:
 
     row: Row
     related: dict[str, "Item | ItemPage | None"] = field(default_factory=dict)  # response key -> what was found
+    in_edge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
