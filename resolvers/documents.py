@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from graphql import DocumentNode, OperationDefinitionNode
 
-from resolvers.compiled import CompiledBatch, Compiler
+from resolvers.compiled import Compiled, Compiler
 
 MAX_DOCUMENTS = 1_000
 MAX_LENGTH = 16_000  # characters of one: a longer one holds its values in its text, and does not come again
@@ -17,7 +17,7 @@ class Document:
     """A document that is valid."""
 
     node: DocumentNode
-    batches: dict[str | None, CompiledBatch | None] = field(default_factory=dict)  # by the name of the operation
+    compiled: dict[str | None, Compiled | None] = field(default_factory=dict)  # by the name of the operation
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Find the operation that is to run."""
@@ -56,17 +56,17 @@ class Documents:
             gone, _ = self._kept.popitem(last=False)
             self._length -= len(gone)
 
-    def batch(self, text: str, name: str | None) -> CompiledBatch | None:
+    def compiled(self, text: str, name: str | None) -> Compiled | None:
         """Find an operation, compiled; None where its document is not known, or is not understood whole."""
         document = self._find(text)
         if document is None:
             return None
-        if name not in document.batches:
+        if name not in document.compiled:
             operation = document.operation(name)
             if operation is None:
                 return None
-            document.batches[name] = self._compiler.compile(document.node, operation)
-        return document.batches[name]
+            document.compiled[name] = self._compiler.compile(document.node, operation)
+        return document.compiled[name]
 
     def _find(self, text: str) -> Document | None:
         found = self._kept.get(text)
