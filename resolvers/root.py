@@ -129,4 +129,4 @@ def _read(context: RequestContext, planned: Planned) -> dict[str, Found]:
     engine = context.engine
     database: Database = engine.database
     with database.read() as transaction:
-        return run_read(Rows(transaction, database, engine.secret), engine.catalog, planned.reads)
+        return run_read(Rows(transaction, database, engine.secret), planned.reads)
