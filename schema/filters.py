@@ -130,7 +130,7 @@ class _Conditions:
         self._enums = enums
         self._containment = containment
         self._made: dict[str, type] = {}
-        self._of_enums: dict[str, str] = {}  # the name that a condition would have -> the one that it has
+        self._of_enums: dict[str, str] = {}  # an enum or a list of it -> the name of its condition
 
     def of(self, type_: ValueType) -> type:
         """Find the condition on values of a type."""
@@ -145,13 +145,11 @@ class _Conditions:
         is_enum = self._enums.of(type_) is not None
         if isinstance(type_, Opaque | Enumeration) and not is_enum:
             return _OPAQUE
-        kind, element = ("Array", type_.of) if isinstance(type_, Array) else ("", type_)
-        name = f"{self._enums.type_name(element)}{kind}Filter"
-        if not is_enum:
-            return name
-        if name not in self._of_enums:
-            self._of_enums[name] = free(name, {*self._enums.taken, *self._of_enums.values()})
-        return self._of_enums[name]
+        own = self._enums.type_name(type_)
+        name = f"{own.strip('[]')}ArrayFilter" if isinstance(type_, Array) else f"{own}Filter"
+        if is_enum and own not in self._of_enums:
+            self._of_enums[own] = free(name, {*self._enums.taken, *self._of_enums.values()})
+        return self._of_enums.get(own, name)
 
     def _fields(self, type_: ValueType) -> list[InputField]:
         is_list = isinstance(type_, Array)

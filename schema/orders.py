@@ -11,7 +11,7 @@ from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
 
 
-@strawberry.enum
+@strawberry.enum(description="Which way an order goes.")
 class Direction(enum.Enum):
     """Which way an order goes."""
 

@@ -42,7 +42,7 @@ class Node:
         return str(obj.row.resource.name)
 
 
-@strawberry.type
+@strawberry.type(description="Where a page stands in its collection.")
 class PageInfo:
     """Where a page stands in its collection."""
 
