@@ -77,12 +77,13 @@ class Settings(BaseSettings):
     max_nesting: int = Field(default=12, ge=1, le=100)  # collections of a path
     max_path: int = Field(default=2_048, ge=16)  # characters
     max_document: int = Field(default=200_000, ge=100)  # characters
-    max_tokens: int = Field(default=10_000, ge=10)  # of a document
+    max_tokens: int = Field(default=8_000, ge=10)  # of a document
+    max_definitions: int = Field(default=300, ge=1)  # operations and fragments
     max_depth: int = Field(default=32, ge=1)  # fields above each other
-    max_selections: int = Field(default=5_000, ge=1)  # fragments written out
-    max_aliases: int = Field(default=500, ge=0)
+    max_selections: int = Field(default=3_000, ge=1)  # fragments written out
+    max_aliases: int = Field(default=200, ge=0)
     max_directives: int = Field(default=500, ge=0)
-    max_root_fields: int = Field(default=200, ge=1)
+    max_root_fields: int = Field(default=100, ge=1)
     max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
     max_cost: int = Field(default=20_000_000, ge=1)  # objects that an answer may have
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
