@@ -20,7 +20,6 @@ from partwise.door import Door, refusal
 from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
 from partwise.writer import Writer
-from resolvers.limits import Limits
 
 _READY_TIMEOUT = 5.0  # seconds
 
@@ -63,9 +62,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         engine=service.engine,
         limiter=limiter,
         writer=Writer(service.engine, limiter),
-        limits=Limits(
-            parts=settings.max_parts, page=settings.max_page, nesting=settings.max_nesting, path=settings.max_path
-        ),
+        limits=settings.limits,
         max_body=settings.max_body,
         compiled=compiled,
     )

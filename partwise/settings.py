@@ -1,6 +1,7 @@
 """Settings: by flag, by `PARTWISE_…` variable, by `partwise.toml`, in that order."""
 
 import tomllib
+from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from resolvers.limits import Limits
 from storage.catalog.overrides import AttributeOverride, ResourceOverride
 from storage.etags import MAX_SECRET_LENGTH
 
@@ -74,6 +76,16 @@ class Settings(BaseSettings):
     max_page: int = Field(default=1_000, ge=1)  # items
     max_nesting: int = Field(default=12, ge=1, le=100)  # collections of a path
     max_path: int = Field(default=2_048, ge=16)  # characters
+    max_document: int = Field(default=200_000, ge=100)  # characters
+    max_tokens: int = Field(default=8_000, ge=10)  # of a document
+    max_definitions: int = Field(default=300, ge=1)  # operations and fragments
+    max_depth: int = Field(default=32, ge=1)  # fields above each other
+    max_selections: int = Field(default=3_000, ge=1)  # fragments written out
+    max_aliases: int = Field(default=200, ge=0)
+    max_directives: int = Field(default=500, ge=0)
+    max_root_fields: int = Field(default=100, ge=1)
+    max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
+    max_cost: int = Field(default=20_000_000, ge=1)  # objects that an answer may have
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
     resources: dict[str, ResourceSettings] = Field(default_factory=dict)
 
@@ -95,6 +107,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, then variables, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, FILE)
+
+    @property
+    def limits(self) -> Limits:
+        """How much one request may ask for."""
+        return Limits(**{each.name: getattr(self, f"max_{each.name}") for each in fields(Limits)})
 
     @property
     def is_loopback(self) -> bool:

@@ -1,11 +1,14 @@
 """Documents that were parsed and found valid, kept by their text, and what was compiled of them."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from graphql import DocumentNode, OperationDefinitionNode
 
 from resolvers.compiled import Compiled, Compiler
+from resolvers.cost import Cost
+from resolvers.limits import Limits
 
 MAX_DOCUMENTS = 1_000
 MAX_LENGTH = 16_000  # characters of one: a longer one holds its values in its text, and does not come again
@@ -18,6 +21,7 @@ class Document:
 
     node: DocumentNode
     compiled: dict[str | None, Compiled | None] = field(default_factory=dict)  # by the name of the operation
+    costs: dict[tuple[str | None, Limits], Cost] = field(default_factory=dict)  # of operations whose cost does not vary
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Find the operation that is to run."""
@@ -67,6 +71,17 @@ class Documents:
                 return None
             document.compiled[name] = self._compiler.compile(document.node, operation)
         return document.compiled[name]
+
+    def cost(self, text: str, name: str | None, limits: Limits, count: Callable[[], Cost]) -> Cost:
+        """Find what an operation costs; it is counted anew where its document is not known, or where the cost varies."""
+        document = self._find(text)
+        found = None if document is None else document.costs.get((name, limits))
+        if found is not None:
+            return found
+        cost = count()
+        if document is not None and not cost.varies:
+            document.costs[name, limits] = cost
+        return cost
 
     def _find(self, text: str) -> Document | None:
         found = self._kept.get(text)

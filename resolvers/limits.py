@@ -13,6 +13,17 @@ class Limits:
     page: int = 1_000  # items
     nesting: int = 12  # collections of a path
     path: int = 2_048  # characters
+    # of a document (resolvers/cost.py)
+    document: int = 200_000  # characters
+    tokens: int = 8_000
+    definitions: int = 300  # operations and fragments
+    depth: int = 32  # fields above each other
+    selections: int = 3_000  # fields and fragments, with each fragment written out where it is spread
+    aliases: int = 200
+    directives: int = 500
+    root_fields: int = 100
+    introspections: int = 10  # fields __schema and __type
+    cost: int = 20_000_000  # objects that the answer may have
 
     @property
     def default_page(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, IntValueNode, OperationDefinitionNode, Visitor, visit
+from graphql import GraphQLError, IntValueNode, OperationDefinitionNode, Visitor, get_operation_ast, visit
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
@@ -14,7 +14,18 @@ from strawberry.types import Info
 from resolvers.batch import batch_readers
 from resolvers.compiled import Compiler
 from resolvers.context import RequestContext
+from resolvers.cost import (
+    RULES,
+    Cost,
+    cost_of,
+    excess_of_cost,
+    excess_of_shape,
+    excess_of_text,
+    excess_of_validation,
+    parse_options,
+)
 from resolvers.documents import Documents
+from resolvers.limits import Limits
 from resolvers.reads import Planned, plan_query
 from resolvers.results import QueryAnswer, readers
 from resolvers.selections import response_keys, selection_of_operation
@@ -23,6 +34,7 @@ from schema.resources import resource_types
 from schema.scalars import SCALARS
 from storage.catalog.model import Catalog
 from storage.database import Database
+from storage.errors import QueryTooComplex
 from storage.reading import Found, run_read
 from storage.rows import Rows
 
@@ -64,13 +76,17 @@ class AmbiguousDocument(GraphQLError):
 
 
 class _Known(SchemaExtension):
-    """Parses and validates no document twice, and refuses those that do not say what to run, or that Python cannot read."""
+    """Parses and validates no document twice, and refuses those that say not what to run, cost too much, or cannot be read."""
 
     def on_parse(self) -> Iterator[None]:
         """Take the document as it was parsed before."""
         context = self.execution_context
-        context.graphql_document = self._documents.find(context.query or "")
+        text = context.query or ""
+        context.graphql_document = self._documents.find(text)
         self._is_known = context.graphql_document is not None
+        if not self._is_known:
+            _refuse(excess_of_text(text, self._limits))
+            context.parse_options.update(parse_options(text))
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -83,15 +99,40 @@ class _Known(SchemaExtension):
             raise AmbiguousDocument("Name one of the document's operations in operationName.")
         if self._is_known:
             context.pre_execution_errors = []  # Strawberry does not validate what has a result
-        elif _LONG_NUMBER.search(text):
-            visit(document, _NoLongNumbers())
+        else:
+            _refuse(excess_of_shape(document, self._limits))
+            if _LONG_NUMBER.search(text):
+                visit(document, _NoLongNumbers())
+            context.validation_rules = RULES
         yield
-        if not context.pre_execution_errors:
-            self._documents.keep(text, document)
+        if context.pre_execution_errors:
+            _refuse(excess_of_validation(context.pre_execution_errors))
+            return
+        self._documents.keep(text, document)
+        cost = self._documents.cost(text, context.operation_name, self._limits, self._count)
+        _refuse(excess_of_cost(cost, self._limits))
+
+    def _count(self) -> Cost:
+        context = self.execution_context
+        document = context.graphql_document
+        assert document is not None  # noqa: S101  # it is valid
+        operation = get_operation_ast(document, context.operation_name)
+        assert operation is not None  # noqa: S101  # Strawberry has found it, too
+        return cost_of(context.schema._schema, document, operation, context.variables or {}, self._limits)  # noqa: SLF001  # as above
 
     @property
     def _documents(self) -> Documents:
         return documents_of(self.execution_context.schema)
+
+    @property
+    def _limits(self) -> Limits:
+        limits: Limits = self.execution_context.context.limits
+        return limits
+
+
+def _refuse(excess: QueryTooComplex | None) -> None:
+    if excess is not None:
+        raise excess
 
 
 class _NoLongNumbers(Visitor):

@@ -181,6 +181,12 @@ class TooManyParts(RequestError):
     code = "TOO_MANY_PARTS"
 
 
+class QueryTooComplex(RequestError):
+    """A query that costs more than the limits allow, or might."""
+
+    code = "QUERY_TOO_COMPLEX"
+
+
 class TimedOut(RequestError):
     """A statement or a lock took longer than the limit."""
 
