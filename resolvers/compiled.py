@@ -35,6 +35,7 @@ from resolvers.batch import AnswerPlan, answer, check_number, shown_of
 from resolvers.coercion import Inputs
 from resolvers.completion import compile_batch
 from resolvers.context import RequestContext
+from resolvers.cost import cost_of, excess_of_cost
 from resolvers.limits import Limits, Scope
 from resolvers.reads import plan_query
 from resolvers.results import BatchView, to_wire_error
@@ -101,7 +102,7 @@ class CompiledQuery:
             return None
 
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
-        """Plan what is read; None where something is wrong with the arguments."""
+        """Plan what is read; None where something is wrong with the arguments, or costs too much."""
         definitions = self.definition.variable_definitions
         if not definitions and scope.limits in self.planned:
             return self.planned[scope.limits]
@@ -110,6 +111,9 @@ class CompiledQuery:
             return None
         coerced = get_variable_values(self.schema, definitions or (), given or {})
         if not isinstance(coerced, VariableValues):
+            return None
+        cost = cost_of(self.schema, self.document, self.definition, given or {}, scope.limits)
+        if excess_of_cost(cost, scope.limits) is not None:
             return None
         planned = plan_query(selection_of_definition(self.schema, self.document, self.definition, coerced), scope)
         if planned.errors:
