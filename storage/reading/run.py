@@ -1,12 +1,12 @@
 """Runs a read plan: one statement for each level of it, never one for each row."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import groupby
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, assert_never
 
 from storage.addresses import Location, locate
-from storage.catalog.types import Unreadable
+from storage.catalog.types import Unreadable, Value
 from storage.reading.cursors import encode_cursor, order_name
 from storage.reading.found import Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
 from storage.reading.plan import (
@@ -21,10 +21,11 @@ from storage.reading.plan import (
 )
 from storage.row import KeyTuple, RowColumns
 from storage.rows import Rows
-from storage.statements import Query, Statement
+from storage.statements import Query, Statement, Window
 
 Raws = Sequence[tuple[Any, ...]]
-_LEADING = 2  # what a child's row begins with: its place among its siblings, and their number
+_LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
+_MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here
 
 
 def run_read(rows: Rows, plan: ReadPlan) -> dict[str, Found]:
@@ -93,52 +94,111 @@ def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
 def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
     there, items, selected = plan.relation.there, plan.items, plan.selected
     assert selected is not None  # noqa: S101  # of a relation to many
-    owners = _tuples(start, plan.relation.here)
+    window, owners = selected.window, _tuples(start, plan.relation.here)
     parents, names = _distinct(owners), items.names(*there)
-    raws = _children(rows, plan, selected, parents, names) if selected.with_items else []
-    found = _pages(rows, selected, items, names, [raw[_LEADING:] for raw in raws])
-    totals = _totals(rows, plan, selected, parents) if selected.with_total else {}
+    families = _families(rows, plan, selected, parents, names) if selected.with_items and parents else []
+    found = _pages(rows, selected, items, names, [raw for family in families for raw in family.rows])
+    counts_all = selected.with_items and window.after is None and not window.offset
+    totals = _totals(rows, plan, selected, parents) if selected.with_total and not counts_all else {}
     pages: dict[KeyTuple, Page] = {}
-    ends, start_of = selected.window.offset + selected.window.limit, 0
-    for owner, group in groupby(zip(_tuples(found.items.rows, there), raws, strict=True), key=lambda pair: pair[0]):
-        own = [raw for _, raw in group]
-        count = min(len(own), selected.window.limit)
-        pages[owner] = _page(
-            selected, start=start_of, found=count, has_more=own[0][1] > ends, total=totals.get(owner, 0)
-        )
-        start_of += len(own)
-    absent = {owner: _page(selected, found=0, has_more=False, total=totals.get(owner, 0)) for owner in owners}
-    return Many([pages.get(owner) or absent[owner] for owner in owners], found)
+    start_of = 0
+    for owner, family in zip(_decoded(rows, items, there, [each.owner for each in families]), families, strict=True):
+        has_more = family.count > window.offset + window.limit
+        total = family.count if counts_all else totals.get(owner, 0)
+        shown = min(len(family.rows), window.limit)
+        pages[owner] = _page(selected, start=start_of, found=shown, has_more=has_more, total=total)
+        start_of += len(family.rows)
+    none = {owner: _page(selected, found=0, has_more=False, total=totals.get(owner, 0)) for owner in owners}
+    return Many([pages.get(owner) or none[owner] for owner in owners], found)
 
 
-def _children(
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The children of one parent: those of its page, and how many there are."""
+
+    owner: tuple[Any, ...]  # as the driver reads it
+    rows: Raws
+    count: int
+
+
+def _families(
     rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Read the pages of all parents; of an empty page its first row, which tells whether there are more."""
-    window = replace(selected.window, limit=max(1, selected.window.limit))
-    found: list[tuple[Any, ...]] = []
+) -> list[_Family]:
+    """Read the pages of all parents.
+
+    As long as there are not too many, all children are read, and cut into pages here: that takes a third of the time that
+    the database takes to number them. Otherwise it numbers them.
+    """
+    window = selected.window
+    most = min(len(parents) * (window.offset + window.limit), _MOST_CHILDREN)
+    there, positions = plan.relation.there, selected.with_cursors
+    own = _getter([names.index(name) for name in there])
+    every: list[tuple[Any, ...]] = []
     for chunk in rows.statements.chunks(parents):
         query = _query(rows, plan.items)
-        found += _run(
-            rows,
-            query.children(
-                names, plan.relation.there, chunk, selected.condition, window, positions=selected.with_cursors
-            ),
+        found = query.all_children(
+            names, there, chunk, selected.condition, window, positions=positions, most=most + 1 - len(every)
         )
-    return found
+        every += _run(rows, found)
+        if len(every) > most:
+            return _numbered(rows, plan, selected, parents, names)
+    families: dict[Any, list[tuple[Any, ...]]] = {}
+    for raw in every:
+        families.setdefault(own(raw), []).append(raw)
+    first, last = window.offset, window.offset + window.limit
+    return [_Family(owner, _shown(family[first:last], window), len(family)) for owner, family in families.items()]
+
+
+def _numbered(
+    rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
+) -> list[_Family]:
+    window = replace(selected.window, limit=max(1, selected.window.limit))
+    there, positions = plan.relation.there, selected.with_cursors
+    own = _getter([_LEADING + names.index(name) for name in there])
+    families: dict[Any, list[tuple[Any, ...]]] = {}
+    for chunk in rows.statements.chunks(parents):
+        query = _query(rows, plan.items)
+        statement = query.children(names, there, chunk, selected.condition, window, positions=positions)
+        for raw in _run(rows, statement):
+            families.setdefault(own(raw), []).append(raw)
+    cut = selected.window.limit
+    return [
+        _Family(owner, _shown([raw[_LEADING:] for raw in family[:cut]], window), int(family[0][1]))
+        for owner, family in families.items()
+    ]
+
+
+def _getter(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Take some places of a row, as a tuple."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    (place,) = places
+    return itemgetter(slice(place, place + 1))
+
+
+def _shown(children: Raws, window: Window) -> Raws:
+    return children[::-1] if window.backward else children
+
+
+def _decoded(
+    rows: Rows, plan: ItemPlan, names: Sequence[str], raws: Sequence[Sequence[Any]]
+) -> list[tuple[Value, ...]]:
+    """Turn tuples of some attributes, as the driver has read them, into values."""
+    attributes = [plan.resource.attributes[name] for name in names]
+    columns = [
+        rows.statements.decode_column(attribute, column)
+        for attribute, column in zip(attributes, zip(*raws, strict=True), strict=bool(raws))
+    ]
+    return list(zip(*columns, strict=True))
 
 
 def _totals(rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple]) -> Mapping[KeyTuple, int]:
-    there, resource = plan.relation.there, plan.items.resource
+    there = plan.relation.there
     totals: dict[KeyTuple, int] = {}
     for chunk in rows.statements.chunks(parents):
         raws = _run(rows, _query(rows, plan.items).counts(there, chunk, selected.condition))
-        *own, counts = zip(*raws, strict=True) if raws else [()] * (len(there) + 1)
-        columns = [
-            rows.statements.decode_column(resource.attributes[name], column)
-            for name, column in zip(there, own, strict=True)
-        ]
-        totals |= dict(zip(zip(*columns, strict=True), counts, strict=True))
+        owners = _decoded(rows, plan.items, there, [raw[:-1] for raw in raws])
+        totals |= dict(zip(owners, (raw[-1] for raw in raws), strict=True))
     return totals
 
 

@@ -55,6 +55,28 @@ class Query:
         )
         return self._done(sql)
 
+    def all_children(
+        self,
+        attributes: Sequence[str],
+        by: Sequence[str],
+        parents: Sequence[Sequence[Value]],
+        condition: Condition,
+        window: Window,
+        *,
+        positions: bool,
+        most: int,
+    ) -> Statement:
+        """Read the children of all parents, those of one after those of another, whatever their pages; at most so many."""
+        read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
+        order = self._order(window.direction).removeprefix(" ORDER BY ")
+        owners = [self._column(name) for name in by]
+        among = self._among(by, parents)
+        where = self._where(condition, window)
+        return self._done(
+            f"SELECT {', '.join(read)} FROM {self._from()} WHERE {among} AND {where}"
+            f" ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
+        )
+
     def children(
         self,
         attributes: Sequence[str],
@@ -65,10 +87,7 @@ class Query:
         *,
         positions: bool,
     ) -> Statement:
-        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number.
-
-        The rows of one parent follow one another.
-        """
+        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number."""
         read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
         named = [f"{expression} AS c{n}" for n, expression in enumerate(read)]
         group = ", ".join(self._column(name) for name in by)
@@ -83,7 +102,7 @@ class Query:
         owners = ", ".join(f"p{n}" for n in range(len(by)))
         return self._done(
             f"SELECT {columns} FROM ({inner}) AS numbered WHERE place > {first} AND place <= {last}"
-            f" ORDER BY {owners}, place{' DESC' if window.backward else ''}"
+            f" ORDER BY {owners}, place"
         )
 
     def count(self, condition: Condition) -> Statement:
