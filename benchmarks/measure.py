@@ -3,14 +3,16 @@
 import asyncio
 import gc
 import importlib.util
+import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
@@ -22,14 +24,14 @@ from benchmarks.databases import Database, Kind, open_database
 from benchmarks.servers import Server, running
 from benchmarks.targets import FLOOR, PARTWISE, Selection, Target, WrongAnswer
 from benchmarks.wire import counting
-from benchmarks.work import BASE, SMALL_CREATES, SMALL_UPDATES, Part, small, state_after
+from benchmarks.work import BASE, SMALL_CREATES, SMALL_UPDATES, Reading, Work, parts_of, small, state_after
 
 T = TypeVar("T")
 R = TypeVar("R")
-RunParts = Callable[[Sequence[Part]], None]
+Do = Callable[[Work], None]
 
 ALONE = "driver alone"
-_HAVE_ALONE = ("W1", "W2", "W3", "W4")
+_HAVE_ALONE = ("W1", "W2", "W3", "W4", "W6", "W6n")
 _WARM_UPS = 6  # batches until psycopg has prepared its statements (after five), and a few for memory
 _SETTLE = 0.05  # seconds for what a server does after its answer
 _BATCHES_PER_CLIENT = 12  # that differ in the employees they update
@@ -55,7 +57,7 @@ class Measured:
     cases: Sequence[Case]
     times: dict[tuple[Case, str], list[float]] = field(default_factory=dict)  # milliseconds, by round
     throughput: dict[str, list[float]] = field(default_factory=dict)  # batches per second, by round
-    round_trips: dict[tuple[Case, str], int] = field(default_factory=dict)  # of one batch
+    round_trips: dict[tuple[Case, str], int] = field(default_factory=dict)  # of one request
     memory: dict[tuple[Case, str], int] = field(default_factory=dict)  # peak, bytes over the idle server
 
 
@@ -68,11 +70,11 @@ class _Subject:
     database: Database
     turns: Iterator[int]
 
-    def batches(self, case: Case) -> list[list[Part]]:
-        return [case.parts(next(self.turns)) for _ in range(case.batches)]
+    def batches(self, case: Case) -> list[Work]:
+        return [case.work(next(self.turns)) for _ in range(case.batches)]
 
-    def requests(self, batches: Sequence[Sequence[Part]], selection: Selection) -> list[bytes]:
-        return [self.target.to_request(self.server.port, parts, selection) for parts in batches]
+    def requests(self, batches: Sequence[Work], selection: Selection) -> list[bytes]:
+        return [self.target.to_request(self.server.port, work, selection) for work in batches]
 
 
 def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Callable[[str], None]) -> Measured:
@@ -87,7 +89,8 @@ def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Ca
             subjects.append(_Subject(target=target, server=process, database=database, turns=turns))
         say(f"{kind}: memory")
         for subject in subjects:
-            _measure_memory(measured, subject)
+            _measure_memory_of_growing(measured, subject)
+            _measure_memory_of_reading(measured, subject)
         alone = stack.enter_context(_alone(kind, subjects[0].database))
         for number in range(plan.rounds + 1):
             say(f"{kind}: round {number} of {plan.rounds}" if number else f"{kind}: warming up")
@@ -105,7 +108,7 @@ def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Ca
 # Times
 
 
-def _measure_times(measured: Measured, subjects: Sequence[_Subject], alone: RunParts, number: int) -> None:
+def _measure_times(measured: Measured, subjects: Sequence[_Subject], alone: Do, number: int) -> None:
     """Measure everything once. Round 0 does not count: much is done for the first time in it."""
     gc.collect()
     for case in measured.cases:
@@ -127,13 +130,13 @@ def _time(subject: _Subject, case: Case) -> float:
     with Connection(subject.server.port) as connection:
         connection.ask(to_request(subject.server.port, "/", b""))  # whatever it says: the connection is in use then
         answers, milliseconds = _clock(connection.ask, requests)
-    for answer, parts in zip(answers, batches, strict=True):
-        subject.target.check(answer, parts, case.selection)
+    for answer, work in zip(answers, batches, strict=True):
+        subject.target.check(answer, work, case.selection)
     _check_state(subject.target.name, case, subject.database, batches)
     return milliseconds
 
 
-def _time_alone(alone: RunParts, subject: _Subject, case: Case) -> float:
+def _time_alone(alone: Do, subject: _Subject, case: Case) -> float:
     """The same with nothing around the driver."""
     batches = subject.batches(case)
     subject.database.reset()
@@ -154,8 +157,8 @@ def _clock(do: Callable[[T], R], given: Sequence[T]) -> tuple[list[R], float]:
     return results, statistics.median(times) * 1_000
 
 
-def _check_state(name: str, case: Case, database: Database, batches: Sequence[Sequence[Part]]) -> None:
-    expected = BASE if case.is_refused else state_after([part for parts in batches for part in parts])
+def _check_state(name: str, case: Case, database: Database, batches: Sequence[Work]) -> None:
+    expected = BASE if case.is_refused else state_after([part for work in batches for part in parts_of(work)])
     if database.state() != expected:
         raise WrongAnswer(f"{case.workload}, {name}: the table holds {database.state()} and not {expected}")
 
@@ -170,16 +173,30 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(kind: Kind, database: Database) -> Iterator[RunParts]:
-    """Give what runs parts in this process."""
+def _alone(kind: Kind, database: Database) -> Iterator[Do]:
+    """Give what does the work in this process."""
     if kind is Kind.SQLITE:
         with closing(floor_sqlite.open_connection(database.place)) as file:
-            yield lambda parts: floor_sqlite.run_parts(file, parts)
+            yield partial(_do_on_sqlite, file)
         return
     with _runner() as runner:
         connection = runner.run(asyncpg.connect(database.place))
-        yield lambda parts: runner.run(floor_postgresql.run_parts(connection, parts))
+        yield lambda work: runner.run(_do_on_postgresql(connection, work))
         runner.run(connection.close())
+
+
+def _do_on_sqlite(connection: sqlite3.Connection, work: Work) -> None:
+    if isinstance(work, Reading):
+        floor_sqlite.read_items(connection, work.collection, work.first)
+    else:
+        floor_sqlite.run_parts(connection, work)
+
+
+async def _do_on_postgresql(connection: Any, work: Work) -> None:
+    if isinstance(work, Reading):
+        await floor_postgresql.read_items(connection, work.collection, work.first)
+    else:
+        await floor_postgresql.run_parts(connection, work)
 
 
 def _runner() -> asyncio.Runner:
@@ -233,16 +250,39 @@ def _caller(subject: _Subject, places: Sequence[int], numbers: Iterator[int]) ->
 # Memory and round trips
 
 
-def _measure_memory(measured: Measured, subject: _Subject) -> None:
-    """Find the peak of a server that was just started, for sizes that grow."""
+def _measure_memory_of_growing(measured: Measured, subject: _Subject) -> None:
+    """Find the peaks of a server that was just started, for sizes that grow."""
     growing = [case for case in measured.cases if case.size is not None]
-    if not growing:
-        return
+    if growing:
+        _measure_memory(measured, subject, growing[0], growing)
+
+
+def _measure_memory_of_reading(measured: Measured, subject: _Subject) -> None:
+    """Find the peaks of servers that have read single items only: one that has read more keeps the memory for it."""
+    target = subject.target
+    for case in measured.cases:
+        if case.reads:
+            with running(target.command(measured.kind), target.environment(subject.database.url)) as server:
+                _measure_memory(measured, replace(subject, server=server), _of_one_item(case), [case])
+
+
+def _of_one_item(case: Case) -> Case:
+    """Read one item in the same way."""
+
+    def read(turn: int) -> Work:
+        work = case.work(turn)
+        return replace(work, items=work.items[:1]) if isinstance(work, Reading) else work
+
+    return replace(case, work=read)
+
+
+def _measure_memory(measured: Measured, subject: _Subject, first: Case, cases: Sequence[Case]) -> None:
+    """Find the peaks of a server that is warm from another case."""
     with Connection(subject.server.port) as connection:
-        _warm_up(subject, connection, growing[0])
+        _warm_up(subject, connection, first)
         subject.server.forget_peak()
         idle = subject.server.peak()
-        for case in growing:
+        for case in cases:
             requests = subject.requests(subject.batches(case), case.selection)
             subject.server.forget_peak()
             connection.ask(requests[0])
@@ -250,7 +290,7 @@ def _measure_memory(measured: Measured, subject: _Subject) -> None:
 
 
 def _count_round_trips(measured: Measured, subject: _Subject) -> None:
-    """Count how often a batch goes to PostgreSQL and back, on a server that is busy with nothing else."""
+    """Count how often a request goes to PostgreSQL and back, on a server that is busy with nothing else."""
     target = subject.target
     with counting(sa.make_url(subject.database.url)) as proxy:
         url = proxy.url.render_as_string(hide_password=False)

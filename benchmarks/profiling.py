@@ -90,23 +90,24 @@ def profile(database: Database, workload: str, repeats: int) -> Iterator[str]:
     elapsed = []
     with asyncio.Runner() as runner:
         for turn in range(repeats + 1):
-            body = PARTWISE.to_body(case.parts(turn), case.selection)
+            work = case.work(turn)
+            path, body = PARTWISE.path(work), PARTWISE.to_body(work, case.selection)
             database.reset()
             if not turn:
-                runner.run(_ask(app, body))  # what is done for the first time is not looked at
+                runner.run(_ask(app, path, body))  # what is done for the first time is not looked at
                 continue
             with sampler.sampling():
                 start = time.perf_counter()
-                runner.run(_ask(app, body))
+                runner.run(_ask(app, path, body))
                 elapsed.append(time.perf_counter() - start)
     service.engine.database.close()
     yield f"{case.workload}, {case.title}: {sum(elapsed) / repeats * 1_000:.1f} ms each, without HTTP; {sampler.samples} samples"
     yield from sampler.table()
 
 
-async def _ask(app: ASGIApp, body: bytes) -> None:
+async def _ask(app: ASGIApp, path: str, body: bytes) -> None:
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": PARTWISE.path, "query_string": b"", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}

@@ -32,8 +32,11 @@ def write_report(command: str, found: Sequence[Measured], postgresql: str | None
         lines += ["", f"## {_NAMES[measured.kind]}", "", *_times(measured)]
         if any(case.size for case in measured.cases):
             lines += ["", f"## {_NAMES[measured.kind]}: W7, batches that grow", "", *_growth(measured)]
+    reads = [case for case in found[0].cases if case.reads]
+    if reads:
+        lines += ["", "## Memory of reading, peak over idle", "", *_memory(found, reads)]
     if any(measured.round_trips for measured in found):
-        lines += ["", "## Round trips to the database, of one batch", "", *_round_trips(found)]
+        lines += ["", "## Round trips to the database, of one request", "", *_round_trips(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -109,13 +112,24 @@ def _growth(measured: Measured) -> Iterator[str]:
         )
 
 
-def _round_trips(found: Sequence[Measured]) -> Iterator[str]:
+def _memory(found: Sequence[Measured], cases: Sequence[Case]) -> Iterator[str]:
+    yield from _head(found)
+    for case in cases:
+        peaks = [each.memory[case, target.name] / _MEBIBYTE for each in found for target in (FLOOR, PARTWISE)]
+        yield f"| {case.workload}, {case.title} | {' | '.join(f'{peak:.1f} MB' for peak in peaks)} |"
+
+
+def _head(found: Sequence[Measured]) -> Iterator[str]:
     yield (
         "| | "
         + " | ".join(f"{_NAMES[each.kind]}, {target.name}" for each in found for target in (FLOOR, PARTWISE))
         + " |"
     )
     yield "|---" * (1 + 2 * len(found)) + "|"
+
+
+def _round_trips(found: Sequence[Measured]) -> Iterator[str]:
+    yield from _head(found)
     for case in found[0].cases:
         if case.size is None:
             counts = [

@@ -10,10 +10,11 @@ import msgspec
 
 from benchmarks.client import Answer, to_request
 from benchmarks.databases import Kind
-from benchmarks.floor import DATABASE
-from benchmarks.work import FAILING_PART, Create, Delete, Part, Update
+from benchmarks.floor import DATABASE, Page
+from benchmarks.work import FAILING_PART, Create, Delete, Part, Reading, Update, Work
 
 _UVICORN = ("--host", "127.0.0.1", "--port", "0", "--no-access-log", "--no-server-header")  # as Partwise starts it
+_OK = 200
 
 
 class Selection(StrEnum):
@@ -33,22 +34,32 @@ class Target:
     """A program that does the work."""
 
     name: str
-    path: str
+    path: Callable[[Work], str]
     committed: bytes  # stands in the answer of a batch that was committed, and in no other
     command: Callable[[Kind], Sequence[str]]
     environment: Callable[[str], Mapping[str, str]]  # of the database's URL
-    to_body: Callable[[Sequence[Part], Selection], bytes]
-    check: Callable[[Answer, Sequence[Part], Selection], None]  # raises `WrongAnswer`
+    to_body: Callable[[Work, Selection], bytes]
+    check_batch: Callable[[Answer, Sequence[Part], Selection], None]  # raises `WrongAnswer`
 
-    def to_request(self, port: int, parts: Sequence[Part], selection: Selection) -> bytes:
-        """Write the HTTP request for these parts."""
-        return to_request(port, self.path, self.to_body(parts, selection))
+    def to_request(self, port: int, work: Work, selection: Selection) -> bytes:
+        """Write the HTTP request for this work."""
+        return to_request(port, self.path(work), self.to_body(work, selection))
+
+    def check(self, answer: Answer, work: Work, selection: Selection) -> None:
+        """Make sure that the work is done. Raises `WrongAnswer`."""
+        if not isinstance(work, Reading):
+            self.check_batch(answer, work, selection)
+        elif answer.status != _OK or msgspec.json.decode(answer.body) != work.answer:
+            raise WrongAnswer(f"{self.name} read something else: {_start(answer)}")
 
 
-def to_partwise(parts: Sequence[Part], selection: Selection) -> bytes:
+def to_partwise(work: Work, selection: Selection) -> bytes:
     """Write the body that Partwise takes."""
+    if isinstance(work, Reading):
+        query = f"{{ {work.collection}(first: {work.first}) {{ nodes {{ {work.fields} }} }} }}"
+        return msgspec.json.encode({"query": query})
     document = f"mutation($parts:[PartInput!]!){{ batch(parts:$parts){{ committed parts {{ {selection} }} }} }}"
-    variables = {"parts": [_to_part_input(part) for part in parts]}
+    variables = {"parts": [_to_part_input(part) for part in work]}
     return msgspec.json.encode({"query": document, "variables": variables})
 
 
@@ -106,9 +117,13 @@ def _check_errors(batch: Any) -> None:
         raise WrongAnswer(f"Partwise did not say which part is in error: {found[:3]}")
 
 
+def _to_floor(work: Work, _selection: Selection) -> bytes:
+    return msgspec.json.encode(Page(first=work.first) if isinstance(work, Reading) else work)
+
+
 def _check_floor(answer: Answer, parts: Sequence[Part], selection: Selection) -> None:
     is_refused = selection is Selection.ERRORS
-    if answer.status != (409 if is_refused else 200):
+    if answer.status != (409 if is_refused else _OK):
         raise WrongAnswer(f"The floor answered otherwise: {_start(answer)}")
     if not is_refused:
         _check_results("The floor", msgspec.json.decode(answer.body), parts)
@@ -126,20 +141,20 @@ def _start(answer: Answer) -> str:
 
 PARTWISE = Target(
     name="Partwise",
-    path="/graphql",
+    path=lambda _work: "/graphql",
     committed=b'"committed":true',
     command=lambda _kind: (sys.executable, "-m", "partwise", "serve", "--port", "0"),
     environment=lambda url: {"PARTWISE_DATABASE_URL": url, "PARTWISE_RESOURCES__EMPLOYEE__VERSION": "version"},
     to_body=to_partwise,
-    check=_check_partwise,
+    check_batch=_check_partwise,
 )
 
 FLOOR = Target(
     name="floor",
-    path="/batch",
+    path=lambda work: f"/{work.collection}" if isinstance(work, Reading) else "/batch",
     committed=b"HTTP/1.1 200 OK",
     command=lambda kind: (sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.floor_{kind}:create", *_UVICORN),
     environment=lambda url: {DATABASE: url.removeprefix("sqlite:///")},
-    to_body=lambda parts, _selection: msgspec.json.encode(parts),
-    check=_check_floor,
+    to_body=_to_floor,
+    check_batch=_check_floor,
 )

@@ -1,8 +1,9 @@
-"""The work: the parts that every target is given, and the state of the tables that must follow."""
+"""The work: the parts that every target is given, and the state of the tables that must follow; what is read, and what is found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, assert_never
+from enum import StrEnum
+from typing import Any, ClassVar, assert_never
 
 import msgspec
 
@@ -11,11 +12,25 @@ EMPLOYEES = 1_000  # before the work: keys from 1, version 1
 SMALL_CREATES = SMALL_UPDATES = 5  # of a batch of W4
 FAILING_PART = 500  # of W5
 TAKEN_EMAIL = "base1@example.org"
+ARTISTS = 200
+_MOST_ALBUMS = 8  # of an artist: from none to so many, in turns
+_MOST_TRACKS = 10  # of an album: the same
 
 DEPARTMENT_ROWS = [(key, f"Department {key}") for key in range(1, DEPARTMENTS + 1)]
 EMPLOYEE_ROWS = [
     (key, f"Employee {key}", 1_000 + key, key % DEPARTMENTS + 1, f"base{key}@example.org", 1)
     for key in range(1, EMPLOYEES + 1)
+]
+ARTIST_ROWS = [(key, f"Artist {key}") for key in range(1, ARTISTS + 1)]
+ALBUM_ROWS = [
+    (key, f'The "{key}" album', artist)  # quotes: an answer that is written by hand must escape them
+    for key, artist in enumerate(
+        (artist for artist, _ in ARTIST_ROWS for _ in range(artist % (_MOST_ALBUMS + 1))), start=1
+    )
+]
+TRACK_ROWS = [
+    (key, f"Track {key}", album)
+    for key, album in enumerate((album for album, *_ in ALBUM_ROWS for _ in range(album % (_MOST_TRACKS + 1))), start=1)
 ]
 
 
@@ -52,6 +67,35 @@ class Delete(msgspec.Struct, frozen=True, gc=False, tag="DELETE", tag_field="ope
 
 
 Part = Create | Update | Delete
+
+
+class Collection(StrEnum):
+    """What is read."""
+
+    EMPLOYEES = "employees"
+    ARTISTS = "artists"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """The first items of a collection, by their keys, with others around them."""
+
+    collection: Collection
+    fields: str  # of an item, as a query selects them
+    items: Sequence[Any]  # what must be found, as JSON
+
+    @property
+    def first(self) -> int:
+        """How many items are asked for."""
+        return len(self.items)
+
+    @property
+    def answer(self) -> Any:
+        """What every target answers."""
+        return {"data": {self.collection.value: {"nodes": self.items}}}
+
+
+Work = Sequence[Part] | Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +166,39 @@ def failing(turn: int) -> list[Part]:
     parts = creates(1_000, turn)
     parts[FAILING_PART] = msgspec.structs.replace(parts[FAILING_PART], email=TAKEN_EMAIL)
     return parts
+
+
+def staff() -> Reading:
+    """W6: all employees, each with the name of its department."""
+    departments = dict(DEPARTMENT_ROWS)
+    return Reading(
+        collection=Collection.EMPLOYEES,
+        fields="id name salary email department { name }",
+        items=[
+            {"id": key, "name": name, "salary": salary, "email": email, "department": {"name": departments[department]}}
+            for key, name, salary, department, email, _ in EMPLOYEE_ROWS
+        ],
+    )
+
+
+def discography() -> Reading:
+    """W6n: all artists, with their albums, with their tracks."""
+    tracks: dict[int, list[Any]] = {key: [] for key, *_ in ALBUM_ROWS}
+    for key, name, album in TRACK_ROWS:
+        tracks[album].append({"id": key, "name": name})
+    albums: dict[int, list[Any]] = {key: [] for key, _ in ARTIST_ROWS}
+    for key, title, artist in ALBUM_ROWS:
+        albums[artist].append({"id": key, "title": title, "tracks": {"nodes": tracks[key]}})
+    return Reading(
+        collection=Collection.ARTISTS,
+        fields="id name albums(first: 100) { nodes { id title tracks(first: 100) { nodes { id name } } } }",
+        items=[{"id": key, "name": name, "albums": {"nodes": albums[key]}} for key, name in ARTIST_ROWS],
+    )
+
+
+def parts_of(work: Work) -> Sequence[Part]:
+    """Give the parts of the work: reading has none."""
+    return [] if isinstance(work, Reading) else work
 
 
 def state_after(parts: Sequence[Part]) -> State:

@@ -59,7 +59,7 @@ _envelopes = msgspec.json.Decoder(Envelope)
 class Door:
     """Answers requests to /graphql.
 
-    Compiled batches (resolvers/compiled.py) are answered without Strawberry's executor; the answers are the same.
+    Compiled operations (resolvers/compiled.py) are answered without Strawberry's executor; the answers are the same.
     """
 
     schema: strawberry.Schema
@@ -68,7 +68,7 @@ class Door:
     writer: Writer
     limits: Limits
     max_body: int  # bytes
-    compiled: bool = True  # whether batches are compiled
+    compiled: bool = True  # whether operations are compiled
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -97,13 +97,13 @@ class Door:
             return refusal(str(refused), refused.status, refused.code, refused.headers, _media_type(request))
 
     async def _run_compiled(self, body: bytes, context: RequestContext) -> bytes | None:
-        """Answer a batch that is compiled; None where the ordinary way has to."""
+        """Answer an operation that is compiled; None where the ordinary way has to."""
         try:
             asked = _envelopes.decode(body)
         except (ValueError, RecursionError):
             return None
-        batch = documents_of(self.schema).batch(asked.query, asked.operation_name or None)
-        return None if batch is None else await batch.run(asked.variables, context)
+        compiled = documents_of(self.schema).compiled(asked.query, asked.operation_name or None)
+        return None if compiled is None else await compiled.run(asked.variables, context)
 
     async def _execute(
         self, request: Request, asked: GraphQLRequest, allowed: set[OperationType], context: RequestContext

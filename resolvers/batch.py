@@ -18,9 +18,8 @@ from schema.batch import BatchReaders
 from storage.batch.blocks import Batch, Shown
 from storage.batch.operations import Outcome
 from storage.batch.run import Job
-from storage.catalog.model import Catalog
 from storage.errors import NoParts, TooManyParts
-from storage.reading import Found, Item, ItemPage, ItemPlan, relate, run_read
+from storage.reading import Found, Item, ItemPage, ItemPlan, Items, relate, run_read, to_items
 from storage.row import KeyTuple, Row
 from storage.rows import Rows
 
@@ -39,7 +38,6 @@ async def answer(
     parts: Sequence[PartRequest], plan: "Callable[[], AnswerPlan]", context: RequestContext, *, dry_run: bool
 ) -> BatchView:
     """Run every part, in order, in one transaction: all of them, or none."""
-    engine = context.engine
     blocks = bind_blocks(parts, context.scope)
     bound = cache(partial(bind, parts, context.scope))
     if not blocks:
@@ -53,7 +51,7 @@ async def answer(
             some=lambda indexes: bind_some(indexes, parts, context.scope),
             shown=planned.shown,
         ),
-        read=lambda rows, outcome: read_answer(rows, engine.catalog, outcome, planned),
+        read=lambda rows, outcome: read_answer(rows, outcome, planned),
         dry_run=dry_run,
     )
     outcome, found = await context.write(job)
@@ -128,21 +126,21 @@ def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) 
         if resource.key:
             plan = plan_items(part.below(key, resource.name), resource, scope)
             relations = {f"{key}/{inner}" if in_list else inner: each for inner, each in plan.relations.items()}
-            plans[resource.name] = ItemPlan(resource=resource, relations=relations)
+            plans[resource.name] = ItemPlan(resource=resource, attributes=frozenset(), relations=relations)
     return plans
 
 
-def read_answer(rows: Rows, catalog: Catalog, outcome: Outcome, plan: AnswerPlan) -> AnswerFound:
+def read_answer(rows: Rows, outcome: Outcome, plan: AnswerPlan) -> AnswerFound:
     """Read relations and queries as the batch left them."""
     own = rows_of(outcome) if plan.items else {}
     return AnswerFound(
-        items={place: _read_items(rows, catalog, own, plans) for place, plans in plan.items.items()},
-        queries={key: run_read(rows, catalog, planned.reads) for key, planned in plan.queries.items()},
+        items={place: _read_items(rows, own, plans) for place, plans in plan.items.items()},
+        queries={key: run_read(rows, planned.reads) for key, planned in plan.queries.items()},
     )
 
 
 def _read_items(
-    rows: Rows, catalog: Catalog, own: Mapping[int, Row | list[Row]], plans: Mapping[str, ItemPlan]
+    rows: Rows, own: Mapping[int, Row | list[Row]], plans: Mapping[str, ItemPlan]
 ) -> dict[int, Item | list[Item]]:
     every = [row for found in own.values() for row in (found if isinstance(found, list) else [found])]
     related: dict[tuple[str, KeyTuple], dict[str, Item | ItemPage | None]] = {}
@@ -150,9 +148,8 @@ def _read_items(
         keys = {row.key for row in every if row.resource.name == name}
         if not keys or not plan.relations:
             continue
-        last = [Item(row=row) for row in rows.among(plan.resource, plan.resource.key, keys)]
-        relate(rows, catalog, last, plan)
-        related |= {(name, item.row.key): item.related for item in last}
+        loaded = rows.load_columns(plan.resource, {plan.resource.key: list(keys)}, plan.names())
+        related |= {(name, item.row.key): item.related for item in to_items(relate(rows, Items(loaded), plan))}
 
     def to_item(row: Row) -> Item:
         relations = plans[row.resource.name].relations if row.resource.name in plans else {}

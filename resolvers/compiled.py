@@ -1,11 +1,13 @@
-"""Batches whose document is understood whole: their variables are coerced, and their answers completed, without graphql-core.
+"""Operations whose document is understood whole: their answers are completed without graphql-core.
 
 Understood is a mutation with one `batch`, whose parts come by a variable, and whose selection is plain
-(resolvers/completion.py). In between everything is as ever (resolvers/batch.py).
+(resolvers/completion.py): its variables are coerced without graphql-core, too. And a query whose selection is plain
+(resolvers/tables.py). In between everything is as ever (resolvers/batch.py, resolvers/reads.py).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,15 +29,24 @@ from graphql import (
     print_ast,
     visit,
 )
+from graphql.execution.values import VariableValues, get_variable_values
 
 from resolvers.batch import AnswerPlan, answer, check_number, shown_of
 from resolvers.coercion import Inputs
-from resolvers.completion import NotPlain, compile_batch
+from resolvers.completion import compile_batch
 from resolvers.context import RequestContext
+from resolvers.cost import cost_of, excess_of_cost
+from resolvers.limits import Limits, Scope
+from resolvers.reads import plan_query
 from resolvers.results import BatchView, to_wire_error
 from resolvers.selections import Selection, selection_of_definition
+from resolvers.tables import compile_root
+from resolvers.writing import NotPlain, fields
+from storage.batch.run import Engine
 from storage.catalog.model import Catalog
-from storage.json_text import encode_json_bytes
+from storage.json_text import decode_json, encode_json_bytes
+from storage.reading import ReadPlan, read_root
+from storage.rows import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +81,63 @@ class CompiledBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledQuery:
+    """A query that is understood whole."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    complete: Mapping[str, Callable[[Any], Any]]  # response key -> what is found there
+    planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
+
+    async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
+        """Answer a request; None where the ordinary way has to."""
+        try:
+            plan = self._plan(variables, context.scope)
+            found = None if plan is None else await context.in_thread(partial(_read, context.engine, plan))
+            if found is None:
+                return None
+            return encode_json_bytes({"data": {key: write(found[key]) for key, write in self.complete.items()}})
+        except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
+            return None
+
+    def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
+        """Plan what is read; None where something is wrong with the arguments, or costs too much."""
+        definitions = self.definition.variable_definitions
+        if not definitions and scope.limits in self.planned:
+            return self.planned[scope.limits]
+        given = decode_json(bytes(variables).decode()) if bytes(variables) else None
+        if not isinstance(given, dict | None):
+            return None
+        coerced = get_variable_values(self.schema, definitions or (), given or {})
+        if not isinstance(coerced, VariableValues):
+            return None
+        cost = cost_of(self.schema, self.document, self.definition, given or {}, scope.limits)
+        if excess_of_cost(cost, scope.limits) is not None:
+            return None
+        planned = plan_query(selection_of_definition(self.schema, self.document, self.definition, coerced), scope)
+        if planned.errors:
+            return None
+        if not definitions:
+            self.planned[scope.limits] = planned.reads
+        return planned.reads
+
+
+def _read(engine: Engine, plan: ReadPlan) -> dict[str, Any]:
+    with engine.database.read() as transaction:
+        rows = Rows(transaction, engine.database, engine.secret)
+        return {key: read_root(rows, read) for key, read in plan.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _DryRun:
     """Where `dryRun` comes from."""
 
     variable: str | None = None
     value: bool | None = None  # without variable: what it is; with one: its default, None where it has to be given
+
+
+Compiled = CompiledBatch | CompiledQuery
 
 
 class Compiler:
@@ -85,16 +148,30 @@ class Compiler:
         self._catalog = catalog
         self._inputs = Inputs(schema)
 
-    def compile(self, document: DocumentNode, definition: OperationDefinitionNode) -> CompiledBatch | None:
+    def compile(self, document: DocumentNode, definition: OperationDefinitionNode) -> Compiled | None:
         """Compile an operation of a valid document; None where it is not understood whole."""
-        if definition.operation is not OperationType.MUTATION or not _is_each_variable_used_once(document, definition):
-            return None
         try:
-            return self._compile(selection_of_definition(self._schema, document, definition), definition)
+            root = selection_of_definition(self._schema, document, definition)
+            match definition.operation:
+                case OperationType.QUERY:
+                    return self._compile_query(root, document, definition)
+                case OperationType.MUTATION if _is_each_variable_used_once(document, definition):
+                    return self._compile_batch(root, definition)
         except (NotPlain, GraphQLError, RecursionError):  # a directive with a variable, fragments in fragments
-            return None
+            pass
+        return None
 
-    def _compile(self, root: Selection, definition: OperationDefinitionNode) -> CompiledBatch:
+    def _compile_query(
+        self, root: Selection, document: DocumentNode, definition: OperationDefinitionNode
+    ) -> CompiledQuery:
+        return CompiledQuery(
+            schema=self._schema,
+            document=document,
+            definition=definition,
+            complete={key: compile_root(root, key, name, self._catalog) for key, name in fields(root)},
+        )
+
+    def _compile_batch(self, root: Selection, definition: OperationDefinitionNode) -> CompiledBatch:
         if len(root.fields) != 1 or list(root) != [(key := next(iter(root.fields)), "batch")]:
             raise NotPlain("not one batch alone")
         variables = {each.variable.name.value: each for each in definition.variable_definitions or ()}

@@ -9,15 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, GraphQLOutputType, is_leaf_type
-from graphql.execution.collect_fields import FieldDetails
-
 from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.values import is_json, to_json
+from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, writer
 from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
@@ -45,40 +42,9 @@ class Column:
 _TYPE_NAME = "__typename"
 
 
-class NotPlain(Exception):
-    """A selection that asks for more than what is at hand."""
-
-
-class Unanswerable(Exception):
-    """There is no value where there must be one."""
-
-
 def compile_batch(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]:
     """Compile what is selected of a batch's result. Raises `NotPlain`."""
-    return _writer({key: _batch_field(selection, key, name, catalog) for key, name in _fields(selection)})
-
-
-def _fields(selection: Selection) -> Iterable[tuple[str, str]]:
-    return ((key, _name(details)) for key, details in selection.fields.items())
-
-
-def _name(details: Sequence[FieldDetails]) -> str:
-    return details[0].node.name.value
-
-
-def _row(keys: Iterable[str]) -> Callable[..., Any]:
-    """Make the class of objects with these members: msgspec makes and encodes them several times as fast as dicts."""
-    names = {f"member_{number}": key for number, key in enumerate(keys)}
-    return msgspec.defstruct("Answer", list(names), rename=names, gc=False)
-
-
-def _writer(readers: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    row, reads = _row(readers), tuple(readers.values())
-    return lambda source: row(*[read(source) for read in reads])
-
-
-def _constant(value: Any) -> Callable[[Any], Any]:
-    return lambda _source: value
+    return writer({key: _batch_field(selection, key, name, catalog) for key, name in fields(selection)})
 
 
 # --- the batch
@@ -93,14 +59,14 @@ def _batch_field(selection: Selection, key: str, name: str, catalog: Catalog) ->
         case "parts":
             return _parts(selection.below(key, "PartResult"), catalog)
         case "__typename":
-            return _constant("BatchResult")
+            return constant("BatchResult")
         case _:
             raise NotPlain(name)
 
 
 def _parts(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]:
-    columns = {key: _column(selection, key, name, catalog) for key, name in _fields(selection)}
-    row, reads = _row(columns), tuple(columns.values())
+    columns = {key: _column(selection, key, name, catalog) for key, name in fields(selection)}
+    row, reads = row_class(columns), tuple(columns.values())
 
     def write(view: BatchView) -> list[Any]:
         outcomes, requests = view.outcome.parts, view.requests
@@ -154,7 +120,7 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog) -> Colu
 
 def _payloads(catalog: Catalog) -> Column:
     """Write payloads: a row's values as they are, but those that JSON writes otherwise."""
-    payloads = {name: _row(resource.attributes) for name, resource in catalog.resources.items()}
+    payloads = {name: row_class(resource.attributes) for name, resource in catalog.resources.items()}
 
     def write(rows: RowColumns) -> Sequence[Any]:
         if not rows.is_readable:
@@ -175,12 +141,12 @@ _OF_FAULT: Mapping[str, Callable[[Fault], Any]] = {
     "message": lambda fault: fault.message,
     "pointer": lambda fault: fault.pointer,
     "attributes": lambda fault: fault.attributes,
-    "__typename": _constant("PartError"),
+    "__typename": constant("PartError"),
 }
 
 
 def _errors(selection: Selection) -> Column:
-    write = _writer({key: _OF_FAULT[name] for key, name in _fields(selection)})
+    write = writer({key: _OF_FAULT[name] for key, name in fields(selection)})
     return Column(
         lambda _, outcomes: [
             [write(fault) for fault in each.faults] if isinstance(each, Failed) else [] for each in outcomes
@@ -203,7 +169,7 @@ def _items(selection: Selection, key: str, catalog: Catalog) -> Column:
 
 
 def _item(selection: Selection, catalog: Catalog) -> Callable[[Row], Any]:
-    return _writer({key: _item_field(selection, name, catalog) for key, name in _fields(selection)})
+    return writer({key: _item_field(selection, name, catalog) for key, name in fields(selection)})
 
 
 def _item_field(selection: Selection, name: str, catalog: Catalog) -> Callable[[Row], Any]:
@@ -213,50 +179,14 @@ def _item_field(selection: Selection, name: str, catalog: Catalog) -> Callable[[
         case "etag":
             return lambda row: row.etag
         case "__typename":
-            return _constant(selection.type.name)
+            return constant(selection.type.name)
         case _:
             attribute = catalog.resources[selection.type.name].attribute(name)
             if attribute is None:
                 raise NotPlain(name)
-            return _attribute(attribute, _completion(selection.type.fields[name].type))
+            return _attribute(attribute, completion(selection.type.fields[name].type))
 
 
 def _attribute(attribute: Attribute, complete: Callable[[Any], Any]) -> Callable[[Row], Any]:
     type_, name = attribute.type, attribute.name
     return lambda row: complete(to_json(type_, row.values[name]))
-
-
-def _completion(type_: GraphQLOutputType) -> Callable[[Any], Any]:
-    """Say how a value of a leaf's type, or of a list of them, is completed (GraphQL specification, section 6.4.3)."""
-    if isinstance(type_, GraphQLNonNull):
-        return _required(_completion(type_.of_type))
-    if isinstance(type_, GraphQLList):
-        return _each(_completion(type_.of_type))
-    assert is_leaf_type(type_)  # noqa: S101  # attributes have no other
-    if isinstance(type_, GraphQLEnumType):
-        return _label(type_)
-    write = type_.coerce_output_value
-    return lambda value: None if value is None else _given(write(value))
-
-
-def _given(value: Any) -> Any:
-    if value is None:
-        raise Unanswerable
-    return value
-
-
-def _required(complete: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: _given(complete(value))
-
-
-def _each(complete: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else [complete(each) for each in value]
-
-
-def _label(type_: GraphQLEnumType) -> Callable[[Any], Any]:
-    def write(value: Any) -> Any:
-        if value is not None and value not in type_.values:
-            raise Unanswerable
-        return value
-
-    return write

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from graphql import DocumentNode, OperationDefinitionNode
 
-from resolvers.compiled import CompiledBatch, Compiler
+from resolvers.compiled import Compiled, Compiler
 from resolvers.cost import Cost
 from resolvers.limits import Limits
 
@@ -20,7 +20,7 @@ class Document:
     """A document that is valid."""
 
     node: DocumentNode
-    batches: dict[str | None, CompiledBatch | None] = field(default_factory=dict)  # by the name of the operation
+    compiled: dict[str | None, Compiled | None] = field(default_factory=dict)  # by the name of the operation
     costs: dict[tuple[str | None, Limits], Cost] = field(default_factory=dict)  # of operations whose cost does not vary
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
@@ -60,17 +60,17 @@ class Documents:
             gone, _ = self._kept.popitem(last=False)
             self._length -= len(gone)
 
-    def batch(self, text: str, name: str | None) -> CompiledBatch | None:
+    def compiled(self, text: str, name: str | None) -> Compiled | None:
         """Find an operation, compiled; None where its document is not known, or is not understood whole."""
         document = self._find(text)
         if document is None:
             return None
-        if name not in document.batches:
+        if name not in document.compiled:
             operation = document.operation(name)
             if operation is None:
                 return None
-            document.batches[name] = self._compiler.compile(document.node, operation)
-        return document.batches[name]
+            document.compiled[name] = self._compiler.compile(document.node, operation)
+        return document.compiled[name]
 
     def cost(self, text: str, name: str | None, limits: Limits, count: Callable[[], Cost]) -> Cost:
         """Find what an operation costs; it is counted anew where its document is not known, or where the cost varies."""

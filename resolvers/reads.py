@@ -1,19 +1,31 @@
 """From a query's selection to a read plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import GraphQLError
 
-from resolvers.limits import Limits, Scope
+from resolvers.filters import bad_request, bind_filter, bind_order
+from resolvers.limits import Scope
 from resolvers.paths import PathError, parse_path
 from resolvers.places import Unbound, bind_path
 from resolvers.selections import Selection
 from resolvers.values import Misfit, from_json
 from storage.catalog.model import Relation, Resource
-from storage.reading import CollectionRead, ItemPlan, ItemRead, NodeRead, RelationPlan, RootRead
-from storage.statements import Page
+from storage.reading import (
+    BadCursor,
+    CollectionRead,
+    ItemPlan,
+    ItemRead,
+    NodeRead,
+    RelationPlan,
+    RootRead,
+    Selected,
+    decode_cursor,
+    order_name,
+)
+from storage.statements import Sort, Window
 
 _MAX_OFFSET = (1 << 31) - 1
 
@@ -39,11 +51,6 @@ def plan_query(selection: Selection, scope: Scope) -> Planned:
             if read is not None:
                 reads[key] = read
     return Planned(reads=reads, errors=errors)
-
-
-def bad_request(message: str) -> GraphQLError:
-    """Say what is wrong with an argument."""
-    return GraphQLError(message, extensions={"code": "BAD_REQUEST"})
 
 
 def _plan_root(selection: Selection, key: str, name: str, scope: Scope) -> RootRead | None:
@@ -79,48 +86,100 @@ def _plan_node(selection: Selection, key: str, path: str, scope: Scope) -> RootR
 
 def _plan_collection(
     selection: Selection, key: str, arguments: Mapping[str, Any], resource: Resource, scope: Scope
-) -> RootRead:
+) -> CollectionRead:
     connection = selection.below(key, f"{resource.name}Connection")
     return CollectionRead(
-        page=_page(arguments, scope.limits),
-        items=_plan_nodes(connection, resource, scope),
-        with_total=_asks(connection, "totalCount"),
-        with_items=_asks(connection, "nodes", "pageInfo"),
+        selected=_plan_selected(connection, arguments, resource, scope), items=_plan_nodes(connection, resource, scope)
     )
 
 
-def _asks(connection: Selection, *names: str) -> bool:
-    return any(name in names for _, name in connection)
+def _plan_selected(connection: Selection, arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> Selected:
+    asked = {name for _, name in connection}
+    edges = [connection.below(key, f"{resource.name}Edge") for key, name in connection if name == "edges"]
+    infos = [connection.below(key, "PageInfo") for key, name in connection if name == "pageInfo"]
+    return Selected(
+        window=_window(arguments, resource, scope),
+        condition=bind_filter(arguments.get("filter"), resource, scope.catalog),
+        with_items=not asked.isdisjoint({"nodes", "edges", "pageInfo"}),
+        with_cursors=bool(resource.key) and (_ask(edges, "cursor") or _ask(infos, "startCursor", "endCursor")),
+        with_total="totalCount" in asked,
+    )
+
+
+def _ask(selections: Iterable[Selection], *names: str) -> bool:
+    return any(name in names for selection in selections for _, name in selection)
 
 
 def _plan_nodes(connection: Selection, resource: Resource, scope: Scope) -> ItemPlan:
-    """Plan the items of a page. Two aliases of `nodes` are read as one: their keys are told apart by their places."""
-    relations: dict[str, RelationPlan] = {}
+    """Plan the items of a page. All that is selected of them is read as one: relations are told apart by their places."""
+    plans = [
+        (f"{key}/", plan_items(connection.below(key, resource.name), resource, scope))
+        for key, name in connection
+        if name == "nodes"
+    ]
     for key, name in connection:
-        if name == "nodes":
-            plan = plan_items(connection.below(key, resource.name), resource, scope)
-            relations |= {f"{key}/{inner}": relation for inner, relation in plan.relations.items()}
-    return ItemPlan(resource=resource, relations=relations)
+        if name == "edges":
+            edge = connection.below(key, f"{resource.name}Edge")
+            plans += [
+                (f"{key}/{inner}/", plan_items(edge.below(inner, resource.name), resource, scope))
+                for inner, inner_name in edge
+                if inner_name == "node"
+            ]
+    every = [plan.attributes for _, plan in plans]
+    return ItemPlan(
+        resource=resource,
+        attributes=None if None in every else frozenset().union(*(names for names in every if names is not None)),
+        relations={place + key: each for place, plan in plans for key, each in plan.relations.items()},
+    )
 
 
-def _page(arguments: Mapping[str, Any], limits: Limits) -> Page:
-    first, offset = arguments.get("first"), arguments.get("offset")
-    limit = limits.default_page if first is None else first
+def _window(arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> Window:
+    limits = scope.limits
+    given: dict[str, Any] = {name: arguments.get(name) for name in ("first", "after", "last", "before", "offset")}
+    for one, other in (
+        ("first", "last"),
+        ("after", "last"),
+        ("before", "first"),
+        ("offset", "last"),
+        ("after", "before"),
+    ):
+        if given[one] is not None and given[other] is not None:
+            raise bad_request(f"{one} and {other} do not go together.")
+    backward = given["last"] is not None or given["before"] is not None
+    name = "last" if backward else "first"
+    limit = limits.default_page if given[name] is None else given[name]
     if not 0 <= limit <= limits.page:
-        raise bad_request(f"first must be from 0 to {limits.page}.")
-    if offset is not None and not 0 <= offset <= _MAX_OFFSET:
+        raise bad_request(f"{name} must be from 0 to {limits.page}.")
+    offset = given["offset"] or 0
+    if not 0 <= offset <= _MAX_OFFSET:
         raise bad_request("offset must not be negative.")
-    return Page(limit=limit, offset=offset or 0)
+    if backward and offset:
+        raise bad_request("offset and before do not go together.")
+    sorts = bind_order(arguments.get("orderBy"), resource, scope.catalog)
+    cursor = "before" if backward else "after"
+    after = None if given[cursor] is None else _position(given[cursor], cursor, resource, sorts)
+    return Window(sorts=sorts, limit=limit, offset=offset, after=after, backward=backward)
+
+
+def _position(text: str, argument: str, resource: Resource, sorts: Sequence[Sort]) -> Sequence[Any]:
+    try:
+        return decode_cursor(order_name(resource, sorts), len(sorts), text)
+    except BadCursor:
+        raise bad_request(f"{argument} must be a cursor of this collection, in this order.") from None
 
 
 def plan_items(selection: Selection, resource: Resource, scope: Scope) -> ItemPlan:
-    """Plan the relations that are selected of an item."""
+    """Plan what is selected of an item: attributes and relations."""
+    attributes: set[str] = set()
     relations = {}
     for key, name in selection:
-        relation = resource.relation(name)
-        if relation is not None:
+        attribute, relation = resource.attribute(name), resource.relation(name)
+        if attribute is not None:
+            attributes.add(attribute.name)
+        elif relation is not None:
             relations[key] = _plan_relation(selection, key, relation, scope)
-    return ItemPlan(resource=resource, relations=relations)
+    wants_all = any(name == "etag" for _, name in selection)
+    return ItemPlan(resource=resource, attributes=None if wants_all else frozenset(attributes), relations=relations)
 
 
 def _plan_relation(selection: Selection, key: str, relation: Relation, scope: Scope) -> RelationPlan:
@@ -132,7 +191,5 @@ def _plan_relation(selection: Selection, key: str, relation: Relation, scope: Sc
     return RelationPlan(
         relation=relation,
         items=_plan_nodes(connection, target, scope),
-        page=_page(selection.arguments(key), scope.limits),
-        with_total=_asks(connection, "totalCount"),
-        with_items=_asks(connection, "nodes", "pageInfo"),
+        selected=_plan_selected(connection, selection.arguments(key), target, scope),
     )

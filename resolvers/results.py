@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 from uuid import uuid4
 
@@ -217,10 +218,34 @@ def readers(catalog: Catalog, root: Any) -> Readers:
         etag=lambda item: item.row.etag,
         related=_related,
         nodes=lambda page: page.items,
-        page_info=lambda page: PageInfo(has_next_page=page.has_next, has_previous_page=page.has_previous),
+        edges=_edges,
+        page_info=_page_info,
         total=lambda page: page.total,
         root=root,
         describe=lambda type_name: describe(catalog, type_name),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """An item of a page, and where it stands in the page's order."""
+
+    node: Item
+    cursor: str
+
+
+def _edges(page: ItemPage) -> list[Edge]:
+    cursors = page.cursors or repeat("")  # those that nobody asks for
+    nodes = (Item(row=item.row, related=item.related, in_edge=True) for item in page.items)
+    return [Edge(node=node, cursor=cursor) for node, cursor in zip(nodes, cursors, strict=False)]
+
+
+def _page_info(page: ItemPage) -> PageInfo:
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=page.cursors[0] if page.cursors else None,
+        end_cursor=page.cursors[-1] if page.cursors else None,
     )
 
 
@@ -239,12 +264,15 @@ def _members(enum: Any, value: Any) -> Any:
 
 
 def _related(item: Item, info: Info) -> Item | ItemPage | None:
-    return item.related[relation_key(response_keys(info))]
+    return item.related[relation_key(response_keys(info), in_edge=item.in_edge)]
 
 
-def relation_key(keys: Sequence[str | int]) -> str:
-    """Name a relation by its place: below a list, the list's own key goes before it."""
+def relation_key(keys: Sequence[str | int], *, in_edge: bool = False) -> str:
+    """Name a relation by its place: below a list, or the node of an edge in a list, their keys go before it."""
     last, *above = reversed(keys)
+    if in_edge:
+        node, _, edges, *_ = above
+        return f"{edges}/{node}/{last}"
     return f"{above[1]}/{last}" if above and isinstance(above[0], int) else str(last)
 
 

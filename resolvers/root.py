@@ -50,9 +50,9 @@ class _Schema(strawberry.Schema):
         """Leave errors to the one place that writes them (results.py)."""
 
 
-def build_schema(catalog: Catalog) -> strawberry.Schema:
-    """Make the GraphQL schema of a catalog."""
-    resources = resource_types(catalog, readers(catalog, _read_root))
+def build_schema(catalog: Catalog, *, containment: bool = False) -> strawberry.Schema:
+    """Make the GraphQL schema of a catalog; `containment` says whether its database compares JSON and looks into it."""
+    resources = resource_types(catalog, readers(catalog, _read_root), containment=containment)
     mutation = mutation_type(resources, batch_readers()) if resources.batch_item_input is not None else None
     schema = _Schema(
         query=resources.query,
@@ -170,4 +170,4 @@ def _read(context: RequestContext, planned: Planned) -> dict[str, Found]:
     engine = context.engine
     database: Database = engine.database
     with database.read() as transaction:
-        return run_read(Rows(transaction, database, engine.secret), engine.catalog, planned.reads)
+        return run_read(Rows(transaction, database, engine.secret), planned.reads)

@@ -75,15 +75,18 @@ def _operation(info: Info) -> _Operation:
 
 
 def selection_of_definition(
-    schema: GraphQLSchema, document: DocumentNode, definition: OperationDefinitionNode
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    definition: OperationDefinitionNode,
+    variables: VariableValues | None = None,
 ) -> Selection:
-    """Select the root fields of an operation before any request: none of its directives may take a variable."""
+    """Select the root fields of an operation; without variables, before any request: then no directive may take one."""
     fragments = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
     operation = _Operation(
         schema=schema,
         definition=definition,
         fragments={each.name.value: FragmentDetails(each) for each in fragments},
-        variables=VariableValues({}, {}),
+        variables=variables or VariableValues({}, {}),
     )
     root = schema.get_root_type(definition.operation)
     assert root is not None  # noqa: S101  # the document is valid

@@ -1,21 +1,32 @@
 """For each resource of the catalog: its item, input and connection types, and the root fields that lead to them."""
 
 import enum
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Optional
+from operator import attrgetter
+from typing import Any, Optional
 
 import strawberry
 from strawberry.types import Info
 
-from schema.scalars import JSON, python_type, scalar_name
+from schema.classes import InputField, define_type, make_input, resolver
+from schema.enums import Enums
+from schema.filters import filter_types
+from schema.orders import order_types
+from schema.scalars import JSON
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
-from storage.catalog.naming import DERIVED_ENDINGS, TAKEN_TYPES, free, is_graphql_name, pascal
-from storage.catalog.types import Array, Enumeration, ValueType
+from storage.catalog.types import ValueType
 
-PREFIX = "f_"  # before the Python names of attributes, which may be any word
 _RENAMED = "Renamed to {}."
+_ORDER = "By the first of these; where that is equal, by the next."
+_PAGING = (
+    ("first", int, "At most so many, going forward from the start or from a cursor."),
+    ("after", str, "Only what comes after this cursor."),
+    ("last", int, "At most so many, going backward from the end or from a cursor."),
+    ("before", str, "Only what comes before this cursor."),
+    ("offset", int, "How many are skipped first."),
+)
+_WITHOUT_KEY = frozenset({"first", "offset"})
 
 
 @strawberry.interface
@@ -31,12 +42,14 @@ class Node:
         return str(obj.row.resource.name)
 
 
-@strawberry.type
+@strawberry.type(description="Where a page stands in its collection.")
 class PageInfo:
     """Where a page stands in its collection."""
 
-    has_next_page: bool
-    has_previous_page: bool
+    has_next_page: bool = strawberry.field(description="Whether there are more after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are more before it.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first item; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last item; null on an empty page.")
 
 
 @strawberry.enum(name="Operation")
@@ -98,6 +111,7 @@ class Readers:
     etag: Callable[[Any], str]
     related: Callable[[Any, Info], Any]  # a relation, by its key in the answer
     nodes: Callable[[Any], Any]
+    edges: Callable[[Any], Any]  # objects that have `node` and `cursor`
     page_info: Callable[[Any], PageInfo]
     total: Callable[[Any], int | None]
     root: Callable[[Any, Info], Any]  # a field of Query, by its key in the answer
@@ -113,61 +127,38 @@ class ResourceTypes:
     batch_item_input: type | None  # None where nothing can be written
 
 
-class _Enums:
-    """The GraphQL enums of a catalog, each made once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Types:
+    """What the types of one catalog are made from and of, by resource name: classes that are finished one by one."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        derived = (name + ending for name in catalog.resources for ending in DERIVED_ENDINGS)
-        self._taken = {*TAKEN_TYPES, *catalog.resources, *derived}
-        self._made: dict[Enumeration, Any] = {}
-        self.by_name: dict[str, Any] = {}
-
-    def of(self, type_: ValueType) -> Any:
-        """Find the enum of a type; None where it is none, or where a label is no GraphQL name."""
-        if isinstance(type_, Array):
-            return self.of(type_.of)
-        if not isinstance(type_, Enumeration) or not all(map(_is_enum_value, type_.labels)):
-            return None
-        if type_ not in self._made:
-            name = free(pascal(type_.name or "Enum"), {*self._taken, *self.by_name})
-            members = [(f"v_{label}", strawberry.enum_value(label, name=label)) for label in type_.labels]
-            class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
-            made = strawberry.enum(class_, name=name)
-            self._made[type_] = self.by_name[name] = made
-        return self._made[type_]
-
-    def type_name(self, type_: ValueType) -> str:
-        """Name the GraphQL type of a value."""
-        own = self.of(type_)
-        if own is None:
-            return scalar_name(type_)
-        name = next(name for name, made in self.by_name.items() if made is own)
-        return f"[{name}]" if isinstance(type_, Array) else name
-
-    def annotation(self, type_: ValueType) -> Any:
-        """Say which type stands for a value in an annotation."""
-        own = self.of(type_)
-        if own is None:
-            return python_type(type_)
-        return list[own | None] if isinstance(type_, Array) else own  # type: ignore[valid-type]  # made at run time
+    catalog: Catalog
+    readers: Readers
+    enums: Enums
+    items: Mapping[str, type]
+    connections: Mapping[str, type]
+    filters: Mapping[str, type]
+    orders: Mapping[str, type]  # of resources with anything to be ordered by
 
 
-def _is_enum_value(label: str) -> bool:
-    return is_graphql_name(label) and label not in {"true", "false", "null"}
-
-
-def resource_types(catalog: Catalog, readers: Readers) -> ResourceTypes:
-    """Make the types of a catalog."""
-    enums = _Enums(catalog)
-    connections = {name: type(f"{name}Connection", (), {}) for name in catalog.resources}
-    items = {name: _item_class(resource) for name, resource in catalog.resources.items()}
-    for name, resource in catalog.resources.items():
-        _finish_item(resource, items, connections, readers, enums)
-        _finish_connection(name, items, connections, readers)
+def resource_types(catalog: Catalog, readers: Readers, *, containment: bool = False) -> ResourceTypes:
+    """Make the types of a catalog; `containment` says whether its database compares JSON and looks into it."""
+    enums = Enums(catalog)
+    types = _Types(
+        catalog=catalog,
+        readers=readers,
+        enums=enums,
+        items={name: _item_class(resource) for name, resource in catalog.resources.items()},
+        connections={name: type(f"{name}Connection", (), {}) for name in catalog.resources},
+        filters=filter_types(catalog, enums, containment=containment),
+        orders=order_types(catalog),
+    )
+    for resource in catalog.resources.values():
+        _finish_item(resource, types)
+        _finish_connection(resource, types)
     inputs = [(each, _input_type(each, enums)) for each in catalog.resources.values() if each.writable]
     return ResourceTypes(
-        query=_query_type(catalog, items, connections, readers, enums),
-        items=items,
+        query=_query_type(types),
+        items=types.items,
         batch_item_input=_batch_item_input(inputs) if inputs else None,
     )
 
@@ -179,24 +170,8 @@ def _item_class(resource: Resource) -> type:
     return type(resource.name, (Node,) if resource.key else (), {"is_type_of": staticmethod(is_type_of)})
 
 
-def _define(class_: type, fields: Sequence[tuple[str, Any, Any]], **options: Any) -> None:
-    """Give a class its fields (name, annotation, Strawberry field) and make it a GraphQL type."""
-    class_.__module__ = __name__
-    class_.__annotations__ = {_python_name(name): annotation for name, annotation, _ in fields}
-    for name, _, field in fields:
-        setattr(class_, _python_name(name), field)
-    strawberry.type(class_, **options)
-
-
-def _python_name(name: str) -> str:
-    """Name a field in Python: those of Node as Node has them, others out of the way of Python's own words."""
-    return name if name in {"path", "etag"} else PREFIX + name
-
-
-def _finish_item(
-    resource: Resource, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers, enums: _Enums
-) -> None:
-    class_ = items[resource.name]
+def _finish_item(resource: Resource, types: _Types) -> None:
+    readers, enums = types.readers, types.enums
     fields: list[tuple[str, Any, Any]] = []
     for attribute in resource.attributes.values():
         annotation = enums.annotation(attribute.type)
@@ -214,11 +189,11 @@ def _finish_item(
             for name, reason in _names(attribute)
         ]
     for relation in resource.relations.values():
-        fields += _relation_fields(relation, items, connections, readers)
+        fields += _relation_fields(relation, types)
     if resource.key:
         for name, annotation, reader in (("path", strawberry.ID, readers.path), ("etag", str, readers.etag)):
             fields.append((name, annotation, strawberry.field(resolver=_annotated(reader, annotation), name=name)))
-    _define(class_, fields, name=resource.name, description=resource.description)
+    define_type(types.items[resource.name], fields, name=resource.name, description=resource.description)
 
 
 def _annotated(reader: Callable[[Any], Any], annotation: Any) -> Callable[[Any], Any]:
@@ -229,32 +204,58 @@ def _annotated(reader: Callable[[Any], Any], annotation: Any) -> Callable[[Any],
     return read
 
 
-def _relation_fields(
-    relation: Relation, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers
-) -> list[tuple[str, Any, Any]]:
-    def one(root: Any, info: Info) -> Any:
-        return readers.related(root, info)
-
-    def many(root: Any, info: Info, first: int | None = strawberry.UNSET, offset: int | None = strawberry.UNSET) -> Any:  # noqa: ARG001  # the plan has read them
-        return readers.related(root, info)
-
-    target: Any = Optional[connections[relation.target] if relation.many else items[relation.target]]  # noqa: UP045
-    resolver = many if relation.many else one
+def _relation_fields(relation: Relation, types: _Types) -> list[tuple[str, Any, Any]]:
+    target: Any = (types.connections if relation.many else types.items)[relation.target]
+    arguments = _page_arguments(types.catalog.target_of(relation), types) if relation.many else []
+    resolve = resolver(types.readers.related, arguments)
     formers = [(former, _RENAMED.format(relation.name)) for former in relation.former_names]
     return [
-        (name, target, strawberry.field(resolver=resolver, name=name, deprecation_reason=reason))
+        (name, Optional[target], strawberry.field(resolver=resolve, name=name, deprecation_reason=reason))  # noqa: UP045  # a class made at run time
         for name, reason in [(relation.name, None), *formers]
     ]
 
 
-def _finish_connection(name: str, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers) -> None:
-    item: Any = items[name]
-    fields: list[tuple[str, Any, Any]] = [
-        ("nodes", list[item], strawberry.field(resolver=_annotated(readers.nodes, Any), name="nodes")),
-        ("pageInfo", PageInfo, strawberry.field(resolver=_annotated(readers.page_info, Any), name="pageInfo")),
-        ("totalCount", int, strawberry.field(resolver=_annotated(readers.total, Any), name="totalCount")),
+def _page_arguments(resource: Resource, types: _Types) -> list[InputField]:
+    """Say what a collection takes. Without a key there is no cursor to say where an item stands."""
+    order: Any = types.orders.get(resource.name)
+    which = InputField(name="filter", type=types.filters[resource.name], description="Only those that fulfil this.")
+    by = [InputField(name="orderBy", type=list[order], description=_ORDER)] if order is not None else []
+    paging = [
+        InputField(name=name, type=type_, description=description)
+        for name, type_, description in _PAGING
+        if resource.key or name in _WITHOUT_KEY
     ]
-    _define(connections[name], fields, name=f"{name}Connection")
+    return [which, *by, *paging]
+
+
+def _finish_connection(resource: Resource, types: _Types) -> None:
+    readers, name = types.readers, resource.name
+    item: Any = types.items[name]
+    fields = [_read_field("nodes", list[item], "The items of this page.", readers.nodes)]
+    if resource.key:
+        edge: Any = _edge_type(resource, types)
+        fields.append(_read_field("edges", list[edge], "The same items, each with its cursor.", readers.edges))
+    fields += [
+        _read_field("pageInfo", PageInfo, "Where this page stands.", readers.page_info),
+        _read_field("totalCount", int, "How many there are, on all pages together.", readers.total),
+    ]
+    described = f"A page of the {resource.collection}."
+    define_type(types.connections[name], fields, name=f"{name}Connection", description=described)
+
+
+def _edge_type(resource: Resource, types: _Types) -> type:
+    edge = type(f"{resource.name}Edge", (), {})
+    cursor = "Where the item stands in this order: for `after` and `before`."
+    fields = [
+        _read_field("node", types.items[resource.name], "The item.", attrgetter("node")),
+        _read_field("cursor", str, cursor, attrgetter("cursor")),
+    ]
+    define_type(edge, fields, name=edge.__name__, description=f"One of the {resource.collection} on a page.")
+    return edge
+
+
+def _read_field(name: str, annotation: Any, description: str, reader: Callable[[Any], Any]) -> tuple[str, Any, Any]:
+    return name, annotation, strawberry.field(resolver=_annotated(reader, Any), name=name, description=description)
 
 
 def _names(attribute: Attribute) -> list[tuple[str, str | None]]:
@@ -262,45 +263,34 @@ def _names(attribute: Attribute) -> list[tuple[str, str | None]]:
     return [(attribute.name, None), *((former, _RENAMED.format(attribute.name)) for former in attribute.former_names)]
 
 
-def _input_type(resource: Resource, enums: _Enums) -> type:
+def _input_type(resource: Resource, enums: Enums) -> type:
     fields = [
-        (name, enums.annotation(attribute.type), attribute.description, reason)
+        InputField(
+            name=name, type=enums.annotation(attribute.type), description=attribute.description, deprecated=reason
+        )
         for attribute in resource.attributes.values()
         for name, reason in _names(attribute)
     ]
-    return _make_input(
+    return make_input(
         f"{resource.name}Input", fields, description=f"The attributes of one of the {resource.collection}."
     )
 
 
-def _make_input(
-    name: str, fields: Sequence[tuple[str, Any, str | None, str | None]], *, description: str, one_of: bool = False
-) -> type:
-    class_ = type(name, (), {"__module__": __name__})
-    class_.__annotations__ = {PREFIX + field: Optional[annotation] for field, annotation, _, _ in fields}  # noqa: UP045
-    for field, _, text, reason in fields:
-        value = strawberry.field(name=field, default=strawberry.UNSET, description=text, deprecation_reason=reason)
-        setattr(class_, PREFIX + field, value)
-    return strawberry.input(class_, name=name, description=description, one_of=one_of)
-
-
 def _batch_item_input(inputs: Sequence[tuple[Resource, type]]) -> type:
-    fields = [(resource.field, input_, None, None) for resource, input_ in inputs]
-    return _make_input(
+    return make_input(
         "BatchItemInput",
-        fields,
+        [InputField(name=resource.field, type=input_) for resource, input_ in inputs],
         description="Exactly one member: the typed attributes of one resource.",
         one_of=True,
     )
 
 
-def _query_type(
-    catalog: Catalog, items: Mapping[str, type], connections: Mapping[str, type], readers: Readers, enums: _Enums
-) -> type:
+def _query_type(types: _Types) -> type:
+    readers, enums = types.readers, types.enums
+    catalog_described = readers.describe(enums.type_name)
+
     def node(root: Any, info: Info, path: strawberry.ID) -> Any:  # noqa: ARG001  # the plan has read it
         return readers.root(root, info)
-
-    catalog_described = readers.describe(enums.type_name)
 
     def resources() -> Any:
         return catalog_described
@@ -313,41 +303,24 @@ def _query_type(
             strawberry.field(resolver=resources, name="resources", description="The catalog."),
         ),
     ]
-    for name, resource in catalog.resources.items():
+    for name, resource in types.catalog.resources.items():
         if resource.key:
-            by_key = _with_key_arguments(resource, readers, enums)
-            item: Any = Optional[items[name]]  # noqa: UP045  # a class made at run time
+            by_key = resolver(readers.root, _key_arguments(resource, enums))
+            item: Any = Optional[types.items[name]]  # noqa: UP045  # a class made at run time
             fields.append((resource.field, item, strawberry.field(resolver=by_key, name=resource.field)))
         formers = [(former, _RENAMED.format(resource.collection)) for former in resource.former_collections]
+        page = resolver(readers.root, _page_arguments(resource, types))
         for field, reason in [(resource.collection, None), *formers]:
-            page = _paged(readers)
             described = resource.description if reason is None else None
             declared = strawberry.field(resolver=page, name=field, description=described, deprecation_reason=reason)
-            fields.append((field, Optional[connections[name]], declared))  # noqa: UP045
+            fields.append((field, Optional[types.connections[name]], declared))  # noqa: UP045
     query = type("Query", (), {})
-    _define(query, fields, name="Query", description="What can be read.")
+    define_type(query, fields, name="Query", description="What can be read.")
     return query
 
 
-def _paged(readers: Readers) -> Callable[..., Any]:
-    def page(root: Any, info: Info, first: int | None = strawberry.UNSET, offset: int | None = strawberry.UNSET) -> Any:  # noqa: ARG001  # the plan has read them
-        return readers.root(root, info)
-
-    return page
-
-
-def _with_key_arguments(resource: Resource, readers: Readers, enums: _Enums) -> Callable[..., Any]:
-    """Make a resolver whose arguments are the key's attributes."""
-
-    def by_key(root: Any, info: Info, **_: Any) -> Any:
-        return readers.root(root, info)
-
-    own = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter("root", own, annotation=Any), inspect.Parameter("info", own, annotation=Info)]
-    for name in resource.key:
-        type_: Any = enums.annotation(resource.attributes[name].type)
-        annotation: Any = Annotated[type_, strawberry.argument(name=name)]
-        parameters.append(inspect.Parameter(f"k_{name}", inspect.Parameter.KEYWORD_ONLY, annotation=annotation))
-    by_key.__signature__ = inspect.Signature(parameters, return_annotation=Any)  # type: ignore[attr-defined]  # what inspect reads
-    by_key.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return by_key
+def _key_arguments(resource: Resource, enums: Enums) -> list[InputField]:
+    return [
+        InputField(name=name, type=enums.annotation(resource.attributes[name].type), required=True)
+        for name in resource.key
+    ]

@@ -20,7 +20,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
 from storage.driver_errors import from_postgresql, from_sqlite
 from storage.errors import OutcomeUnknown, RequestError, Unavailable
-from storage.statements import Bulk, postgresql
+from storage.statements import Bulk, postgresql, sqlite
 
 Params = Sequence[Any]
 
@@ -285,6 +285,7 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
     engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
 
     def set_up(connection: Any, _record: object) -> None:
+        connection.create_collation(sqlite.DECIMAL_COLLATION, sqlite.compare_decimals)
         connection.text_factory = _text  # bytes that are no UTF-8 spoil their own field, not the whole row
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 from storage.catalog.model import Resource, Values
@@ -124,16 +125,18 @@ class RowColumns:
         """Make the rows; those of which some attributes are missing say so when they are asked."""
         names = tuple(self.columns)
         kind: type[dict[str, Value]] = dict if len(names) == len(self.resource.attributes) else Partial
-        etags: Sequence[Any] = [_unknown_etag] * len(self) if self._etags is None else self.etags
         return [
             Row(
                 resource=self.resource,
                 values=kind(zip(names, values, strict=True)),
-                etag=etag,
+                etag=partial(self._etag, place),
                 whole=kind is dict,
             )
-            for values, etag in zip(zip(*self.columns.values(), strict=True), etags, strict=True)
+            for place, values in enumerate(zip(*self.columns.values(), strict=True))
         ]
+
+    def _etag(self, place: int, _row: Row) -> str:
+        return self.etags[place]
 
     def in_order(self, keys: Sequence[KeyTuple]) -> "RowColumns":
         """Put the same rows into another order."""
@@ -152,10 +155,6 @@ class RowColumns:
             etags=None if self._etags is None else lambda: put(self.etags),
             is_readable=self.is_readable,
         )
-
-
-def _unknown_etag(_row: Row) -> str:
-    raise Unknown("etag")
 
 
 class Finder(Protocol):

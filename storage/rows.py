@@ -84,38 +84,6 @@ class Rows:
         rows = self._rows(resource, raw[: page.limit])
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
-    def count(self, resource: Resource, filters: Values) -> int:
-        """Count the rows that have these values."""
-        return int(self._read(self.statements.count(resource, self.statements.equal(resource, filters))).rows[0][0])
-
-    def pages_among(
-        self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple], page: Page
-    ) -> dict[KeyTuple, RowPage]:
-        """Read a page of children for each of many parents, in one statement."""
-        one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
-        found: dict[KeyTuple, list[Row]] = {}
-        for chunk in self.statements.chunks(_usable(tuples)):
-            statement = self.statements.pages_among(resource, attributes, chunk, one_more)
-            for raw in self._read(statement).rows:
-                row = self._row(resource, raw[1:])
-                found.setdefault(row.of(attributes), []).append(row)
-        return {
-            parent: RowPage(rows=rows[: page.limit], has_more=page.limit is not None and len(rows) > page.limit)
-            for parent, rows in found.items()
-        }
-
-    def counts_among(
-        self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]
-    ) -> dict[KeyTuple, int]:
-        """Count the children of each of many parents, in one statement."""
-        found: dict[KeyTuple, int] = {}
-        own = [resource.attributes[name] for name in attributes]
-        for chunk in self.statements.chunks(_usable(tuples)):
-            for *raw, count in self._read(self.statements.counts_among(resource, attributes, chunk)).rows:
-                parent = tuple(self.statements.decode(a, value) for a, value in zip(own, raw, strict=True))
-                found[parent] = count
-        return found
-
     def keys_where(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int
     ) -> list[KeyTuple]:
@@ -177,15 +145,17 @@ class Rows:
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
             raws += self._read(statement).rows
-        return self._columns(resource, names, raws)
+        return self.columns_of(resource, names, raws)
 
-    def _columns(self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]]) -> RowColumns:
+    def columns_of(self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]]) -> RowColumns:
         """Turn what the driver has read of some attributes into columns."""
         read = dict(zip(names, zip(*raws, strict=True) if raws else [()] * len(names), strict=True))
         columns = {name: self.statements.decode_column(resource.attributes[name], read[name]) for name in names}
         return RowColumns(
             resource=resource,
-            keys=list(zip(*(columns[name] for name in resource.key), strict=True)),
+            keys=list(zip(*(columns[name] for name in resource.key), strict=True))
+            if resource.key
+            else [()] * len(raws),
             columns=columns,
             etags=self._etags(resource, columns, (lambda: raws) if len(names) == len(resource.attributes) else None),
             is_readable=not any(
@@ -264,7 +234,7 @@ class Rows:
         raws = [raw for result in results if result is not None for raw in result.rows]
         if len(raws) != len(keys):  # or they cannot be read: one by one they are read otherwise
             raise StatementRefused(Violation.OTHER)
-        return self._columns(resource, tuple(resource.attributes), raws)
+        return self.columns_of(resource, tuple(resource.attributes), self.statements.as_returned(resource, raws))
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
         """Delete rows by their keys, or by other attributes that tell them."""

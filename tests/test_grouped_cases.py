@@ -142,6 +142,11 @@ FOUND = {
         [part("a", "CREATE", "/things", {"id": 2, "rate": "1.50"}), part("b", "UPDATE", "/things/1", {"rate": "2.50"})],
         kinds=("sqlite",),
     ),
+    "a whole number in a column of floating point": Case(
+        "id {key}, ratio {double}",
+        "(id, ratio) VALUES (1, 1.5), (2, 2.5)",
+        [part("a", "UPDATE", "/things/1", {"ratio": 3}), part("b", "UPDATE", "/things/2", {"ratio": None})],
+    ),
     "no JSON": Case(
         "id {key}, document {json}",
         "(id, document) VALUES (1, '{}')",

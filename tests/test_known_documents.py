@@ -39,7 +39,7 @@ def test_the_documents_that_were_used_last_are_kept(api: Api):
 
     keep(documents, *texts[:3])
     assert documents.find(texts[0]) is not None
-    assert documents.batch(texts[1], None) is None  # no mutation, but looked for
+    assert documents.compiled(texts[1], None) is None  # introspection, but looked for
     keep(documents, *texts[3:])
 
     assert kept(documents, texts) == [texts[1], *texts[3:]]

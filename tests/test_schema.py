@@ -6,6 +6,7 @@ After a change that is meant, write the snapshots anew and read their difference
 """
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,9 @@ def test_the_music_shop_has_the_same_schema_on_both_databases(music: Api):
 
 
 def test_the_example_shop_has_the_same_schema_on_both_databases(backend: Backend, start: Serve):
-    api = start(backend, models=SHOP, create_tables=True)
-    check_snapshot("shop", api.service.schema.as_str())
+    sdl = start(backend, models=SHOP, create_tables=True).service.schema.as_str()
+    # Only PostgreSQL looks into JSON: tests/test_filter_types.py says what each has.
+    check_snapshot("shop", re.sub(r"(input JSONFilter) {.*?^}", r"\1", sdl, flags=re.DOTALL | re.MULTILINE))
 
 
 # What clients rely on, copied from the contract by hand: type -> field -> type.
@@ -105,8 +107,42 @@ TYPES: dict[str, dict[str, str]] = {
         "artist": "Artist",
         "tracks": "TrackConnection",
     },
-    "AlbumConnection": {"nodes": "[Album!]!", "pageInfo": "PageInfo!", "totalCount": "Int!"},
-    "PageInfo": {"hasNextPage": "Boolean!", "hasPreviousPage": "Boolean!"},
+    "AlbumConnection": {
+        "nodes": "[Album!]!",
+        "edges": "[AlbumEdge!]!",
+        "pageInfo": "PageInfo!",
+        "totalCount": "Int!",
+    },
+    "AlbumEdge": {"node": "Album!", "cursor": "String!"},
+    "PageInfo": {
+        "hasNextPage": "Boolean!",
+        "hasPreviousPage": "Boolean!",
+        "startCursor": "String",
+        "endCursor": "String",
+    },
+    "AlbumFilter": {
+        "and": "[AlbumFilter!]",
+        "or": "[AlbumFilter!]",
+        "not": "AlbumFilter",
+        "albumId": "IntFilter",
+        "title": "StringFilter",
+        "artistId": "IntFilter",
+        "artist": "ArtistFilter",
+        "tracks": "TrackListFilter",
+    },
+    "TrackListFilter": {"some": "TrackFilter", "none": "TrackFilter", "every": "TrackFilter"},
+    "StringFilter": {
+        **dict.fromkeys(["eq", "ne", "lt", "lte", "gt", "gte"], "String"),
+        **dict.fromkeys(["in", "notIn"], "[String!]"),
+        **dict.fromkeys(["like", "ilike", "startsWith", "endsWith", "contains"], "String"),
+        "isNull": "Boolean",
+    },
+    "AlbumOrderBy": {
+        "albumId": "Direction",
+        "title": "Direction",
+        "artistId": "Direction",
+        "artist": "ArtistOrderBy",
+    },
     "Resource": {
         "name": "String!",
         "collection": "String!",
@@ -140,20 +176,29 @@ QUERY_FIELDS = {
 ENUMS = {
     "Operation": "GET CREATE UPDATE REPLACE UPSERT DELETE",
     "BatchStatus": "COMMITTED REJECTED VALID",
+    "Direction": "ASC DESC ASC_NULLS_FIRST ASC_NULLS_LAST DESC_NULLS_FIRST DESC_NULLS_LAST",
     "PartErrorCode": (
         "INVALID_PATH UNKNOWN_RESOURCE OPERATION_NOT_ALLOWED DUPLICATE_ID INVALID_PRECONDITION INVALID_REFERENCE INVALID_PAYLOAD "
         "UNKNOWN_ATTRIBUTE READ_ONLY REQUIRED INVALID_VALUE NOT_FOUND PRECONDITION_FAILED CONFLICT MISSING_TARGET STILL_REFERENCED "
         "CHECK_FAILED REFUSED_BY_DATABASE FORBIDDEN"
     ),
 }
+
+
+def _page_arguments(name: str) -> dict[str, tuple[str, str | None]]:
+    which = {"filter": f"{name}Filter", "orderBy": f"[{name}OrderBy!]"}
+    paging = {"first": "Int", "after": "String", "last": "Int", "before": "String", "offset": "Int"}
+    return {argument: (type_, None) for argument, type_ in (which | paging).items()}
+
+
 # field -> argument -> its type and default
 ARGUMENTS: dict[tuple[str, str], dict[str, tuple[str, str | None]]] = {
     ("Mutation", "batch"): {"parts": ("[PartInput!]!", None), "dryRun": ("Boolean!", "false")},
     ("Query", "node"): {"path": ("ID!", None)},
     ("Query", "album"): {"albumId": ("Int!", None)},
     ("Query", "playlistTrack"): {"playlistId": ("Int!", None), "trackId": ("Int!", None)},
-    ("Query", "albums"): {"first": ("Int", None), "offset": ("Int", None)},
-    ("Album", "tracks"): {"first": ("Int", None), "offset": ("Int", None)},
+    ("Query", "albums"): _page_arguments("Album"),
+    ("Album", "tracks"): _page_arguments("Track"),
 }
 
 
@@ -211,9 +256,8 @@ def test_an_item_of_a_batch_has_exactly_one_member(music: Api):
     item = schema.type_map["BatchItemInput"]
     assert isinstance(item, GraphQLInputObjectType)
     assert item.is_one_of
-    assert [
-        name for name, each in schema.type_map.items() if isinstance(each, GraphQLInputObjectType) and each.is_one_of
-    ] == ["BatchItemInput"]
+    one_of = {n for n, each in schema.type_map.items() if isinstance(each, GraphQLInputObjectType) and each.is_one_of}
+    assert {name for name in one_of if not name.endswith("OrderBy")} == {"BatchItemInput"}
 
 
 def test_every_item_with_a_key_is_a_node(music: Api):

@@ -25,7 +25,10 @@ TAKEN_TYPES = frozenset(
         *("BigInt", "Decimal", "Date", "Time", "DateTime", "UUID", "Base64", "JSON"),
         *("StringFilter", "IntFilter", "FloatFilter", "BooleanFilter", "IDFilter"),
         *("BigIntFilter", "DecimalFilter", "DateFilter", "TimeFilter", "DateTimeFilter"),
-        *("UUIDFilter", "Base64Filter", "JSONFilter"),
+        *("UUIDFilter", "Base64Filter", "JSONFilter", "OpaqueFilter"),
+        *("StringArrayFilter", "IntArrayFilter", "FloatArrayFilter", "BooleanArrayFilter"),
+        *("BigIntArrayFilter", "DecimalArrayFilter", "DateArrayFilter", "TimeArrayFilter", "DateTimeArrayFilter"),
+        *("UUIDArrayFilter", "Base64ArrayFilter", "JSONArrayFilter"),
     }
 )
 DERIVED_ENDINGS = ("Input", "Filter", "ListFilter", "OrderBy", "Connection", "Edge", "Aggregate", "Attribute", "Group")

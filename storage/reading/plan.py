@@ -5,8 +5,19 @@ from dataclasses import dataclass, field
 
 from storage.addresses import Address
 from storage.catalog.model import Relation, Resource
-from storage.row import KeyTuple, Row
-from storage.statements import Page
+from storage.row import KeyTuple
+from storage.statements import All, Condition, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """Which items of a collection are wanted, and what of their page."""
+
+    window: Window
+    condition: Condition = field(default_factory=All)
+    with_items: bool = True
+    with_cursors: bool = False
+    with_total: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,17 +26,26 @@ class RelationPlan:
 
     relation: Relation
     items: "ItemPlan"
-    page: Page | None = None  # of a relation to many
-    with_total: bool = False
-    with_items: bool = True
+    selected: Selected | None = None  # of a relation to many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPlan:
-    """What is wanted of items of one resource beside their own attributes."""
+    """What is wanted of items of one resource."""
 
     resource: Resource
+    attributes: frozenset[str] | None = None  # None: all of them, which etags are made of
     relations: Mapping[str, RelationPlan] = field(default_factory=dict)  # response key -> relation
+
+    def names(self, *needed: str) -> tuple[str, ...]:
+        """List the attributes to be read, in the catalog's order: with the key, and what relations start from."""
+        if self.attributes is None:
+            return tuple(self.resource.attributes)
+        wanted = {*self.attributes, *self.resource.key, *needed}
+        for plan in self.relations.values():
+            wanted.update(plan.relation.here)
+        every = tuple(self.resource.attributes)
+        return tuple(name for name in every if name in wanted) or every[:1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,32 +68,9 @@ class NodeRead:
 class CollectionRead:
     """A page of a collection."""
 
-    page: Page
+    selected: Selected
     items: ItemPlan
-    with_total: bool = False
-    with_items: bool = True
 
 
 RootRead = ItemRead | NodeRead | CollectionRead
 ReadPlan = Mapping[str, RootRead]  # response key -> what to read
-
-
-@dataclass(slots=True, kw_only=True)
-class Item:
-    """A row, and what was asked for around it."""
-
-    row: Row
-    related: dict[str, "Item | ItemPage | None"] = field(default_factory=dict)  # response key -> what was found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemPage:
-    """A page of items; `total` counts all of them, where that was asked for."""
-
-    items: list[Item]
-    has_next: bool = False
-    has_previous: bool = False
-    total: int | None = None
-
-
-Found = Item | ItemPage | None

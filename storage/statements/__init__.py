@@ -1,17 +1,41 @@
 """The only place that writes SQL."""
 
 from storage.statements.common import Bulk, Columns, Order, Page, Statement, Statements, Unstorable
+from storage.statements.conditions import (
+    All,
+    AnyOf,
+    Compare,
+    Condition,
+    HasRelated,
+    IsTrue,
+    Not,
+    Operator,
+    Sort,
+    Window,
+)
 from storage.statements.postgresql import PostgresqlStatements
+from storage.statements.queries import Query
 from storage.statements.sqlite import SqliteStatements
 
 __all__ = [
+    "All",
+    "AnyOf",
     "Bulk",
     "Columns",
+    "Compare",
+    "Condition",
+    "HasRelated",
+    "IsTrue",
+    "Not",
+    "Operator",
     "Order",
     "Page",
     "PostgresqlStatements",
+    "Query",
+    "Sort",
     "SqliteStatements",
     "Statement",
     "Statements",
     "Unstorable",
+    "Window",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Unreadable, Value
+from storage.statements.conditions import Operator
 
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
@@ -60,6 +61,14 @@ class Statements(ABC):
     """Writes the statements of one kind of database, and carries values over."""
 
     @abstractmethod
+    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
+        """Write a comparison of a kind that each database has its own way for: within texts, lists and documents."""
+
+    def sort_expression(self, attribute: Attribute, prefix: str) -> str:
+        """Write an attribute as it is compared and ordered by; `prefix` names the table."""
+        return prefix + self.quote(attribute.column)
+
+    @abstractmethod
     def placeholder(self, attribute: Attribute) -> str:
         """Write the place of a value of the attribute."""
 
@@ -80,11 +89,13 @@ class Statements(ABC):
         """Quote an identifier."""
 
     @abstractmethod
-    def read_expression(self, attribute: Attribute) -> str:
-        """Write the expression that reads the attribute."""
+    def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
+        """Write the expression that reads the attribute; `prefix` names the table."""
 
     @abstractmethod
-    def among(self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Statement:
+    def among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
+    ) -> Statement:
         """Write the condition that the attributes' values together are one of the tuples."""
 
     @abstractmethod
@@ -102,6 +113,10 @@ class Statements(ABC):
     @abstractmethod
     def as_read(self, attribute: Attribute, value: Value) -> Any:
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
+
+    def as_returned(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:  # noqa: ARG002  # SQLite's
+        """Turn whole rows that RETURNING gives into what a SELECT would give."""
+        return raws
 
     @abstractmethod
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
@@ -218,45 +233,12 @@ class Statements(ABC):
         named = {step.attribute for step in order}
         steps = [*order, *(Order(attribute=name) for name in resource.key if name not in named)]
         terms = [
-            f"{self.column(resource, step.attribute)} {'DESC' if step.descending else 'ASC'} NULLS LAST"
+            f"{self.sort_expression(resource.attributes[step.attribute], '')} {'DESC' if step.descending else 'ASC'}"
+            # Saying where nulls go where there are none would keep SQLite from using an index.
+            f"{' NULLS LAST' if resource.attributes[step.attribute].nullable else ''}"
             for step in steps
         ]
         return f" ORDER BY {', '.join(terms)}" if terms else ""
-
-    def count(self, resource: Resource, where: Statement) -> Statement:
-        """Count rows."""
-        return Statement(sql=f"SELECT count(*) FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
-
-    def pages_among(
-        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], page: Page
-    ) -> Statement:
-        """Read one page of children for each of many parents: each row led by its place, from 1, among its siblings."""
-        where = self.among(resource, attributes, tuples)
-        partition = ", ".join(self.column(resource, name) for name in attributes)
-        place = f"row_number() OVER (PARTITION BY {partition}{self.order_by(resource, ())})"
-        names = ", ".join(f"c{n}" for n in range(len(resource.attributes)))
-        columns = ", ".join(
-            f"{self.read_expression(attribute)} AS c{n}" for n, attribute in enumerate(resource.attributes.values())
-        )
-        inner = f"SELECT {place} AS place, {columns} FROM {self.table(resource)} WHERE {where.sql}"
-        upper = f" AND place <= {self.mark}" if page.limit is not None else ""
-        last = () if page.limit is None else (page.offset + page.limit,)
-        return Statement(
-            sql=f"SELECT place, {names} FROM ({inner}) AS numbered WHERE place > {self.mark}{upper} ORDER BY place",
-            params=(*where.params, page.offset, *last),
-        )
-
-    def counts_among(
-        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]
-    ) -> Statement:
-        """Count the children of each of many parents."""
-        where = self.among(resource, attributes, tuples)
-        group = ", ".join(self.column(resource, name) for name in attributes)
-        listed = self._list(resource, attributes)
-        return Statement(
-            sql=f"SELECT {listed}, count(*) FROM {self.table(resource)} WHERE {where.sql} GROUP BY {group}",
-            params=where.params,
-        )
 
     def insert(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
         """Insert one row; give back its key."""

@@ -30,6 +30,7 @@ from storage.catalog.types import (
 )
 from storage.json_text import decode_json, encode_json
 from storage.statements.common import Bulk, Columns, KeyTuple, Order, Params, Statement, Statements, unreadable
+from storage.statements.conditions import Operator
 
 # Types whose values come back as they were given, once they have passed our own checks.
 _KEPT = frozenset(
@@ -42,6 +43,22 @@ _KEPT = frozenset(
 
 # Types whose name without a length means a length of one: a cast to them would cut.
 _WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit varying"}
+
+
+_CONTAINMENT = {
+    Operator.EQ: "=",
+    Operator.NE: "<>",
+    Operator.CONTAINS: "@>",
+    Operator.CONTAINED_IN: "<@",
+    Operator.OVERLAPS: "&&",
+}
+_WITHIN_TEXT = {
+    Operator.LIKE: "{column} LIKE %s::text",
+    Operator.ILIKE: "{column} ILIKE %s::text",
+    Operator.STARTS_WITH: "starts_with({column}, %s::text)",
+    Operator.ENDS_WITH: "right({column}, length(%s::text)) = %s::text",
+    Operator.CONTAINS: "strpos({column}, %s::text) > 0",
+}
 
 
 class PostgresqlStatements(Statements):
@@ -62,8 +79,8 @@ class PostgresqlStatements(Statements):
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
-    def read_expression(self, attribute: Attribute) -> str:
-        column = self.quote(attribute.column)
+    def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
+        column = prefix + self.quote(attribute.column)
         match attribute.type:
             case Opaque():  # by the type's own output function: a cast of inet to text would add a mask
                 return f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END"
@@ -72,19 +89,40 @@ class PostgresqlStatements(Statements):
             case _:
                 return column
 
+    def sort_expression(self, attribute: Attribute, prefix: str) -> str:
+        column = prefix + self.quote(attribute.column)
+        return f"{column}::jsonb" if isinstance(attribute.type, JsonDocument) else column
+
+    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
+        column = self.sort_expression(attribute, prefix)
+        match attribute.type:
+            case JsonDocument() if operator is Operator.HAS_KEY:
+                return Statement(sql=f"jsonb_exists({column}, %s::text)", params=(value,))
+            case JsonDocument():
+                sql = f"{column} {_CONTAINMENT[operator]} %s::jsonb"
+                return Statement(sql=sql, params=(self.encode(attribute, value),))
+            case Array():
+                sql = f"{column} {_CONTAINMENT[operator]} {self.placeholder(attribute)}"
+                return Statement(sql=sql, params=(self.encode(attribute, value),))
+            case _:
+                text = _WITHIN_TEXT[operator]
+                return Statement(sql=text.format(column=f"{column}::text"), params=(value,) * text.count("%s"))
+
     def set_default(self, attribute: Attribute) -> str:  # noqa: ARG002  # PostgreSQL knows it
         return "DEFAULT"
 
     def no_values(self) -> str:
         return "DEFAULT VALUES"
 
-    def among(self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Statement:
+    def among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
+    ) -> Statement:
         own = [resource.attributes[name] for name in attributes]
         arrays = tuple(self._array(a, [each[n] for each in tuples]) for n, a in enumerate(own))
         if len(own) == 1:
-            column = self.quote(own[0].column)
+            column = prefix + self.quote(own[0].column)
             return Statement(sql=f"{column} = ANY(%s::{self._type(own[0])}[])", params=arrays)
-        columns = ", ".join(self.quote(attribute.column) for attribute in own)
+        columns = ", ".join(prefix + self.quote(attribute.column) for attribute in own)
         casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
         return Statement(sql=f"({columns}) IN (SELECT * FROM unnest({casts}))", params=arrays)
 

@@ -1,0 +1,75 @@
+"""How answers are written by what is compiled once for a selection: shared by batches and queries."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, GraphQLOutputType, is_leaf_type
+
+from resolvers.selections import Selection
+
+
+class NotPlain(Exception):
+    """A selection that asks for more than what is at hand."""
+
+
+class Unanswerable(Exception):
+    """There is no value where there must be one."""
+
+
+def fields(selection: Selection) -> Iterable[tuple[str, str]]:
+    """Go through the response keys with the names of their fields, introspection's own among them."""
+    return ((key, details[0].node.name.value) for key, details in selection.fields.items())
+
+
+def row_class(keys: Iterable[str]) -> Callable[..., Any]:
+    """Make the class of objects with these members: msgspec makes and encodes them several times as fast as dicts."""
+    names = {f"member_{number}": key for number, key in enumerate(keys)}
+    return msgspec.defstruct("Answer", list(names), rename=names, gc=False)
+
+
+def writer(readers: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Write an object, each member as its reader finds it."""
+    row, reads = row_class(readers), tuple(readers.values())
+    return lambda source: row(*[read(source) for read in reads])
+
+
+def constant(value: Any) -> Callable[[Any], Any]:
+    """Write the same for everything."""
+    return lambda _source: value
+
+
+def completion(type_: GraphQLOutputType) -> Callable[[Any], Any]:
+    """Say how a value of a leaf's type, or of a list of them, is completed (GraphQL specification, section 6.4.3)."""
+    if isinstance(type_, GraphQLNonNull):
+        return _required(completion(type_.of_type))
+    if isinstance(type_, GraphQLList):
+        return _each(completion(type_.of_type))
+    assert is_leaf_type(type_)  # noqa: S101  # attributes have no other
+    if isinstance(type_, GraphQLEnumType):
+        return _label(type_)
+    write = type_.coerce_output_value
+    return lambda value: None if value is None else _given(write(value))
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise Unanswerable
+    return value
+
+
+def _required(complete: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: _given(complete(value))
+
+
+def _each(complete: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else [complete(each) for each in value]
+
+
+def _label(type_: GraphQLEnumType) -> Callable[[Any], Any]:
+    def write(value: Any) -> Any:
+        if value is not None and value not in type_.values:
+            raise Unanswerable
+        return value
+
+    return write

@@ -1,0 +1,72 @@
+"""The orders that a collection takes (docs/contract.md, section 5)."""
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import strawberry
+
+from schema.classes import InputField, define_input
+from storage.catalog.model import Attribute, Catalog, Relation, Resource
+from storage.catalog.types import Array, JsonDocument, Opaque
+
+
+@strawberry.enum(description="Which way an order goes.")
+class Direction(enum.Enum):
+    """Which way an order goes."""
+
+    ASC = strawberry.enum_value("ASC", description="Upwards, nulls last.")
+    DESC = strawberry.enum_value("DESC", description="Downwards, nulls last.")
+    ASC_NULLS_FIRST = strawberry.enum_value("ASC_NULLS_FIRST", description="Upwards, nulls first.")
+    ASC_NULLS_LAST = strawberry.enum_value("ASC_NULLS_LAST", description="Upwards, nulls last.")
+    DESC_NULLS_FIRST = strawberry.enum_value("DESC_NULLS_FIRST", description="Downwards, nulls first.")
+    DESC_NULLS_LAST = strawberry.enum_value("DESC_NULLS_LAST", description="Downwards, nulls last.")
+
+
+def order_types(catalog: Catalog) -> Mapping[str, type]:
+    """Make the order of each resource that has anything to be ordered by."""
+    orders: dict[str, Any] = {name: type(f"{name}OrderBy", (), {}) for name in _orderable(catalog)}
+    for name, class_ in orders.items():
+        resource = catalog.resources[name]
+        attributes = [
+            InputField(name=each.name, type=Direction, description=f"By {each.name}.") for each in _attributes(resource)
+        ]
+        relations = [
+            InputField(
+                name=each.name,
+                type=orders[each.target],
+                description="By an attribute of that item; without one, as null.",
+            )
+            for each in _to_one(resource)
+            if each.target in orders
+        ]
+        define_input(
+            class_,
+            [*attributes, *relations],
+            description=f"What the {resource.collection} are ordered by. Exactly one member.",
+            one_of=True,
+        )
+    return orders
+
+
+def _orderable(catalog: Catalog) -> list[str]:
+    """Find the resources that have an attribute to be ordered by, or lead to one that has."""
+    found = {name for name, resource in catalog.resources.items() if _attributes(resource)}
+    grows = True
+    while grows:
+        more = {
+            name
+            for name, resource in catalog.resources.items()
+            if name not in found and any(each.target in found for each in _to_one(resource))
+        }
+        found |= more
+        grows = bool(more)
+    return [name for name in catalog.resources if name in found]
+
+
+def _attributes(resource: Resource) -> list[Attribute]:
+    return [each for each in resource.attributes.values() if not isinstance(each.type, JsonDocument | Array | Opaque)]
+
+
+def _to_one(resource: Resource) -> list[Relation]:
+    return [each for each in resource.relations.values() if not each.many]

@@ -1,0 +1,60 @@
+"""Cursors: where an item stands in an order, as opaque text.
+
+A cursor holds what the item is ordered by just as the driver has read it, so that it compares as the row itself does, and the
+name of its order, so that none is used in another one.
+"""
+
+import math
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from storage.catalog.model import Resource
+from storage.statements import Sort
+
+_NAME_SIZE = 6  # bytes
+_BYTES = "base64"  # the member of an object that stands for bytes
+_Plain = None | bool | int | float | str | dict[str, str]
+_decoder = msgspec.json.Decoder(list[_Plain])
+
+
+class BadCursor(ValueError):
+    """A text that is no cursor of this order."""
+
+
+def order_name(resource: Resource, sorts: Sequence[Sort]) -> str:
+    """Name the order of a collection."""
+    steps = [
+        ([relation.name for relation, _ in sort.path], sort.attribute, sort.descending, sort.nulls_first)
+        for sort in sorts
+    ]
+    digest = blake2b(repr((resource.name, steps)).encode(), digest_size=_NAME_SIZE).digest()
+    return urlsafe_b64encode(digest).decode()
+
+
+def encode_cursor(order: str, values: Sequence[Any]) -> str:
+    """Write a position. Raises `UnicodeEncodeError` where a text is no Unicode."""
+    return urlsafe_b64encode(msgspec.json.encode([order, *map(_plain, values)])).decode().rstrip("=")
+
+
+def decode_cursor(order: str, count: int, text: str) -> list[Any]:
+    """Read a position of so many values. Raises `BadCursor`."""
+    try:
+        found, *values = _decoder.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        raws = [b64decode(value[_BYTES], validate=True) if isinstance(value, dict) else value for value in values]
+    except (ValueError, KeyError, RecursionError) as error:
+        raise BadCursor from error
+    if found != order or len(raws) != count:
+        raise BadCursor
+    return raws
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return {_BYTES: b64encode(value).decode()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value  # others are written as texts, which PostgreSQL reads by the type of their place

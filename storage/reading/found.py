@@ -1,0 +1,112 @@
+"""What was found, as columns: a table for each place in the plan, and how their rows belong together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from storage.row import Row, RowColumns
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Rows of one resource, and what was asked for around them."""
+
+    rows: RowColumns
+    related: dict[str, "One | Many"] = field(default_factory=dict)  # response key -> what it leads to
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A relation to one: for each row the place of the row that it leads to; None where there is none."""
+
+    places: Sequence[int | None]
+    items: Items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of rows: from one place of a table to before another."""
+
+    start: int = 0
+    stop: int = 0
+    has_next: bool = False
+    has_previous: bool = False
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Pages of one table, with a cursor for each row where they were asked for."""
+
+    items: Items
+    cursors: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A relation to many: a page for each row."""
+
+    pages: Sequence[Page]
+    found: Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A page of a collection."""
+
+    page: Page
+    found: Pages
+
+
+@dataclass(slots=True, kw_only=True)
+class Item:
+    """A row, and what was asked for around it."""
+
+    row: Row
+    related: dict[str, "Item | ItemPage | None"] = field(default_factory=dict)  # response key -> what was found
+    in_edge: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPage:
+    """A page of items; `total` counts all of them, where that was asked for."""
+
+    items: list[Item]
+    has_next: bool = False
+    has_previous: bool = False
+    total: int | None = None
+    cursors: Sequence[str] = ()
+
+
+Found = Item | ItemPage | None
+
+
+def to_items(found: Items) -> list[Item]:
+    """Make the items of a table, one by one."""
+    items = [Item(row=row) for row in found.rows.rows()]
+    for key, related in found.related.items():
+        others = to_items(related.items if isinstance(related, One) else related.found.items)
+        if isinstance(related, One):
+            for item, place in zip(items, related.places, strict=True):
+                item.related[key] = None if place is None else others[place]
+        else:
+            for item, page in zip(items, related.pages, strict=True):
+                item.related[key] = _to_page(page, others, related.found.cursors)
+    return items
+
+
+def to_page(collection: Collection) -> ItemPage:
+    """Make the items of a page, one by one."""
+    return _to_page(collection.page, to_items(collection.found.items), collection.found.cursors)
+
+
+def _to_page(page: Page, items: Sequence[Item], cursors: Sequence[str]) -> ItemPage:
+    return ItemPage(
+        items=list(items[page.start : page.stop]),
+        has_next=page.has_next,
+        has_previous=page.has_previous,
+        total=page.total,
+        cursors=cursors[page.start : page.stop],
+    )

@@ -1,0 +1,253 @@
+"""Writes the statements of queries: filtered, ordered, cut into pages, for one collection or for each of many parents."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, assert_never
+
+from storage.catalog.model import Attribute, Relation, Resource
+from storage.catalog.types import JsonDocument, Value
+from storage.statements.common import Statement, Statements
+from storage.statements.conditions import (
+    All,
+    AnyOf,
+    Compare,
+    Condition,
+    HasRelated,
+    IsTrue,
+    Not,
+    Operator,
+    Sort,
+    Window,
+)
+
+_TRUE, _FALSE = "1 = 1", "1 = 0"
+_COMPARED = {
+    Operator.EQ: "=",
+    Operator.NE: "<>",
+    Operator.LT: "<",
+    Operator.LTE: "<=",
+    Operator.GT: ">",
+    Operator.GTE: ">=",
+}
+_CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # of no value at all
+_BASE = "t0"
+
+
+class Query:
+    """One SELECT over a resource, while it is being written."""
+
+    def __init__(self, statements: Statements, resource: Resource) -> None:
+        self._statements = statements
+        self._resource = resource
+        self._aliases = 0
+        self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
+        self._params: list[Any] = []
+
+    # --- whole statements
+
+    def page(self, attributes: Sequence[str], condition: Condition, window: Window, *, positions: bool) -> Statement:
+        """Read a page: the attributes, and with `positions` what the rows are ordered by."""
+        read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
+        order = self._order(window.direction)
+        where = self._where(condition, window)
+        sql = (
+            f"SELECT {', '.join(read) or '1'} FROM {self._from()} WHERE {where}{order}"
+            f" LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
+        )
+        return self._done(sql)
+
+    def children(
+        self,
+        attributes: Sequence[str],
+        by: Sequence[str],
+        parents: Sequence[Sequence[Value]],
+        condition: Condition,
+        window: Window,
+        *,
+        positions: bool,
+    ) -> Statement:
+        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number.
+
+        The rows of one parent follow one another.
+        """
+        read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
+        named = [f"{expression} AS c{n}" for n, expression in enumerate(read)]
+        group = ", ".join(self._column(name) for name in by)
+        number = f"row_number() OVER (PARTITION BY {group}{self._order(window.direction)}) AS place"
+        count = f"count(*) OVER (PARTITION BY {group}) AS siblings"
+        owned = ", ".join(f"{self._column(name)} AS p{n}" for n, name in enumerate(by))
+        among = self._among(by, parents)
+        where = self._where(condition, window)
+        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE {among} AND {where}"
+        columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
+        first, last = self._number(window.offset), self._number(window.offset + window.limit)
+        owners = ", ".join(f"p{n}" for n in range(len(by)))
+        return self._done(
+            f"SELECT {columns} FROM ({inner}) AS numbered WHERE place > {first} AND place <= {last}"
+            f" ORDER BY {owners}, place{' DESC' if window.backward else ''}"
+        )
+
+    def count(self, condition: Condition) -> Statement:
+        """Count rows."""
+        where = self._condition(condition, self._resource, _BASE)
+        return self._done(f"SELECT count(*) FROM {self._from()} WHERE {where}")
+
+    def counts(self, by: Sequence[str], parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
+        """Count the rows of each parent."""
+        among = self._among(by, parents)
+        where = self._condition(condition, self._resource, _BASE)
+        group = ", ".join(self._column(name) for name in by)
+        read = ", ".join(self._columns(by))
+        return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {among} AND {where} GROUP BY {group}")
+
+    def _done(self, sql: str) -> Statement:
+        return Statement(sql=sql, params=tuple(self._params))
+
+    # --- columns and tables
+
+    def _column(self, name: str, alias: str = _BASE, resource: Resource | None = None) -> str:
+        return f"{alias}.{self._statements.column(resource or self._resource, name)}"
+
+    def _columns(self, attributes: Sequence[str]) -> Iterator[str]:
+        for name in attributes:
+            yield self._statements.read_expression(self._resource.attributes[name], f"{_BASE}.")
+
+    def _from(self) -> str:
+        joins = "".join(text for _, text in self._joins.values())
+        return f"{self._statements.table(self._resource)} AS {_BASE}{joins}"
+
+    def _next_alias(self) -> str:
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def _number(self, number: int) -> str:
+        self._params.append(number)
+        return self._statements.mark
+
+    # --- order
+
+    def _sort(self, sort: Sort) -> str:
+        alias, resource = self._joined(sort.path)
+        return self._statements.sort_expression(resource.attributes[sort.attribute], f"{alias}.")
+
+    def _joined(self, path: Sequence[tuple[Relation, Resource]]) -> tuple[str, Resource]:
+        """Join the tables that to-one relations lead to, each once."""
+        alias, resource = _BASE, self._resource
+        for length, (relation, target) in enumerate(path, 1):
+            names = tuple(each.name for each, _ in path[:length])
+            if names not in self._joins:
+                own = self._next_alias()
+                table = self._statements.table(target)
+                on = self._related(relation, (alias, resource), (own, target))
+                self._joins[names] = own, f" LEFT JOIN {table} AS {own} ON {on}"
+            alias, resource = self._joins[names][0], target
+        return alias, resource
+
+    def _related(self, relation: Relation, start: tuple[str, Resource], end: tuple[str, Resource]) -> str:
+        return " AND ".join(
+            f"{self._column(there, *end)} = {self._column(here, *start)}"
+            for here, there in zip(relation.here, relation.there, strict=True)
+        )
+
+    def _order(self, sorts: Sequence[Sort]) -> str:
+        terms = [f"{self._sort(sort)} {'DESC' if sort.descending else 'ASC'}{self._nulls(sort)}" for sort in sorts]
+        return f" ORDER BY {', '.join(terms)}" if terms else ""
+
+    def _nulls(self, sort: Sort) -> str:
+        """Say where nulls go, where there may be any: saying it for nothing would keep SQLite from using an index."""
+        if not self._may_be_null(sort):
+            return ""
+        return f" NULLS {'FIRST' if sort.nulls_first else 'LAST'}"
+
+    def _may_be_null(self, sort: Sort) -> bool:
+        resource = sort.path[-1][1] if sort.path else self._resource
+        return bool(sort.path) or resource.attributes[sort.attribute].nullable
+
+    # --- conditions
+
+    def _where(self, condition: Condition, window: Window) -> str:
+        where = self._condition(condition, self._resource, _BASE)
+        if window.after is None:
+            return where
+        return f"({where}) AND ({self._after(window.direction, window.after)})"
+
+    def _after(self, sorts: Sequence[Sort], values: Sequence[Any]) -> str:
+        """Write that a row comes behind a position: in the first step that differs."""
+        first, value = sorts[0], values[0]
+        behind = self._behind(first, value)
+        if len(sorts) == 1:
+            return behind
+        expression = self._sort(first)
+        same = f"{expression} IS NULL" if value is None else f"{expression} = {self._raw(first, value)}"
+        return f"({behind} OR ({same} AND {self._after(sorts[1:], values[1:])}))"
+
+    def _behind(self, sort: Sort, value: Any) -> str:
+        expression = self._sort(sort)
+        if value is None:
+            return f"{expression} IS NOT NULL" if sort.nulls_first else _FALSE
+        behind = f"{expression} {'<' if sort.descending else '>'} {self._raw(sort, value)}"
+        return behind if sort.nulls_first or not self._may_be_null(sort) else f"({behind} OR {expression} IS NULL)"
+
+    def _raw(self, sort: Sort, value: Any) -> str:
+        self._params.append(value)
+        resource = sort.path[-1][1] if sort.path else self._resource
+        return self._statements.placeholder(resource.attributes[sort.attribute])
+
+    def _among(self, by: Sequence[str], parents: Sequence[Sequence[Value]]) -> str:
+        found = self._statements.among(self._resource, by, parents, f"{_BASE}.")
+        self._params += found.params
+        return found.sql
+
+    def _condition(self, condition: Condition, resource: Resource, alias: str) -> str:
+        match condition:
+            case Compare():
+                return self._compare(condition, resource.attributes[condition.attribute], f"{alias}.")
+            case All(conditions=every):
+                return " AND ".join(f"({self._condition(each, resource, alias)})" for each in every) or _TRUE
+            case AnyOf(conditions=some):
+                return " OR ".join(f"({self._condition(each, resource, alias)})" for each in some) or _FALSE
+            case Not(condition=inner):
+                return f"NOT ({self._condition(inner, resource, alias)})"
+            case IsTrue(condition=inner):
+                return f"({self._condition(inner, resource, alias)}) IS TRUE"
+            case HasRelated(relation=relation, target=target, condition=inner):
+                own = self._next_alias()
+                on = self._related(relation, (alias, resource), (own, target))
+                within = self._condition(inner, target, own)
+                return f"EXISTS (SELECT 1 FROM {self._statements.table(target)} AS {own} WHERE {on} AND ({within}))"
+            case _:
+                assert_never(condition)
+
+    def _compare(self, condition: Compare, attribute: Attribute, prefix: str) -> str:
+        operator, value = condition.operator, condition.value
+        if operator is Operator.IS_NULL:
+            column = self._statements.quote(attribute.column)
+            return f"{prefix}{column} IS {'' if value else 'NOT '}NULL"
+        expression = self._statements.sort_expression(attribute, prefix)
+        match operator:
+            case _ if isinstance(attribute.type, JsonDocument):
+                return self._holds(attribute, prefix, operator, value)
+            case Operator.EQ | Operator.NE:
+                return self._one_of(expression, attribute, [value], negated=operator is Operator.NE)
+            case Operator.IN | Operator.NOT_IN:
+                assert isinstance(value, Sequence)  # noqa: S101  # as it is bound
+                if not value:
+                    return _CONSTANT[operator]
+                return self._one_of(expression, attribute, value, negated=operator is Operator.NOT_IN)
+            case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
+                self._params.append(self._statements.encode(attribute, value))
+                return f"{expression} {_COMPARED[operator]} {self._statements.placeholder(attribute)}"
+            case _:
+                return self._holds(attribute, prefix, operator, value)
+
+    def _holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> str:
+        found = self._statements.holds(attribute, prefix, operator, value)
+        self._params += found.params
+        return found.sql
+
+    def _one_of(self, expression: str, attribute: Attribute, values: Sequence[Value], *, negated: bool) -> str:
+        spellings = [spelling for value in values for spelling in self._statements.spellings(attribute, value)]
+        self._params += spellings
+        place = self._statements.placeholder(attribute)
+        if len(spellings) == 1:
+            return f"{expression} {'<>' if negated else '='} {place}"
+        return f"{expression} {'NOT ' if negated else ''}IN ({', '.join([place] * len(spellings))})"
