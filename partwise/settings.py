@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     max_directives: int = Field(default=500, ge=0)
     max_root_fields: int = Field(default=100, ge=1)
     max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
-    max_cost: int = Field(default=20_000_000, ge=1)  # objects that an answer may have
+    max_cost: int = Field(default=50_000_000, ge=1)  # objects that an answer may have
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
     resources: dict[str, ResourceSettings] = Field(default_factory=dict)
 

@@ -23,7 +23,7 @@ class Limits:
     directives: int = 500
     root_fields: int = 100
     introspections: int = 10  # fields __schema and __type
-    cost: int = 20_000_000  # objects that the answer may have
+    cost: int = 50_000_000  # objects that the answer may have
 
     @property
     def default_page(self) -> int:
