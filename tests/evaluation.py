@@ -164,7 +164,9 @@ def compare(value: Any, operator: str, operand: Any) -> Truth:
 
 def _number(value: Any, operand: Any) -> Any:
     """Read an operand as the number that it stands for: decimals and 64-bit integers may be sent as texts."""
-    return type(value)(operand) if isinstance(value, Decimal | int) else operand
+    if isinstance(value, Decimal):
+        return Decimal(str(operand))
+    return int(operand) if type(value) is int else operand
 
 
 def like(value: str, pattern: str) -> bool:
