@@ -241,7 +241,7 @@ REFUSED: Sequence[tuple[str, Json, str]] = (
     ("authors", {"books": {"every": {"and": [{"price": {"gt": None}}]}}}, "filter.books.every.and[0].price.gt"),
     ("books", {"title": {"eq": "a\0b"}}, "filter.title.eq"),
     ("books", {"title": {"contains": "\0"}}, "filter.title.contains"),
-    ("books", {"title": {"in": ["a", "\ud800"]}}, "filter.title.in[1]"),
+    ("books", {"title": {"in": ["a", "\ud800"]}}, "filter.title.in"),
 )
 
 

@@ -123,9 +123,9 @@ ORDERS: Sequence[tuple[str, list[Term], list[int]]] = (
     ("books", [{"pages": "DESC"}, {"id": "DESC"}], [9, 7, 6, 12, 13, 11, 4, 2, 1, 14, 5, 10, 8, 3]),
     ("books", [{"id": "DESC"}], BOOKS[::-1]),
     ("books", [{"published": "ASC"}], [2, 7, 9, 14, 1, 4, 6, 8, 10, 12, 13, 3, 5, 11]),
-    ("books", [{"author": {"name": "DESC"}}], [6, 7, 14, 11, 12, 4, 1, 2, 3, 8, 13, 10, 5, 9]),
+    ("books", [{"author": {"name": "DESC"}}], [6, 7, 4, 14, 11, 12, 1, 2, 3, 8, 13, 10, 5, 9]),
     ("books", [{"author": {"name": "ASC_NULLS_FIRST"}}], [5, 9, 10, 1, 2, 3, 8, 13, 11, 12, 14, 4, 6, 7]),
-    ("books", [{"author": {"country": "DESC"}}], [14, 11, 12, 1, 2, 3, 4, 13, 10, 5, 6, 7, 8, 9]),
+    ("books", [{"author": {"country": "DESC"}}], [14, 1, 2, 3, 4, 13, 11, 12, 10, 5, 6, 7, 8, 9]),
     (
         "books",
         [{"bookBySequelOf": {"bookBySequelOf": {"id": "DESC"}}}],
@@ -293,7 +293,7 @@ def test_a_collection_without_key_has_pages_by_offset_only(backend: Backend, sta
         "nodes": [{"id": 1}],
         "pageInfo": {"hasNextPage": True, "hasPreviousPage": True, "startCursor": None, "endCursor": None},
     }
-    for arguments in ('after: "x"', 'before: "x", last: 1', "last: 1"):
+    for arguments in ('after: "x"', 'before: "x"', "last: 1"):
         refused(api.post(query % arguments))
     refused(api.post("{ shortSongs { edges { cursor } } }"))
 
