@@ -19,7 +19,31 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("int", "big", "float", "decimal", "day", "moment"), (*EQUALITIES, *COMPARISONS, "isNull")),
 }
 # What a text is made of that is hard to find: wildcards, escapes, quotes, letters that have cases.
-_PIECES = ("%", "_", "\\", "'", '"', "a", "A", "ä", "Ä", "o", "x", "100", "One", "\n", "😀", "b; --", " ", "")
+_PIECES = (
+    "%",
+    "_",
+    "\\",
+    "'",
+    '"',
+    "a",
+    "A",
+    "ä",
+    "Ä",
+    "o",
+    "x",
+    "100",
+    "One",
+    "\n",
+    "😀",
+    "b; --",
+    " ",
+    "[a-b]",
+    "*",
+    "?",
+    "[",
+    "^",
+    "",
+)
 _PATTERN_PIECES = (*(piece for piece in _PIECES if piece != "\\"), "\\%", "\\_", "\\\\", "%", "_")
 _MORE: Mapping[str, tuple[Any, ...]] = {
     "text": _PIECES,

@@ -53,6 +53,12 @@ FOUND: Sequence[tuple[str, dict[str, Any], Sequence[int | str]]] = (
     ("books", {"title": {"contains": "'"}}, [9]),
     ("books", {"title": {"contains": "rop"}}, []),
     ("books", {"title": {"contains": ""}}, BOOKS),
+    ("chapters", {"title": {"like": "[a-b]%"}}, ["10,1"]),
+    ("chapters", {"title": {"like": "%*?_"}}, ["10,1"]),
+    ("chapters", {"title": {"like": "*"}}, []),
+    ("chapters", {"title": {"like": "[O]ne"}}, []),
+    ("chapters", {"title": {"like": "O?e"}}, []),
+    ("chapters", {"title": {"ilike": "[A-B]*\\?^"}}, ["10,1"]),
     # Numbers.
     ("books", {"pages": {"eq": 100}}, [1, 2, 4, 11, 13]),
     ("books", {"pages": {"ne": 100}}, [5, 6, 7, 9, 10, 12, 14]),
