@@ -1,9 +1,11 @@
 """Pages and cursors (docs/contract.md, section 5): by hand, while others write, in orders of every type, and misused."""
 
 import base64
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import pytest
@@ -281,6 +283,54 @@ def test_a_spoilt_cursor_is_refused_or_another_one(library: World):
                 refused(answer)
 
 
+FORGED: Sequence[Json] = (
+    *(
+        None,
+        True,
+        1,
+        -1,
+        2**31,
+        2**63,
+        10**40,
+        1.5,
+        1e308,
+        "",
+        "x",
+        "\0",
+        "\ud800",
+        "1",
+        "2024-01-01",
+        "NaN",
+        "99999-01-01",
+    ),
+    *([], {"base64": ""}, {"base64": "AA=="}, {"base64": "!"}, {"x": "y"}, "'; DROP TABLE books; --", "1e500000"),
+)
+
+
+def test_a_forged_cursor_is_refused_or_says_another_place(library: World):
+    """Who looks into a cursor (a list, in JSON) can put other values there, of other types, too."""
+    failed = set()
+    for term in (
+        {},
+        {"title": "ASC"},
+        {"price": "DESC"},
+        {"added": "ASC"},
+        {"published": "ASC"},
+        {"author": {"rating": "ASC"}},
+    ):
+        order_by = [term] if term else []
+        cursor = ask(library.api, "books", orderBy=order_by, first=4)["pageInfo"]["endCursor"]
+        held = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        for place in range(1, len(held)):
+            for value in FORGED:
+                forged = _encoded(json.dumps([*held[:place], value, *held[place + 1 :]]))
+                answer = post(library.api, "books", orderBy=order_by, after=forged)
+                codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
+                if not codes <= {"BAD_REQUEST"}:
+                    failed.add(f"{term} {value!r}")
+    assert failed == set()
+
+
 def test_a_collection_without_key_has_pages_by_offset_only(backend: Backend, start: Serve):
     backend.run("""
         CREATE TABLE song (id {key}, title VARCHAR(20));
@@ -446,14 +496,14 @@ def _next_page(shelf: Shelf, size: int, cursor: tuple[str, Position] | None, *, 
 
 def walk(api: Api, collection: str, order_by: Json, size: int, *, backward: bool) -> list[str]:
     """Read a collection page by page."""
-    query = f"""query ($orderBy: [{TYPES.get(collection, "EveryType")}OrderBy!], $first: Int, $after: String, $last: Int, $before: String) {{
+    query = f"""query ($orderBy: [{TYPES.get(collection) or collection[0].upper() + collection[1:-1]}OrderBy!], $first: Int, $after: String, $last: Int, $before: String) {{
         {collection}(orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) {{
             nodes {{ path }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
         }}
     }}"""
     met: list[str] = []
     given_: dict[str, Any] = {"last": size} if backward else {"first": size}
-    for _ in range(1000):
+    for _ in range(200):  # a walk that goes round in circles ends, too
         answer = api.query(query, orderBy=order_by, **given_)[collection]
         page, info = [node["path"] for node in answer["nodes"]], answer["pageInfo"]
         met = page + met if backward else met + page
@@ -515,3 +565,68 @@ def test_enums_and_numbers_of_postgresql_come_in_its_own_order_with_cursors(post
         for size, backward in ((1000, False), (1, False), (2, True)):
             found = walk(api, "everyTypes", [{attribute: "ASC"}], size, backward=backward)
             assert (attribute, size, backward, found) == (attribute, size, backward, expected)
+
+
+# What a database holds against its own types is an error of its field, and in nobody's way.
+
+
+def test_values_against_their_type_do_not_end_a_walk_on_sqlite(sqlite: Backend, start: Serve):
+    sqlite.run("""
+        CREATE TABLE odd (id {key}, words TEXT, whole INTEGER, price NUMERIC(8,2), day DATE, flag BOOLEAN, bytes BLOB, ratio REAL, token UUID);
+        INSERT INTO odd VALUES
+          (1, CAST(x'ff' AS TEXT), 'text', 'many', '31.12.2020', 7, 'text', 'r', 'zz'),
+          (2, CAST(x'fe41' AS TEXT), 1.5, 1e300, 20200101, 'yes', 12, 9e999, x'00'),
+          (3, 'a', 9223372036854775807, -9e999, '2020-01-01', 1, x'ff', -9e999, '0f5b8a5c-7d3e-4f1a-9b2c-3d4e5f6a7b8c'),
+          (4, 'a' || char(0) || 'b', -9223372036854775808, 1.1, '2020-01-01T00:00', 0, x'00', 9007199254740993, '0F5B8A5C7D3E4F1A9B2C3D4E5F6A7B8C'),
+          (5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+          (6, x'4142', x'01', x'01', x'01', x'01', 1.5, 0.1, 3),
+          (7, '', 9007199254740993, 9007199254740993, '', '', '', -0.0, '')""")
+    assert (
+        _broken_walks(
+            start(sqlite), sqlite, "odd", ("whole", "day", "flag", "bytes", "token", "price", "ratio", "words")
+        )
+        == {}
+    )
+
+
+def test_values_that_python_cannot_hold_do_not_end_a_walk_on_postgresql(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE TABLE odd (
+          id {key}, amount NUMERIC, day DATE, local TIMESTAMP, instant TIMESTAMPTZ, clock TIME, bytes BYTEA, single REAL, ratio {double}
+        );
+        INSERT INTO odd VALUES
+          (1, 'NaN', 'infinity', 'infinity', 'infinity', '24:00', '', 'NaN', 'NaN'),
+          (2, '-Infinity', '-infinity', '-infinity', '-infinity', '00:00', '\\xff', 'Infinity', 'Infinity'),
+          (3, 1e-100, '4000-01-01 BC', '4000-01-01 BC', '4000-01-01 BC', '10:00', '\\x00', 1e-40, -0.0),
+          (4, 1e-100, '20000-01-01', '20000-01-01', '20000-01-01', '10:00:00.000001', '\\x0001', 0.1, 0.0),
+          (5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+          (6, 'NaN', '2020-01-01', '2020-01-01', '2020-01-01', '10:00', '\\x00', 16777217, '-Infinity')""")
+    names = ("amount", "bytes", "single", "ratio", "day", "local", "instant", "clock")
+    assert _broken_walks(start(postgresql), postgresql, "odd", names) == {}
+
+
+def _broken_walks(api: Api, backend: Backend, table: str, names: Sequence[str]) -> dict[str, Any]:
+    """Walk through the collection of a table in many orders; give what differs from the order of the database."""
+    nulls = {"": "NULLS LAST", "_NULLS_FIRST": "NULLS FIRST"}
+    broken: dict[str, Any] = {}
+    for name in names:
+        for direction, ending in product(("ASC", "DESC"), nulls):
+            rows_ = backend.rows(f'SELECT id FROM {table} ORDER BY "{name}" {direction} {nulls[ending]}, id')
+            expected = [f"/{table}s/{row[0]}" for row in rows_]
+            for size, backward in product((1, 2, 100), (False, True)):
+                case = f"{name} {direction}{ending} by {size}{' backward' if backward else ''}"
+                try:
+                    found = walk(api, f"{table}s", [{name: direction + ending}], size, backward=backward)
+                except AssertionError as refusal:  # of the harness: an answer with errors
+                    broken[case] = str(refusal)[:200]
+                else:
+                    if found != expected:
+                        broken[case] = found[:20]
+    return broken
+
+
+def test_a_collation_that_takes_different_texts_for_equal_has_cursors(sqlite: Backend, start: Serve):
+    sqlite.run("""
+        CREATE TABLE note (id {key}, folded TEXT COLLATE NOCASE, trimmed TEXT COLLATE RTRIM);
+        INSERT INTO note VALUES (1, 'b', 'a'), (2, 'A', 'a '), (3, 'a', 'a  '), (4, 'B', 'b'), (5, 'a', 'b ')""")
+    assert _broken_walks(start(sqlite), sqlite, "note", ("folded", "trimmed")) == {}
