@@ -13,6 +13,7 @@ from storage.statements import All, AnyOf, Compare, Condition, HasRelated, IsTru
 
 MAX_NESTING = 20  # of conditions in conditions
 MAX_OPERANDS = 2_000  # of one filter
+MAX_PATTERN = 10_000  # characters of `like` and `ilike`
 MAX_STEPS = 10  # of one order
 
 _OPERATORS = {operator.value: operator for operator in Operator}
@@ -116,6 +117,8 @@ def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[V
         return [from_json(_unlimited(type_), _plain(each)) for each in raw]
     if operator in _OF_TEXT and not isinstance(type_, Array):
         text = str(from_json(Text(), raw))
+        if operator in _PATTERNS and len(text) > MAX_PATTERN:
+            raise Misfit(f"must have at most {MAX_PATTERN} characters")
         if operator in _PATTERNS and (len(text) - len(text.rstrip("\\"))) % 2:
             raise Misfit("must not end with a single backslash, which escapes what follows")
         return text

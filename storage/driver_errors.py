@@ -6,7 +6,7 @@ from enum import Enum
 
 import psycopg
 
-from storage.errors import TimedOut, Unavailable
+from storage.errors import QueryTooComplex, TimedOut, Unavailable
 
 
 class Retry(Exception):  # it is no error: the transaction is to be run again
@@ -49,6 +49,10 @@ _SQLITE_VIOLATIONS = {
 }
 
 
+# What SQLite says of a statement that goes beyond its limits (https://sqlite.org/limits.html).
+_SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
+
+
 def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
     """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -65,6 +69,8 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
         return StatementRefused(violation, columns=columns, said=said, transaction_lost=lost)
     if str(error).startswith(("foreign key mismatch", "no such table: main.")):  # a foreign key that cannot be checked
         return StatementRefused(Violation.OTHER, transaction_lost=lost)
+    if primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
+        return QueryTooComplex("SQLite takes no filter that is nested so deep. Use a simpler one.")
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Unavailable("The database is locked by another program. Try again.")
     if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:

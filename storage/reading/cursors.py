@@ -16,7 +16,9 @@ from storage.catalog.model import Resource
 from storage.statements import Sort
 
 _NAME_SIZE = 6  # bytes
-_BYTES = "base64"  # the member of an object that stands for bytes
+# Members of objects that stand for what JSON does not have: bytes, a text that is no UTF-8, a number without end.
+_BYTES, _BROKEN, _INFINITE = "base64", "text", "float"
+_INTEGERS = range(-(1 << 63), 1 << 63)  # that a database takes
 _Plain = None | bool | int | float | str | dict[str, str]
 _decoder = msgspec.json.Decoder(list[_Plain])
 
@@ -36,7 +38,7 @@ def order_name(resource: Resource, sorts: Sequence[Sort]) -> str:
 
 
 def encode_cursor(order: str, values: Sequence[Any]) -> str:
-    """Write a position. Raises `UnicodeEncodeError` where a text is no Unicode."""
+    """Write a position."""
     return urlsafe_b64encode(msgspec.json.encode([order, *map(_plain, values)])).decode().rstrip("=")
 
 
@@ -44,7 +46,7 @@ def decode_cursor(order: str, count: int, text: str) -> list[Any]:
     """Read a position of so many values. Raises `BadCursor`."""
     try:
         found, *values = _decoder.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        raws = [b64decode(value[_BYTES], validate=True) if isinstance(value, dict) else value for value in values]
+        raws = list(map(_raw, values))
     except (ValueError, KeyError, RecursionError) as error:
         raise BadCursor from error
     if found != order or len(raws) != count:
@@ -56,5 +58,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return {_BYTES: b64encode(value).decode()}
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value  # others are written as texts, which PostgreSQL reads by the type of their place
+        return {_INFINITE: str(value)}
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return {_BROKEN: b64encode(value.encode("utf-8", "surrogateescape")).decode()}
+    return value
+
+
+def _raw(plain: _Plain) -> Any:
+    if isinstance(plain, dict):
+        ((kind, text),) = plain.items()
+        if kind == _INFINITE:
+            return float(text)
+        found = b64decode(text, validate=True)
+        return found if kind == _BYTES else found.decode("utf-8", "surrogateescape")
+    if isinstance(plain, int) and plain not in _INTEGERS:
+        raise BadCursor
+    return plain

@@ -68,6 +68,14 @@ class Statements(ABC):
         """Write an attribute as it is compared and ordered by; `prefix` names the table."""
         return prefix + self.quote(attribute.column)
 
+    def position_expression(self, attribute: Attribute, prefix: str) -> str:
+        """Write an attribute as a position in an order holds it."""
+        return self.sort_expression(attribute, prefix)
+
+    def position(self, attribute: Attribute, raw: Any) -> Statement:
+        """Write the place of what a position holds."""
+        return Statement(sql=self.placeholder(attribute), params=(raw,))
+
     @abstractmethod
     def placeholder(self, attribute: Attribute) -> str:
         """Write the place of a value of the attribute."""

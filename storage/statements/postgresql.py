@@ -29,7 +29,17 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.common import Bulk, Columns, KeyTuple, Order, Params, Statement, Statements, unreadable
+from storage.statements.common import (
+    Bulk,
+    Columns,
+    KeyTuple,
+    Order,
+    Params,
+    Statement,
+    Statements,
+    Unstorable,
+    unreadable,
+)
 from storage.statements.conditions import Operator
 
 # Types whose values come back as they were given, once they have passed our own checks.
@@ -92,6 +102,15 @@ class PostgresqlStatements(Statements):
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
         return f"{column}::jsonb" if isinstance(attribute.type, JsonDocument) else column
+
+    def position_expression(self, attribute: Attribute, prefix: str) -> str:
+        # As its text, which holds what Python does not: infinite dates, and numbers of any length.
+        return f"{self.sort_expression(attribute, prefix)}::text"
+
+    def position(self, attribute: Attribute, raw: Any) -> Statement:
+        if not isinstance(raw, str) or "\x00" in raw:  # somebody has made it up
+            raise Unstorable(attribute.name, "has no such value.")
+        return super().position(attribute, raw)
 
     def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
         column = self.sort_expression(attribute, prefix)

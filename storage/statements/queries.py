@@ -30,6 +30,7 @@ _COMPARED = {
 }
 _CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # of no value at all
 _BASE = "t0"
+_MOST_IN_CHAIN = 100
 
 
 class Query:
@@ -46,7 +47,7 @@ class Query:
 
     def page(self, attributes: Sequence[str], condition: Condition, window: Window, *, positions: bool) -> Statement:
         """Read a page: the attributes, and with `positions` what the rows are ordered by."""
-        read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
+        read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction)
         where = self._where(condition, window)
         sql = (
@@ -67,7 +68,7 @@ class Query:
         most: int,
     ) -> Statement:
         """Read the children of all parents, those of one after those of another, whatever their pages; at most so many."""
-        read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
+        read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction).removeprefix(" ORDER BY ")
         owners = [self._column(name) for name in by]
         among = self._among(by, parents)
@@ -88,7 +89,7 @@ class Query:
         positions: bool,
     ) -> Statement:
         """Read a page for each parent: each row led by its place among its siblings, from 1, and their number."""
-        read = [*self._columns(attributes), *(self._sort(sort) for sort in window.sorts if positions)]
+        read = self._read(attributes, window, positions=positions)
         named = [f"{expression} AS c{n}" for n, expression in enumerate(read)]
         group = ", ".join(self._column(name) for name in by)
         number = f"row_number() OVER (PARTITION BY {group}{self._order(window.direction)}) AS place"
@@ -207,9 +208,18 @@ class Query:
         return behind if sort.nulls_first or not self._may_be_null(sort) else f"({behind} OR {expression} IS NULL)"
 
     def _raw(self, sort: Sort, value: Any) -> str:
-        self._params.append(value)
         resource = sort.path[-1][1] if sort.path else self._resource
-        return self._statements.placeholder(resource.attributes[sort.attribute])
+        found = self._statements.position(resource.attributes[sort.attribute], value)
+        self._params += found.params
+        return found.sql
+
+    def _read(self, attributes: Sequence[str], window: Window, *, positions: bool) -> list[str]:
+        """List what is read: attributes, and then the positions in the order."""
+        read = list(self._columns(attributes))
+        for sort in window.sorts if positions else ():
+            alias, resource = self._joined(sort.path)
+            read.append(self._statements.position_expression(resource.attributes[sort.attribute], f"{alias}."))
+        return read
 
     def _among(self, by: Sequence[str], parents: Sequence[Sequence[Value]]) -> str:
         found = self._statements.among(self._resource, by, parents, f"{_BASE}.")
@@ -221,9 +231,9 @@ class Query:
             case Compare():
                 return self._compare(condition, resource.attributes[condition.attribute], f"{alias}.")
             case All(conditions=every):
-                return " AND ".join(f"({self._condition(each, resource, alias)})" for each in every) or _TRUE
+                return _joined([self._condition(each, resource, alias) for each in every], " AND ") or _TRUE
             case AnyOf(conditions=some):
-                return " OR ".join(f"({self._condition(each, resource, alias)})" for each in some) or _FALSE
+                return _joined([self._condition(each, resource, alias) for each in some], " OR ") or _FALSE
             case Not(condition=inner):
                 return f"NOT ({self._condition(inner, resource, alias)})"
             case IsTrue(condition=inner):
@@ -270,3 +280,11 @@ class Query:
         if len(spellings) == 1:
             return f"{expression} {'<>' if negated else '='} {place}"
         return f"{expression} {'NOT ' if negated else ''}IN ({', '.join([place] * len(spellings))})"
+
+
+def _joined(terms: Sequence[str], word: str) -> str:
+    """Join many terms in groups: SQLite takes no chain of more than a thousand (https://sqlite.org/limits.html)."""
+    if len(terms) <= _MOST_IN_CHAIN:
+        return word.join(f"({term})" for term in terms)
+    groups = [terms[start : start + _MOST_IN_CHAIN] for start in range(0, len(terms), _MOST_IN_CHAIN)]
+    return word.join(f"({_joined(group, word)})" for group in groups)

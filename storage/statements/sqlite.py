@@ -71,6 +71,11 @@ class SqliteStatements(Statements):
         is_text = isinstance(attribute.type, Numeric) and _affinity_is_text(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
 
+    def position(self, attribute: Attribute, raw: Any) -> Statement:  # noqa: ARG002  # SQLite's parameters have no type
+        if isinstance(raw, str) and not _are_texts([raw]):
+            return Statement(sql="CAST(? AS TEXT)", params=(raw.encode("utf-8", "surrogateescape"),))
+        return Statement(sql="?", params=(raw,))
+
     def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
         column, text = prefix + self.quote(attribute.column), str(value)
         match operator:
