@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from storage.database import Transaction
+from tests import test_overrides as overrides
 from tests.conftest import Serve
 from tests.evaluation import find, path_of
 from tests.every_type import GRAPHQL_TYPES, TABLE
@@ -673,4 +674,19 @@ def test_a_view_has_filters_and_orders(backend: Backend, start: Serve):
     assert found == {
         "a": {"totalCount": 1, "nodes": [{"id": 3}]},
         "b": {"totalCount": 2, "nodes": [{"id": 3}, {"id": 1}]},
+    }
+
+
+def test_filters_and_orders_take_former_names_as_reads_and_writes_do(backend: Backend, start: Serve):
+    backend.run(overrides.SCRIPT)
+    api = start(backend, resources=overrides.RENAMED)
+    found = api.query("""{
+        new: writers(filter: { name: { eq: "Ada" } }, orderBy: [{ name: DESC }]) { totalCount }
+        collection: authors(filter: { books: { some: { title: { eq: "Eins" } } } }, first: 1) { edges { node { name } } }
+        attribute: writers(filter: { nm: { eq: "Ada" } }, orderBy: [{ nm: DESC }]) { nodes { name } }
+    }""")
+    assert found == {
+        "new": {"totalCount": 1},
+        "collection": {"edges": [{"node": {"name": "Ada"}}]},
+        "attribute": {"nodes": [{"name": "Ada"}]},
     }
