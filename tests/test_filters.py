@@ -650,6 +650,15 @@ def test_what_is_no_value_of_a_type_of_postgresql_is_refused(specials: Api):
         assert (filter_, codes) == (filter_, ["BAD_REQUEST"])
 
 
+def test_what_only_the_database_finds_wrong_is_an_error_of_its_field_alone(specials: Api):
+    answer = specials.post("""{
+        bad: specials(filter: { address: { eq: "no address" } }) { totalCount }
+        good: specials(filter: { address: { eq: "10.0.0.1" } }) { totalCount }
+    }""")
+    assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [(["bad"], "BAD_REQUEST")]
+    assert answer["data"] == {"bad": None, "good": {"totalCount": 1}}
+
+
 def test_attributes_with_the_names_of_connectives_have_filters(backend: Backend, start: Serve):
     backend.run("""
         CREATE TABLE word (id {key}, "and" INTEGER, "or" INTEGER, "not" INTEGER, "some" INTEGER, "in" INTEGER, "select" INTEGER);
