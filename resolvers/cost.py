@@ -257,7 +257,7 @@ def excess_of_validation(errors: Sequence[GraphQLError]) -> QueryTooComplex | No
 
 _INTROSPECTIONS = frozenset({"__schema", "__type"})
 _LOOKS = frozenset({"totalCount", "aggregate", "groupBy"})
-_OF_THE_PAGE = frozenset({"nodes", "edges", "groupBy"})
+_OF_THE_PAGE = frozenset({"nodes", "edges"})
 _OF_PARTS = frozenset({"Mutation", "BatchResult", "PartResult"})  # what they answer belongs to parts
 
 
@@ -358,6 +358,8 @@ class _Counting:
         objects = inside if is_free else 1 + inside
         if not is_list_type(get_nullable_type(definition.type)):
             return _Below(look + objects, 0)
+        if is_connection and name == "groupBy":
+            return _Below(look + self._length(node, definition) * objects, 0)
         if (is_connection and name in _OF_THE_PAGE) or (parent.name, name) == ("BatchResult", "parts"):
             return _Below(look, objects)
         return _Below((self._limits.default_page if is_free else UNKNOWN_LENGTH) * objects, 0)
