@@ -118,7 +118,7 @@ TYPES: dict[str, dict[str, str]] = {
     "AlbumAggregate": {"count": "Int!", "sum": "AlbumSum", "avg": "AlbumAvg", "min": "AlbumMin", "max": "AlbumMax"},
     "AlbumSum": {"albumId": "BigInt", "artistId": "BigInt"},
     "TrackSum": {
-        **dict.fromkeys(["trackId", "albumId", "mediaTypeId", "genreId", "milliseconds", "bytes"], "BigInt"),
+        **dict.fromkeys(["trackId", "albumId", "mediaTypeId", "milliseconds", "bytes"], "BigInt"),
         "unitPrice": "Decimal",
     },
     "AlbumAvg": {"albumId": "Float", "artistId": "Float"},
