@@ -9,7 +9,8 @@ Three looks, each in time linear to what it looks at, so that a refusal costs le
 * `excess_of_cost`, before it runs: objects, with the request's variables.
 
 **The cost is the number of objects that the answer has at most.** Each field that has fields of its own is one object;
-`nodes` and `edges` are as many as the page has items, for each item of the page above. Scalars are free: a row is read whole,
+`nodes` and `edges` are as many as the page has items, for each item of the page above, and `groupBy` as many as its own
+`first` says. Scalars are free: a row is read whole,
 and the number of selections has its own limit. `totalCount`, `aggregate` and `groupBy` are ten more: they look at rows that
 the answer does not show. The results of a batch's parts are free, because there are as many as parts, which have their own
 limit; what is read *below* an item counts, once for each part. Introspection is free too: it reads no row, GraphQL's own rules
