@@ -9,7 +9,8 @@ Three looks, each in time linear to what it looks at, so that a refusal costs le
 * `excess_of_cost`, before it runs: objects, with the request's variables.
 
 **The cost is the number of objects that the answer has at most.** Each field that has fields of its own is one object;
-`nodes` and `edges` are as many as the page has items, for each item of the page above. Scalars are free: a row is read whole,
+`nodes` and `edges` are as many as the page has items, for each item of the page above, and `groupBy` as many as its own
+`first` says. Scalars are free: a row is read whole,
 and the number of selections has its own limit. `totalCount`, `aggregate` and `groupBy` are ten more: they look at rows that
 the answer does not show. The results of a batch's parts are free, because there are as many as parts, which have their own
 limit; what is read *below* an item counts, once for each part. Introspection is free too: it reads no row, GraphQL's own rules
@@ -257,7 +258,7 @@ def excess_of_validation(errors: Sequence[GraphQLError]) -> QueryTooComplex | No
 
 _INTROSPECTIONS = frozenset({"__schema", "__type"})
 _LOOKS = frozenset({"totalCount", "aggregate", "groupBy"})
-_OF_THE_PAGE = frozenset({"nodes", "edges", "groupBy"})
+_OF_THE_PAGE = frozenset({"nodes", "edges"})
 _OF_PARTS = frozenset({"Mutation", "BatchResult", "PartResult"})  # what they answer belongs to parts
 
 
@@ -358,6 +359,8 @@ class _Counting:
         objects = inside if is_free else 1 + inside
         if not is_list_type(get_nullable_type(definition.type)):
             return _Below(look + objects, 0)
+        if is_connection and name == "groupBy":
+            return _Below(look + self._length(node, definition) * objects, 0)
         if (is_connection and name in _OF_THE_PAGE) or (parent.name, name) == ("BatchResult", "parts"):
             return _Below(look, objects)
         return _Below((self._limits.default_page if is_free else UNKNOWN_LENGTH) * objects, 0)

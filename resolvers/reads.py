@@ -13,6 +13,7 @@ from resolvers.places import Unbound, bind_path
 from resolvers.selections import Selection
 from resolvers.values import Misfit, from_json
 from storage.addresses import ByKey, Step
+from storage.catalog.aggregation import COUNT, Aggregation, Function
 from storage.catalog.model import Relation, Resource
 from storage.reading import (
     BadCursor,
@@ -26,7 +27,7 @@ from storage.reading import (
     decode_cursor,
     order_name,
 )
-from storage.statements import Sort, Window
+from storage.statements import Grouping, Sort, Window
 
 _MAX_OFFSET = (1 << 31) - 1
 
@@ -109,7 +110,37 @@ def _plan_selected(connection: Selection, arguments: Mapping[str, Any], resource
         with_items=not asked.isdisjoint({"nodes", "edges", "pageInfo"}),
         with_cursors=bool(resource.key) and (_ask(edges, "cursor") or _ask(infos, "startCursor", "endCursor")),
         with_total="totalCount" in asked,
+        aggregations=_plan_aggregations(connection, resource),
+        groupings={
+            key: _plan_grouping(connection, key, resource, scope) for key, name in connection if name == "groupBy"
+        },
     )
+
+
+def _plan_aggregations(selection: Selection, resource: Resource) -> tuple[Aggregation, ...]:
+    """Plan what all fields `aggregate` of a connection or of a group ask for, each once."""
+    found: dict[Aggregation, None] = {}
+    for key, name in selection:
+        if name != "aggregate":
+            continue
+        aggregate = selection.below(key, f"{resource.name}Aggregate")
+        for inner, function in aggregate:
+            if function == Function.COUNT.value:
+                found[COUNT] = None
+                continue
+            values = aggregate.below(inner, f"{resource.name}{function.capitalize()}")
+            found |= dict.fromkeys(Aggregation(Function(function), attribute) for _, attribute in values)
+    return tuple(found)
+
+
+def _plan_grouping(connection: Selection, key: str, resource: Resource, scope: Scope) -> Grouping:
+    arguments = connection.arguments(key)
+    by = tuple(dict.fromkeys(getattr(each, "value", each) for each in arguments["by"]))
+    if not by:
+        raise bad_request("by must name at least one attribute.")
+    groups = connection.below(key, f"{resource.name}Group")
+    limit = _limit("first", arguments.get("first"), scope)
+    return Grouping(by=by, limit=limit, aggregations=_plan_aggregations(groups, resource))
 
 
 def _ask(selections: Iterable[Selection], *names: str) -> bool:
@@ -140,7 +171,6 @@ def _plan_nodes(connection: Selection, resource: Resource, scope: Scope) -> Item
 
 
 def _window(arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> Window:
-    limits = scope.limits
     given: dict[str, Any] = {name: arguments.get(name) for name in ("first", "after", "last", "before", "offset")}
     for one, other in (
         ("first", "last"),
@@ -153,9 +183,7 @@ def _window(arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> W
             raise bad_request(f"{one} and {other} do not go together.")
     backward = given["last"] is not None or given["before"] is not None
     name = "last" if backward else "first"
-    limit = limits.default_page if given[name] is None else given[name]
-    if not 0 <= limit <= limits.page:
-        raise bad_request(f"{name} must be from 0 to {limits.page}.")
+    limit = _limit(name, given[name], scope)
     offset = given["offset"] or 0
     if not 0 <= offset <= _MAX_OFFSET:
         raise bad_request("offset must not be negative.")
@@ -165,6 +193,14 @@ def _window(arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> W
     cursor = "before" if backward else "after"
     after = None if given[cursor] is None else _position(given[cursor], cursor, resource, sorts)
     return Window(sorts=sorts, limit=limit, offset=offset, after=after, backward=backward)
+
+
+def _limit(name: str, given: int | None, scope: Scope) -> int:
+    limits = scope.limits
+    limit = limits.default_page if given is None else given
+    if not 0 <= limit <= limits.page:
+        raise bad_request(f"{name} must be from 0 to {limits.page}.")
+    return limit
 
 
 def _position(text: str, argument: str, resource: Resource, sorts: Sequence[Sort]) -> Sequence[Any]:

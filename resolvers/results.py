@@ -15,6 +15,7 @@ from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
 from resolvers.values import AS_THEY_ARE, to_json
+from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import (
     Operation,
@@ -25,6 +26,7 @@ from schema.resources import (
     ResourceRelation,
 )
 from storage.batch.operations import Done, Failed, Outcome, Status
+from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Catalog, Resource
 from storage.catalog.types import Array, Bytes, Enumeration, Text, Value, ValueType
 from storage.driver_errors import StatementRefused
@@ -221,6 +223,13 @@ def readers(catalog: Catalog, root: Any) -> Readers:
         edges=_edges,
         page_info=_page_info,
         total=lambda page: page.total,
+        aggregates=AggregateReaders(
+            aggregate=lambda page: page.summary.aggregate,
+            count=lambda aggregate: aggregate.value(COUNT),
+            value=_aggregated_reader,
+            groups=lambda page, info: page.summary.groups[str(response_keys(info)[-1])],
+            key=_group_key_reader,
+        ),
         root=root,
         describe=lambda type_name: describe(catalog, type_name),
     )
@@ -252,6 +261,25 @@ def _page_info(page: ItemPage) -> PageInfo:
 def _attribute_reader(attribute: Attribute, enum: Any) -> Any:
     def read(root: Any) -> Any:
         value = to_json(attribute.type, root.row.values[attribute.name])
+        return value if enum is None else _members(enum, value)
+
+    return read
+
+
+def _aggregated_reader(function: Function, attribute: Attribute, enum: Any) -> Any:
+    aggregation, type_ = Aggregation(function, attribute.name), result_type(function, attribute.type)
+    assert type_ is not None  # noqa: S101  # the schema has the field
+
+    def read(root: Any) -> Any:
+        value = to_json(type_, root.value(aggregation))
+        return value if enum is None else _members(enum, value)
+
+    return read
+
+
+def _group_key_reader(attribute: Attribute, enum: Any) -> Any:
+    def read(root: Any) -> Any:
+        value = to_json(attribute.type, root.keys.get(attribute.name))
         return value if enum is None else _members(enum, value)
 
     return read

@@ -9,6 +9,7 @@ from typing import Any, Optional
 import strawberry
 from strawberry.types import Info
 
+from schema.aggregates import AggregateReaders, aggregate_fields
 from schema.classes import RENAMED, InputField, define_type, make_input, resolver
 from schema.enums import Enums
 from schema.filters import filter_types
@@ -113,6 +114,7 @@ class Readers:
     edges: Callable[[Any], Any]  # objects that have `node` and `cursor`
     page_info: Callable[[Any], PageInfo]
     total: Callable[[Any], int | None]
+    aggregates: AggregateReaders
     root: Callable[[Any, Info], Any]  # a field of Query, by its key in the answer
     describe: Callable[[Callable[[ValueType], str]], list[ResourceDescription]]  # how types are named -> the catalog
 
@@ -237,6 +239,7 @@ def _finish_connection(resource: Resource, types: _Types) -> None:
     fields += [
         _read_field("pageInfo", PageInfo, "Where this page stands.", readers.page_info),
         _read_field("totalCount", int, "How many there are, on all pages together.", readers.total),
+        *aggregate_fields(resource, types.enums, readers.aggregates),
     ]
     described = f"A page of the {resource.collection}."
     define_type(types.connections[name], fields, name=f"{name}Connection", description=described)

@@ -286,6 +286,7 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
 
     def set_up(connection: Any, _record: object) -> None:
         connection.create_collation(sqlite.DECIMAL_COLLATION, sqlite.compare_decimals)
+        connection.create_aggregate(sqlite.EXACT_SUM, 1, sqlite.ExactSum)
         connection.text_factory = _text  # bytes that are no UTF-8 spoil their own field, not the whole row
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")

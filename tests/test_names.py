@@ -257,7 +257,11 @@ def test_a_table_named_as_a_built_in_type_gets_a_trailing_underscore_and_a_notic
 
 @pytest.mark.parametrize("album", ["Album", "albums"])
 @pytest.mark.parametrize(
-    "ending", ["Input", "Filter", "ListFilter", "OrderBy", "Connection", "Edge", "Aggregate", "Attribute", "Group"]
+    "ending",
+    [
+        *("Input", "Filter", "ListFilter", "OrderBy", "Connection", "Edge"),
+        *("Aggregate", "Sum", "Avg", "Min", "Max", "Attribute", "Group", "GroupKeys"),
+    ],
 )
 def test_a_table_named_as_a_derived_type_gets_the_underscore_and_the_other_keeps_its_name(
     sqlite: Backend, start: Serve, album, ending

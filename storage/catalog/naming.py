@@ -31,7 +31,10 @@ TAKEN_TYPES = frozenset(
         *("UUIDArrayFilter", "Base64ArrayFilter", "JSONArrayFilter"),
     }
 )
-DERIVED_ENDINGS = ("Input", "Filter", "ListFilter", "OrderBy", "Connection", "Edge", "Aggregate", "Attribute", "Group")
+DERIVED_ENDINGS = (
+    *("Input", "Filter", "ListFilter", "OrderBy", "Connection", "Edge"),
+    *("Aggregate", "Sum", "Avg", "Min", "Max", "Attribute", "Group", "GroupKeys"),
+)
 
 
 @cache

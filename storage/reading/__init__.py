@@ -1,7 +1,21 @@
 """What is asked: read plans in, items out."""
 
 from storage.reading.cursors import BadCursor, decode_cursor, order_name
-from storage.reading.found import Collection, Found, Item, ItemPage, Items, Many, One, Page, Pages, to_items
+from storage.reading.found import (
+    Aggregate,
+    Collection,
+    Found,
+    Group,
+    Item,
+    ItemPage,
+    Items,
+    Many,
+    One,
+    Page,
+    Pages,
+    Summary,
+    to_items,
+)
 from storage.reading.plan import (
     CollectionRead,
     ItemPlan,
@@ -15,10 +29,12 @@ from storage.reading.plan import (
 from storage.reading.run import read_root, relate, run_read
 
 __all__ = [
+    "Aggregate",
     "BadCursor",
     "Collection",
     "CollectionRead",
     "Found",
+    "Group",
     "Item",
     "ItemPage",
     "ItemPlan",
@@ -33,6 +49,7 @@ __all__ = [
     "RelationPlan",
     "RootRead",
     "Selected",
+    "Summary",
     "decode_cursor",
     "order_name",
     "read_root",

@@ -1,8 +1,10 @@
 """What was found, as columns: a table for each place in the plan, and how their rows belong together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from storage.catalog.aggregation import Aggregation, Function
+from storage.catalog.types import Value
 from storage.row import Row, RowColumns
 
 
@@ -25,6 +27,36 @@ class One:
     items: Items
 
 
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What is said of many rows together."""
+
+    values: Mapping[Aggregation, Value] = field(default_factory=dict)  # what is not there is said of no row
+
+    def value(self, aggregation: Aggregation) -> Value:
+        """Find what is said; of no row the count is 0, and all else null."""
+        return self.values.get(aggregation, 0 if aggregation.function is Function.COUNT else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that are equal in some attributes."""
+
+    keys: Mapping[str, Value]
+    aggregate: Aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is said of all that a filter finds, whatever the page."""
+
+    aggregate: Aggregate = field(default_factory=Aggregate)
+    groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)  # response key -> groups
+
+
+_NOTHING = Summary()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A page of rows: from one place of a table to before another."""
@@ -34,6 +66,7 @@ class Page:
     has_next: bool = False
     has_previous: bool = False
     total: int | None = None
+    summary: Summary = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +110,7 @@ class ItemPage:
     has_next: bool = False
     has_previous: bool = False
     total: int | None = None
+    summary: Summary = _NOTHING
     cursors: Sequence[str] = ()
 
 
@@ -108,5 +142,6 @@ def _to_page(page: Page, items: Sequence[Item], cursors: Sequence[str]) -> ItemP
         has_next=page.has_next,
         has_previous=page.has_previous,
         total=page.total,
+        summary=page.summary,
         cursors=cursors[page.start : page.stop],
     )

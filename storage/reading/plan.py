@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from storage.addresses import Address
+from storage.catalog.aggregation import Aggregation
 from storage.catalog.model import Relation, Resource
 from storage.row import KeyTuple
-from storage.statements import All, Condition, Window
+from storage.statements import All, Condition, Grouping, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class Selected:
     with_items: bool = True
     with_cursors: bool = False
     with_total: bool = False
+    aggregations: tuple[Aggregation, ...] = ()
+    groupings: Mapping[str, Grouping] = field(default_factory=dict)  # response key -> groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from storage.addresses import Location, locate
 from storage.catalog.types import Unreadable, Value
+from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.cursors import encode_cursor, order_name
 from storage.reading.found import Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
 from storage.reading.plan import (
@@ -65,6 +66,7 @@ def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collecti
         query = _query(rows, plan)
         raws = _run(rows, query.page(names, selected.condition, one_more, positions=selected.with_cursors))
     page = _page(selected, found=min(len(raws), window.limit), has_more=len(raws) > window.limit, total=total)
+    page = replace(page, summary=summarize(rows, plan.resource, selected))
     raws = raws[: window.limit]
     return Collection(page, _pages(rows, selected, plan, names, raws[::-1] if window.backward else raws))
 
@@ -109,7 +111,14 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
         pages[owner] = _page(selected, start=start_of, found=shown, has_more=has_more, total=total)
         start_of += len(family.rows)
     none = {owner: _page(selected, found=0, has_more=False, total=totals.get(owner, 0)) for owner in owners}
-    return Many([pages.get(owner) or none[owner] for owner in owners], found)
+    every = [pages.get(owner) or none[owner] for owner in owners]
+    if selected.aggregations or selected.groupings:
+        summaries = summarize_each(rows, items.resource, selected, there, parents)
+        nothing = nothing_of(selected)
+        every = [
+            replace(page, summary=summaries.get(owner, nothing)) for owner, page in zip(owners, every, strict=True)
+        ]
+    return Many(every, found)
 
 
 @dataclass(frozen=True, slots=True)

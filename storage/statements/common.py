@@ -3,10 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
+from storage.catalog.aggregation import Function, result_type
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Unreadable, Value
+from storage.catalog.types import Float, Integer, Numeric, Unreadable, Value
 from storage.statements.conditions import Operator
 
 Params = tuple[Any, ...]
@@ -71,6 +74,14 @@ class Statements(ABC):
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
         """Write an attribute as a position in an order holds it."""
         return self.sort_expression(attribute, prefix)
+
+    @abstractmethod
+    def sum_expression(self, attribute: Attribute, prefix: str) -> str:
+        """Write the exact sum of a numeric attribute."""
+
+    def extreme_expression(self, function: Function, attribute: Attribute, prefix: str) -> str:
+        """Write the least or the greatest value of an attribute."""
+        return f"{function.value}({self.sort_expression(attribute, prefix)})"
 
     def position(self, attribute: Attribute, raw: Any) -> Statement:
         """Write the place of what a position holds."""
@@ -298,6 +309,29 @@ class Statements(ABC):
             return raws
         return [None if raw is None else self.decode(attribute, raw) for raw in raws]
 
+    def decode_sum(self, attribute: Attribute, raw: Any) -> Value:
+        """Turn a sum into a value of its own type (`result_type`)."""
+        number = exact(raw)
+        if number is None:
+            return unreadable(attribute, "no finite number")
+        match attribute.type:
+            case Integer():
+                is_whole = number == number.to_integral_value()
+                return _whole(attribute, number) if is_whole else unreadable(attribute, "no whole number")
+            case Float():
+                return _finite(attribute, number, 1)
+            case Numeric(scale=scale):
+                exponent = number.as_tuple().exponent
+                digits = f".{scale}f" if scale is not None and isinstance(exponent, int) and exponent > -scale else "f"
+                return Decimal(format(number, digits))
+            case _:
+                raise AssertionError(attribute.type)
+
+    def decode_average(self, attribute: Attribute, raw: Any, count: int) -> Value:
+        """Turn a sum of so many values into their average, rounded once."""
+        number = exact(raw)
+        return unreadable(attribute, "no finite number") if number is None else _finite(attribute, number, count)
+
     @abstractmethod
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
         """Whether what the driver gives is the values themselves; `classes` are those of all that is not null."""
@@ -316,3 +350,25 @@ def unreadable(attribute: Attribute, what: str) -> Unreadable:
         'Its operator can have it served as it is: type = "String" (or another type that fits) for this attribute '
         "in partwise.toml."
     )
+
+
+def exact(raw: Any) -> Decimal | None:
+    """Read a number, without rounding: a double as its shortest decimal form; None where it is no finite number."""
+    try:
+        number = Decimal(repr(raw)) if isinstance(raw, float) else Decimal(raw)
+    except (InvalidOperation, TypeError, ValueError):
+        return None
+    return number if number.is_finite() else None
+
+
+def _whole(attribute: Attribute, number: Decimal) -> Value:
+    is_decimal = isinstance(result_type(Function.SUM, attribute.type), Numeric)
+    return Decimal(format(number, ".0f")) if is_decimal else int(number)
+
+
+def _finite(attribute: Attribute, total: Decimal, count: int) -> Value:
+    """Divide exactly, and round once, so that all databases give the same double."""
+    try:
+        return float(Fraction(total) / count)
+    except OverflowError:
+        return Unreadable(reason=f"The values of {attribute.name} together are more than a Float holds.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from storage.catalog.aggregation import Aggregation
 from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Value
 
@@ -108,3 +109,12 @@ class Window:
     def direction(self) -> tuple[Sort, ...]:
         """The order in which the rows are read."""
         return tuple(sort.reversed() for sort in self.sorts) if self.backward else self.sorts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """Groups of rows that are equal in some attributes, in the order of those, and what is said of each group."""
+
+    by: tuple[str, ...]
+    limit: int
+    aggregations: tuple[Aggregation, ...] = ()

@@ -11,6 +11,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.types import datetime as dates
 from psycopg.types.json import set_json_loads
 
+from storage.catalog.aggregation import Function
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
     Array,
@@ -99,10 +100,6 @@ class PostgresqlStatements(Statements):
             case _:
                 return column
 
-    def sort_expression(self, attribute: Attribute, prefix: str) -> str:
-        column = prefix + self.quote(attribute.column)
-        return f"{column}::jsonb" if isinstance(attribute.type, JsonDocument) else column
-
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
         # As its text, which holds what Python does not: infinite dates, and numbers of any length.
         return f"{self.sort_expression(attribute, prefix)}::text"
@@ -112,13 +109,29 @@ class PostgresqlStatements(Statements):
             raise Unstorable(attribute.name, "has no such value.")
         return super().position(attribute, raw)
 
+    def sum_expression(self, attribute: Attribute, prefix: str) -> str:
+        column = prefix + self.quote(attribute.column)
+        if isinstance(attribute.type, Float):  # a sum of doubles depends on their order; a cast to numeric would round
+            return f"sum({column}::text::numeric)"
+        return f"sum({column})"
+
+    def extreme_expression(self, function: Function, attribute: Attribute, prefix: str) -> str:
+        column = prefix + self.quote(attribute.column)
+        match attribute.type:
+            case Boolean():
+                return f"{'bool_and' if function is Function.MIN else 'bool_or'}({column})"
+            case Uuid():  # PostgreSQL 18 is the first that compares them here
+                return f'{function.value}({column}::text COLLATE "C")::uuid'
+            case _:
+                return super().extreme_expression(function, attribute, prefix)
+
     def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
         column = self.sort_expression(attribute, prefix)
         match attribute.type:
             case JsonDocument() if operator is Operator.HAS_KEY:
-                return Statement(sql=f"jsonb_exists({column}, %s::text)", params=(value,))
+                return Statement(sql=f"jsonb_exists({column}::jsonb, %s::text)", params=(value,))
             case JsonDocument():
-                sql = f"{column} {_CONTAINMENT[operator]} %s::jsonb"
+                sql = f"{column}::jsonb {_CONTAINMENT[operator]} %s::jsonb"
                 return Statement(sql=sql, params=(self.encode(attribute, value),))
             case Array():
                 sql = f"{column} {_CONTAINMENT[operator]} {self.placeholder(attribute)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
+from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.model import Attribute, Relation, Resource
 from storage.catalog.types import JsonDocument, Value
 from storage.statements.common import Statement, Statements
@@ -11,6 +12,7 @@ from storage.statements.conditions import (
     AnyOf,
     Compare,
     Condition,
+    Grouping,
     HasRelated,
     IsTrue,
     Not,
@@ -118,6 +120,67 @@ class Query:
         group = ", ".join(self._column(name) for name in by)
         read = ", ".join(self._columns(by))
         return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {among} AND {where} GROUP BY {group}")
+
+    def aggregates(
+        self,
+        aggregations: Sequence[Aggregation],
+        condition: Condition,
+        by: Sequence[str] = (),
+        parents: Sequence[Sequence[Value]] = (),
+    ) -> Statement:
+        """Read what is said of all rows together, or of the children of each parent, led by what tells the parents."""
+        read = ", ".join([*self._columns(by), *self._aggregated(aggregations)])
+        where = self._of_parents(condition, by, parents)
+        group = ", ".join(self._column(name) for name in by)
+        return self._done(f"SELECT {read} FROM {self._from()} WHERE {where}{f' GROUP BY {group}' if by else ''}")
+
+    def groups(
+        self,
+        grouping: Grouping,
+        condition: Condition,
+        by: Sequence[str] = (),
+        parents: Sequence[Sequence[Value]] = (),
+    ) -> Statement:
+        """Read groups of all rows, or of the children of each parent: what tells the parent, the keys, and what is said."""
+        keys = [Sort(name) for name in grouping.by]
+        owners = [self._column(name) for name in by]
+        read = [*self._columns([*by, *grouping.by]), *self._aggregated(grouping.aggregations)]
+        where = self._of_parents(condition, by, parents)
+        group = ", ".join([*owners, *map(self._sort, keys)])
+        source = f"FROM {self._from()} WHERE {where} GROUP BY {group}"
+        if not by:
+            limit = self._number(grouping.limit)
+            return self._done(f"SELECT {', '.join(read)} {source}{self._order(keys)} LIMIT {limit}")
+        named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
+        place = f"row_number() OVER (PARTITION BY {', '.join(owners)}{self._order(keys)}) AS place"
+        columns = ", ".join(f"c{n}" for n in range(len(read)))
+        leading = ", ".join(f"c{n}" for n in range(len(by)))
+        return self._done(
+            f"SELECT {columns} FROM (SELECT {place}, {named} {source}) AS numbered"
+            f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
+        )
+
+    def _of_parents(self, condition: Condition, by: Sequence[str], parents: Sequence[Sequence[Value]]) -> str:
+        among = f"{self._among(by, parents)} AND " if by else ""
+        return f"{among}({self._condition(condition, self._resource, _BASE)})"
+
+    def _aggregated(self, aggregations: Sequence[Aggregation]) -> Iterator[str]:
+        """Write one expression for each, but for an average two: a sum, and the number of values."""
+        for each in aggregations:
+            if each.function is Function.COUNT:
+                yield "count(*)"
+                continue
+            attribute = self._resource.attributes[each.attribute]
+            match each.function:
+                case Function.SUM:
+                    yield self._statements.sum_expression(attribute, f"{_BASE}.")
+                case Function.AVG:
+                    yield self._statements.sum_expression(attribute, f"{_BASE}.")
+                    yield f"count({self._column(each.attribute)})"
+                case Function.MIN | Function.MAX:
+                    yield self._statements.extreme_expression(each.function, attribute, f"{_BASE}.")
+                case _:
+                    assert_never(each.function)
 
     def _done(self, sql: str) -> Statement:
         return Statement(sql=sql, params=tuple(self._params))

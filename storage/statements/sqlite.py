@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
@@ -34,7 +34,17 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.common import Bulk, Columns, KeyTuple, Params, Statement, Statements, Unstorable, unreadable
+from storage.statements.common import (
+    Bulk,
+    Columns,
+    KeyTuple,
+    Params,
+    Statement,
+    Statements,
+    Unstorable,
+    exact,
+    unreadable,
+)
 from storage.statements.conditions import Operator
 
 _LARGEST = 2**63 - 1
@@ -43,6 +53,8 @@ _BITS = 64  # of SQLite's own integers
 _ROWS_OF_UPDATE = 200  # with what it returns, for 1,000 rows: 1.4 ms; one by one, and then a SELECT, 1.7 ms
 _MOST_VALUES = 30_000  # of one statement: SQLite allows 32,766
 DECIMAL_COLLATION = "partwise_decimal"  # see `compare_decimals`
+EXACT_SUM = "partwise_sum"  # see `ExactSum`
+_MOST_DIGITS = 20_000  # of a sum: the largest and the smallest of doubles are 650 apart
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
 _WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
 
@@ -70,6 +82,12 @@ class SqliteStatements(Statements):
         column = prefix + self.quote(attribute.column)
         is_text = isinstance(attribute.type, Numeric) and _affinity_is_text(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
+
+    def sum_expression(self, attribute: Attribute, prefix: str) -> str:
+        column = prefix + self.quote(attribute.column)
+        # Texts as bytes: the driver fails to hand over a text that is no UTF-8. And bytes are no number, whatever they are.
+        value = f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) WHEN 'blob' THEN '' ELSE {column} END"
+        return f"{EXACT_SUM}({value})"
 
     def position(self, attribute: Attribute, raw: Any) -> Statement:  # noqa: ARG002  # SQLite's parameters have no type
         if isinstance(raw, str) and not _are_texts([raw]):
@@ -309,6 +327,48 @@ def compare_decimals(one: str, other: str) -> int:
     """Compare decimals that are kept as texts, by their numbers; what is no number comes last."""
     first, second = _as_number(one), _as_number(other)
     return (first > second) - (first < second)
+
+
+class ExactSum:
+    """An aggregate function that adds up whole numbers, doubles and decimals in texts without rounding.
+
+    SQLite's own `sum` adds doubles, and fails where whole numbers need more than 64 bits. This takes about 1 µs for a
+    row. What is no number makes the sum an empty text: what SQLite calls must not raise.
+    """
+
+    def __init__(self) -> None:
+        self._whole = 0
+        self._rest = Decimal()
+        self._count = 0
+        self._is_number = True
+
+    def step(self, value: Any) -> None:
+        """Take one value, texts as bytes; nulls do not count."""
+        if value is None:
+            return
+        self._count += 1
+        if isinstance(value, int):
+            self._whole += value
+            return
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        self._add(exact(value))
+
+    def _add(self, number: Decimal | None) -> None:
+        try:
+            self._rest = _EXACT.add(self._rest, number)  # type: ignore[arg-type]  # what is no number is caught
+        except (ArithmeticError, TypeError):
+            self._is_number = False
+
+    def finalize(self) -> str | None:
+        """Give the sum as a text; None of no values."""
+        if not self._count:
+            return None
+        self._add(Decimal(self._whole))
+        return format(self._rest, "f") if self._is_number else ""
+
+
+_EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
 
 def _as_number(text: str) -> tuple[bool, Decimal | str]:

@@ -1,0 +1,144 @@
+"""What a connection says of all that it finds (docs/contract.md, section 5): aggregates, and groups with theirs."""
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import strawberry
+from strawberry.types import Info
+
+from schema.classes import InputField, define_type, resolver
+from schema.enums import Enums
+from storage.catalog.aggregation import Function, attributes_with, groupable, result_type
+from storage.catalog.model import Attribute, Resource
+from storage.catalog.naming import free
+
+_WHAT = {
+    Function.SUM: ("Sums", "exact but for those of Floats, which are rounded once", "The sum of {}."),
+    Function.AVG: ("Averages", "rounded once", "The average of {}."),
+    Function.MIN: ("Least values", "as an order has them", "The least {}."),
+    Function.MAX: ("Greatest values", "as an order has them", "The greatest {}."),
+}
+_NO_LABELS = frozenset({"true", "false", "null"})  # GraphQL specification, section 2.9.6
+
+Field = tuple[str, Any, Any]  # name, annotation, Strawberry field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateReaders:
+    """How aggregates and groups are read: what this package declares and `resolvers` does."""
+
+    aggregate: Callable[[Any], Any]  # of a page
+    count: Callable[[Any], int]  # of an aggregate
+    value: Callable[[Function, Attribute, Any], Callable[[Any], Any]]  # of an aggregate; with its enum, if it has one
+    groups: Callable[[Any, Info], Any]  # of a page, by the key in the answer: objects with `keys` and `aggregate`
+    key: Callable[[Attribute, Any], Callable[[Any], Any]]  # of a group
+
+
+def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders) -> list[Field]:
+    """Make the fields `aggregate` and, where there is anything to group by, `groupBy` of a connection."""
+    aggregate: Any = _aggregate_type(resource, enums, readers)
+    description = "What is said of all of them, on all pages together."
+    fields = [_field("aggregate", aggregate, description, readers.aggregate)]
+    attributes = groupable(resource)
+    if attributes:
+        group: Any = _group_type(resource, attributes, aggregate, (enums, readers))
+        arguments = [
+            InputField(
+                name="by",
+                type=list[_attribute_enum(resource, attributes)],  # type: ignore[misc]  # made at run time
+                description="What the members of a group have in common, and what the groups are ordered by.",
+                required=True,
+            ),
+            InputField(name="first", type=int, description="At most so many groups."),
+        ]
+        described = "Groups of all of them, on all pages together: in ascending order, nulls last."
+        read = strawberry.field(resolver=resolver(readers.groups, arguments), name="groupBy", description=described)
+        fields.append(("groupBy", list[group], read))
+    return fields
+
+
+def _aggregate_type(resource: Resource, enums: Enums, readers: AggregateReaders) -> type:
+    fields = [_field("count", int, "How many there are.", readers.count)]
+    for function, (what, how, _) in _WHAT.items():
+        attributes = attributes_with(function, resource)
+        if attributes:
+            values = _values_type(resource, function, attributes, (enums, readers))
+            description = f"{what}, {how}; null where there is no value."
+            fields.append(_field(function.value, Optional[values], description, _itself))  # noqa: UP045  # a class made at run time
+    described = f"What is said of many {resource.collection} together."
+    return _type(f"{resource.name}Aggregate", fields, described)
+
+
+def _values_type(
+    resource: Resource, function: Function, attributes: Sequence[Attribute], by: tuple[Enums, AggregateReaders]
+) -> type:
+    enums, readers = by
+    what, _, each = _WHAT[function]
+    fields = []
+    for attribute in attributes:
+        type_ = result_type(function, attribute.type)
+        assert type_ is not None  # noqa: S101  # as they were found
+        annotation: Any = Optional[enums.annotation(type_)]  # noqa: UP045  # a NewType has no `|` with None at run time
+        reader = readers.value(function, attribute, enums.of(type_))
+        fields.append(_field(attribute.name, annotation, each.format(attribute.name), reader))
+    name = f"{resource.name}{function.value.capitalize()}"
+    return _type(name, fields, f"{what} of attributes of the {resource.collection}.")
+
+
+def _group_type(
+    resource: Resource, attributes: Sequence[Attribute], aggregate: Any, by: tuple[Enums, AggregateReaders]
+) -> type:
+    enums, readers = by
+    fields = [
+        _field(
+            each.name,
+            Optional[enums.annotation(each.type)],  # noqa: UP045  # as above
+            each.description or f"Their {each.name}.",
+            readers.key(each, enums.of(each.type)),
+        )
+        for each in attributes
+    ]
+    described = "What the members of a group have in common; null what they are not grouped by."
+    keys: Any = _type(f"{resource.name}GroupKeys", fields, described)
+    members = [
+        _field("keys", keys, "What its members have in common.", lambda group: group),
+        _field("aggregate", aggregate, "What is said of its members.", lambda group: group.aggregate),
+    ]
+    return _type(
+        f"{resource.name}Group", members, f"Some {resource.collection} that are equal in what they are grouped by."
+    )
+
+
+def _attribute_enum(resource: Resource, attributes: Sequence[Attribute]) -> Any:
+    names = {each.name for each in attributes}
+    members = {
+        f"v_{each.name}": strawberry.enum_value(
+            each.name,
+            name=free(f"{each.name}_", names) if each.name in _NO_LABELS else each.name,
+            description=each.description or f"By {each.name}.",
+        )
+        for each in attributes
+    }
+    name = f"{resource.name}Attribute"
+    class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
+    return strawberry.enum(class_, name=name, description=f"What {resource.collection} can be grouped by.")
+
+
+def _itself(aggregate: Any) -> Any:
+    return aggregate
+
+
+def _type(name: str, fields: Sequence[Field], description: str) -> type:
+    class_ = type(name, (), {})
+    define_type(class_, fields, name=name, description=description)
+    return class_
+
+
+def _field(name: str, annotation: Any, description: str, reader: Callable[[Any], Any]) -> Field:
+    def read(root: Any) -> Any:
+        return reader(root)
+
+    read.__annotations__ = {"root": Any, "return": Any}
+    return name, annotation, strawberry.field(resolver=read, name=name, description=description)

@@ -1,0 +1,58 @@
+"""What can be said of many values together (docs/contract.md, section 5): which attributes have it, and of which type it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from storage.catalog.model import Attribute, Resource
+from storage.catalog.types import Array, Bytes, Float, Integer, JsonDocument, Numeric, Opaque, ValueType
+
+_LARGE = 64  # bits
+
+
+class Function(Enum):
+    """What is said of many values; the values are the names in the API."""
+
+    COUNT = "count"  # of rows
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """A function of an attribute; `count` is of the rows themselves."""
+
+    function: Function
+    attribute: str = ""
+
+
+COUNT = Aggregation(Function.COUNT)
+
+
+def result_type(function: Function, type_: ValueType) -> ValueType | None:
+    """Say which type a function of an attribute's values has; None where it has none."""
+    match function, type_:
+        case Function.COUNT, _:
+            return Integer()
+        case Function.SUM, Integer(bits=bits):
+            return Numeric() if bits == _LARGE else Integer(bits=64)
+        case Function.SUM, Float() | Numeric():
+            return type_
+        case Function.AVG, Integer() | Float() | Numeric():
+            return Float()
+        case ((Function.MIN | Function.MAX), _):
+            return None if isinstance(type_, JsonDocument | Array | Opaque | Bytes) else type_
+        case _:
+            return None
+
+
+def attributes_with(function: Function, resource: Resource) -> Sequence[Attribute]:
+    """Find the attributes of a resource that have a function."""
+    return [each for each in resource.attributes.values() if result_type(function, each.type) is not None]
+
+
+def groupable(resource: Resource) -> Sequence[Attribute]:
+    """Find the attributes that items can be grouped by: those that have an order."""
+    return attributes_with(Function.MIN, resource)

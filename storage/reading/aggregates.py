@@ -1,0 +1,98 @@
+"""Reads what is said of many rows together: one statement for all aggregates of a connection, and one for each grouping.
+
+Below other items it is one statement for those of all parents, as for their pages.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any, assert_never
+
+from storage.catalog.aggregation import Aggregation, Function
+from storage.catalog.model import Resource
+from storage.catalog.types import Value
+from storage.reading.found import Aggregate, Group, Summary
+from storage.reading.plan import Selected
+from storage.row import KeyTuple
+from storage.rows import Rows
+from storage.statements import Query, Statement, Statements
+
+_ALL: KeyTuple = ()  # the parent of what has none
+
+
+def summarize(rows: Rows, resource: Resource, selected: Selected) -> Summary:
+    """Read what is asked for of a whole collection."""
+    if not selected.aggregations and not selected.groupings:
+        return nothing_of(selected)
+    return summarize_each(rows, resource, selected, (), [_ALL]).get(_ALL, nothing_of(selected))
+
+
+def nothing_of(selected: Selected) -> Summary:
+    """Say what is said of no rows."""
+    return Summary(groups=dict.fromkeys(selected.groupings, ()))
+
+
+def summarize_each(
+    rows: Rows, resource: Resource, selected: Selected, there: Sequence[str], parents: Sequence[KeyTuple]
+) -> Mapping[KeyTuple, Summary]:
+    """Read what is asked for of the children of each parent that has any; `there` is what tells whose they are."""
+    aggregates: dict[KeyTuple, Aggregate] = {}
+    groups: dict[KeyTuple, dict[str, list[Group]]] = {}
+    for chunk in rows.statements.chunks(parents):
+        if selected.aggregations:
+            query = Query(rows.statements, resource)
+            statement = query.aggregates(selected.aggregations, selected.condition, there, chunk)
+            found = _read(rows, resource, statement, (there, (), selected.aggregations))
+            aggregates |= {owner: aggregate for owner, _, aggregate in found}
+        for key, grouping in selected.groupings.items():
+            query = Query(rows.statements, resource)
+            statement = query.groups(grouping, selected.condition, there, chunk)
+            read = (there, grouping.by, grouping.aggregations)
+            for owner, values, aggregate in _read(rows, resource, statement, read):
+                group = Group(dict(zip(grouping.by, values, strict=True)), aggregate)
+                groups.setdefault(owner, {}).setdefault(key, []).append(group)
+    nothing = nothing_of(selected)
+    return {
+        owner: Summary(aggregates.get(owner, nothing.aggregate), {**nothing.groups, **groups.get(owner, {})})
+        for owner in {**aggregates, **groups}
+    }
+
+
+def _read(
+    rows: Rows,
+    resource: Resource,
+    statement: Statement,
+    read: tuple[Sequence[str], Sequence[str], Sequence[Aggregation]],
+) -> Iterator[tuple[KeyTuple, KeyTuple, Aggregate]]:
+    """Read rows of what tells the parent, of what tells the group, and of what is said of it."""
+    raws = rows.transaction.read(statement.sql, statement.params).rows
+    if not raws:
+        return
+    there, by, aggregations = read
+    columns: Iterator[Sequence[Any]] = iter(zip(*raws, strict=True))
+    named = [rows.statements.decode_column(resource.attributes[name], next(columns)) for name in (*there, *by)]
+    values = [_decoded(rows.statements, resource, each, columns) for each in aggregations]
+    leading = zip(*named, strict=True) if named else iter([()])
+    for tells, row in zip(leading, zip(*values, strict=True) if values else repeat(()), strict=False):
+        yield tells[: len(there)], tells[len(there) :], Aggregate(dict(zip(aggregations, row, strict=True)))
+
+
+def _decoded(
+    statements: Statements, resource: Resource, aggregation: Aggregation, columns: Iterator[Sequence[Any]]
+) -> Sequence[Value]:
+    """Turn the columns of an aggregation into values; an average has two."""
+    raws = next(columns)
+    if aggregation.function is Function.COUNT:
+        return raws
+    attribute = resource.attributes[aggregation.attribute]
+    match aggregation.function:
+        case Function.SUM:
+            return [None if raw is None else statements.decode_sum(attribute, raw) for raw in raws]
+        case Function.AVG:
+            return [
+                None if raw is None else statements.decode_average(attribute, raw, count)
+                for raw, count in zip(raws, next(columns), strict=True)
+            ]
+        case Function.MIN | Function.MAX:
+            return statements.decode_column(attribute, raws)
+        case _:
+            assert_never(aggregation.function)
