@@ -97,18 +97,18 @@ class CompiledQuery:
             found = None if plan is None else await context.in_thread(partial(_read, context.engine, plan))
             if found is None:
                 return None
-            return encode_json_bytes({"data": {key: write(found[key]) for key, write in self.complete.items()}})
+            return encode_json_bytes({"data": {key: write(found.get(key)) for key, write in self.complete.items()}})
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             return None
 
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
         """Plan what is read; None where something is wrong with the arguments, or costs too much."""
         definitions = self.definition.variable_definitions
+        given = decode_json(bytes(variables).decode()) if bytes(variables) else None
+        if not isinstance(given, dict | None):  # also where nobody asks for them: the ordinary way refuses the request
+            return None
         if not definitions and scope.limits in self.planned:
             return self.planned[scope.limits]
-        given = decode_json(bytes(variables).decode()) if bytes(variables) else None
-        if not isinstance(given, dict | None):
-            return None
         coerced = get_variable_values(self.schema, definitions or (), given or {})
         if not isinstance(coerced, VariableValues):
             return None
