@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Context, Decimal
 from itertools import repeat
 from typing import Any
 from uuid import uuid4
@@ -25,8 +26,8 @@ from schema.resources import (
     ResourceRelation,
 )
 from storage.batch.operations import Done, Failed, Outcome, Status
-from storage.catalog.model import Attribute, Catalog, Resource
-from storage.catalog.types import Array, Bytes, Enumeration, Text, Value, ValueType
+from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource
+from storage.catalog.types import Array, Bytes, DateTime, Enumeration, Integer, Numeric, Text, Time, Value, ValueType
 from storage.driver_errors import StatementRefused
 from storage.errors import Fault, RequestError
 from storage.reading import Found, Item, ItemPage
@@ -39,6 +40,7 @@ Place = tuple[str, str]
 """The keys of `parts` and of `item` or `items` in the answer."""
 
 _NOT_MODIFIED = 304
+_EXACT = Context(prec=1_000)  # digits: PostgreSQL declares no more
 _WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither payload nor item
 
 
@@ -288,36 +290,84 @@ def describe(catalog: Catalog, type_name: TypeName) -> list[ResourceDescription]
 
 
 def _describe(resource: Resource, type_name: TypeName) -> ResourceDescription:
+    path = f"/{resource.collection}"
+    item_path = f"{path}/{','.join(f'{{{name}}}' for name in resource.key)}" if resource.key else None
     return ResourceDescription(
         name=resource.name,
+        description=resource.description,
         collection=resource.collection,
-        path=f"/{resource.collection}",
+        field=resource.field if resource.key else None,
+        path=path,
+        item_path=item_path,
         key=list(resource.key),
         unique_keys=[list(unique.attributes) for unique in resource.unique_keys],
+        version=resource.version,
         operations=list(Operation) if resource.writable else [Operation.GET],
         attributes=[_describe_attribute(attribute, type_name) for attribute in resource.attributes.values()],
-        relations=[
-            ResourceRelation(
-                name=relation.name, target=relation.target, many=relation.many, attributes=list(relation.here)
-            )
-            for relation in resource.relations.values()
-        ],
+        relations=[_describe_relation(relation, item_path) for relation in resource.relations.values()],
+    )
+
+
+def _describe_relation(relation: Relation, item_path: str | None) -> ResourceRelation:
+    return ResourceRelation(
+        name=relation.name,
+        target=relation.target,
+        many=relation.many,
+        attributes=list(relation.here),
+        target_attributes=list(relation.there),
+        path=f"{item_path}/{relation.name}" if relation.many and item_path else None,
     )
 
 
 def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAttribute:
     type_ = attribute.type
     element = type_.of if isinstance(type_, Array) else type_
+    limits = _limits_of(element)
     return ResourceAttribute(
         name=attribute.name,
         type=type_name(type_),
         required=attribute.required,
+        nullable=attribute.nullable,
         read_only=attribute.read_only,
+        generated=attribute.generation is not Generation.NEVER,
         default=_literal(attribute.default_sql),  # type: ignore[arg-type]  # a NewType over any JSON
-        max_length=type_.max_length if isinstance(type_, Text | Bytes) else None,
+        max_length=limits.max_length,
+        precision=limits.precision,
+        scale=limits.scale,
+        minimum=None if limits.maximum is None else to_json(element, limits.minimum),
+        maximum=None if limits.maximum is None else to_json(element, limits.maximum),
+        time_zone=element.aware if isinstance(element, DateTime) else None,
         enum=list(element.labels) if isinstance(element, Enumeration) else None,
         description=attribute.description,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """What a type takes, as `from_json` checks it."""
+
+    max_length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    minimum: int | Decimal | None = None
+    maximum: int | Decimal | None = None
+
+
+def _limits_of(type_: ValueType) -> _Limits:
+    match type_:
+        case Text(max_length=max_length) | Bytes(max_length=max_length):
+            return _Limits(max_length=max_length)
+        case Integer(bits=bits):
+            limit = 1 << (bits - 1)
+            return _Limits(minimum=-limit, maximum=limit - 1)
+        case Numeric(precision=int(precision), scale=given):
+            scale = given or 0
+            most = Decimal(10**precision - 1).scaleb(-scale, _EXACT)
+            return _Limits(precision=precision, scale=scale, minimum=most.copy_negate(), maximum=most)
+        case Time(precision=precision) | DateTime(precision=precision):
+            return _Limits(scale=precision)
+        case _:
+            return _Limits()
 
 
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
