@@ -15,7 +15,7 @@ from strawberry.types import Info
 from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
-from resolvers.values import AS_THEY_ARE, to_json
+from resolvers.values import AS_THEY_ARE, from_json, to_json
 from schema.batch import BatchStatus, PartError
 from schema.resources import (
     Operation,
@@ -27,9 +27,23 @@ from schema.resources import (
 )
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource
-from storage.catalog.types import Array, Bytes, DateTime, Enumeration, Integer, Numeric, Text, Time, Value, ValueType
+from storage.catalog.types import (
+    Array,
+    Boolean,
+    Bytes,
+    DateTime,
+    Enumeration,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Text,
+    Time,
+    ValueType,
+)
 from storage.driver_errors import StatementRefused
 from storage.errors import Fault, RequestError
+from storage.json_text import decode_json
 from storage.reading import Found, Item, ItemPage
 from storage.row import Row
 from storage.statements import Unstorable
@@ -330,7 +344,7 @@ def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAt
         nullable=attribute.nullable,
         read_only=attribute.read_only,
         generated=attribute.generation is not Generation.NEVER,
-        default=_literal(attribute.default_sql),  # type: ignore[arg-type]  # a NewType over any JSON
+        default=_default(type_, attribute.default_sql),
         max_length=limits.max_length,
         precision=limits.precision,
         scale=limits.scale,
@@ -370,19 +384,47 @@ def _limits_of(type_: ValueType) -> _Limits:
             return _Limits()
 
 
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
+_NUMBER = re.compile(r"\(?(-?\d{1,40}(\.\d{1,40})?)\)?", re.ASCII)
 _QUOTED = re.compile(r"'((?:[^']|'')*)'(::[\w\s\"\[\]().,]+)?")
+_TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
-def _literal(sql: str | None) -> Value:
-    """Read a default that is a plain value; one that is made anew each time has no value to show."""
-    text = (sql or "").strip()
-    if _NUMBER.fullmatch(text):
-        return float(text) if "." in text else int(text)
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    quoted = _QUOTED.fullmatch(text)
+def _default(type_: ValueType, sql: str | None) -> Any:
+    """Write a default as values of its type are, where it is a plain value; one that is made anew each time has none to show."""
+    text = _literal((sql or "").strip())
+    if text is None:
+        return None
+    try:
+        return to_json(type_, from_json(type_, _raw(type_, text)))
+    except ValueError:  # what only the database reads
+        return None
+
+
+def _literal(sql: str) -> str | None:
+    if number := _NUMBER.fullmatch(sql):
+        return number[1]
+    if sql.lower() in {"true", "false"}:
+        return sql.lower()
+    quoted = _QUOTED.fullmatch(sql)
     return quoted[1].replace("''", "'") if quoted else None
+
+
+def _raw(type_: ValueType, text: str) -> Any:
+    match type_:
+        case Integer():
+            return int(text)
+        case Float():
+            return float(text)
+        case Boolean():
+            return _TRUTH.get(text.lower())
+        case JsonDocument():
+            return decode_json(text)
+        case DateTime():
+            return text.replace(" ", "T", 1)
+        case Bytes():
+            raise ValueError("each database writes bytes in its own way")
+        case _:
+            return text
 
 
 # --- errors

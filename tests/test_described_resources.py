@@ -101,6 +101,20 @@ def test_what_the_database_makes_is_generated(backend: Backend, start: Serve):
     }
 
 
+def test_defaults_are_written_as_the_values_of_their_types(backend: Backend, start: Serve):
+    backend.run(
+        "CREATE TABLE item (id {key}, whole INTEGER DEFAULT -5, big BIGINT DEFAULT 9007199254740993, price NUMERIC(5,2) DEFAULT 1.5,"
+        " half {double} DEFAULT 0.5, flag BOOLEAN DEFAULT true, name VARCHAR(20) DEFAULT 'it''s', number VARCHAR(5) DEFAULT '07',"
+        " day DATE DEFAULT '2020-01-31', at {naive} DEFAULT '2020-01-31 10:00:00', document {json} DEFAULT '{\"a\": 1}',"
+        " now {naive} DEFAULT CURRENT_TIMESTAMP, none INTEGER DEFAULT NULL)"
+    )
+    api = start(backend)
+    found = resources(api)["Item"]["attributes"]
+    made = api.one("CREATE", "/items", {})["payload"]
+
+    assert {name: each["default"] for name, each in found.items()} == made | {"id": None, "now": None}
+
+
 def test_the_templates_of_paths_lead_to_items(music: Api):
     found = resources(music)
 

@@ -111,7 +111,7 @@ def test_defaults_of_the_database_are_seen_and_used(backend: Backend, start: Ser
         "id": (None, False),
         "title": ("new 'one'", False),
         "points": (3, False),
-        "price": (0.5, False),
+        "price": ("0.50", False),
         "madeAt": (None, False),
         "note": (None, False),
     }
