@@ -94,26 +94,28 @@ class CompiledQuery:
 
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
         """Answer a request; None where the ordinary way has to."""
+        plan: ReadPlan | None = None
         try:
             plan = self._plan(variables, context.scope)
             found = None if plan is None else await context.in_thread(partial(_read, context.engine, plan))
             if found is None:
                 return None
-            return encode_json_bytes({"data": {key: write(found[key]) for key, write in self.complete.items()}})
+            return encode_json_bytes({"data": {key: write(found.get(key)) for key, write in self.complete.items()}})
         except RequestError as error:  # the database is not there, or takes too long: no use to ask it again
-            errors = [to_wire_error(located_error(error, nodes, [key])) for key, nodes in self.nodes.items()]
-            return encode_json_bytes({"errors": errors, "data": dict.fromkeys(self.nodes)})
+            errors = [to_wire_error(located_error(error, self.nodes[key], [key])) for key in plan or ()]
+            data = {key: None if key in (plan or ()) else write(None) for key, write in self.complete.items()}
+            return encode_json_bytes({"errors": errors, "data": data})
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             return None
 
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
         """Plan what is read; None where something is wrong with the arguments, or costs too much."""
         definitions = self.definition.variable_definitions
+        given = decode_json(bytes(variables).decode()) if bytes(variables) else None
+        if not isinstance(given, dict | None):  # also where nobody asks for them: the ordinary way refuses the request
+            return None
         if not definitions and scope.limits in self.planned:
             return self.planned[scope.limits]
-        given = decode_json(bytes(variables).decode()) if bytes(variables) else None
-        if not isinstance(given, dict | None):
-            return None
         coerced = get_variable_values(self.schema, definitions or (), given or {})
         if not isinstance(coerced, VariableValues):
             return None

@@ -36,6 +36,8 @@ class _Compilation:
 
     def root(self, selection: Selection, key: str, name: str) -> Callable[[Any], Any]:
         resources = self._catalog.resources.values()
+        if name == "__typename":
+            return constant(selection.type.name)
         if name == "node":
             keyed = [each for each in resources if each.key]
             tables = {each.name: self._items(selection.below(key, each.name), each) for each in keyed}
@@ -56,7 +58,7 @@ class _Compilation:
         """Compile what is selected of items; `place` goes before the names of their relations in the plan."""
         columns = {key: self._field(selection, key, name, place) for key, name in self._named(selection, resource)}
         row, reads = row_class(columns), tuple(columns.values())
-        return lambda items: list(map(row, *[read(items) for read in reads]))
+        return lambda items: _rows(row, [read(items) for read in reads], len(items))
 
     def _named(self, selection: Selection, resource: Resource) -> Iterable[tuple[str, Attribute | Relation | str]]:
         """Find what the fields of an item are: attributes, relations, or what all items have."""
@@ -128,7 +130,12 @@ class _Compilation:
                 case _:
                     raise NotPlain(name)
         row, reads = row_class(columns), tuple(columns.values())
-        return lambda found: list(map(row, *[read(found) for read in reads]))
+        return lambda found: _rows(row, [read(found) for read in reads], len(found.items))
+
+
+def _rows(row: Callable[..., Any], columns: Sequence[Sequence[Any]], count: int) -> list[Any]:
+    """Make objects of columns; where directives leave none, empty ones."""
+    return list(map(row, *columns)) if columns else [row() for _ in range(count)]
 
 
 def _one(key: str, table: Table) -> Column:
@@ -183,11 +190,15 @@ def _nodes_by(table: Table) -> Callable[[Pages], Sequence[Any]]:
     return lambda found: table(found.items)
 
 
+def _has_cursors(page: Page, found: Pages) -> bool:
+    return page.start < page.stop and bool(found.cursors)  # without a key (a view) there are none
+
+
 _PAGE_INFO: Mapping[str, Callable[[Page, Pages], Any]] = {
     "hasNextPage": lambda page, _: page.has_next,
     "hasPreviousPage": lambda page, _: page.has_previous,
-    "startCursor": lambda page, found: found.cursors[page.start] if page.start < page.stop else None,
-    "endCursor": lambda page, found: found.cursors[page.stop - 1] if page.start < page.stop else None,
+    "startCursor": lambda page, found: found.cursors[page.start] if _has_cursors(page, found) else None,
+    "endCursor": lambda page, found: found.cursors[page.stop - 1] if _has_cursors(page, found) else None,
     "__typename": lambda _, __: "PageInfo",
 }
 

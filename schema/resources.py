@@ -64,42 +64,87 @@ class Operation(enum.Enum):
     DELETE = "DELETE"
 
 
-@strawberry.type
+@strawberry.type(description="An attribute of a resource: what a form has to know to ask for it.")
 class ResourceAttribute:
-    """An attribute of a resource."""
+    """An attribute of a resource. Of an array, the limits and the labels are those of each of its elements."""
 
-    name: str
-    type: str
-    required: bool
-    read_only: bool
-    default: JSON | None
-    max_length: int | None
-    enum: list[str] | None
-    description: str | None
+    name: str = strawberry.field(description="Its name, the same in queries, payloads, filters and pointers.")
+    type: str = strawberry.field(description="The name of its GraphQL type, without `!`; of an array, in brackets.")
+    required: bool = strawberry.field(description="Whether a CREATE has to give it.")
+    nullable: bool = strawberry.field(description="Whether it may be null.")
+    read_only: bool = strawberry.field(description="Whether no payload may give it.")
+    generated: bool = strawberry.field(
+        description="Whether the database makes its value: always where it is read-only, else where none is given."
+    )
+    default: JSON | None = strawberry.field(
+        description="What it is where a CREATE leaves it out; null where there is none, or where it is made anew each time."
+    )
+    max_length: int | None = strawberry.field(
+        description="How long it may be: characters of a text, bytes of what is sent as Base64; null where there is no limit."
+    )
+    precision: int | None = strawberry.field(
+        description="How many digits a decimal may have in all; null where there is no limit."
+    )
+    scale: int | None = strawberry.field(
+        description="How many digits may stand after the point, of a decimal or of a time's seconds; null where there is no limit."
+    )
+    minimum: JSON | None = strawberry.field(
+        description="The least number that it takes, written as its values are; null where its type has none."
+    )
+    maximum: JSON | None = strawberry.field(
+        description="The greatest number that it takes, written as its values are; null where its type has none."
+    )
+    time_zone: bool | None = strawberry.field(
+        description="Whether a DateTime has to have a time zone; where it has not to, it must have none. Null for other types."
+    )
+    enum: list[str] | None = strawberry.field(description="The labels that it takes; null where it is no enum.")
+    description: str | None = strawberry.field(description="What the database or the model says about it.")
 
 
-@strawberry.type
+@strawberry.type(description="A way from an item to others.")
 class ResourceRelation:
     """A way from an item to others."""
 
-    name: str
-    target: str
-    many: bool
-    attributes: list[str]
+    name: str = strawberry.field(description="Its name, as a field of the item and, to many, as a segment of paths.")
+    target: str = strawberry.field(description="The name of the resource that it leads to.")
+    many: bool = strawberry.field(description="Whether it leads to any number of items, or to one at most.")
+    attributes: list[str] = strawberry.field(description="The attributes of the item that it starts from.")
+    target_attributes: list[str] = strawberry.field(
+        description="The attributes of the target that are equal to those, in the same order."
+    )
+    path: str | None = strawberry.field(
+        description="The path of the items that it leads to, as a template, such as /artists/{artistId}/albums; null where it "
+        "leads to one, or starts from what has no key."
+    )
 
 
-@strawberry.type(name="Resource")
+@strawberry.type(name="Resource", description="One kind of thing that this API serves.")
 class ResourceDescription:
     """One kind of thing that this API serves."""
 
-    name: str
-    collection: str
-    path: str
-    key: list[str]
-    unique_keys: list[list[str]]
-    operations: list[Operation]
-    attributes: list[ResourceAttribute]
-    relations: list[ResourceRelation]
+    name: str = strawberry.field(description="The name of its type.")
+    description: str | None = strawberry.field(description="What the database or the model says about it.")
+    collection: str = strawberry.field(
+        description="The root field of all its items, and the first segment of their paths."
+    )
+    field: str | None = strawberry.field(
+        description="The root field of one item, and its member of BatchItemInput; null where there is no key."
+    )
+    path: str = strawberry.field(description="The path of its collection, such as /albums.")
+    item_path: str | None = strawberry.field(
+        description="The canonical path of an item, as a template (RFC 6570) of its key, such as /albums/{albumId}; null where "
+        "there is no key."
+    )
+    key: list[str] = strawberry.field(
+        description="The attributes that together tell its items apart, in the order of paths."
+    )
+    unique_keys: list[list[str]] = strawberry.field(
+        description="Other attributes that together tell its items apart: for paths such as /customers/email=ada%40example.org."
+    )
+    version: str | None = strawberry.field(description="The attribute that counts versions, where there is one.")
+    operations: list[Operation] = strawberry.field(description="What parts of a batch may do with it.")
+    attributes: list[ResourceAttribute] = strawberry.field(description="Its attributes, in the order of the database.")
+    relations: list[ResourceRelation] = strawberry.field(description="The ways from its items to others.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

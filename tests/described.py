@@ -6,9 +6,11 @@ from tests.harness import Api
 
 RESOURCES = """
 { resources {
-    name collection path key uniqueKeys operations
-    attributes { name type required readOnly default maxLength enum description }
-    relations { name target many attributes }
+    name description collection field path itemPath key uniqueKeys version operations
+    attributes {
+      name type required nullable readOnly generated default maxLength precision scale minimum maximum timeZone enum description
+    }
+    relations { name target many attributes targetAttributes path }
 } }
 """
 

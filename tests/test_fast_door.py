@@ -5,14 +5,12 @@ ways, over the same tables: batches are dry runs, or write what is there already
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -20,61 +18,8 @@ from partwise.app import make_app
 from partwise.settings import Settings
 from tests import sent
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, part
-
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-settings.register_profile(
-    "doors",
-    max_examples=int(_EXAMPLES or 60),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("doors"))
-
-HEADERS = {"Content-Type": "application/json"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    media_type: str
-    body: bytes
-
-
-class Doors:
-    """One service behind two doors."""
-
-    def __init__(self, api: Api, own: Settings) -> None:
-        self.api = api
-        apps = [make_app(api.service, own, compiled=compiled) for compiled in (False, True)]
-        self._ordinary, self._fast = (TestClient(app, base_url="http://127.0.0.1") for app in apps)
-        self.executed = 0  # requests that Strawberry has executed
-        execute = api.service.schema.execute
-
-        def counted(*arguments: Any, **others: Any) -> Any:
-            self.executed += 1
-            return execute(*arguments, **others)
-
-        api.service.schema.execute = counted  # type: ignore[method-assign]  # only counted
-
-    def ask(self, body: str | bytes, **headers: str) -> tuple[Answer, bool]:
-        """Ask at both doors, compare, and say whether the fast one has done without Strawberry."""
-        ordinary = _answer(self._ordinary.post("/graphql", content=body, headers=HEADERS | headers))
-        before = self.executed
-        fast = _answer(self._fast.post("/graphql", content=body, headers=HEADERS | headers))
-        was_fast = self.executed == before and fast.status == 200  # what is refused at the door is not executed, either
-        assert fast == ordinary, body
-        again = _answer(self._fast.post("/graphql", content=body, headers=HEADERS | headers))
-        assert again == ordinary
-        return fast, was_fast
-
-
-def _answer(answer: Any) -> Answer:
-    assert b"INTERNAL" not in answer.content, answer.text
-    return Answer(answer.status_code, answer.headers["content-type"], answer.content)
+from tests.doors import HEADERS, Doors, body_of, tried
+from tests.harness import BATCH, Backend, part
 
 
 @pytest.fixture
@@ -87,10 +32,6 @@ def doors(backend: Backend, start: Serve) -> Iterator[Doors]:
     before = backend.dump()
     yield Doors(start(backend, max_parts=20), own)
     assert backend.dump() == before
-
-
-def body_of(query: str, variables: Any, **others: Any) -> str:
-    return json.dumps({"query": query, "variables": variables, **others})
 
 
 def batch_of(selection: str) -> str:

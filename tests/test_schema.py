@@ -158,10 +158,14 @@ TYPES: dict[str, dict[str, str]] = {
     },
     "Resource": {
         "name": "String!",
+        "description": "String",
         "collection": "String!",
+        "field": "String",
         "path": "String!",
+        "itemPath": "String",
         "key": "[String!]!",
         "uniqueKeys": "[[String!]!]!",
+        "version": "String",
         "operations": "[Operation!]!",
         "attributes": "[ResourceAttribute!]!",
         "relations": "[ResourceRelation!]!",
@@ -170,13 +174,27 @@ TYPES: dict[str, dict[str, str]] = {
         "name": "String!",
         "type": "String!",
         "required": "Boolean!",
+        "nullable": "Boolean!",
         "readOnly": "Boolean!",
+        "generated": "Boolean!",
         "default": "JSON",
         "maxLength": "Int",
+        "precision": "Int",
+        "scale": "Int",
+        "minimum": "JSON",
+        "maximum": "JSON",
+        "timeZone": "Boolean",
         "enum": "[String!]",
         "description": "String",
     },
-    "ResourceRelation": {"name": "String!", "target": "String!", "many": "Boolean!", "attributes": "[String!]!"},
+    "ResourceRelation": {
+        "name": "String!",
+        "target": "String!",
+        "many": "Boolean!",
+        "attributes": "[String!]!",
+        "targetAttributes": "[String!]!",
+        "path": "String",
+    },
 }
 QUERY_FIELDS = {
     "node": "Node",
@@ -240,6 +258,15 @@ def test_the_types_have_the_fields_and_the_nullability_of_the_contract(music: Ap
         *("invoice", "invoices", "mediaType", "mediaTypes", "playlist", "playlists", "playlistTrack", "playlistTracks"),
         *("track", "tracks"),
     }
+
+
+def test_the_catalog_describes_itself(music: Api):
+    schema = schema_of(music)
+    for name in ("Resource", "ResourceAttribute", "ResourceRelation"):
+        type_ = schema.type_map[name]
+        assert isinstance(type_, GraphQLObjectType)
+        assert type_.description
+        assert [field for field, each in type_.fields.items() if not each.description] == []
 
 
 def test_the_enums_have_the_members_of_the_contract(music: Api):

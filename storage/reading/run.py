@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, assert_never
 
-from storage.addresses import Location, locate
+from storage.addresses import ByKey, Location, Step, locate
 from storage.catalog.types import Unreadable, Value
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.cursors import encode_cursor, order_name
@@ -40,10 +40,14 @@ def run_read(rows: Rows, plan: ReadPlan) -> dict[str, Found]:
 
 def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
     """Read one root field: a page, or one item."""
+    resource = read.items.resource
+    by = resource.key
     match read:
         case CollectionRead():
             return _read_collection(rows, read.selected, read.items)
         case ItemRead(key=key):
+            pass
+        case NodeRead(address=(Step(selector=ByKey(attributes=by, values=key)),)):  # there is no parent to look at
             pass
         case NodeRead(address=address):
             location = locate(rows, address, {})
@@ -52,8 +56,7 @@ def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
             key = location.row.key
         case _:
             assert_never(read)
-    resource = read.items.resource
-    found = rows.load_columns(resource, {resource.key: [key]}, read.items.names())
+    found = rows.load_columns(resource, {by: [key]}, read.items.names())
     return relate(rows, Items(found), read.items) if len(found) else None
 
 
