@@ -21,7 +21,7 @@ from tests.test_reads import count_statements
 from tests.worlds import World
 
 NOVELS = {"kind": {"eq": "novel"}}
-NONE = {"or": []}
+NONE: Json = {"or": []}
 
 # collection, filter, what is selected of the aggregate, what is answered: written by hand from tests/library.py.
 SAID: Sequence[tuple[str, Json, str, Json]] = (

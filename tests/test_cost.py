@@ -75,8 +75,12 @@ COSTS = {
     "{ artists(first: 7, offset: 900) { nodes { name } pageInfo { hasNextPage } } }": 1 + 7 + 1,
     "{ artists(first: 7) { nodes { name } again: nodes { name } totalCount } }": 1 + 7 + 7 + 10,
     "{ artists { aggregate { count max { name } } } }": 1 + 10 + (1 + 1),
-    "{ artists(first: 2) { groupBy(by: [name], first: 7) { keys { name } aggregate { count } } } }": 1 + 10 + 7 * (1 + 1 + 1),
-    "{ artists(first: 2) { groupBy(by: [name]) { aggregate { count sum { artistId } } } } }": 1 + 10 + 100 * (1 + 1 + 1),
+    "{ artists(first: 2) { groupBy(by: [name], first: 7) { keys { name } aggregate { count } } } }": 1
+    + 10
+    + 7 * (1 + 1 + 1),
+    "{ artists(first: 2) { groupBy(by: [name]) { aggregate { count sum { artistId } } } } }": 1
+    + 10
+    + 100 * (1 + 1 + 1),
     "{ artists(first: 3) { nodes { albums { aggregate { count } groupBy(by: [title], first: 5) { keys { title } } } } } }": 1
     + 3 * (1 + 1 + (10 + 1) + 10 + 5 * (1 + 1)),
     "{ artists(last: 4) { nodes { name } } }": 1 + 4,
