@@ -44,6 +44,7 @@ from resolvers.tables import compile_root
 from resolvers.writing import NotPlain, fields
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog
+from storage.errors import RequestError
 from storage.json_text import decode_json, encode_json_bytes
 from storage.reading import ReadPlan, read_root
 from storage.rows import Rows
@@ -87,6 +88,7 @@ class CompiledQuery:
     schema: GraphQLSchema
     document: DocumentNode
     definition: OperationDefinitionNode
+    nodes: Mapping[str, list[FieldNode]]  # response key -> where it is selected
     complete: Mapping[str, Callable[[Any], Any]]  # response key -> what is found there
     planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
 
@@ -98,6 +100,9 @@ class CompiledQuery:
             if found is None:
                 return None
             return encode_json_bytes({"data": {key: write(found[key]) for key, write in self.complete.items()}})
+        except RequestError as error:  # the database is not there, or takes too long: no use to ask it again
+            errors = [to_wire_error(located_error(error, nodes, [key])) for key, nodes in self.nodes.items()]
+            return encode_json_bytes({"errors": errors, "data": dict.fromkeys(self.nodes)})
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             return None
 
@@ -168,6 +173,7 @@ class Compiler:
             schema=self._schema,
             document=document,
             definition=definition,
+            nodes={key: root.nodes(key) for key in root.fields},
             complete={key: compile_root(root, key, name, self._catalog) for key, name in fields(root)},
         )
 

@@ -16,6 +16,7 @@ MAX_OPERANDS = 2_000  # of one filter
 MAX_PATTERN = 10_000  # characters of `like` and `ilike`
 MAX_STEPS = 10  # of one order
 
+_OF_RELATION = 20  # operands that a relation counts as: PostgreSQL plans 1,000 of them for seconds
 _OPERATORS = {operator.value: operator for operator in Operator}
 _OF_TEXT = frozenset(
     {Operator.LIKE, Operator.ILIKE, Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.CONTAINS, Operator.HAS_KEY}
@@ -41,6 +42,7 @@ class _Binding:
     operands: int = 0
 
     def conditions(self, given: Any, resource: Resource, place: str, depth: int) -> Condition:
+        self._count(1, place)
         if depth > MAX_NESTING:
             raise bad_request(f"{place} is nested too deep: a filter has at most {MAX_NESTING} levels.")
         if given is None:
@@ -60,9 +62,11 @@ class _Binding:
                 return AnyOf(self._list(value, resource, place, depth))
             case "not":
                 return Not(self.conditions(value, resource, place, depth))
-        relation = resource.relations.get(name)
-        if relation is None:
-            return self._compared(resource.attributes[name], value, place)
+        attribute, relation = resource.attribute(name), resource.relation(name)
+        if attribute is not None:
+            return self._compared(attribute, value, place)
+        assert relation is not None  # noqa: S101  # the schema knows no other members
+        self._count(_OF_RELATION, place)
         target = self.catalog.target_of(relation)
         if relation.many:
             return self._of_children(value, relation, target, place, depth)
@@ -98,13 +102,19 @@ class _Binding:
     def _operand(self, attribute: Attribute, operator: Operator, raw: Any, place: str) -> Value | Sequence[Value]:
         if raw is None:
             raise bad_request(f"{place} must not be null: use isNull.")
-        self.operands += len(raw) if operator in {Operator.IN, Operator.NOT_IN} else 1
-        if self.operands > MAX_OPERANDS:
-            raise bad_request(f"{place} is too much: a filter compares with at most {MAX_OPERANDS} values.")
+        self._count(len(raw) if operator in {Operator.IN, Operator.NOT_IN} else 1, place)
         try:
             return _value(attribute.type, operator, raw)
         except Misfit as misfit:
             raise bad_request(f"{place} {misfit}.") from None
+
+    def _count(self, operands: int, place: str) -> None:
+        self.operands += operands
+        if self.operands > MAX_OPERANDS:
+            raise bad_request(
+                f"{place} is too much: a filter compares with at most {MAX_OPERANDS} values, "
+                f"and a relation counts as {_OF_RELATION}."
+            )
 
 
 def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[Value]:
@@ -163,12 +173,13 @@ def _sort(step: Mapping[str, Any], resource: Resource, catalog: Catalog, place: 
         place = f"{place}.{name}"
         if value is None:
             raise bad_request(f"{place} must not be null.")
-        relation = resource.relations.get(name)
-        if relation is None:
+        attribute, relation = resource.attribute(name), resource.relation(name)
+        if attribute is not None or relation is None:
             break
         if len(path) == MAX_STEPS:
             raise bad_request(f"{place} is nested too deep: an order follows at most {MAX_STEPS} relations.")
         resource, step = catalog.target_of(relation), value
         path.append((relation, resource))
     direction, _, nulls = str(_plain(value)).partition("_")
-    return Sort(name, tuple(path), descending=direction == "DESC", nulls_first=nulls == "NULLS_FIRST")
+    assert attribute is not None  # noqa: S101  # the schema knows no other members
+    return Sort(attribute.name, tuple(path), descending=direction == "DESC", nulls_first=nulls == "NULLS_FIRST")

@@ -49,7 +49,7 @@ class QueryAnswer:
     """What was read for a query: by response key, and what went wrong instead."""
 
     found: Mapping[str, Found]
-    errors: Mapping[str, GraphQLError] = field(default_factory=dict)
+    errors: Mapping[str, Exception] = field(default_factory=dict)
 
     def field(self, key: str) -> Found:
         """Answer one field. Raises its error."""

@@ -26,18 +26,20 @@ from resolvers.cost import (
 )
 from resolvers.documents import Documents
 from resolvers.limits import Limits
-from resolvers.reads import Planned, plan_query
+from resolvers.reads import plan_query
 from resolvers.results import QueryAnswer, readers
 from resolvers.selections import response_keys, selection_of_operation
 from schema.batch import mutation_type
 from schema.resources import resource_types
 from schema.scalars import SCALARS
 from storage.catalog.model import Catalog
-from storage.database import Database
+from storage.driver_errors import StatementRefused
 from storage.errors import QueryTooComplex
-from storage.reading import Found, run_read
+from storage.reading import Found, ReadPlan, run_read
 from storage.rows import Rows
+from storage.statements import Unstorable
 
+_SAVEPOINT = "field"
 _LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 
 
@@ -162,12 +164,31 @@ async def _read_query(info: Info) -> QueryAnswer:
     planned = plan_query(selection_of_operation(info), context.scope)
     if not planned.reads:
         return QueryAnswer(found={}, errors=planned.errors)
-    found = await context.in_thread(lambda: _read(context, planned))
-    return QueryAnswer(found=found, errors=planned.errors)
+    answer = await context.in_thread(lambda: _read(context, planned.reads))
+    return QueryAnswer(found=answer.found, errors={**answer.errors, **planned.errors})
 
 
-def _read(context: RequestContext, planned: Planned) -> dict[str, Found]:
+def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
+    """Read in one snapshot. What the database refuses is an error of its own field."""
     engine = context.engine
-    database: Database = engine.database
-    with database.read() as transaction:
-        return run_read(Rows(transaction, database, engine.secret), planned.reads)
+    with engine.database.read() as transaction:
+        try:
+            return QueryAnswer(found=run_read(Rows(transaction, engine.database, engine.secret), plan))
+        except (StatementRefused, Unstorable):
+            if len(plan) == 1:
+                raise
+    with engine.database.read() as transaction:
+        return _read_each(Rows(transaction, engine.database, engine.secret), plan)
+
+
+def _read_each(rows: Rows, plan: ReadPlan) -> QueryAnswer:
+    found: dict[str, Found] = {}
+    errors: dict[str, Exception] = {}
+    for key, read in plan.items():
+        rows.transaction.savepoint(_SAVEPOINT)
+        try:
+            found |= run_read(rows, {key: read})
+        except (StatementRefused, Unstorable) as error:
+            rows.transaction.rollback_to(_SAVEPOINT)
+            errors[key] = error
+    return QueryAnswer(found=found, errors=errors)

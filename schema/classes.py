@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Optional
 
 import strawberry
 from strawberry.types import Info
 
+RENAMED = "Renamed to {}."
 PREFIX = "f_"  # before the Python names of fields and arguments, which may be any word
 
 
@@ -20,6 +21,12 @@ class InputField:
     description: str | None = None
     deprecated: str | None = None  # the reason
     required: bool = False
+
+
+def and_former(field: InputField, former_names: Sequence[str]) -> list[InputField]:
+    """Add a field's former names to it, deprecated."""
+    reason = RENAMED.format(field.name)
+    return [field, *(replace(field, name=former, deprecated=reason) for former in former_names)]
 
 
 def define_type(class_: type, fields: Sequence[tuple[str, Any, Any]], **options: Any) -> None:

@@ -1,9 +1,9 @@
 """The conditions that a collection takes (docs/contract.md, section 5): one input for each type, and for each resource."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from schema.classes import InputField, define_input, make_input
+from schema.classes import InputField, and_former, define_input, make_input
 from schema.enums import Enums
 from storage.catalog.model import Attribute, Catalog, Relation
 from storage.catalog.naming import free
@@ -68,11 +68,13 @@ def filter_types(catalog: Catalog, enums: Enums, *, containment: bool) -> Mappin
     lists = _list_filters(catalog, enums, filters)
     conditions = _Conditions(enums, containment=containment)
     for name, resource in catalog.resources.items():
-        attributes = [_attribute_field(each, conditions) for each in resource.attributes.values()]
-        relations = [_relation_field(each, filters, lists) for each in resource.relations.values()]
+        own: list[tuple[InputField, Sequence[str]]] = [
+            *((_attribute_field(each, conditions), each.former_names) for each in resource.attributes.values()),
+            *((_relation_field(each, filters, lists), each.former_names) for each in resource.relations.values()),
+        ]
         define_input(
             filters[name],
-            [*_logic(filters[name]), *attributes, *relations],
+            [*_logic(filters[name]), *(each for field, formers in own for each in and_former(field, formers))],
             description=f"Which of the {resource.collection} are wanted. All that is given has to hold.",
         )
     return filters

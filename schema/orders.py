@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from schema.classes import InputField, define_input
+from schema.classes import InputField, and_former, define_input
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Array, JsonDocument, Opaque
 
@@ -29,16 +29,20 @@ def order_types(catalog: Catalog) -> Mapping[str, type]:
     for name, class_ in orders.items():
         resource = catalog.resources[name]
         attributes = [
-            InputField(name=each.name, type=Direction, description=f"By {each.name}.") for each in _attributes(resource)
-        ]
-        relations = [
-            InputField(
-                name=each.name,
-                type=orders[each.target],
-                description="By an attribute of that item; without one, as null.",
+            field
+            for each in _attributes(resource)
+            for field in and_former(
+                InputField(name=each.name, type=Direction, description=f"By {each.name}."), each.former_names
             )
+        ]
+        description = "By an attribute of that item; without one, as null."
+        relations = [
+            field
             for each in _to_one(resource)
             if each.target in orders
+            for field in and_former(
+                InputField(name=each.name, type=orders[each.target], description=description), each.former_names
+            )
         ]
         define_input(
             class_,

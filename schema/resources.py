@@ -10,7 +10,7 @@ import strawberry
 from strawberry.types import Info
 
 from schema.aggregates import AggregateReaders, aggregate_fields
-from schema.classes import InputField, define_type, make_input, resolver
+from schema.classes import RENAMED, InputField, define_type, make_input, resolver
 from schema.enums import Enums
 from schema.filters import filter_types
 from schema.orders import order_types
@@ -18,7 +18,6 @@ from schema.scalars import JSON
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import ValueType
 
-_RENAMED = "Renamed to {}."
 _ORDER = "By the first of these; where that is equal, by the next."
 _PAGING = (
     ("first", int, "At most so many, going forward from the start or from a cursor."),
@@ -210,7 +209,7 @@ def _relation_fields(relation: Relation, types: _Types) -> list[tuple[str, Any, 
     target: Any = (types.connections if relation.many else types.items)[relation.target]
     arguments = _page_arguments(types.catalog.target_of(relation), types) if relation.many else []
     resolve = resolver(types.readers.related, arguments)
-    formers = [(former, _RENAMED.format(relation.name)) for former in relation.former_names]
+    formers = [(former, RENAMED.format(relation.name)) for former in relation.former_names]
     return [
         (name, Optional[target], strawberry.field(resolver=resolve, name=name, deprecation_reason=reason))  # noqa: UP045  # a class made at run time
         for name, reason in [(relation.name, None), *formers]
@@ -263,7 +262,7 @@ def _read_field(name: str, annotation: Any, description: str, reader: Callable[[
 
 def _names(attribute: Attribute) -> list[tuple[str, str | None]]:
     """Name an attribute, and its former names with the reason why they are deprecated."""
-    return [(attribute.name, None), *((former, _RENAMED.format(attribute.name)) for former in attribute.former_names)]
+    return [(attribute.name, None), *((former, RENAMED.format(attribute.name)) for former in attribute.former_names)]
 
 
 def _input_type(resource: Resource, enums: Enums) -> type:
@@ -311,7 +310,7 @@ def _query_type(types: _Types) -> type:
             by_key = resolver(readers.root, _key_arguments(resource, enums))
             item: Any = Optional[types.items[name]]  # noqa: UP045  # a class made at run time
             fields.append((resource.field, item, strawberry.field(resolver=by_key, name=resource.field)))
-        formers = [(former, _RENAMED.format(resource.collection)) for former in resource.former_collections]
+        formers = [(former, RENAMED.format(resource.collection)) for former in resource.former_collections]
         page = resolver(readers.root, _page_arguments(resource, types))
         for field, reason in [(resource.collection, None), *formers]:
             described = resource.description if reason is None else None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from storage.database import Transaction
+from tests import test_overrides as overrides
 from tests.conftest import Serve
 from tests.evaluation import find, path_of
 from tests.every_type import GRAPHQL_TYPES, TABLE
@@ -649,6 +650,15 @@ def test_what_is_no_value_of_a_type_of_postgresql_is_refused(specials: Api):
         assert (filter_, codes) == (filter_, ["BAD_REQUEST"])
 
 
+def test_what_only_the_database_finds_wrong_is_an_error_of_its_field_alone(specials: Api):
+    answer = specials.post("""{
+        bad: specials(filter: { address: { eq: "no address" } }) { totalCount }
+        good: specials(filter: { address: { eq: "10.0.0.1" } }) { totalCount }
+    }""")
+    assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [(["bad"], "BAD_REQUEST")]
+    assert answer["data"] == {"bad": None, "good": {"totalCount": 1}}
+
+
 def test_attributes_with_the_names_of_connectives_have_filters(backend: Backend, start: Serve):
     backend.run("""
         CREATE TABLE word (id {key}, "and" INTEGER, "or" INTEGER, "not" INTEGER, "some" INTEGER, "in" INTEGER, "select" INTEGER);
@@ -673,4 +683,19 @@ def test_a_view_has_filters_and_orders(backend: Backend, start: Serve):
     assert found == {
         "a": {"totalCount": 1, "nodes": [{"id": 3}]},
         "b": {"totalCount": 2, "nodes": [{"id": 3}, {"id": 1}]},
+    }
+
+
+def test_filters_and_orders_take_former_names_as_reads_and_writes_do(backend: Backend, start: Serve):
+    backend.run(overrides.SCRIPT)
+    api = start(backend, resources=overrides.RENAMED)
+    found = api.query("""{
+        new: writers(filter: { name: { eq: "Ada" } }, orderBy: [{ name: DESC }]) { totalCount }
+        collection: authors(filter: { books: { some: { title: { eq: "Eins" } } } }, first: 1) { edges { node { name } } }
+        attribute: writers(filter: { nm: { eq: "Ada" } }, orderBy: [{ nm: DESC }]) { nodes { name } }
+    }""")
+    assert found == {
+        "new": {"totalCount": 1},
+        "collection": {"edges": [{"node": {"name": "Ada"}}]},
+        "attribute": {"nodes": [{"name": "Ada"}]},
     }

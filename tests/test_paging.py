@@ -513,7 +513,7 @@ def walk(api: Api, collection: str, order_by: Json, size: int, *, backward: bool
     return met
 
 
-@settings(tried, max_examples=int(_EXAMPLES or 100) // 10)
+@settings(tried, max_examples=int(_EXAMPLES or 100) // 20)  # each of them takes 200 reads
 @given(drawn=rows(8), size=st.integers(1, 3))
 def test_orders_of_every_type_have_cursors(every_type: Api, drawn: list[dict[str, Any]], size: int):
     held = every_type.query("{ everyTypes(first: 1000) { nodes { path } } }")["everyTypes"]["nodes"]

@@ -80,3 +80,69 @@ def test_a_level_takes_one_statement_at_most(library: World, shape: str, monkeyp
     read(library.api, shape, sent)
 
     assert 0 < len([sql for sql in sent if "FROM" in sql]) <= LEVELS[shape]
+
+
+def test_more_children_than_a_page_shows_take_no_statement_for_each_of_them(
+    library: World, monkeypatch: pytest.MonkeyPatch
+):
+    """Where there are more than pages show, the database numbers them: that may be one statement more, once for a level."""
+    sent = count_statements(monkeypatch)
+    fill(library, 3)
+    query = """{ authors(filter: { name: { eq: "A" } }) { nodes { books(first: 1, filter: { title: { eq: "B" } }) {
+        totalCount pageInfo { hasNextPage } nodes { id chapters { nodes { number } } } } } } }"""
+
+    def read_with(more: int) -> int:
+        for number in range(more):
+            own = 10 * FIRST + 1_000 * more + number
+            statement = f"INSERT INTO books (id, author_id, title, kind) VALUES ({own}, {FIRST + number % 3}, 'B', 'k')"
+            library.connection.exec_driver_sql(statement)
+        sent.clear()
+        found = library.api.query(query)["authors"]["nodes"]
+        books = [each["books"] for each in found]
+        assert [each["nodes"] for each in books] == [
+            [{"id": FIRST + n, "chapters": {"nodes": [{"number": 1}]}}] for n in range(3)
+        ]
+        assert sum(each["totalCount"] for each in books) == 3 + more
+        assert {each["pageInfo"]["hasNextPage"] for each in books} == {more > 0}
+        return len(sent)
+
+    alone = read_with(0)
+    some = read_with(6)
+    library.connection.exec_driver_sql(f"DELETE FROM books WHERE id > {10 * FIRST}")
+    many = read_with(300)
+
+    assert some == many
+    assert some <= alone + 1
+
+
+def test_many_parents_have_their_own_children_each(library: World):
+    """More of them than one statement takes."""
+    authors, books = 1_000, 3
+    numbers = range(FIRST, FIRST + authors)
+    written = ", ".join(f"({n}, 'A')" for n in numbers)
+    library.connection.exec_driver_sql(f"INSERT INTO authors (id, name) VALUES {written}")
+    keys = [(n, n * 10 + place) for n in numbers for place in range(books)]
+    for table, values in (
+        ("books (id, author_id, title, kind)", [f"({book}, {author}, 'B', 'k')" for author, book in keys]),
+        ("chapters (book_id, number, title)", [f"({book}, {n}, 'C')" for _, book in keys for n in (1, 2)]),
+    ):
+        library.connection.exec_driver_sql(f"INSERT INTO {table} VALUES {', '.join(values)}")
+
+    for page, shown in (("first: 2", [1, 2]), ("first: 1", [1]), ("last: 1", [2]), ("offset: 1", [2])):
+        found = library.api.query(
+            f"""{{ authors(first: 1000, filter: {{ name: {{ eq: "A" }} }}) {{ nodes {{ id books(first: 4) {{ totalCount nodes {{
+                id author {{ id }} chapters({page}) {{ totalCount nodes {{ bookId number }} }} }} }} }} }} }}"""
+        )["authors"]["nodes"]
+        assert [each["id"] for each in found] == [*numbers]
+        assert [[book["id"] for book in each["books"]["nodes"]] for each in found] == [
+            [n * 10 + place for place in range(books)] for n in numbers
+        ]
+        assert {each["books"]["totalCount"] for each in found} == {books}
+        for each in found:
+            for book in each["books"]["nodes"]:
+                chapters = [{"bookId": book["id"], "number": number} for number in shown]
+                assert book == {
+                    "id": book["id"],
+                    "author": {"id": each["id"]},
+                    "chapters": {"totalCount": 2, "nodes": chapters},
+                }

@@ -98,9 +98,9 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
     assert selected is not None  # noqa: S101  # of a relation to many
     window, owners = selected.window, _tuples(start, plan.relation.here)
     parents, names = _distinct(owners), items.names(*there)
-    families = _families(rows, plan, selected, parents, names) if selected.with_items and parents else []
+    reads = selected.with_items and bool(parents)
+    families, counts_all = _families(rows, plan, selected, parents, names) if reads else ([], False)
     found = _pages(rows, selected, items, names, [raw for family in families for raw in family.rows])
-    counts_all = selected.with_items and window.after is None and not window.offset
     totals = _totals(rows, plan, selected, parents) if selected.with_total and not counts_all else {}
     pages: dict[KeyTuple, Page] = {}
     start_of = 0
@@ -123,7 +123,7 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """The children of one parent: those of its page, and how many there are."""
+    """The children of one parent: those of its page, and how many there are, or were read if that is more than the page."""
 
     owner: tuple[Any, ...]  # as the driver reads it
     rows: Raws
@@ -132,30 +132,31 @@ class _Family:
 
 def _families(
     rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
-) -> list[_Family]:
-    """Read the pages of all parents.
+) -> tuple[list[_Family], bool]:
+    """Read the pages of all parents; say whether all of their children are counted with it.
 
     As long as there are not too many, all children are read, and cut into pages here: that takes a third of the time that
-    the database takes to number them. Otherwise it numbers them.
+    the database takes to number them. Otherwise it numbers them, unless they are one parent's.
     """
     window = selected.window
-    most = min(len(parents) * (window.offset + window.limit), _MOST_CHILDREN)
+    first, last = window.offset, window.offset + window.limit
+    most = min(len(parents) * last, _MOST_CHILDREN)
     there, positions = plan.relation.there, selected.with_cursors
     own = _getter([names.index(name) for name in there])
     every: list[tuple[Any, ...]] = []
     for chunk in rows.statements.chunks(parents):
         query = _query(rows, plan.items)
-        found = query.all_children(
+        statement = query.all_children(
             names, there, chunk, selected.condition, window, positions=positions, most=most + 1 - len(every)
         )
-        every += _run(rows, found)
-        if len(every) > most:
-            return _numbered(rows, plan, selected, parents, names)
+        every += _run(rows, statement)
+        if len(every) > most and (len(parents) > 1 or last > most):
+            return _numbered(rows, plan, selected, parents, names), window.after is None and not window.offset
     families: dict[Any, list[tuple[Any, ...]]] = {}
     for raw in every:
         families.setdefault(own(raw), []).append(raw)
-    first, last = window.offset, window.offset + window.limit
-    return [_Family(owner, _shown(family[first:last], window), len(family)) for owner, family in families.items()]
+    found = [_Family(owner, _shown(family[first:last], window), len(family)) for owner, family in families.items()]
+    return found, window.after is None and len(every) <= most
 
 
 def _numbered(
