@@ -129,13 +129,22 @@ def _plan_aggregations(selection: Selection, resource: Resource) -> tuple[Aggreg
                 found[COUNT] = None
                 continue
             values = aggregate.below(inner, f"{resource.name}{function.capitalize()}")
-            found |= dict.fromkeys(Aggregation(Function(function), attribute) for _, attribute in values)
+            found |= dict.fromkeys(
+                Aggregation(Function(function), _own_name(resource, attribute)) for _, attribute in values
+            )
     return tuple(found)
+
+
+def _own_name(resource: Resource, name: str) -> str:
+    """Name an attribute as it is called now."""
+    attribute = resource.attribute(name)
+    assert attribute is not None  # noqa: S101  # the schema has it
+    return attribute.name
 
 
 def _plan_grouping(connection: Selection, key: str, resource: Resource, scope: Scope) -> Grouping:
     arguments = connection.arguments(key)
-    by = tuple(dict.fromkeys(getattr(each, "value", each) for each in arguments["by"]))
+    by = tuple(dict.fromkeys(_own_name(resource, getattr(each, "value", each)) for each in arguments["by"]))
     if not by:
         raise bad_request("by must name at least one attribute.")
     groups = connection.below(key, f"{resource.name}Group")

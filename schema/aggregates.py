@@ -8,7 +8,7 @@ from typing import Any, Optional
 import strawberry
 from strawberry.types import Info
 
-from schema.classes import InputField, define_type, resolver
+from schema.classes import InputField, define_type, names_of, resolver
 from schema.enums import Enums
 from storage.catalog.aggregation import Function, attributes_with, groupable, result_type
 from storage.catalog.model import Attribute, Resource
@@ -82,7 +82,8 @@ def _values_type(
         assert type_ is not None  # noqa: S101  # as they were found
         annotation: Any = Optional[enums.annotation(type_)]  # noqa: UP045  # a NewType has no `|` with None at run time
         reader = readers.value(function, attribute, enums.of(type_))
-        fields.append(_field(attribute.name, annotation, each.format(attribute.name), reader))
+        described = each.format(attribute.name)
+        fields += [_field(name, annotation, described, reader, reason) for name, reason in names_of(attribute)]
     name = f"{resource.name}{function.value.capitalize()}"
     return _type(name, fields, f"{what} of attributes of the {resource.collection}.")
 
@@ -93,12 +94,14 @@ def _group_type(
     enums, readers = by
     fields = [
         _field(
-            each.name,
+            name,
             Optional[enums.annotation(each.type)],  # noqa: UP045  # as above
             each.description or f"Their {each.name}.",
             readers.key(each, enums.of(each.type)),
+            reason,
         )
         for each in attributes
+        for name, reason in names_of(each)
     ]
     described = "What the members of a group have in common; null what they are not grouped by."
     keys: Any = _type(f"{resource.name}GroupKeys", fields, described)
@@ -112,14 +115,16 @@ def _group_type(
 
 
 def _attribute_enum(resource: Resource, attributes: Sequence[Attribute]) -> Any:
-    names = {each.name for each in attributes}
+    taken = {name for each in attributes for name, _ in names_of(each)}
     members = {
-        f"v_{each.name}": strawberry.enum_value(
-            each.name,
-            name=free(f"{each.name}_", names) if each.name in _NO_LABELS else each.name,
+        f"v_{name}": strawberry.enum_value(
+            name,  # also of former ones: an enum of Python's would take two of one value for one
+            name=free(f"{name}_", taken) if name in _NO_LABELS else name,
             description=each.description or f"By {each.name}.",
+            deprecation_reason=reason,
         )
         for each in attributes
+        for name, reason in names_of(each)
     }
     name = f"{resource.name}Attribute"
     class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
@@ -136,9 +141,12 @@ def _type(name: str, fields: Sequence[Field], description: str) -> type:
     return class_
 
 
-def _field(name: str, annotation: Any, description: str, reader: Callable[[Any], Any]) -> Field:
+def _field(
+    name: str, annotation: Any, description: str, reader: Callable[[Any], Any], deprecated: str | None = None
+) -> Field:
     def read(root: Any) -> Any:
         return reader(root)
 
     read.__annotations__ = {"root": Any, "return": Any}
-    return name, annotation, strawberry.field(resolver=read, name=name, description=description)
+    declared = strawberry.field(resolver=read, name=name, description=description, deprecation_reason=deprecated)
+    return name, annotation, declared

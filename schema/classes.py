@@ -8,6 +8,8 @@ from typing import Annotated, Any, Optional
 import strawberry
 from strawberry.types import Info
 
+from storage.catalog.model import Attribute
+
 RENAMED = "Renamed to {}."
 PREFIX = "f_"  # before the Python names of fields and arguments, which may be any word
 
@@ -27,6 +29,11 @@ def and_former(field: InputField, former_names: Sequence[str]) -> list[InputFiel
     """Add a field's former names to it, deprecated."""
     reason = RENAMED.format(field.name)
     return [field, *(replace(field, name=former, deprecated=reason) for former in former_names)]
+
+
+def names_of(attribute: Attribute) -> list[tuple[str, str | None]]:
+    """Name an attribute, and its former names with the reason why they are deprecated."""
+    return [(attribute.name, None), *((former, RENAMED.format(attribute.name)) for former in attribute.former_names)]
 
 
 def define_type(class_: type, fields: Sequence[tuple[str, Any, Any]], **options: Any) -> None:

@@ -10,7 +10,7 @@ import strawberry
 from strawberry.types import Info
 
 from schema.aggregates import AggregateReaders, aggregate_fields
-from schema.classes import RENAMED, InputField, define_type, make_input, resolver
+from schema.classes import RENAMED, InputField, define_type, make_input, names_of, resolver
 from schema.enums import Enums
 from schema.filters import filter_types
 from schema.orders import order_types
@@ -232,7 +232,7 @@ def _finish_item(resource: Resource, types: _Types) -> None:
                     resolver=reader, name=name, description=attribute.description, deprecation_reason=reason
                 ),
             )
-            for name, reason in _names(attribute)
+            for name, reason in names_of(attribute)
         ]
     for relation in resource.relations.values():
         fields += _relation_fields(relation, types)
@@ -305,18 +305,13 @@ def _read_field(name: str, annotation: Any, description: str, reader: Callable[[
     return name, annotation, strawberry.field(resolver=_annotated(reader, Any), name=name, description=description)
 
 
-def _names(attribute: Attribute) -> list[tuple[str, str | None]]:
-    """Name an attribute, and its former names with the reason why they are deprecated."""
-    return [(attribute.name, None), *((former, RENAMED.format(attribute.name)) for former in attribute.former_names)]
-
-
 def _input_type(resource: Resource, enums: Enums) -> type:
     fields = [
         InputField(
             name=name, type=enums.annotation(attribute.type), description=attribute.description, deprecated=reason
         )
         for attribute in resource.attributes.values()
-        for name, reason in _names(attribute)
+        for name, reason in names_of(attribute)
     ]
     return make_input(
         f"{resource.name}Input", fields, description=f"The attributes of one of the {resource.collection}."

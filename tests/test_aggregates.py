@@ -21,7 +21,7 @@ from tests.test_reads import count_statements
 from tests.worlds import World
 
 NOVELS = {"kind": {"eq": "novel"}}
-NONE = {"or": []}
+NONE: Json = {"or": []}
 
 # collection, filter, what is selected of the aggregate, what is answered: written by hand from tests/library.py.
 SAID: Sequence[tuple[str, Json, str, Json]] = (
@@ -464,3 +464,15 @@ def test_a_resource_without_numbers_has_no_sum_and_one_without_an_order_no_group
         "connection": ["nodes", "pageInfo", "totalCount", "aggregate"],
     }
     assert api.query("{ blobs { aggregate { count } } }") == {"blobs": {"aggregate": {"count": 1}}}
+
+
+def test_former_names_still_work_and_are_deprecated(backend: Backend, start: Serve):
+    backend.run("CREATE TABLE thing (id {key}, nm INTEGER);\nINSERT INTO thing VALUES (1, 5), (2, 5)")
+    api = start(backend, resources={"thing": {"attributes": {"nm": {"name": "number", "former_name": "nm"}}}})
+    said = api.query("""{ things { aggregate { sum { nm number } } groupBy(by: [nm, number]) { keys { nm number } aggregate { count } } }
+        type: __type(name: "ThingAttribute") { enumValues { name } }
+        all: __type(name: "ThingAttribute") { enumValues(includeDeprecated: true) { name deprecationReason } } }""")
+    assert said["things"]["aggregate"] == {"sum": {"nm": "10", "number": "10"}}
+    assert said["things"]["groupBy"] == [{"keys": {"nm": 5, "number": 5}, "aggregate": {"count": 2}}]
+    assert said["type"]["enumValues"] == [{"name": "id"}, {"name": "number"}]
+    assert said["all"]["enumValues"][2] == {"name": "nm", "deprecationReason": "Renamed to number."}
