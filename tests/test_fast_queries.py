@@ -8,6 +8,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from partwise.settings import Settings
+from storage.database import Database
+from storage.errors import Unavailable
 from tests import every_type, test_unreadable
 from tests.conftest import Serve
 from tests.doors import Doors, body_of, tried
@@ -275,6 +277,29 @@ def test_queries_by_get_are_answered_alike(doors: Doors):
         doors.ask_by_url(query=query, variables=json.dumps(variables))
     for name in ("A", "B", "C", ""):
         doors.ask_by_url(query=SEVERAL, operationName=name, variables='{"n": 1}')
+
+
+def test_a_database_that_is_not_there_is_asked_once(doors: Doors, monkeypatch: pytest.MonkeyPatch):
+    query = "{ __typename a: books { totalCount } b: author(id: 1) { name } }"
+    assert doors.ask(body_of(query, {}))[1]
+    asked = 0
+
+    def gone(_database: Database) -> Any:
+        nonlocal asked
+        asked += 1
+        raise Unavailable("The database cannot be reached. Try again.")
+
+    monkeypatch.setattr(Database, "read", gone)
+    answer, was_fast = doors.ask(body_of(query, {}))
+
+    assert was_fast
+    assert asked == 3, "at the ordinary door, and twice at the fast one"
+    found = json.loads(answer.body)
+    assert found["data"] == {"__typename": "Query", "a": None, "b": None}
+    assert [(error["path"], error["extensions"]["code"]) for error in found["errors"]] == [
+        (["a"], "UNAVAILABLE"),
+        (["b"], "UNAVAILABLE"),
+    ]
 
 
 def test_from_cursor_to_cursor(doors: Doors):
