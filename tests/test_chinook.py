@@ -5,7 +5,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.harness import Api, Backend, Json, faults, part
+from tests.test_reads import count_statements
 
 FILE = os.environ.get("PARTWISE_TEST_CHINOOK")
 
@@ -329,3 +331,122 @@ def test_values_come_back_as_the_contract_writes_them(chinook: Api):
     assert (employee["hireDate"], employee["reportsTo"]) == ("2002-08-14T00:00:00", None)
     assert (invoice["total"], invoice["invoiceDate"]) == ("1.98", "2021-01-01T00:00:00")
     assert invoice["billingAddress"] == "Theodor-Heuss-Straße 34"
+
+
+# --- reading, beside plain SQL
+
+# What is asked, where the answers stand, and the same in SQL.
+QUESTIONS: Sequence[tuple[str, str, str]] = (
+    (
+        '{ tracks(first: 20, filter: { album: { artist: { name: { eq: "AC/DC" } } } }, orderBy: [{ milliseconds: DESC }]) { nodes { trackId } } }',
+        "trackId",
+        """SELECT t."TrackId" FROM "Track" t JOIN "Album" a USING ("AlbumId") JOIN "Artist" r USING ("ArtistId")
+           WHERE r."Name" = 'AC/DC' ORDER BY t."Milliseconds" DESC, t."TrackId" LIMIT 20""",
+    ),
+    (
+        '{ artists(first: 1000, filter: { albums: { some: { tracks: { some: { genre: { name: { eq: "Jazz" } } } } } } }) { nodes { artistId } } }',
+        "artistId",
+        """SELECT DISTINCT a."ArtistId" FROM "Album" a JOIN "Track" t USING ("AlbumId") JOIN "Genre" g USING ("GenreId")
+           WHERE g."Name" = 'Jazz' ORDER BY a."ArtistId\"""",
+    ),
+    (
+        "{ albums(first: 1000, filter: { tracks: { every: { milliseconds: { lt: 240000 } } } }) { nodes { albumId } } }",
+        "albumId",
+        """SELECT "AlbumId" FROM "Album" EXCEPT SELECT "AlbumId" FROM "Track" WHERE "Milliseconds" >= 240000 ORDER BY "AlbumId\"""",
+    ),
+    (
+        "{ artists(first: 1000, filter: { albums: { none: {} } }, orderBy: [{ name: DESC }]) { nodes { artistId } } }",
+        "artistId",
+        """SELECT "ArtistId" FROM "Artist" WHERE "ArtistId" NOT IN (SELECT "ArtistId" FROM "Album") ORDER BY "Name" DESC""",
+    ),
+    (
+        """{ tracks(first: 1000, filter: { and: [{ or: [{ composer: { isNull: true } }, { name: { startsWith: "The " } }] },
+            { not: { unitPrice: { eq: "0.99" } } }] }, orderBy: [{ album: { title: ASC } }, { name: DESC }]) { nodes { trackId } } }""",
+        "trackId",
+        """SELECT t."TrackId" FROM "Track" t JOIN "Album" a USING ("AlbumId") WHERE (t."Composer" IS NULL OR substr(t."Name", 1, 4) = 'The ')
+           AND t."UnitPrice" <> 0.99 ORDER BY a."Title", t."Name" DESC, t."TrackId\"""",
+    ),
+    (
+        '{ customers(first: 1000, filter: { country: { in: ["Brazil", "Canada"] }, company: { isNull: false } }, orderBy: [{ state: DESC_NULLS_FIRST }]) { nodes { customerId } } }',
+        "customerId",
+        """SELECT "CustomerId" FROM "Customer" WHERE "Country" IN ('Brazil', 'Canada') AND "Company" IS NOT NULL
+           ORDER BY "State" DESC NULLS FIRST, "CustomerId\"""",
+    ),
+    (
+        '{ invoices(first: 1000, filter: { invoiceDate: { gte: "2023-03-01T00:00:00", lt: "2023-04-01T00:00:00" }, total: { gt: "5" } }) { nodes { invoiceId } } }',
+        "invoiceId",
+        """SELECT "InvoiceId" FROM "Invoice" WHERE "InvoiceDate" >= '2023-03-01' AND "InvoiceDate" < '2023-04-01' AND "Total" > 5 ORDER BY "InvoiceId\"""",
+    ),
+)
+
+
+def test_questions_are_answered_as_plain_sql_answers_them(chinook: Api, backend: Backend):
+    for query, attribute, sql in QUESTIONS:
+        ((_, connection),) = chinook.query(query).items()
+        found = [node[attribute] for node in connection["nodes"]]
+
+        assert found, query
+        assert found == [value for (value,) in backend.rows(sql)], query
+
+
+def test_sums_and_groups_are_those_of_plain_sql(chinook: Api, backend: Backend):
+    found = chinook.query("""{ invoices(filter: { billingCountry: { ne: "USA" } }) {
+        aggregate { count sum { total } max { invoiceDate } }
+        groupBy(by: [billingCountry], first: 1000) { keys { billingCountry } aggregate { count sum { total } } } } }""")
+    where = """FROM "Invoice" WHERE "BillingCountry" <> 'USA'"""
+
+    ((count, total),) = backend.rows(f'SELECT count(*), CAST(round(sum("Total") * 100) AS INTEGER) {where}')
+    groups = backend.rows(
+        f'SELECT "BillingCountry", count(*), CAST(round(sum("Total") * 100) AS INTEGER) {where} GROUP BY 1 ORDER BY 1'
+    )
+
+    whole = found["invoices"]["aggregate"]
+    assert (whole["count"], _cents(whole)) == (count, total)
+    assert [
+        (each["keys"]["billingCountry"], each["aggregate"]["count"], _cents(each["aggregate"]))
+        for each in found["invoices"]["groupBy"]
+    ] == groups
+
+
+def _cents(aggregate: Json) -> int:
+    return int(Decimal(aggregate["sum"]["total"]) * 100)
+
+
+def test_five_levels_take_five_statements_and_answer_what_is_there(
+    chinook: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
+):
+    query = """{ artists(first: 50) { nodes { name albums(first: 20) { nodes { title
+        tracks(first: 50) { nodes { name invoiceLines(first: 5) { nodes { unitPrice invoice { customer { lastName } } } } } } } } } } }"""
+    sent = count_statements(monkeypatch)
+    artists = chinook.query(query)["artists"]["nodes"]
+
+    assert sum(sql.startswith("SELECT") for sql in sent) == 6, "artists, albums, tracks, lines, invoices, customers"
+    names = [
+        (artist["name"], album["title"], track["name"], line["unitPrice"], line["invoice"]["customer"]["lastName"])
+        for artist in artists
+        for album in artist["albums"]["nodes"]
+        for track in album["tracks"]["nodes"]
+        for line in track["invoiceLines"]["nodes"]
+    ]
+    assert [(*each[:3], Decimal(each[3]), each[4]) for each in names] == [
+        (*row[:3], round(Decimal(row[3]), 2), row[4])
+        for row in backend.rows("""SELECT r."Name", a."Title", t."Name", l."UnitPrice", c."LastName" FROM "Artist" r
+            JOIN "Album" a USING ("ArtistId") JOIN "Track" t USING ("AlbumId") JOIN "InvoiceLine" l USING ("TrackId")
+            JOIN "Invoice" i USING ("InvoiceId") JOIN "Customer" c USING ("CustomerId") WHERE r."ArtistId" <= 50
+            ORDER BY r."ArtistId", a."AlbumId", t."TrackId", l."InvoiceLineId\"""")
+    ]
+
+
+def test_a_walk_by_cursors_meets_every_track_in_the_order_of_plain_sql(chinook: Api, backend: Backend):
+    query = """query($after: String) { tracks(first: 700, after: $after, orderBy: [{ composer: ASC }, { unitPrice: DESC }]) {
+        nodes { trackId } pageInfo { hasNextPage endCursor } } }"""
+    found: list[int] = []
+    after = None
+    for _ in range(6):
+        page = chinook.query(query, after=after)["tracks"]
+        found += [node["trackId"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+
+    assert not page["pageInfo"]["hasNextPage"]
+    ordered = 'SELECT "TrackId" FROM "Track" ORDER BY "Composer" ASC NULLS LAST, "UnitPrice" DESC, "TrackId"'
+    assert found == [key for (key,) in backend.rows(ordered)]
