@@ -13,7 +13,7 @@ import anyio
 from storage.batch.run import Engine, Job, Ran, run_batch, run_together
 
 _MOST_PARTS = 1_000  # of batches that are run together: a small one shall not wait for many large ones
-_IDLE = 10.0  # seconds without work, after which the writing thread ends
+_IDLE = 60.0  # seconds without work, after which the writing thread ends
 
 T = TypeVar("T")
 
