@@ -217,6 +217,21 @@ def test_a_filter_of_children_is_each_fields_own(library: World):
     ]
 
 
+def test_alternatives_among_the_children_of_one_parent_stay_among_them(library: World):
+    found = library.api.query("""{ author(id: 6) {
+        books(first: 1, filter: { or: [{ kind: { eq: "novel" } }, { pages: { gte: 0 } }] }) {
+            totalCount nodes { id } pageInfo { hasNextPage }
+        }
+        all: books(filter: { or: [{ kind: { eq: "novel" } }, { pages: { gte: 0 } }] }) { totalCount nodes { id } }
+        count: books(filter: { or: [{ kind: { eq: "novel" } }, { pages: { gte: 0 } }] }) { totalCount }
+    } }""")
+    assert found["author"] == {
+        "books": {"totalCount": 2, "nodes": [{"id": 11}], "pageInfo": {"hasNextPage": True}},
+        "all": {"totalCount": 2, "nodes": [{"id": 11}, {"id": 12}]},
+        "count": {"totalCount": 2},
+    }
+
+
 def test_filters_of_a_mutation_see_the_rows_as_the_batch_left_them(library: World):
     found = library.api.query("""mutation { batch(parts: [
         { id: "a", path: "/books/5", operation: UPDATE, payload: { title: "new", authorId: 8 } }

@@ -23,8 +23,6 @@ from storage.statements.conditions import (
 
 _TRUE, _FALSE = "1 = 1", "1 = 0"
 _COMPARED = {
-    Operator.EQ: "=",
-    Operator.NE: "<>",
     Operator.LT: "<",
     Operator.LTE: "<=",
     Operator.GT: ">",
@@ -51,7 +49,7 @@ class Query:
         """Read a page: the attributes, and with `positions` what the rows are ordered by."""
         read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction)
-        where = self._where(condition, window)
+        where = self._where(condition, window=window)
         sql = (
             f"SELECT {', '.join(read) or '1'} FROM {self._from()} WHERE {where}{order}"
             f" LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
@@ -73,10 +71,9 @@ class Query:
         read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction).removeprefix(" ORDER BY ")
         owners = [self._column(name) for name in by]
-        among = self._among(by, parents)
-        where = self._where(condition, window)
+        where = self._where(condition, by, parents, window)
         return self._done(
-            f"SELECT {', '.join(read)} FROM {self._from()} WHERE {among} AND {where}"
+            f"SELECT {', '.join(read)} FROM {self._from()} WHERE {where}"
             f" ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
         )
 
@@ -97,9 +94,8 @@ class Query:
         number = f"row_number() OVER (PARTITION BY {group}{self._order(window.direction)}) AS place"
         count = f"count(*) OVER (PARTITION BY {group}) AS siblings"
         owned = ", ".join(f"{self._column(name)} AS p{n}" for n, name in enumerate(by))
-        among = self._among(by, parents)
-        where = self._where(condition, window)
-        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE {among} AND {where}"
+        where = self._where(condition, by, parents, window)
+        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE {where}"
         columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
         first, last = self._number(window.offset), self._number(window.offset + window.limit)
         owners = ", ".join(f"p{n}" for n in range(len(by)))
@@ -110,16 +106,15 @@ class Query:
 
     def count(self, condition: Condition) -> Statement:
         """Count rows."""
-        where = self._condition(condition, self._resource, _BASE)
+        where = self._where(condition)
         return self._done(f"SELECT count(*) FROM {self._from()} WHERE {where}")
 
     def counts(self, by: Sequence[str], parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
         """Count the rows of each parent."""
-        among = self._among(by, parents)
-        where = self._condition(condition, self._resource, _BASE)
+        where = self._where(condition, by, parents)
         group = ", ".join(self._column(name) for name in by)
         read = ", ".join(self._columns(by))
-        return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {among} AND {where} GROUP BY {group}")
+        return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {where} GROUP BY {group}")
 
     def aggregates(
         self,
@@ -130,7 +125,7 @@ class Query:
     ) -> Statement:
         """Read what is said of all rows together, or of the children of each parent, led by what tells the parents."""
         read = ", ".join([*self._columns(by), *self._aggregated(aggregations)])
-        where = self._of_parents(condition, by, parents)
+        where = self._where(condition, by, parents)
         group = ", ".join(self._column(name) for name in by)
         return self._done(f"SELECT {read} FROM {self._from()} WHERE {where}{f' GROUP BY {group}' if by else ''}")
 
@@ -145,7 +140,7 @@ class Query:
         keys = [Sort(name) for name in grouping.by]
         owners = [self._column(name) for name in by]
         read = [*self._columns([*by, *grouping.by]), *self._aggregated(grouping.aggregations)]
-        where = self._of_parents(condition, by, parents)
+        where = self._where(condition, by, parents)
         group = ", ".join([*owners, *map(self._sort, keys)])
         source = f"FROM {self._from()} WHERE {where} GROUP BY {group}"
         if not by:
@@ -159,10 +154,6 @@ class Query:
             f"SELECT {columns} FROM (SELECT {place}, {named} {source}) AS numbered"
             f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
         )
-
-    def _of_parents(self, condition: Condition, by: Sequence[str], parents: Sequence[Sequence[Value]]) -> str:
-        among = f"{self._among(by, parents)} AND " if by else ""
-        return f"{among}({self._condition(condition, self._resource, _BASE)})"
 
     def _aggregated(self, aggregations: Sequence[Aggregation]) -> Iterator[str]:
         """Write one expression for each, but for an average two: a sum, and the number of values."""
@@ -247,11 +238,19 @@ class Query:
 
     # --- conditions
 
-    def _where(self, condition: Condition, window: Window) -> str:
-        where = self._condition(condition, self._resource, _BASE)
-        if window.after is None:
-            return where
-        return f"({where}) AND ({self._after(window.direction, window.after)})"
+    def _where(
+        self,
+        condition: Condition,
+        by: Sequence[str] = (),
+        parents: Sequence[Sequence[Value]] = (),
+        window: Window | None = None,
+    ) -> str:
+        """Write what rows have to fulfil: whose children they are, what is asked of them, and where they stand."""
+        terms = [self._among(by, parents)] if by else []
+        terms.append(f"({self._condition(condition, self._resource, _BASE)})")
+        if window is not None and window.after is not None:
+            terms.append(self._after(window.direction, window.after))
+        return " AND ".join(terms)
 
     def _after(self, sorts: Sequence[Sort], values: Sequence[Any]) -> str:
         """Write that a row comes behind a position: in the first step that differs."""
