@@ -163,11 +163,7 @@ def _decode(raw: Text) -> Text:
 
 def format_path(resource: Resource, row: Row) -> str:
     """Write the canonical path of an item: its own collection and key."""
-    values = row.values
-    if len(resource.key) == 1 and (number := values[resource.key[0]]).__class__ is int:
-        return f"/{resource.collection}/{number}"  # as below, for most keys there are (0.4 µs instead of 1.0)
-    texts = [to_text(resource.attributes[name].type, values[name]) for name in resource.key]
-    return f"/{resource.collection}/{format_key(resource, texts)}"
+    return format_paths(resource, [row.key])[0]
 
 
 def format_paths(resource: Resource, keys: Sequence[Sequence[Value]]) -> list[str]:

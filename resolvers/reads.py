@@ -12,7 +12,6 @@ from resolvers.paths import PathError, parse_path
 from resolvers.places import Unbound, bind_path
 from resolvers.selections import Selection
 from resolvers.values import Misfit, from_json
-from storage.addresses import ByKey, Step
 from storage.catalog.aggregation import COUNT, Aggregation, Function
 from storage.catalog.model import Relation, Resource
 from storage.reading import (
@@ -84,11 +83,7 @@ def _plan_node(selection: Selection, key: str, path: str, scope: Scope) -> RootR
         raise bad_request("node takes the path of one item.")
     resource = place.resource
     items = plan_items(selection.below(key, resource.name), resource, scope)
-    match place.address:
-        case (Step(selector=ByKey(attributes=resource.key, values=values)),):
-            return ItemRead(key=values, items=items)
-        case address:
-            return NodeRead(address=address, items=items)
+    return NodeRead(address=place.address, items=items)
 
 
 def _plan_collection(

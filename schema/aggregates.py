@@ -8,7 +8,7 @@ from typing import Any, Optional
 import strawberry
 from strawberry.types import Info
 
-from schema.classes import InputField, define_type, names_of, resolver
+from schema.classes import Field, InputField, define_type, names_of, read_field, resolver
 from schema.enums import Enums
 from storage.catalog.aggregation import Function, attributes_with, groupable, result_type
 from storage.catalog.model import Attribute, Resource
@@ -21,8 +21,6 @@ _WHAT = {
     Function.MAX: ("Greatest values", "as an order has them", "The greatest {}."),
 }
 _NO_LABELS = frozenset({"true", "false", "null"})  # GraphQL specification, section 2.9.6
-
-Field = tuple[str, Any, Any]  # name, annotation, Strawberry field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders
     """Make the fields `aggregate` and, where there is anything to group by, `groupBy` of a connection."""
     aggregate: Any = _aggregate_type(resource, enums, readers)
     description = "What is said of all of them, on all pages together."
-    fields = [_field("aggregate", aggregate, description, readers.aggregate)]
+    fields = [read_field("aggregate", aggregate, description, readers.aggregate)]
     attributes = groupable(resource)
     if attributes:
         group: Any = _group_type(resource, attributes, aggregate, (enums, readers))
@@ -60,13 +58,13 @@ def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders
 
 
 def _aggregate_type(resource: Resource, enums: Enums, readers: AggregateReaders) -> type:
-    fields = [_field("count", int, "How many there are.", readers.count)]
+    fields = [read_field("count", int, "How many there are.", readers.count)]
     for function, (what, how, _) in _WHAT.items():
         attributes = attributes_with(function, resource)
         if attributes:
             values = _values_type(resource, function, attributes, (enums, readers))
             description = f"{what}, {how}; null where there is no value."
-            fields.append(_field(function.value, Optional[values], description, _itself))  # noqa: UP045  # a class made at run time
+            fields.append(read_field(function.value, Optional[values], description, _itself))  # noqa: UP045  # a class made at run time
     described = f"What is said of many {resource.collection} together."
     return _type(f"{resource.name}Aggregate", fields, described)
 
@@ -83,7 +81,7 @@ def _values_type(
         annotation: Any = Optional[enums.annotation(type_)]  # noqa: UP045  # a NewType has no `|` with None at run time
         reader = readers.value(function, attribute, enums.of(type_))
         described = each.format(attribute.name)
-        fields += [_field(name, annotation, described, reader, reason) for name, reason in names_of(attribute)]
+        fields += [read_field(name, annotation, described, reader, reason) for name, reason in names_of(attribute)]
     name = f"{resource.name}{function.value.capitalize()}"
     return _type(name, fields, f"{what} of attributes of the {resource.collection}.")
 
@@ -93,7 +91,7 @@ def _group_type(
 ) -> type:
     enums, readers = by
     fields = [
-        _field(
+        read_field(
             name,
             Optional[enums.annotation(each.type)],  # noqa: UP045  # as above
             each.description or f"Their {each.name}.",
@@ -106,8 +104,8 @@ def _group_type(
     described = "What the members of a group have in common; null what they are not grouped by."
     keys: Any = _type(f"{resource.name}GroupKeys", fields, described)
     members = [
-        _field("keys", keys, "What its members have in common.", lambda group: group),
-        _field("aggregate", aggregate, "What is said of its members.", lambda group: group.aggregate),
+        read_field("keys", keys, "What its members have in common.", lambda group: group),
+        read_field("aggregate", aggregate, "What is said of its members.", lambda group: group.aggregate),
     ]
     return _type(
         f"{resource.name}Group", members, f"Some {resource.collection} that are equal in what they are grouped by."
@@ -139,14 +137,3 @@ def _type(name: str, fields: Sequence[Field], description: str) -> type:
     class_ = type(name, (), {})
     define_type(class_, fields, name=name, description=description)
     return class_
-
-
-def _field(
-    name: str, annotation: Any, description: str, reader: Callable[[Any], Any], deprecated: str | None = None
-) -> Field:
-    def read(root: Any) -> Any:
-        return reader(root)
-
-    read.__annotations__ = {"root": Any, "return": Any}
-    declared = strawberry.field(resolver=read, name=name, description=description, deprecation_reason=deprecated)
-    return name, annotation, declared

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Optional
 import strawberry
 from strawberry.types import Info
 
-from storage.catalog.model import Attribute
+from storage.catalog.model import Attribute, Relation
 
 RENAMED = "Renamed to {}."
+Field = tuple[str, Any, Any]  # name, annotation, Strawberry field
 PREFIX = "f_"  # before the Python names of fields and arguments, which may be any word
 
 
@@ -31,9 +32,22 @@ def and_former(field: InputField, former_names: Sequence[str]) -> list[InputFiel
     return [field, *(replace(field, name=former, deprecated=reason) for former in former_names)]
 
 
-def names_of(attribute: Attribute) -> list[tuple[str, str | None]]:
-    """Name an attribute, and its former names with the reason why they are deprecated."""
-    return [(attribute.name, None), *((former, RENAMED.format(attribute.name)) for former in attribute.former_names)]
+def names_of(named: Attribute | Relation) -> list[tuple[str, str | None]]:
+    """Name an attribute or a relation, and its former names with the reason why they are deprecated."""
+    return [(named.name, None), *((former, RENAMED.format(named.name)) for former in named.former_names)]
+
+
+def read_field(
+    name: str, annotation: Any, description: str | None, reader: Callable[[Any], Any], deprecated: str | None = None
+) -> Field:
+    """Make a field that is read of its object alone."""
+
+    def read(root: Any) -> Any:
+        return reader(root)
+
+    read.__annotations__ = {"root": Any, "return": Any}
+    declared = strawberry.field(resolver=read, name=name, description=description, deprecation_reason=deprecated)
+    return name, annotation, declared
 
 
 def define_type(class_: type, fields: Sequence[tuple[str, Any, Any]], **options: Any) -> None:

@@ -10,7 +10,7 @@ import strawberry
 from strawberry.types import Info
 
 from schema.aggregates import AggregateReaders, aggregate_fields
-from schema.classes import RENAMED, InputField, define_type, make_input, names_of, resolver
+from schema.classes import RENAMED, InputField, define_type, make_input, names_of, read_field, resolver
 from schema.enums import Enums
 from schema.filters import filter_types
 from schema.orders import order_types
@@ -238,26 +238,17 @@ def _finish_item(resource: Resource, types: _Types) -> None:
         fields += _relation_fields(relation, types)
     if resource.key:
         for name, annotation, reader in (("path", strawberry.ID, readers.path), ("etag", str, readers.etag)):
-            fields.append((name, annotation, strawberry.field(resolver=_annotated(reader, annotation), name=name)))
+            fields.append(read_field(name, annotation, None, reader))
     define_type(types.items[resource.name], fields, name=resource.name, description=resource.description)
-
-
-def _annotated(reader: Callable[[Any], Any], annotation: Any) -> Callable[[Any], Any]:
-    def read(root: Any) -> Any:
-        return reader(root)
-
-    read.__annotations__ = {"root": Any, "return": annotation}
-    return read
 
 
 def _relation_fields(relation: Relation, types: _Types) -> list[tuple[str, Any, Any]]:
     target: Any = (types.connections if relation.many else types.items)[relation.target]
     arguments = _page_arguments(types.catalog.target_of(relation), types) if relation.many else []
     resolve = resolver(types.readers.related, arguments)
-    formers = [(former, RENAMED.format(relation.name)) for former in relation.former_names]
     return [
         (name, Optional[target], strawberry.field(resolver=resolve, name=name, deprecation_reason=reason))  # noqa: UP045  # a class made at run time
-        for name, reason in [(relation.name, None), *formers]
+        for name, reason in names_of(relation)
     ]
 
 
@@ -277,13 +268,13 @@ def _page_arguments(resource: Resource, types: _Types) -> list[InputField]:
 def _finish_connection(resource: Resource, types: _Types) -> None:
     readers, name = types.readers, resource.name
     item: Any = types.items[name]
-    fields = [_read_field("nodes", list[item], "The items of this page.", readers.nodes)]
+    fields = [read_field("nodes", list[item], "The items of this page.", readers.nodes)]
     if resource.key:
         edge: Any = _edge_type(resource, types)
-        fields.append(_read_field("edges", list[edge], "The same items, each with its cursor.", readers.edges))
+        fields.append(read_field("edges", list[edge], "The same items, each with its cursor.", readers.edges))
     fields += [
-        _read_field("pageInfo", PageInfo, "Where this page stands.", readers.page_info),
-        _read_field("totalCount", int, "How many there are, on all pages together.", readers.total),
+        read_field("pageInfo", PageInfo, "Where this page stands.", readers.page_info),
+        read_field("totalCount", int, "How many there are, on all pages together.", readers.total),
         *aggregate_fields(resource, types.enums, readers.aggregates),
     ]
     described = f"A page of the {resource.collection}."
@@ -294,15 +285,11 @@ def _edge_type(resource: Resource, types: _Types) -> type:
     edge = type(f"{resource.name}Edge", (), {})
     cursor = "Where the item stands in this order: for `after` and `before`."
     fields = [
-        _read_field("node", types.items[resource.name], "The item.", attrgetter("node")),
-        _read_field("cursor", str, cursor, attrgetter("cursor")),
+        read_field("node", types.items[resource.name], "The item.", attrgetter("node")),
+        read_field("cursor", str, cursor, attrgetter("cursor")),
     ]
     define_type(edge, fields, name=edge.__name__, description=f"One of the {resource.collection} on a page.")
     return edge
-
-
-def _read_field(name: str, annotation: Any, description: str, reader: Callable[[Any], Any]) -> tuple[str, Any, Any]:
-    return name, annotation, strawberry.field(resolver=_annotated(reader, Any), name=name, description=description)
 
 
 def _input_type(resource: Resource, enums: Enums) -> type:
