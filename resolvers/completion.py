@@ -14,7 +14,7 @@ from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.values import is_json, to_json
-from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, writer
+from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns, writer
 from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
@@ -37,9 +37,6 @@ class Column:
         if self.of_block is not None and isinstance(outcomes, DoneBlocks):
             return outcomes.column(self.of_block)
         return self.of_parts(requests, outcomes)
-
-
-_TYPE_NAME = "__typename"
 
 
 def compile_batch(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]:
@@ -72,9 +69,7 @@ def _parts(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]
         outcomes, requests = view.outcome.parts, view.requests
         if len(outcomes) < len(requests):  # of a rejected batch: those in error
             requests = [requests[outcome.index] for outcome in outcomes]
-        return (
-            list(map(row, *[each.read(requests, outcomes) for each in reads])) if reads else [row() for _ in outcomes]
-        )
+        return rows_of_columns(row, [each.read(requests, outcomes) for each in reads], len(outcomes))
 
     return write
 

@@ -13,7 +13,7 @@ from graphql import GraphQLNonNull, GraphQLOutputType
 from resolvers.paths import format_paths
 from resolvers.selections import Selection
 from resolvers.values import is_json, to_json
-from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class
+from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Enumeration, Float, JsonDocument, Opaque
 from storage.reading import Items, Many, One, Page, Pages
@@ -58,7 +58,7 @@ class _Compilation:
         """Compile what is selected of items; `place` goes before the names of their relations in the plan."""
         columns = {key: self._field(selection, key, name, place) for key, name in self._named(selection, resource)}
         row, reads = row_class(columns), tuple(columns.values())
-        return lambda items: _rows(row, [read(items) for read in reads], len(items))
+        return lambda items: rows_of_columns(row, [read(items) for read in reads], len(items))
 
     def _named(self, selection: Selection, resource: Resource) -> Iterable[tuple[str, Attribute | Relation | str]]:
         """Find what the fields of an item are: attributes, relations, or what all items have."""
@@ -130,12 +130,7 @@ class _Compilation:
                 case _:
                     raise NotPlain(name)
         row, reads = row_class(columns), tuple(columns.values())
-        return lambda found: _rows(row, [read(found) for read in reads], len(found.items))
-
-
-def _rows(row: Callable[..., Any], columns: Sequence[Sequence[Any]], count: int) -> list[Any]:
-    """Make objects of columns; where directives leave none, empty ones."""
-    return list(map(row, *columns)) if columns else [row() for _ in range(count)]
+        return lambda found: rows_of_columns(row, [read(found) for read in reads], len(found.items))
 
 
 def _one(key: str, table: Table) -> Column:

@@ -1,6 +1,6 @@
 """How answers are written by what is compiled once for a selection: shared by batches and queries."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,11 @@ def row_class(keys: Iterable[str]) -> Callable[..., Any]:
     """Make the class of objects with these members: msgspec makes and encodes them several times as fast as dicts."""
     names = {f"member_{number}": key for number, key in enumerate(keys)}
     return msgspec.defstruct("Answer", list(names), rename=names, gc=False)
+
+
+def rows_of_columns(row: Callable[..., Any], columns: Sequence[Iterable[Any]], count: int) -> list[Any]:
+    """Make objects of columns; where directives leave none, empty ones."""
+    return list(map(row, *columns)) if columns else [row() for _ in range(count)]
 
 
 def writer(readers: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:

@@ -372,11 +372,8 @@ _EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
 
 def _as_number(text: str) -> tuple[bool, Decimal | str]:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return True, text
-    return (False, number) if number.is_finite() else (True, text)
+    number = exact(text)
+    return (True, text) if number is None else (False, number)
 
 
 def _are_texts(raws: Sequence[str | None]) -> bool:
