@@ -126,6 +126,22 @@ MANY = st.sampled_from(
 
 @tried
 @given(data=st.data(), way=MANY)
+def test_alternatives_among_the_children_of_one_item_alone_find_what_the_evaluation_finds(
+    library: World, data: st.DataObject, way: tuple[str, str]
+):
+    parent, relation = way
+    target = RELATIONS[parent][relation].target
+    number = data.draw(st.integers(0, len(DATA[parent].rows) - 1))
+    alone = Arguments(page=Page(first=1, offset=number))
+    either = data.draw(st.lists(filters(target, 1), min_size=2, max_size=3))
+    asked = replace(data.draw(arguments(target)), filter_={"or": either})
+    branch = Branch(parent, alone, {relation: Branch(target, asked, {})})
+
+    assert without_cursors(ask(library, branch)) == evaluate(DATA, branch)
+
+
+@tried
+@given(data=st.data(), way=MANY)
 def test_the_children_of_an_item_have_cursors_too(library: World, data: st.DataObject, way: tuple[str, str]):
     parent, relation = way
     target = RELATIONS[parent][relation].target
