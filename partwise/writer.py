@@ -75,14 +75,23 @@ class _WritingThread:
                 self._runs = True
 
     def _run(self) -> None:
-        while group := self._next_group():
-            try:
-                found: Sequence[Ran[Any] | Exception] = run_together(self._engine, [each.job for each in group])
-            except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
-                found = [error] * len(group)
-            for each, ran in zip(group, found, strict=True):
-                with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-                    each.loop.call_soon_threadsafe(each.settle, ran)
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run those that wait next; say whether there were any.
+
+        A call for each group, so that nothing of it is held while the thread waits: the next batch would pay for freeing it.
+        """
+        group = self._next_group()
+        try:
+            found: Sequence[Ran[Any] | Exception] = run_together(self._engine, [each.job for each in group])
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
+            found = [error] * len(group)
+        for each, ran in zip(group, found, strict=True):
+            with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+                each.loop.call_soon_threadsafe(each.settle, ran)
+        return bool(group)
 
     def _next_group(self) -> list[_Waiting]:
         """Take those that wait, as many as may go together; none after some time without any."""
