@@ -140,7 +140,7 @@ class RowColumns:
 
     def in_order(self, keys: Sequence[KeyTuple]) -> "RowColumns":
         """Put the same rows into another order."""
-        if self.keys == keys:
+        if self.keys == list(keys):
             return self
         places = dict(zip(self.keys, range(len(self)), strict=True))
         order = [places[key] for key in keys]
