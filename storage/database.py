@@ -83,6 +83,13 @@ class Transaction:
         finally:
             driver.text_factory = _text
 
+    def read_json(self, sql: str, params: Params | None = None) -> Sequence[str | None] | None:
+        """Run a statement that gives one row of JSON texts; None where SQLite has something that it cannot write as JSON."""
+        try:
+            return self.read(sql, params).rows[0]
+        except sqlite3.OperationalError:  # a blob: https://sqlite.org/json1.html, section 3
+            return None
+
     def execute_bulk(self, bulk: Bulk) -> int:
         """Run one statement for many rows; give back how many it has met. Raises what `execute` raises."""
         if not bulk.each:

@@ -149,15 +149,23 @@ class Rows:
 
     def columns_of(self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]]) -> RowColumns:
         """Turn what the driver has read of some attributes into columns."""
-        read = dict(zip(names, zip(*raws, strict=True) if raws else [()] * len(names), strict=True))
-        columns = {name: self.statements.decode_column(resource.attributes[name], read[name]) for name in names}
+        return self.columns_from(resource, names, list(zip(*raws, strict=True)) if raws else [()] * len(names))
+
+    def columns_from(
+        self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]], *, typed: bool = False
+    ) -> RowColumns:
+        """Do the same with columns; `typed` where they were read from JSON, under the types that were expected."""
+        read = dict(zip(names, raws, strict=True))
+        columns = {
+            name: self.statements.decode_column(resource.attributes[name], read[name], typed=typed) for name in names
+        }
+        keys = [columns[name] for name in resource.key]
+        whole = len(names) == len(resource.attributes)
         return RowColumns(
             resource=resource,
-            keys=list(zip(*(columns[name] for name in resource.key), strict=True))
-            if resource.key
-            else [()] * len(raws),
+            keys=list(zip(*keys, strict=True)) if keys else [()] * len(raws[0]),
             columns=columns,
-            etags=self._etags(resource, columns, (lambda: raws) if len(names) == len(resource.attributes) else None),
+            etags=self._etags(resource, columns, (lambda: zip(*raws, strict=True)) if whole else None),
             is_readable=not any(
                 columns[name] is not read[name] and Unreadable in map(type, columns[name]) for name in names
             ),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.types import Value
 from storage.row import Row, RowColumns
@@ -57,9 +59,8 @@ class Summary:
 _NOTHING = Summary()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A page of rows: from one place of a table to before another."""
+class Page(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A page of rows: from one place of a table to before another. There may be one for each of many parents."""
 
     start: int = 0
     stop: int = 0
@@ -67,6 +68,10 @@ class Page:
     has_previous: bool = False
     total: int | None = None
     summary: Summary = _NOTHING
+
+    def with_summary(self, summary: Summary) -> "Page":
+        """Add what is said of all that its filter finds."""
+        return msgspec.structs.replace(self, summary=summary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.catalog.aggregation import Function, result_type
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Float, Integer, Numeric, Unreadable, Value
+from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value
 from storage.statements.conditions import Operator
 
 Params = tuple[Any, ...]
@@ -74,6 +74,18 @@ class Statements(ABC):
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
         """Write an attribute as a position in an order holds it."""
         return self.sort_expression(attribute, prefix)
+
+    @abstractmethod
+    def packed_type(self, attribute: Attribute) -> Any:
+        """Say as which type msgspec decodes a JSON array of an attribute to what the driver reads; None where it cannot."""
+
+    @abstractmethod
+    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
+        """Say the same of an attribute as a position in an order holds it; `optional` where a row may have none."""
+
+    @abstractmethod
+    def array_of(self, column: str) -> str:
+        """Write what makes a JSON array, as text, of a column."""
 
     @abstractmethod
     def sum_expression(self, attribute: Attribute, prefix: str) -> str:
@@ -303,8 +315,10 @@ class Statements(ABC):
         names = tuple(resource.attributes)
         return [dict(zip(names, row, strict=True)) for row in zip(*decoded, strict=True)]
 
-    def decode_column(self, attribute: Attribute, raws: Sequence[Any]) -> Sequence[Value]:
-        """Turn what the driver gives for one attribute of many rows into values."""
+    def decode_column(self, attribute: Attribute, raws: Sequence[Any], *, typed: bool = False) -> Sequence[Value]:
+        """Turn what the driver gives for one attribute of many rows into values; `typed` where they were read from JSON."""
+        if typed and isinstance(attribute.type, Integer | Text):
+            return raws
         if self.are_values(attribute, raws, set(map(type, raws)) - {type(None)}):
             return raws
         return [None if raw is None else self.decode(attribute, raw) for raw in raws]

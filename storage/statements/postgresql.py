@@ -104,6 +104,24 @@ class PostgresqlStatements(Statements):
         # As its text, which holds what Python does not: infinite dates, and numbers of any length.
         return f"{self.sort_expression(attribute, prefix)}::text"
 
+    def packed_type(self, attribute: Attribute) -> Any:
+        match attribute.type:
+            case Integer():
+                type_: Any = int
+            case Boolean():
+                type_ = bool
+            case Text(padded=False) | Enumeration() | Opaque():
+                type_ = str
+            case _:
+                return None
+        return type_ | None if attribute.nullable else type_
+
+    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
+        return str | None if attribute.nullable or optional else str
+
+    def array_of(self, column: str) -> str:
+        return f"json_agg({column})::text"
+
     def position(self, attribute: Attribute, raw: Any) -> Statement:
         if not isinstance(raw, str) or "\x00" in raw:  # somebody has made it up
             raise Unstorable(attribute.name, "has no such value.")

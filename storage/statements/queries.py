@@ -36,8 +36,9 @@ _MOST_IN_CHAIN = 100
 class Query:
     """One SELECT over a resource, while it is being written."""
 
-    def __init__(self, statements: Statements, resource: Resource) -> None:
+    def __init__(self, statements: Statements, resource: Resource, *, packed: bool = False) -> None:
         self._statements = statements
+        self._packed = packed  # whether rows come as JSON arrays, one for each expression
         self._resource = resource
         self._aliases = 0
         self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
@@ -50,11 +51,14 @@ class Query:
         read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction)
         where = self._where(condition, window=window)
-        sql = (
-            f"SELECT {', '.join(read) or '1'} FROM {self._from()} WHERE {where}{order}"
-            f" LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
-        )
-        return self._done(sql)
+        cut = f"LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
+        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}{order} {cut}"))
+
+    def items(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
+        """Read the rows with these values, in any order."""
+        read = list(self._columns(attributes))
+        where = self._among(by, keys)
+        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}"))
 
     def all_children(
         self,
@@ -72,10 +76,8 @@ class Query:
         order = self._order(window.direction).removeprefix(" ORDER BY ")
         owners = [self._column(name) for name in by]
         where = self._where(condition, by, parents, window)
-        return self._done(
-            f"SELECT {', '.join(read)} FROM {self._from()} WHERE {where}"
-            f" ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
-        )
+        by_owner = f"ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
+        return self._done(self._select(read, f"FROM {self._from()} WHERE {where} {by_owner}"))
 
     def children(
         self,
@@ -172,6 +174,14 @@ class Query:
                     yield self._statements.extreme_expression(each.function, attribute, f"{_BASE}.")
                 case _:
                     assert_never(each.function)
+
+    def _select(self, read: Sequence[str], rest: str) -> str:
+        """Write what is read: rows, or arrays of what they have in each place, in their order."""
+        if not self._packed:
+            return f"SELECT {', '.join(read) or '1'} {rest}"
+        named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
+        arrays = ", ".join(self._statements.array_of(f"c{n}") for n in range(len(read)))
+        return f"SELECT {arrays} FROM (SELECT {named} {rest}) AS packed"
 
     def _done(self, sql: str) -> Statement:
         return Statement(sql=sql, params=tuple(self._params))

@@ -11,8 +11,10 @@ from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
+
+import msgspec
 
 from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import (
@@ -82,6 +84,15 @@ class SqliteStatements(Statements):
         column = prefix + self.quote(attribute.column)
         is_text = isinstance(attribute.type, Numeric) and _affinity_is_text(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
+
+    def packed_type(self, attribute: Attribute) -> Any:
+        return _packed(attribute, nullable=attribute.nullable)
+
+    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
+        return _packed(attribute, nullable=attribute.nullable or optional)
+
+    def array_of(self, column: str) -> str:
+        return f"json_group_array({column})"
 
     def sum_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
@@ -376,12 +387,26 @@ def _as_number(text: str) -> tuple[bool, Decimal | str]:
     return (True, text) if number is None else (False, number)
 
 
+def _packed(attribute: Attribute, *, nullable: bool) -> Any:
+    # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
+    match attribute.type:
+        case Integer(bits=bits):
+            type_: Any = Annotated[int, msgspec.Meta(ge=-(1 << (bits - 1)), lt=1 << (bits - 1))]
+        case Boolean():
+            type_ = int
+        case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
+            type_ = str
+        case _:
+            return None
+    return type_ | None if nullable else type_
+
+
 def _are_texts(raws: Sequence[str | None]) -> bool:
+    text = "".join(filter(None, raws))
     try:
-        "".join(filter(None, raws)).encode()
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:  # from bytes that are no UTF-8
         return False
-    return True
 
 
 def _is_text(raw: Any) -> bool:

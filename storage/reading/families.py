@@ -1,0 +1,106 @@
+"""The children of many parents: read together, and cut into the page of each."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, groupby
+from typing import Any
+
+from storage.reading.columns import RawColumns, read_columns, together, types_of
+from storage.reading.plan import RelationPlan, Selected
+from storage.row import KeyTuple
+from storage.rows import Rows
+from storage.statements import Query, Statement
+
+_LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
+_MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Families:
+    """The children of parents that have any: those of one behind those of another."""
+
+    owners: Sequence[tuple[Any, ...]] = ()  # as the driver reads them
+    counts: Sequence[int] = ()  # of the children of each: all of them, or more than the page ends with
+    sizes: Sequence[int] = ()  # of their pages
+    shown: RawColumns  # the pages
+    are_counted: bool = False  # whether the counts are those of all children
+
+
+def read_families(
+    rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
+) -> Families:
+    """Read the pages of all parents.
+
+    As long as there are not too many, all children are read, and cut into pages here: that takes a third of the time that
+    the database takes to number them. Otherwise it numbers them, unless they are one parent's.
+    """
+    window, resource, there = selected.window, plan.items.resource, plan.relation.there
+    last = window.offset + window.limit
+    most = min(len(parents) * last, _MOST_CHILDREN)
+    types = types_of(rows.statements, resource, names, window.sorts if selected.with_cursors else ())
+    parts: list[RawColumns] = []
+    count = 0
+    for chunk in rows.statements.chunks(parents):
+
+        def write(*, packed: bool, chunk: Sequence[Any] = chunk, left: int = most + 1 - count) -> Statement:
+            query = Query(rows.statements, resource, packed=packed)
+            positions = selected.with_cursors
+            return query.all_children(names, there, chunk, selected.condition, window, positions=positions, most=left)
+
+        parts.append(read_columns(rows, write, types, most + 1 - count))
+        count += len(parts[-1])
+        if count > most and (len(parents) > 1 or last > most):
+            return _numbered(rows, plan, selected, parents, names)
+    every, owners, counts = _divided(together(parts), [names.index(name) for name in there])
+    sizes = [max(0, min(each, last) - window.offset) for each in counts]
+    if sizes != counts or window.backward:
+        starts = [start + window.offset for start in accumulate(counts, initial=0)]
+        every = _pages(every, starts, sizes, backward=window.backward)
+    are_counted = window.after is None and count <= most
+    return Families(owners=owners, counts=counts, sizes=sizes, shown=every, are_counted=are_counted)
+
+
+def _numbered(
+    rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
+) -> Families:
+    window = replace(selected.window, limit=max(1, selected.window.limit))
+    resource, there, positions = plan.items.resource, plan.relation.there, selected.with_cursors
+    raws: list[tuple[Any, ...]] = []
+    for chunk in rows.statements.chunks(parents):
+        query = Query(rows.statements, resource)
+        statement = query.children(names, there, chunk, selected.condition, window, positions=positions)
+        raws += rows.transaction.read(statement.sql, statement.params).rows
+    width = _LEADING + len(names) + (len(window.sorts) if positions else 0)
+    read = RawColumns(list(zip(*raws, strict=True)) or [()] * width)
+    every, owners, found = _divided(read, [_LEADING + names.index(name) for name in there])
+    starts = list(accumulate(found, initial=0))
+    sizes = [min(each, selected.window.limit) for each in found]
+    siblings = every.columns[1]
+    return Families(
+        owners=owners,
+        counts=[int(siblings[start]) for start in starts[:-1]],
+        sizes=sizes,
+        shown=RawColumns(_pages(every, starts, sizes, backward=window.backward).columns[_LEADING:]),
+        are_counted=window.after is None and not window.offset,
+    )
+
+
+def _divided(read: RawColumns, places: Sequence[int]) -> tuple[RawColumns, Sequence[tuple[Any, ...]], list[int]]:
+    """Put rows with the same in some places one behind the other; say what it is, and how many have it."""
+    keys = (
+        read.columns[places[0]]
+        if len(places) == 1
+        else list(zip(*(read.columns[place] for place in places), strict=True))
+    )
+    counts = Counter(keys)
+    if len(list(groupby(keys))) > len(counts):  # the database takes different ones for equal (NOCASE), and mixes them
+        rank = {key: number for number, key in enumerate(counts)}
+        read = read.pick(sorted(range(len(keys)), key=lambda place: rank[keys[place]]))
+    owners = list(counts) if len(places) > 1 else [(key,) for key in counts]
+    return read, owners, list(counts.values())
+
+
+def _pages(read: RawColumns, starts: Sequence[int], sizes: Sequence[int], *, backward: bool) -> RawColumns:
+    pages = (range(start, start + size) for start, size in zip(starts, sizes, strict=False))
+    return read.pick(list(chain.from_iterable(page[::-1] if backward else page for page in pages)))
