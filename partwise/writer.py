@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
-
-import anyio
 
 from storage.batch.run import Engine, Job, Ran, run_batch, run_together
 
@@ -21,20 +21,25 @@ T = TypeVar("T")
 class Writer:
     """Runs batches, each to its end: a client that goes away changes nothing."""
 
-    def __init__(self, engine: Engine, limiter: anyio.CapacityLimiter) -> None:
+    def __init__(self, engine: Engine, threads: Executor) -> None:
         self._engine = engine
-        self._limiter = limiter
+        self._threads = threads
         self._own_thread = _WritingThread(engine) if engine.database.dialect == "sqlite" else None
 
     async def __call__(self, job: Job[T]) -> Ran[T]:
         """Run a batch. Raises what `run_batch` raises."""
         if self._own_thread is None:
-            return await anyio.to_thread.run_sync(run_batch, self._engine, job, limiter=self._limiter)
+            return await run_in(self._threads, partial(run_batch, self._engine, job))
         loop = asyncio.get_running_loop()
         waiting = _Waiting(job, loop, loop.create_future())
         waiting.future.add_done_callback(_look_at)
         self._own_thread.take(waiting)
         return await asyncio.shield(waiting.future)
+
+
+async def run_in(threads: Executor, run: Callable[[], T]) -> T:
+    """Run a function in a worker thread, to its end: a client that goes away changes nothing."""
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class _Waiting:
 class _WritingThread:
     """A thread that runs one group of batches after the other, while there are any.
 
-    One of our own, because a worker thread of anyio takes longer to hand a batch over: a tenth of a small one's time.
+    One of our own, because a worker thread of a pool takes longer to hand a batch over: a tenth of a small one's time.
     """
 
     def __init__(self, engine: Engine) -> None:

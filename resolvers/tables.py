@@ -6,7 +6,7 @@ and shared out. What it does not know makes the selection `NotPlain`; what it ca
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from graphql import GraphQLNonNull, GraphQLOutputType
 
@@ -138,6 +138,8 @@ def _one(key: str, table: Table) -> Column:
         related = items.related[key]
         assert isinstance(related, One)  # noqa: S101  # as it is planned
         answers = table(related.items)
+        if None not in related.places:
+            return list(map(answers.__getitem__, cast("Sequence[int]", related.places)))
         return [None if place is None else answers[place] for place in related.places]
 
     return read
@@ -162,7 +164,7 @@ def _attribute(attribute: Attribute, type_: GraphQLOutputType) -> Column:
         values = items.rows.columns[name]
         if not is_plain or not items.rows.is_readable:
             return [complete(to_json(own, value)) for value in values]
-        if is_required and None in values:
+        if is_required and not items.rows.typed and None in values:
             raise Unanswerable
         if isinstance(own, Float) and not all(map(math.isfinite, filter(None, values))):  # type: ignore[arg-type]  # numbers
             raise Unanswerable

@@ -91,26 +91,36 @@ class RowPage:
 class RowColumns:
     """Rows of one resource as columns; a row of them, and their etags, are made when somebody asks for it."""
 
-    __slots__ = ("_etags", "columns", "is_readable", "keys", "resource")
+    __slots__ = ("_etags", "_keys", "columns", "is_readable", "resource", "typed")
 
     def __init__(
         self,
         *,
         resource: Resource,
-        keys: Sequence[KeyTuple],
+        keys: Sequence[KeyTuple] | None = None,
         columns: Columns,
         etags: Callable[[], Sequence[str]] | None = None,
         is_readable: bool = True,
+        typed: bool = False,
     ) -> None:
         """Make it of some attributes, those of the key among them. Without `etags` nothing is known that they are made of."""
         self.resource = resource
-        self.keys = keys
+        self._keys = keys
         self.columns = columns
         self.is_readable = is_readable  # whether no value is against its own type
+        self.typed = typed  # whether there is surely no null where the type says so
         self._etags: Callable[[], Sequence[str]] | Sequence[str] | None = etags
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(next(iter(self.columns.values())) if self._keys is None else self._keys)
+
+    @property
+    def keys(self) -> Sequence[KeyTuple]:
+        """What tells each of them from the others; nothing, of a resource without a key."""
+        if self._keys is None:
+            own = [self.columns[name] for name in self.resource.key]
+            self._keys = list(zip(*own, strict=True)) if own else [()] * len(self)
+        return self._keys
 
     @property
     def etags(self) -> Sequence[str]:

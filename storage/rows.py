@@ -159,16 +159,15 @@ class Rows:
         columns = {
             name: self.statements.decode_column(resource.attributes[name], read[name], typed=typed) for name in names
         }
-        keys = [columns[name] for name in resource.key]
         whole = len(names) == len(resource.attributes)
         return RowColumns(
             resource=resource,
-            keys=list(zip(*keys, strict=True)) if keys else [()] * len(raws[0]),
             columns=columns,
             etags=self._etags(resource, columns, (lambda: zip(*raws, strict=True)) if whole else None),
             is_readable=not any(
                 columns[name] is not read[name] and Unreadable in map(type, columns[name]) for name in names
             ),
+            typed=typed,
         )
 
     def _etags(

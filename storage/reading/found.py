@@ -59,7 +59,7 @@ class Summary:
 _NOTHING = Summary()
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Page(msgspec.Struct, frozen=True, gc=False):
     """A page of rows: from one place of a table to before another. There may be one for each of many parents."""
 
     start: int = 0

@@ -1,8 +1,8 @@
 """Runs a read plan: one statement for each level of it, never one for each row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate, chain
+from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
 from storage.addresses import ByKey, Location, Step, locate
@@ -74,7 +74,7 @@ def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collecti
 
         read = read_columns(rows, write, types_of(rows.statements, plan.resource, names, positions), one_more.limit)
     shown = read.first(window.limit)
-    page = _Pager(selected)(0, len(shown), has_more=len(read) > window.limit, total=total)
+    (page,) = _cut(selected, [len(shown)], [len(read) > window.limit], [total])
     page = page.with_summary(summarize(rows, plan.resource, selected))
     return Collection(page, _pages(rows, selected, plan, names, shown.reversed() if window.backward else shown))
 
@@ -89,8 +89,9 @@ def relate(rows: Rows, items: Items, plan: ItemPlan) -> Items:
 
 def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
     there, items = plan.relation.there, plan.items
-    leads_to = _tuples(start, plan.relation.here)
-    wanted = _distinct(leads_to)
+    leads_to = _joining(start, plan.relation.here)
+    distinct = dict.fromkeys(leads_to)
+    wanted = _distinct(distinct if len(there) > 1 else [(value,) for value in distinct])
     names = items.names(*there)
     types = types_of(rows.statements, items.resource, names)
     parts = [RawColumns([()] * len(names))]
@@ -101,7 +102,7 @@ def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
 
         parts.append(read_columns(rows, write, types, len(chunk)))
     found = together(parts[1:] or parts).to_columns(rows, items.resource, names)
-    places = {each: place for place, each in enumerate(_tuples(found, there))}
+    places = {each: place for place, each in enumerate(_joining(found, there))}
     return One(list(map(places.get, leads_to)), relate(rows, Items(found), items))
 
 
@@ -114,19 +115,18 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
     nothing_read = RawColumns([()] * (len(names) + len(selected.window.sorts)))
     families = read_families(rows, plan, selected, parents, names) if reads else Families(shown=nothing_read)
     found = _pages(rows, selected, items, names, families.shown)
-    known = _decoded(rows, items, there, families.owners)
+    known = _decoded(rows, items, there, families.owners, typed=families.shown.typed)
     totals: Mapping[KeyTuple, int] = {}
     if families.are_counted:
         totals = dict(zip(known, families.counts, strict=True))
     elif selected.with_total:
         totals = _totals(rows, plan, selected, parents)
-    make, last = _Pager(selected), selected.window.offset + selected.window.limit
-    starts = accumulate(families.sizes, initial=0)
-    pages = {
-        owner: make(start, size, has_more=count > last, total=totals.get(owner, 0))
-        for owner, start, size, count in zip(known, starts, families.sizes, families.counts, strict=False)
-    }
-    every = [pages.get(owner) or make(0, 0, has_more=False, total=totals.get(owner, 0)) for owner in owners]
+    last = selected.window.offset + selected.window.limit
+    has_more = [count > last for count in families.counts]
+    pages = dict(
+        zip(known, _cut(selected, families.sizes, has_more, [totals.get(owner, 0) for owner in known]), strict=True)
+    )
+    every = [pages.get(owner) or _empty(selected, totals.get(owner, 0)) for owner in owners]
     if selected.aggregations or selected.groupings:
         summaries = summarize_each(rows, items.resource, selected, there, parents)
         nothing = nothing_of(selected)
@@ -135,12 +135,12 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
 
 
 def _decoded(
-    rows: Rows, plan: ItemPlan, names: Sequence[str], raws: Sequence[Sequence[Any]]
+    rows: Rows, plan: ItemPlan, names: Sequence[str], raws: Sequence[Sequence[Any]], *, typed: bool = False
 ) -> list[tuple[Value, ...]]:
     """Turn tuples of some attributes, as the driver has read them, into values."""
     attributes = [plan.resource.attributes[name] for name in names]
     columns = [
-        rows.statements.decode_column(attribute, column)
+        rows.statements.decode_column(attribute, column, typed=typed)
         for attribute, column in zip(attributes, zip(*raws, strict=True), strict=bool(raws))
     ]
     return list(zip(*columns, strict=True))
@@ -168,7 +168,12 @@ def _tuples(rows: RowColumns, names: Sequence[str]) -> list[KeyTuple]:
     return list(zip(*(rows.columns[name] for name in names), strict=True))
 
 
-def _distinct(tuples: Sequence[KeyTuple]) -> list[KeyTuple]:
+def _joining(rows: RowColumns, names: Sequence[str]) -> Sequence[Any]:
+    """Say what relates rows to others: the value of one attribute, or a tuple of several."""
+    return rows.columns[names[0]] if len(names) == 1 else _tuples(rows, names)
+
+
+def _distinct(tuples: Iterable[KeyTuple]) -> list[KeyTuple]:
     """Keep what can be the values of a key, each once: without nulls, and without what cannot be read."""
     every = dict.fromkeys(tuples)
     if _HOLES.isdisjoint(map(type, chain.from_iterable(every))):  # the usual case, and the fastest way to tell
@@ -176,22 +181,20 @@ def _distinct(tuples: Sequence[KeyTuple]) -> list[KeyTuple]:
     return [each for each in every if _HOLES.isdisjoint(map(type, each))]
 
 
-class _Pager:
-    """Makes pages: of where they start, their size, whether more follows in the direction they are read, and the total."""
+def _cut(
+    selected: Selected, sizes: Sequence[int], has_more: Sequence[bool], totals: Sequence[int | None]
+) -> Iterable[Page]:
+    """Make pages that lie one behind the other; whether more follows each is said in the direction in which they are read."""
+    window = selected.window
+    comes_from = repeat(window.after is not None or window.offset > 0)
+    starts = list(accumulate(sizes, initial=0))
+    has_next, has_previous = (comes_from, has_more) if window.backward else (has_more, comes_from)
+    return map(Page, starts, starts[1:], has_next, has_previous, totals if selected.with_total else repeat(None))
 
-    def __init__(self, selected: Selected) -> None:
-        window = selected.window
-        self._comes_from = window.after is not None or window.offset > 0
-        self._backward, self._with_total = window.backward, selected.with_total
 
-    def __call__(self, start: int, size: int, *, has_more: bool, total: int | None) -> Page:
-        return Page(
-            start=start,
-            stop=start + size,
-            has_next=self._comes_from if self._backward else has_more,
-            has_previous=has_more if self._backward else self._comes_from,
-            total=total if self._with_total else None,
-        )
+def _empty(selected: Selected, total: int) -> Page:
+    (page,) = _cut(selected, [0], [False], [total])
+    return page
 
 
 def _pages(rows: Rows, selected: Selected, plan: ItemPlan, names: Sequence[str], read: RawColumns) -> Pages:
