@@ -92,8 +92,9 @@ def _unpacked(rows: Rows, statement: Statement, types: Sequence[Any]) -> RawColu
     texts = rows.transaction.read_json(statement.sql, statement.params)
     if texts is None:
         return None
+    decoders = [_decoder(type_) for type_ in types]
     try:
-        columns = [_decoder(type_).decode(text) if text else () for type_, text in zip(types, texts, strict=True)]
+        columns = [decoder.decode(text) if text else () for decoder, text in zip(decoders, texts, strict=True)]
     except (msgspec.DecodeError, ValueError):  # another type; a text that is no UTF-8
         return None
     return RawColumns(columns, typed=True)

@@ -391,7 +391,8 @@ def _packed(attribute: Attribute, *, nullable: bool) -> Any:
     # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
     match attribute.type:
         case Integer(bits=bits):
-            type_: Any = Annotated[int, msgspec.Meta(ge=-(1 << (bits - 1)), lt=1 << (bits - 1))]
+            limits = msgspec.Meta(ge=-(1 << (bits - 1)), le=(1 << (bits - 1)) - 1)
+            type_: Any = Annotated[int, limits]
         case Boolean():
             type_ = int
         case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():

@@ -1,0 +1,138 @@
+"""Pages are read as one row of JSON arrays (storage/reading/columns.py): what comes back is what is in the table."""
+
+import pytest
+
+from storage.database import Result, Transaction
+from tests.conftest import Serve
+from tests.harness import Backend
+
+TEXTS = [
+    "",
+    " ",
+    "plain",
+    'a "quoted" \\ backslash / slash',
+    "tab\tline\nreturn\rback\bfeed\f",
+    "\x01\x1b\x1f\x7f",
+    "</script>",
+    "Ünïcödé ✓",
+    "\u2028\u2029\u0085\ufeff\ufffd",
+    "𝄞 😀 \U0010ffff",
+    '[1,null,"x"]',
+    "\\u0000 \\n",
+    "null",
+]  # fmt: skip
+TABLE = """
+    CREATE TABLE thing (id {key}, words TEXT NOT NULL, maybe TEXT, small SMALLINT, large BIGINT, flag BOOLEAN);
+"""
+QUERY = "query($first: Int) { things(first: $first) { nodes { id words maybe small large flag } edges { cursor } } }"
+FEW, MANY = len(TEXTS), 100  # rows that may come: so few are read as they are
+
+
+@pytest.fixture
+def rows_handed_over(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each statement has handed over."""
+    counts: list[int] = []
+    execute = Transaction.execute
+
+    def count(self: Transaction, *given: object) -> Result:
+        result = execute(self, *given)  # type: ignore[arg-type]  # handed on
+        counts.append(len(result.rows))
+        return result
+
+    monkeypatch.setattr(Transaction, "execute", count)
+    return counts
+
+
+def fill(backend: Backend) -> list[dict[str, object]]:
+    """Fill the table; say what it holds."""
+    backend.run(TABLE)
+    smalls = [None, 0, -1, 32_767, -32_768]
+    larges = [None, 0, 2**63 - 1, -(2**63), 2**53 + 1]
+    things: list[dict[str, object]] = [
+        {
+            "id": number,
+            "words": text,
+            "maybe": None if number % 3 == 0 else text,
+            "small": smalls[number % 5],
+            "large": larges[number % 5],
+            "flag": [None, True, False][number % 3],
+        }
+        for number, text in enumerate(TEXTS, 1)
+    ]
+    engine = backend.engine()
+    with engine.begin() as connection:
+        for thing in things:
+            marks = "?, ?, ?, ?, ?, ?" if backend.kind == "sqlite" else "%s, %s, %s, %s, %s, %s"
+            connection.exec_driver_sql(f"INSERT INTO thing VALUES ({marks})", tuple(thing.values()))
+    engine.dispose()
+    return things
+
+
+def test_a_page_comes_as_one_row_and_is_what_the_table_holds(
+    backend: Backend, start: Serve, rows_handed_over: list[int]
+):
+    things = fill(backend)
+    expected = [{**each, "large": None if each["large"] is None else str(each["large"])} for each in things]
+    api = start(backend)
+    cursors = []
+    for first, most_rows in ((FEW, FEW), (MANY, 1)):
+        for _ in range(2):  # the ordinary way, and then the fast one
+            rows_handed_over.clear()
+            found = api.query(QUERY, first=first)["things"]
+            assert found["nodes"] == expected
+            assert max(rows_handed_over) == most_rows
+            cursors.append(found["edges"])
+    assert cursors.count(cursors[0]) == len(cursors), "a cursor is the same, whichever way it was read"
+
+
+def test_a_nul_character_of_sqlite(sqlite: Backend, start: Serve, rows_handed_over: list[int]):
+    sqlite.run(f"{TABLE}INSERT INTO thing (words) VALUES ('a' || char(0) || 'b')")
+    api = start(sqlite)
+    rows_handed_over.clear()
+    assert api.query("{ things { nodes { words } } }") == {"things": {"nodes": [{"words": "a\x00b"}]}}
+    assert max(rows_handed_over) == 1
+
+
+def test_an_empty_page(backend: Backend, start: Serve):
+    backend.run(TABLE)
+    assert start(backend).query("{ things(first: 100) { nodes { words } pageInfo { hasNextPage } } }") == {
+        "things": {"nodes": [], "pageInfo": {"hasNextPage": False}}
+    }
+
+
+@pytest.mark.parametrize("value", ["x'00ff'", "CAST(x'61ff' AS TEXT)"])
+def test_what_json_cannot_hold_is_read_as_it_is_and_the_rest_with_it(sqlite: Backend, start: Serve, value: str):
+    sqlite.run(f"{TABLE}INSERT INTO thing (words, maybe) VALUES ('one', 'a'), ('two', {value}), ('three', NULL)")
+    answer = start(sqlite).post("{ things(first: 100) { nodes { id maybe words } } }")
+    assert answer["data"]["things"]["nodes"] == [
+        {"id": 1, "maybe": "a", "words": "one"},
+        {"id": 2, "maybe": None, "words": "two"},
+        {"id": 3, "maybe": None, "words": "three"},
+    ]
+    assert [error["path"] for error in answer["errors"]] == [["things", "nodes", 1, "maybe"]]
+
+
+def test_a_null_where_there_must_be_none(sqlite: Backend, start: Serve):
+    """SQLite takes a null as a key that is no integer (https://sqlite.org/lang_createtable.html, section 3.5)."""
+    sqlite.run("CREATE TABLE tag (name TEXT PRIMARY KEY, size INTEGER);\nINSERT INTO tag VALUES ('a', 1), (NULL, 2)")
+    answer = start(sqlite).post("{ tags(first: 100) { nodes { size } } }")
+    assert answer == {"data": {"tags": {"nodes": [{"size": 2}, {"size": 1}]}}}
+
+
+def test_children_that_the_database_mixes(sqlite: Backend, start: Serve):
+    """Parents that differ in case alone to Python are one to the database, which orders their children together."""
+    sqlite.run("""
+        CREATE TABLE owner (name TEXT PRIMARY KEY);
+        CREATE TABLE pet (id INTEGER PRIMARY KEY, owner_name TEXT COLLATE NOCASE REFERENCES owner (name));
+        INSERT INTO owner VALUES ('a'), ('A'), ('b');
+        INSERT INTO pet VALUES (1, 'a'), (2, 'A'), (3, 'a'), (4, 'b'), (5, 'A'), (6, 'B')""")
+    found = start(sqlite).query("{ owners { nodes { name pets: petsByOwnerName(first: 2) { nodes { id } totalCount } } } }")
+    assert found == {
+        "owners": {
+            "nodes": [
+                {"name": "A", "pets": {"nodes": [{"id": 2}, {"id": 5}], "totalCount": 2}},
+                {"name": "a", "pets": {"nodes": [{"id": 1}, {"id": 3}], "totalCount": 2}},
+                {"name": "b", "pets": {"nodes": [{"id": 4}], "totalCount": 1}},
+            ]
+        }
+    }
