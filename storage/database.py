@@ -20,7 +20,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
 from storage.driver_errors import from_postgresql, from_sqlite
 from storage.errors import OutcomeUnknown, RequestError, Unavailable
-from storage.statements import Bulk, postgresql, sqlite
+from storage.statements import Bulk, postgresql, sqlite_functions
 
 Params = Sequence[Any]
 
@@ -292,8 +292,8 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
     engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
 
     def set_up(connection: Any, _record: object) -> None:
-        connection.create_collation(sqlite.DECIMAL_COLLATION, sqlite.compare_decimals)
-        connection.create_aggregate(sqlite.EXACT_SUM, 1, sqlite.ExactSum)
+        connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)
+        connection.create_aggregate(sqlite_functions.EXACT_SUM, 1, sqlite_functions.ExactSum)
         connection.text_factory = _text  # bytes that are no UTF-8 spoil their own field, not the whole row
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
