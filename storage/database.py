@@ -63,13 +63,6 @@ class Transaction:
 
     def read(self, sql: str, params: Params | None = None) -> Result:
         """Run a statement that only reads. Raises what `execute` raises."""
-        return self.read_plain(sql, params) or self.execute(sql, params)
-
-    def read_plain(self, sql: str, params: Params | None = None) -> Result | None:
-        """Run a statement, which may write; None where it has run, but some texts that it gives back are no UTF-8.
-
-        A statement that writes has done so before it gives back anything (https://sqlite.org/lang_returning.html).
-        """
         driver = self._connection.driver_connection
         if not isinstance(driver, sqlite3.Connection):
             return self.execute(sql, params)
@@ -79,9 +72,9 @@ class Transaction:
         except sqlite3.OperationalError as error:
             if "UTF-8" not in str(error):
                 raise
-            return None
         finally:
             driver.text_factory = _text
+        return self.execute(sql, params)
 
     def read_json(self, sql: str, params: Params | None = None) -> Sequence[str | None] | None:
         """Run a statement that gives one row of JSON texts; None where SQLite has something that it cannot write as JSON."""

@@ -1,4 +1,4 @@
-"""Pages are read as one row of JSON arrays (storage/reading/columns.py): what comes back is what is in the table."""
+"""Pages are read as one row of JSON arrays (storage/packed.py): what comes back is what is in the table."""
 
 import pytest
 

@@ -58,7 +58,6 @@ from storage.statements.sqlite_values import (
 
 _ROWS_OF_INSERT = 100  # measured for 1,000 rows: 1.7 ms, one by one 2.3 ms
 _BITS = 64  # of SQLite's own integers
-_ROWS_OF_UPDATE = 200  # with what it returns, for 1,000 rows: 1.4 ms; one by one, and then a SELECT, 1.7 ms
 _MOST_VALUES = 30_000  # of one statement: SQLite allows 32,766
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
 _WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
@@ -203,16 +202,6 @@ class SqliteStatements(Statements):
         stored = self.encode(attribute, value)
         return float(stored) if affinity_of(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
 
-    def as_returned(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        # A REAL column keeps whole numbers as integers, and RETURNING, unlike SELECT, gives them so (SQLite 3.40).
-        places = [n for n, each in enumerate(resource.attributes.values()) if affinity_of(each.sql_type) == "REAL"]
-        if not places:
-            return raws
-        columns: list[Sequence[Any]] = list(zip(*raws, strict=True))
-        for place in places:
-            columns[place] = [float(raw) if isinstance(raw, int) else raw for raw in columns[place]]
-        return list(zip(*columns, strict=True))
-
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in columns]
         names = ", ".join(self.quote(attribute.column) for attribute in own)
@@ -232,27 +221,13 @@ class SqliteStatements(Statements):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
-        returning: bool = False,
     ) -> Iterator[Bulk]:
         by = by or resource.key
         own = [resource.attributes[name] for name in (*columns, *by)]
-        each = self._each(own, [*columns.values(), *zip(*keys, strict=True)])
-        places = [f"given.column{n}" for n in range(1, len(own) + 1)] if returning else ["?"] * len(own)
-        given = (f"{self.column(resource, name)} = {place}" for name, place in zip(columns, places, strict=False))
-        terms = self._set(resource, given, defaults, counted)
-        met = zip(by, places[len(columns) :], strict=True)
-        key = " AND ".join(f"own.{self.column(resource, name)} = {place}" for name, place in met)
-        head = f"{self.update_verb} {self.table(resource)} AS own SET {terms}"
-        if not returning:
-            yield Bulk(sql=f"{head} WHERE {key}", params=list(each), each=True)
-            return
-        values = list(chain.from_iterable(each))
-        size = max(1, min(_ROWS_OF_UPDATE, _MOST_VALUES // len(own))) * len(own)
-        tail = f") AS given WHERE {key} RETURNING {self.row_list(resource)}"
-        for start in range(0, len(values), size):
-            some = values[start : start + size]
-            sql = _with_places(f"{head} FROM (VALUES ", len(own), len(some) // len(own)) + tail
-            yield Bulk(sql=sql, params=some)
+        terms = self._set(resource, (f"{self.column(resource, name)} = ?" for name in columns), defaults, counted)
+        key = " AND ".join(f"own.{self.column(resource, name)} = ?" for name in by)
+        sql = f"{self.update_verb} {self.table(resource)} AS own SET {terms} WHERE {key}"
+        yield Bulk(sql=sql, params=list(self._each(own, [*columns.values(), *zip(*keys, strict=True)])), each=True)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in by or resource.key]
