@@ -24,7 +24,7 @@ TEXTS = [
 TABLE = """
     CREATE TABLE thing (id {key}, words TEXT NOT NULL, maybe TEXT, small SMALLINT, large BIGINT, flag BOOLEAN);
 """
-QUERY = "query($first: Int) { things(first: $first) { nodes { id words maybe small large flag } edges { cursor } } }"
+QUERY = "query($first: Int) { things(first: $first) { nodes { id words maybe small large flag } edges { cursor node { etag } } } }"
 FEW, MANY = len(TEXTS), 100  # rows that may come: so few are read as they are
 
 
@@ -82,7 +82,7 @@ def test_a_page_comes_as_one_row_and_is_what_the_table_holds(
             assert found["nodes"] == expected
             assert max(rows_handed_over) == most_rows
             cursors.append(found["edges"])
-    assert cursors.count(cursors[0]) == len(cursors), "a cursor is the same, whichever way it was read"
+    assert cursors.count(cursors[0]) == len(cursors), "cursors and etags are the same, whichever way they were read"
 
 
 def test_a_nul_character_of_sqlite(sqlite: Backend, start: Serve, rows_handed_over: list[int]):
