@@ -138,29 +138,35 @@ class Rows:
     def load_columns(
         self,
         resource: Resource,
-        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        by: Sequence[str],
+        tuples: Sequence[KeyTuple],
         attributes: Sequence[str] | None = None,
-        lock: str = "",
     ) -> RowColumns:
-        """Find rows in the same way, and read some attributes of them, their keys among them; or all, for their etags."""
+        """Find the rows whose attributes `by` have one of these values, and read some attributes of them, or all, for their etags.
+
+        Rows that are not locked: see `locked_columns`.
+        """
         names = tuple(resource.attributes) if attributes is None else tuple(attributes)
-        if not lock:
-            return self.columns_from(resource, names, self._packed(resource, keys, names))
+        types = types_of(self.statements, resource, names)
+        parts = [
+            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
+            for chunk in self.statements.chunks(tuples)
+        ]
+        return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
+
+    def locked_columns(
+        self,
+        resource: Resource,
+        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        attributes: Sequence[str] | None,
+        lock: str,
+    ) -> RowColumns:
+        """Find the rows that any of the lists of key tuples names, each once, and lock them."""
+        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
             raws += self._read(statement).rows
         return self.columns_from(resource, names, raw_columns(raws, len(names)))
-
-    def _packed(
-        self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], names: Sequence[str]
-    ) -> RawColumns:
-        types = types_of(self.statements, resource, names)
-        parts = [
-            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
-            for by, tuples in keys.items()
-            for chunk in self.statements.chunks(tuples)
-        ]
-        return together(parts) if parts else raw_columns((), len(names))
 
     def _items(
         self,
@@ -260,7 +266,7 @@ class Rows:
         if not isinstance(self.statements, PostgresqlStatements):  # on SQLite this takes no longer than RETURNING
             self.update_many(resource, columns, keys, by=by, counted=counted)
             own = [key[: len(resource.key)] for key in keys] if by else keys
-            return self.load_columns(resource, {resource.key: own})
+            return self.load_columns(resource, resource.key, own)
         updates = self.statements.update_many(resource, columns, keys, by=by, counted=counted)
         raws = [raw for each in updates for raw in self._run(self.statements.returning(resource, each)).rows]
         if len(raws) != len(keys):

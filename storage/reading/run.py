@@ -56,7 +56,7 @@ def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
             key = location.row.key
         case _:
             assert_never(read)
-    found = rows.load_columns(resource, {by: [key]}, read.items.names())
+    found = rows.load_columns(resource, by, [key], read.items.names())
     return relate(rows, Items(found), read.items) if len(found) else None
 
 
@@ -94,7 +94,7 @@ def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
     leads_to = _joining(start, plan.relation.here)
     distinct = dict.fromkeys(leads_to)
     wanted = _distinct(distinct if len(there) > 1 else [(value,) for value in distinct])
-    found = rows.load_columns(items.resource, {there: wanted}, items.names(*there))
+    found = rows.load_columns(items.resource, there, wanted, items.names(*there))
     places = {each: place for place, each in enumerate(_joining(found, there))}
     return One(list(map(places.get, leads_to)), relate(rows, Items(found), items))
 
