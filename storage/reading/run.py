@@ -5,13 +5,13 @@ from dataclasses import replace
 from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
-from storage.addresses import ByKey, Location, Step, locate
 from storage.catalog.types import Unreadable, Value
 from storage.packed import RawColumns, read_columns, types_of
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.cursors import encode_cursor, order_name
 from storage.reading.families import Families, read_families
 from storage.reading.found import Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
+from storage.reading.nodes import read_node
 from storage.reading.plan import (
     CollectionRead,
     ItemPlan,
@@ -41,23 +41,16 @@ def run_read(rows: Rows, plan: ReadPlan) -> dict[str, Found]:
 def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
     """Read one root field: a page, or one item."""
     resource = read.items.resource
-    by = resource.key
     match read:
         case CollectionRead():
             return _read_collection(rows, read.selected, read.items)
         case ItemRead(key=key):
-            pass
-        case NodeRead(address=(Step(selector=ByKey(attributes=by, values=key)),)):  # there is no parent to look at
-            pass
-        case NodeRead(address=address):
-            location = locate(rows, address, {})
-            if not isinstance(location, Location) or location.row is None:
-                return None
-            key = location.row.key
+            found: RowColumns | None = rows.load_columns(resource, resource.key, [key], read.items.names())
+        case NodeRead():
+            found = read_node(rows, read)
         case _:
             assert_never(read)
-    found = rows.load_columns(resource, by, [key], read.items.names())
-    return relate(rows, Items(found), read.items) if len(found) else None
+    return relate(rows, Items(found), read.items) if found else None
 
 
 def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collection:
