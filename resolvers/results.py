@@ -15,7 +15,7 @@ from resolvers.descriptions import describe
 from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
-from resolvers.values import AS_THEY_ARE, to_json
+from resolvers.values import AS_THEY_ARE, no_value, to_json
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import (
@@ -258,7 +258,10 @@ def _page_info(page: ItemPage) -> PageInfo:
 
 def _attribute_reader(attribute: Attribute, enum: Any) -> Any:
     def read(root: Any) -> Any:
-        value = to_json(attribute.type, root.row.values[attribute.name])
+        row = root.row
+        value = to_json(attribute.type, row.values[attribute.name])
+        if value is None and not attribute.nullable:
+            raise no_value(attribute, in_key=attribute.name in row.resource.key)
         return value if enum is None else _members(enum, value)
 
     return read

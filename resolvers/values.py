@@ -17,6 +17,7 @@ from uuid import UUID
 
 from graphql import GraphQLError
 
+from storage.catalog.model import Attribute
 from storage.catalog.types import (
     Array,
     Boolean,
@@ -354,11 +355,20 @@ def to_json(type_: ValueType, value: Value) -> Any:
             assert_never(value)
 
 
+def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
+    """Say that there is a null where the table's own definition wants a value (https://sqlite.org/quirks.html, section 5)."""
+    message = f"The database holds a null for {attribute.name}, which must have a value."
+    if in_key:
+        message += (
+            f" {attribute.name} is part of the key: without it an item has no path. Its operator can write a value"
+            " into the table, and declare the column NOT NULL."
+        )
+    return GraphQLError(message, extensions={"code": "UNREADABLE_VALUE"})
+
+
 def to_text(type_: ValueType, value: Value) -> str:
     """Write a value as it stands in a path, before percent-encoding: its canonical form."""
     found = to_json(type_, value)
-    if found is None:
-        raise GraphQLError("An item whose key is null has no path.", extensions={"code": "UNREADABLE_VALUE"})
     if isinstance(found, bool):
         return "true" if found else "false"
     return found if isinstance(found, str) else repr(found)
