@@ -202,17 +202,22 @@ def _plain_decimal(type_: Numeric, plain: re.Match[str]) -> Decimal | None:
 
 
 def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
+    """Write a decimal with the digits that its type has; a scale may be negative, or more than the precision (PostgreSQL)."""
     if type_.precision is None:
         return value
-    scale = type_.scale or 0
+    scale, whole = type_.scale or 0, type_.precision - (type_.scale or 0)
     exact = value.normalize()
     exponent = exact.as_tuple().exponent
-    fraction = max(0, -exponent) if isinstance(exponent, int) else 0
-    if fraction > scale:
-        raise Misfit(f"must have at most {scale} digits after the point")
-    if not exact.is_zero() and exact.adjusted() + 1 > type_.precision - scale:
-        raise Misfit(f"must have at most {type_.precision - scale} digits before the point")
-    return Decimal(format(value, f".{scale}f"))
+    if isinstance(exponent, int) and -exponent > scale and not exact.is_zero():
+        least = (
+            f"must be a multiple of {10**-scale}" if scale < 0 else f"must have at most {scale} digits after the point"
+        )
+        raise Misfit(least)
+    if not exact.is_zero() and exact.adjusted() + 1 > whole:
+        edge = format(Decimal(f"1e{whole}"), "f")
+        small = f"must be more than -{edge} and less than {edge}"
+        raise Misfit(small if whole < 0 else f"must have at most {whole} digits before the point")
+    return Decimal(format(value, f".{max(scale, 0)}f"))
 
 
 def _string(raw: Any) -> str:
