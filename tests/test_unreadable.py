@@ -296,3 +296,31 @@ def test_a_json_null_in_a_column_that_takes_no_null_is_an_error_of_its_field(bac
         assert "a null for body" in error["message"]
     assert api.one("UPDATE", "/docs/1", {"body": {}})["payload"]["body"] == {}
     assert api.query("{ doc(id: 1) { body } }") == {"doc": {"body": {}}}
+
+
+def test_a_label_that_an_enum_has_got_since_the_start_is_an_error_of_its_field(postgresql: Backend, start: Serve):
+    postgresql.run("CREATE TYPE mood AS ENUM ('happy');\nCREATE TABLE thing (id {key}, mood mood, moods mood[])")
+    api = start(postgresql)
+    postgresql.run("ALTER TYPE mood ADD VALUE 'new'")
+    postgresql.run("INSERT INTO thing VALUES (1, 'happy', '{happy}'), (2, 'new', '{happy,new}')")
+    query = """{ things { nodes { id mood } totalCount aggregate { max { mood } } groupBy(by: [mood]) { keys { mood } aggregate { count } } } }"""
+    for _ in range(2):  # both times the ordinary way has to write the errors
+        answer = api.post(query)
+        assert answer["data"]["things"] == {
+            "nodes": [{"id": 1, "mood": "happy"}, {"id": 2, "mood": None}],
+            "totalCount": 2,
+            "aggregate": {"max": {"mood": None}},
+            "groupBy": [
+                {"keys": {"mood": "happy"}, "aggregate": {"count": 1}},
+                {"keys": {"mood": None}, "aggregate": {"count": 1}},
+            ],
+        }
+        assert [each["path"] for each in answer["errors"]] == [
+            ["things", "nodes", 1, "mood"],
+            ["things", "aggregate", "max", "mood"],
+            ["things", "groupBy", 1, "keys", "mood"],
+        ]
+        assert {each["extensions"]["code"] for each in answer["errors"]} == {"UNREADABLE_VALUE"}
+        assert all("value for mood" in each["message"] for each in answer["errors"])
+    (error,) = api.post("{ thing(id: 2) { id moods } }")["errors"]
+    assert error["path"] == ["thing", "moods"]
