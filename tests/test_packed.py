@@ -138,3 +138,15 @@ def test_children_that_the_database_mixes(sqlite: Backend, start: Serve):
             ]
         }
     }
+
+
+@pytest.mark.parametrize("first", [FEW, MANY])
+def test_an_enum_that_has_a_json_form_of_its_own_is_its_label(postgresql: Backend, start: Serve, first: int):
+    postgresql.run("""
+        CREATE TYPE mood AS ENUM ('happy', 'sad');
+        CREATE FUNCTION shout(mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT to_json(upper($1::text)) $$;
+        CREATE CAST (mood AS json) WITH FUNCTION shout(mood);
+        CREATE TABLE thing (id {key}, mood mood NOT NULL);
+        INSERT INTO thing VALUES (1, 'sad'), (2, 'happy')""")
+    found = start(postgresql).query(f"{{ things(first: {first}) {{ nodes {{ mood }} }} }}")
+    assert found == {"things": {"nodes": [{"mood": "sad"}, {"mood": "happy"}]}}

@@ -95,6 +95,8 @@ class PostgresqlStatements(Statements):
         match attribute.type:
             case Opaque():  # by the type's own output function: a cast of inet to text would add a mask
                 return f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END"
+            case Enumeration():  # to JSON by a cast of its own, if somebody has made one
+                return f"{column}::text"
             case Array(of=Enumeration()):  # psycopg knows no lists of a database's own types
                 return f"{column}::text[]"
             case _:
