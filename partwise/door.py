@@ -1,6 +1,6 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -71,14 +71,18 @@ class Door:
     max_body: int  # bytes
     compiled: bool = True  # whether operations are compiled
 
-    async def __call__(self, request: Request) -> Response:
-        """Answer one request."""
-        context = RequestContext(
+    def context(self) -> RequestContext:
+        """Make what a request brings along."""
+        return RequestContext(
             engine=self.engine,
             in_thread=partial(run_in, self.threads),
             write=self.writer,
             limits=self.limits,
         )
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        context = self.context()
         try:
             if request.method == "GET":
                 if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
@@ -86,7 +90,7 @@ class Door:
                 asked = _from_url(request)
                 allowed = {OperationType.QUERY}
             else:
-                body = await _read_body(request, self.max_body)
+                body = await read_body(request, self.max_body)
                 answer = await self._run_compiled(body, context) if self.compiled else None
                 if answer is not None:
                     return Response(answer, media_type=_media_type(request))
@@ -162,9 +166,14 @@ def _media_type(request: Request) -> str:
     return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else JSON
 
 
-async def _read_body(request: Request, most: int) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != JSON:
+def content_type(request: Request) -> str:
+    """Say what a request's body is, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
+    """Read a body of at most so many bytes. Raises `Refused`."""
+    if content_type(request) not in media_types:
         raise Refused(415, "BAD_REQUEST", "Send JSON, with the header Content-Type: application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "BAD_REQUEST", "The body must not be compressed.")
@@ -179,12 +188,16 @@ async def _read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _from_body(body: bytes) -> GraphQLRequest:
+def text_of(body: bytes) -> str:
+    """Read a body as text. Raises `Refused`."""
     try:
-        text = body.decode()
+        return body.decode()
     except UnicodeDecodeError:
         raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
-    return _to_request(_decode(text, "The body"))
+
+
+def _from_body(body: bytes) -> GraphQLRequest:
+    return _to_request(_decode(text_of(body), "The body"))
 
 
 def _decode(text: str, what: str) -> Any:
