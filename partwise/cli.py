@@ -13,6 +13,7 @@ import uvicorn
 from partwise import example
 from partwise.app import make_app
 from partwise.describe import describe_catalog
+from partwise.sdl import sdl_of
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
 
@@ -112,7 +113,7 @@ def schema(database_url: Url = None, *, models: Models = None) -> None:
     """Print the schema (SDL)."""
     with _sentences():
         service = open_service(_settings(database_url=database_url, models=models))
-    typer.echo(service.schema.as_str())
+    typer.echo(sdl_of(service.schema))
 
 
 @app.command()

@@ -2,15 +2,13 @@
 
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.harness import BATCH, Backend, part
 from tests.music import SCRIPT
-from tests.program import environment, serving
+from tests.program import run, serving
 
 
 @pytest.fixture
@@ -20,19 +18,6 @@ def port() -> int:
         found.bind(("127.0.0.1", 0))
         number: int = found.getsockname()[1]
         return number
-
-
-def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run `partwise` in a folder until it ends."""
-    return subprocess.run(
-        [sys.executable, "-m", "partwise", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**environment(), **variables},
-    )
 
 
 def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int):
