@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
-from storage.driver_errors import from_postgresql, from_sqlite
-from storage.errors import OutcomeUnknown, RequestError, Unavailable
+from storage.driver_errors import Retry, from_postgresql, from_sqlite
+from storage.errors import OutcomeUnknown, RequestError, SerializationConflict, Unavailable
 from storage.statements import Bulk, postgresql, sqlite_functions
 
 Params = Sequence[Any]
@@ -200,7 +200,12 @@ class Database:
         """Begin a transaction that reads one snapshot."""
         begin = "BEGIN" if self.dialect == "sqlite" else self._begin("REPEATABLE READ, READ ONLY")
         with self._transaction(self._reader, begin) as transaction:
-            yield transaction
+            try:
+                yield transaction
+            except (
+                Retry
+            ) as retry:  # on a standby that has to give up the snapshot (PostgreSQL manual, "Handling Query Conflicts")
+                raise SerializationConflict("The database has given up what was read. Try again.") from retry
 
     def _begin(self, mode: str) -> str:
         limit = int(self.timeout * 1_000)  # milliseconds

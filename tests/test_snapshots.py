@@ -341,3 +341,20 @@ def test_the_query_of_a_batch_shows_what_the_batch_has_done_at_every_level(
         assert api.query(query, **variables) == (before if dry_run else after), name
         names = [("Ada",), ("Bob",)] if dry_run else [("Eve",), ("Cid",)]
         assert backend.rows("SELECT name FROM owner ORDER BY id") == names
+
+
+def test_a_snapshot_that_the_database_gives_up_is_to_be_asked_for_again(postgresql: Backend, start: Serve):
+    """As on a standby that replays what removes the rows (PostgreSQL manual, "Handling Query Conflicts")."""
+    postgresql.run("""
+        CREATE FUNCTION given_up() RETURNS integer LANGUAGE plpgsql AS $$
+            BEGIN RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = '40001'; END $$;
+        CREATE TABLE one (id INTEGER PRIMARY KEY);
+        INSERT INTO one VALUES (1);
+        CREATE VIEW lost AS SELECT given_up() AS value FROM one""")
+    api = start(postgresql)
+    collection = next(each.collection for each in api.service.engine.catalog.resources.values() if not each.key)
+    for _ in range(2):
+        answer = api.post(f"{{ {collection} {{ nodes {{ value }} }} }}")
+        assert answer["data"] == {collection: None}
+        assert [each["extensions"] for each in answer["errors"]] == [{"code": "SERIALIZATION_CONFLICT"}]
+    assert api.query("{ ones { totalCount } }") == {"ones": {"totalCount": 1}}
