@@ -30,6 +30,7 @@ from resolvers.results import to_wire_error
 from storage.json_text import encode_json_bytes
 
 _READY_TIMEOUT = 5.0  # seconds
+_LONGEST_HOST = 64  # characters of a name or an address of this machine, with a port
 _NEW_OBJECTS = 20_000  # between collections of garbage: Python's 700 are seven collections for a page of 5,000 rows
 
 
@@ -51,8 +52,12 @@ class _OwnNamesOnly:
         await self._app(scope, receive, send)
 
 
-@lru_cache(maxsize=64)
 def _is_own_name(host: str) -> bool:
+    return len(host) <= _LONGEST_HOST and _is_known_name(host)
+
+
+@lru_cache(maxsize=64)
+def _is_known_name(host: str) -> bool:
     return is_loopback(re.sub(r":\d*$", "", host))
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Never, TypeVar
 
 import msgspec
@@ -167,7 +166,7 @@ class Door:
             status = error.status if media_type == GRAPHQL_JSON else 200  # it is a request like any other
             raise Refused(status, error.code, str(error), {"Cache-Control": "no-store"}) from None
         if text is None:
-            raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document.")
+            raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
         return GraphQLRequest(query=text, variables=variables, operation_name=name or None)
 
     async def _execute(
@@ -252,9 +251,10 @@ async def _read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-@lru_cache(maxsize=64)
 def _is_json(content_type: str) -> bool:
     """Whether a body says that it is JSON in UTF-8 (RFC 8259 knows no other; some clients say so, nevertheless)."""
+    if content_type == JSON:  # the usual case
+        return True
     media_type, *parameters = (each.strip().lower() for each in content_type.split(";"))
     charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
     return media_type == JSON and all(each in {"utf-8", "utf8"} for each in charsets)

@@ -6,10 +6,10 @@ from functools import lru_cache
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 HTML = "text/html"
-_KNOWN = 256  # headers: clients send few different ones
+_MOST_KNOWN = 256  # headers: clients send few different ones
+_LONGEST_KNOWN = 1_000  # characters: whoever sends longer ones shall not fill our memory with them
 
 
-@lru_cache(maxsize=_KNOWN)
 def media_type_of(accept: str) -> str | None:
     """Choose the media type of an answer; None where the client takes none of ours. `""` is no header.
 
@@ -26,7 +26,6 @@ def media_type_of(accept: str) -> str | None:
     return GRAPHQL_JSON if graphql else None
 
 
-@lru_cache(maxsize=_KNOWN)
 def prefers_page(accept: str) -> bool:
     """Whether a client would rather have a page than JSON, as browsers say."""
     weights = _weights(accept)
@@ -34,7 +33,6 @@ def prefers_page(accept: str) -> bool:
     return page > 0 and page >= max(_weight(weights, JSON), _weight(weights, GRAPHQL_JSON))
 
 
-@lru_cache(maxsize=_KNOWN)
 def takes_gzip(accept_encoding: str) -> bool:
     """Whether a client asks for compressed answers. `""` is no header."""
     return _weights(accept_encoding).get("gzip", 0.0) > 0
@@ -46,7 +44,16 @@ def _weight(weights: Mapping[str, float], media_type: str) -> float:
     return next((weights[each] for each in ranges if each in weights), 0.0)
 
 
-def _weights(header: str) -> dict[str, float]:
+def _weights(header: str) -> Mapping[str, float]:
+    return _known_weights(header) if len(header) <= _LONGEST_KNOWN else _read_weights(header)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _known_weights(header: str) -> Mapping[str, float]:
+    return _read_weights(header)
+
+
+def _read_weights(header: str) -> Mapping[str, float]:
     """Read what is listed, in lower case, and how much each is wanted. What is no weight from 0 to 1 is passed over."""
     found: dict[str, float] = {}
     for each in header.lower().split(","):

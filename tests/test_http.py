@@ -100,6 +100,7 @@ ACCEPTED: dict[str, str | None] = {  # header -> the media type of the answer
     f"{JSON};q=0": None,
     ";;, ,": JSON,
     "=": None,
+    f"{'x/y, ' * 1_000}{GRAPHQL_JSON}": GRAPHQL_JSON,
 }
 
 
@@ -325,6 +326,21 @@ def test_a_method_that_no_route_takes_is_refused_to_a_listed_origin(api: Api):
     preflight = {"Origin": APP, "Access-Control-Request-Method": "DELETE"}
 
     check_error(client(api, cors_origins=[APP]).options("/graphql", headers=preflight), 403)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    {
+        "localhost:8000": 200,
+        "127.0.0.1": 200,
+        "[::1]:8000": 200,
+        "evil.example": 421,
+        "": 421,
+        "a" * 9_999: 421,
+    }.items(),
+)
+def test_the_server_answers_to_names_of_this_machine_only(api: Api, host: str, status: int):
+    assert api.http.get("/livez", headers={"Host": host}).status_code == status
 
 
 def test_who_names_another_server_is_refused_also_from_a_listed_origin(api: Api):
