@@ -1,7 +1,8 @@
 """What a client takes: media types and encodings, by its `Accept…` headers (RFC 9110, section 12.5)."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -10,6 +11,20 @@ _MOST_KNOWN = 256  # headers: clients send few different ones
 _LONGEST_KNOWN = 1_000  # characters: whoever sends longer ones shall not fill our memory with them
 
 
+T = TypeVar("T")
+
+
+def _remembered(read: Callable[[str], T]) -> Callable[[str], T]:
+    known = lru_cache(maxsize=_MOST_KNOWN)(read)
+
+    @wraps(read)
+    def find(header: str) -> T:
+        return known(header) if len(header) <= _LONGEST_KNOWN else read(header)
+
+    return find
+
+
+@_remembered
 def media_type_of(accept: str) -> str | None:
     """Choose the media type of an answer; None where the client takes none of ours. `""` is no header.
 
@@ -33,6 +48,7 @@ def prefers_page(accept: str) -> bool:
     return page > 0 and page >= max(_weight(weights, JSON), _weight(weights, GRAPHQL_JSON))
 
 
+@_remembered
 def takes_gzip(accept_encoding: str) -> bool:
     """Whether a client asks for compressed answers. `""` is no header."""
     return _weights(accept_encoding).get("gzip", 0.0) > 0
@@ -45,15 +61,6 @@ def _weight(weights: Mapping[str, float], media_type: str) -> float:
 
 
 def _weights(header: str) -> Mapping[str, float]:
-    return _known_weights(header) if len(header) <= _LONGEST_KNOWN else _read_weights(header)
-
-
-@lru_cache(maxsize=_MOST_KNOWN)
-def _known_weights(header: str) -> Mapping[str, float]:
-    return _read_weights(header)
-
-
-def _read_weights(header: str) -> Mapping[str, float]:
     """Read what is listed, in lower case, and how much each is wanted. What is no weight from 0 to 1 is passed over."""
     found: dict[str, float] = {}
     for each in header.lower().split(","):
