@@ -169,15 +169,19 @@ def _read_manifest(file: Path) -> dict[str, str]:
             raise
         raise SettingsError(f"The manifest {file} of persisted documents is no JSON.") from None
     if isinstance(found, dict) and found.get("format") == _APOLLO:
-        operations = found.get("operations")
-        listed = operations if isinstance(operations, list) else [None]
-        found = {each["id"]: each.get("body") for each in listed if isinstance(each, dict) and "id" in each}
-        found = found if len(found) == len(listed) else None
+        found = _of_apollo(found.get("operations"))
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
         raise SettingsError(
             f'The manifest {file} of persisted documents must be an object of texts: {{"id": "query …"}}.'
         )
     return found
+
+
+def _of_apollo(operations: Any) -> dict[str, Any] | None:
+    match operations:
+        case [*listed] if all(isinstance(each, dict) and isinstance(each.get("id"), str) for each in listed):
+            return {each["id"]: each.get("body") for each in listed}
+    return None
 
 
 def _fault(text: str, schema: strawberry.Schema) -> str | None:

@@ -328,11 +328,20 @@ WRONG: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {  # files, the p
     "no JSON": ({"m.json": "{"}, "m.json", "m.json of persisted documents is no JSON"),
     "a list": ({"m.json": "[]"}, "m.json", "must be an object of texts"),
     "no text": ({"m.json": '{"a": {"b": 1}}'}, "m.json", "must be an object of texts"),
-    "Apollo's, broken": (
-        {"m.json": '{"format": "apollo-persisted-query-manifest", "operations": [{"id": "a"}]}'},
-        "m.json",
-        "must be an object of texts",
-    ),
+    **{
+        f"Apollo's, {name}": (
+            {"m.json": json.dumps({"format": "apollo-persisted-query-manifest", "operations": operations})},
+            "m.json",
+            "must be an object of texts",
+        )
+        for name, operations in {
+            "without texts": [{"id": "a"}],
+            "without ids": [{"body": ARTIST}],
+            "with odd ids": [{"id": ["a"], "body": ARTIST}],
+            "with texts alone": [ARTIST],
+            "without operations": None,
+        }.items()
+    },
     "a syntax error": (
         {"queries/a.graphql": "{ __typename }", "queries/below/b.graphql": "{\n  a("},
         "queries",
