@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from partwise.batch_door import BatchDoor
 from partwise.door import Door, refusal
 from partwise.middleware import Compression, CrossOrigin
 from partwise.negotiation import JSON
@@ -126,6 +127,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         routes=[
             Route("/", home),
             Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/batch", BatchDoor(door).answer, methods=["GET", "POST"]),
             Route("/livez", live),
             Route("/readyz", ready),
         ],

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ import uvicorn
 from partwise import example
 from partwise.app import make_app
 from partwise.describe import describe_catalog
+from partwise.sdl import compare, read_sdl, sdl_of
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
 
@@ -109,11 +111,25 @@ def serve(
 
 
 @app.command()
-def schema(database_url: Url = None, *, models: Models = None) -> None:
-    """Print the schema (SDL)."""
+def schema(
+    database_url: Url = None,
+    *,
+    models: Models = None,
+    diff: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare with the schema in this file: status 1 if clients would break."),
+    ] = None,
+) -> None:
+    """Print the schema (SDL), or what has changed in it."""
     with _sentences():
+        old = None if diff is None else read_sdl(diff)
         service = open_service(_settings(database_url=database_url, models=models))
-    typer.echo(service.schema.as_str())
+    if old is None:
+        typer.echo(sdl_of(service.schema))
+        return
+    lines, breaks = compare(old, service.schema)
+    typer.echo("\n".join(lines))
+    raise typer.Exit(1 if breaks else 0)
 
 
 @app.command()

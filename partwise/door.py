@@ -1,6 +1,6 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
@@ -81,6 +81,18 @@ class Door:
     server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
 
+    def context(self, timing: Timing | None = None) -> RequestContext:
+        """Make what a request brings along; its time with the database is noted for those who tell it."""
+        noted = timing or Timing()
+
+        def in_thread(run: Callable[[], T]) -> Awaitable[T]:
+            return noted.database(run_in(self.threads, run))
+
+        def write(job: Job[T]) -> Awaitable[Ran[T]]:
+            return noted.database(self.writer(job))
+
+        return RequestContext(engine=self.engine, in_thread=in_thread, write=write, limits=self.limits)
+
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
         timing = Timing()
@@ -99,7 +111,7 @@ class Door:
                 return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
             media_type = media_type or _not_acceptable()
             asked = self._to_request(_from_url(request), media_type)
-            return await self._execute(asked, {OperationType.QUERY}, media_type, self._context(timing))
+            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
         except Refused as refused:
             return refusal(str(refused), refused.status, refused.code, refused.headers, media_type or JSON)
 
@@ -109,23 +121,14 @@ class Door:
         return asks and self.documents.takes_any and prefers_page(_accept(request))
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
-        body = await _read_body(request, self.max_body)
+        body = await read_body(request, self.max_body)
         timing.received()
-        context = self._context(timing)
+        context = self.context(timing)
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
             return Response(answer, media_type=media_type)
         asked = self._to_request(_from_body(body), media_type)
         return await self._execute(asked, {OperationType.QUERY, OperationType.MUTATION}, media_type, context)
-
-    def _context(self, timing: Timing) -> RequestContext:
-        def in_thread(run: Callable[[], T]) -> Awaitable[T]:
-            return timing.database(run_in(self.threads, run))
-
-        def write(job: Job[T]) -> Awaitable[Ran[T]]:
-            return timing.database(self.writer(job))
-
-        return RequestContext(engine=self.engine, in_thread=in_thread, write=write, limits=self.limits)
 
     async def _run_compiled(self, body: bytes, context: RequestContext) -> bytes | None:
         """Answer an operation that is compiled; None where the ordinary way has to."""
@@ -235,8 +238,14 @@ def _not_acceptable() -> Never:
     raise Refused(406, "BAD_REQUEST", f"Answers are {GRAPHQL_JSON} or {JSON}: accept one of them.")
 
 
-async def _read_body(request: Request, most: int) -> bytes:
-    if not _is_json(request.headers.get("content-type", "")):
+def content_type(request: Request) -> str:
+    """Say what a request's body is, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
+    """Read a body of at most so many bytes. Raises `Refused`."""
+    if content_type(request) not in media_types or not _is_utf_8(request.headers["content-type"]):
         raise Refused(415, "BAD_REQUEST", "Send JSON in UTF-8, with the header Content-Type: application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "BAD_REQUEST", "The body must not be compressed.")
@@ -251,21 +260,23 @@ async def _read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _is_json(content_type: str) -> bool:
-    """Whether a body says that it is JSON in UTF-8 (RFC 8259 knows no other; some clients say so, nevertheless)."""
-    if content_type == JSON:  # the usual case
-        return True
-    media_type, *parameters = (each.strip().lower() for each in content_type.split(";"))
+def _is_utf_8(content_type: str) -> bool:
+    """Whether a body does not say otherwise (RFC 8259 knows no other charset; some clients name it, nevertheless)."""
+    _, *parameters = (each.strip().lower() for each in content_type.split(";"))
     charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
-    return media_type == JSON and all(each in {"utf-8", "utf8"} for each in charsets)
+    return all(each in {"utf-8", "utf8"} for each in charsets)
+
+
+def text_of(body: bytes) -> str:
+    """Read a body as text. Raises `Refused`."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
 
 
 def _from_body(body: bytes) -> Any:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
-    return _decode(text, "The body")
+    return _decode(text_of(body), "The body")
 
 
 def _decode(text: str, what: str) -> Any:

@@ -148,7 +148,7 @@ def _read_items(
         keys = {row.key for row in every if row.resource.name == name}
         if not keys or not plan.relations:
             continue
-        loaded = rows.load_columns(plan.resource, {plan.resource.key: list(keys)}, plan.names())
+        loaded = rows.load_columns(plan.resource, plan.resource.key, list(keys), plan.names())
         related |= {(name, item.row.key): item.related for item in to_items(relate(rows, Items(loaded), plan))}
 
     def to_item(row: Row) -> Item:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
 from resolvers.limits import DEFAULT_LIMITS, Limits
-from resolvers.values import to_text
-from storage.catalog.model import Resource
+from resolvers.values import no_value, to_text
+from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath
 from storage.row import Row
@@ -170,8 +170,14 @@ def format_paths(resource: Resource, keys: Sequence[Sequence[Value]]) -> list[st
     """Write the canonical paths of many items, by their keys."""
     if len(resource.key) == 1 and all(type(number) is int for (number,) in keys):
         return [f"/{resource.collection}/{number!s}" for (number,) in keys]
-    types = [resource.attributes[name].type for name in resource.key]
-    return [f"/{resource.collection}/{format_key(resource, map(to_text, types, key))}" for key in keys]
+    attributes = [resource.attributes[name] for name in resource.key]
+    return [f"/{resource.collection}/{format_key(resource, map(_key_text, attributes, key))}" for key in keys]
+
+
+def _key_text(attribute: Attribute, value: Value) -> str:
+    if value is None:
+        raise no_value(attribute, in_key=True)
+    return to_text(attribute.type, value)
 
 
 def format_key(resource: Resource, values: Iterable[str]) -> str:

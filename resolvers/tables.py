@@ -12,6 +12,7 @@ from graphql import GraphQLNonNull, GraphQLOutputType
 
 from resolvers.paths import format_paths
 from resolvers.selections import Selection
+from resolvers.summaries import compile_aggregate, compile_group
 from resolvers.values import is_json, to_json
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
@@ -111,6 +112,12 @@ class _Compilation:
                 return _page_info(selection.below(key, "PageInfo"))
             case "totalCount":
                 return lambda _: _total
+            case "aggregate":
+                aggregate = compile_aggregate(selection.below(key, f"{resource.name}Aggregate"), resource)
+                return lambda _: lambda page: aggregate(page.summary.aggregate)
+            case "groupBy":
+                group = compile_group(selection.below(key, f"{resource.name}Group"), resource)
+                return lambda _: lambda page: list(map(group, page.summary.groups[key]))
             case "__typename":
                 return lambda _: constant(selection.type.name)
             case _:

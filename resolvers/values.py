@@ -17,6 +17,7 @@ from uuid import UUID
 
 from graphql import GraphQLError
 
+from storage.catalog.model import Attribute
 from storage.catalog.types import (
     Array,
     Boolean,
@@ -201,17 +202,22 @@ def _plain_decimal(type_: Numeric, plain: re.Match[str]) -> Decimal | None:
 
 
 def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
+    """Write a decimal with the digits that its type has; a scale may be negative, or more than the precision (PostgreSQL)."""
     if type_.precision is None:
         return value
-    scale = type_.scale or 0
+    scale, whole = type_.scale or 0, type_.precision - (type_.scale or 0)
     exact = value.normalize()
     exponent = exact.as_tuple().exponent
-    fraction = max(0, -exponent) if isinstance(exponent, int) else 0
-    if fraction > scale:
-        raise Misfit(f"must have at most {scale} digits after the point")
-    if not exact.is_zero() and exact.adjusted() + 1 > type_.precision - scale:
-        raise Misfit(f"must have at most {type_.precision - scale} digits before the point")
-    return Decimal(format(value, f".{scale}f"))
+    if isinstance(exponent, int) and -exponent > scale and not exact.is_zero():
+        least = (
+            f"must be a multiple of {10**-scale}" if scale < 0 else f"must have at most {scale} digits after the point"
+        )
+        raise Misfit(least)
+    if not exact.is_zero() and exact.adjusted() + 1 > whole:
+        edge = format(Decimal(f"1e{whole}"), "f")
+        small = f"must be more than -{edge} and less than {edge}"
+        raise Misfit(small if whole < 0 else f"must have at most {whole} digits before the point")
+    return Decimal(format(value, f".{max(scale, 0)}f"))
 
 
 def _string(raw: Any) -> str:
@@ -354,11 +360,20 @@ def to_json(type_: ValueType, value: Value) -> Any:
             assert_never(value)
 
 
+def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
+    """Say that there is a null where the table's own definition wants a value (https://sqlite.org/quirks.html, section 5)."""
+    message = f"The database holds a null for {attribute.name}, which must have a value."
+    if in_key:
+        message += (
+            f" {attribute.name} is part of the key: without it an item has no path. Its operator can write a value"
+            " into the table, and declare the column NOT NULL."
+        )
+    return GraphQLError(message, extensions={"code": "UNREADABLE_VALUE"})
+
+
 def to_text(type_: ValueType, value: Value) -> str:
     """Write a value as it stands in a path, before percent-encoding: its canonical form."""
     found = to_json(type_, value)
-    if found is None:
-        raise GraphQLError("An item whose key is null has no path.", extensions={"code": "UNREADABLE_VALUE"})
     if isinstance(found, bool):
         return "true" if found else "false"
     return found if isinstance(found, str) else repr(found)

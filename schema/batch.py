@@ -10,12 +10,17 @@ from strawberry.types import Info
 
 from schema.resources import Node, Operation, ResourceTypes
 from schema.scalars import JSON
+from storage.errors import Fault
 from storage.errors import PartErrorCode as Code
 
-PartErrorCode = strawberry.enum(Code, name="PartErrorCode", description="What is wrong with a part.")
+PartErrorCode: Any = strawberry.enum(Code, name="PartErrorCode", description="What is wrong with a part.")
+_CODES: dict[str, str | None] = {fault.code: fault.__doc__ for fault in Fault.__subclasses__()}
+_CODES[Code.FORBIDDEN] = "The caller may see it, but not do that."  # no fault of ours has it yet
+for _member in PartErrorCode.__strawberry_definition__.values:
+    _member.description = _CODES[_member.value]
 
 
-@strawberry.enum
+@strawberry.enum(description="What became of a batch.")
 class BatchStatus(enum.Enum):
     """What became of a batch."""
 
@@ -28,16 +33,16 @@ class BatchStatus(enum.Enum):
 class ReferenceInput:
     """An attribute, or a to-one relation (which sets all its columns), and the part whose item it is to point at."""
 
-    attribute: str
-    part: strawberry.ID
+    attribute: str = strawberry.field(description="An attribute, or a to-one relation, which sets all its attributes.")
+    part: strawberry.ID = strawberry.field(description="The id of the earlier part.")
 
 
-@strawberry.type
+@strawberry.type(description="One thing that is wrong with a part.")
 class PartError:
     """One thing that is wrong with a part."""
 
-    code: PartErrorCode  # type: ignore[valid-type]  # an enum that Strawberry has made
-    message: str
+    code: PartErrorCode = strawberry.field(description="What kind of thing.")
+    message: str = strawberry.field(description="One sentence for a person.")
     pointer: str | None = strawberry.field(description="Where, in the part as it was sent (JSON Pointer, RFC 6901).")
     attributes: list[str] = strawberry.field(description="The attributes concerned.")
 
@@ -103,19 +108,19 @@ def _part_result(readers: BatchReaders) -> type:
     def read_items(root: Any, info: Info) -> Any:
         return readers.items(root, info)
 
-    @strawberry.type(name="PartResult")
+    @strawberry.type(name="PartResult", description="What became of one part.")
     class PartResult:
         """What became of one part."""
 
-        id: strawberry.ID
+        id: strawberry.ID = strawberry.field(description="The part's id, as it was sent.")
         index: int = strawberry.field(description="Its place in the request, from 0.")
         path: str = strawberry.field(description="The item's canonical path; where there is none, the path as sent.")
-        operation: Operation
+        operation: Operation = strawberry.field(description="What was to be done.")
         status: int = strawberry.field(description="As HTTP uses it (RFC 9110); of an errored part, its first error's.")
         precondition_succeeded: bool | None = strawberry.field(
             description="Null where there was no precondition, or where it could not be judged."
         )
-        etag: str | None
+        etag: str | None = strawberry.field(description="The version of the item that is answered.")
         payload: JSON | None = strawberry.field(
             description="The item's attributes as this part left them; of a collection, {items, hasMore}."
         )
@@ -142,7 +147,9 @@ def _batch_result(part_result: type, resources: ResourceTypes, readers: BatchRea
         "parts": list[part_result],  # type: ignore[valid-type]  # made at run time
         "query": Optional[query_type],  # noqa: UP045
     }
-    class_.parts = strawberry.field(  # type: ignore[attr-defined]  # a class made at run time
+    class_.status = strawberry.field(description="What became of it.")  # type: ignore[attr-defined]  # a class made at run time
+    class_.committed = strawberry.field(description="Whether it is written.")  # type: ignore[attr-defined]
+    class_.parts = strawberry.field(  # type: ignore[attr-defined]
         description="Committed or valid: every part, in request order. Rejected: only the parts that are in error."
     )
     class_.query = strawberry.field(  # type: ignore[attr-defined]

@@ -28,9 +28,15 @@ class Enums:
         if not isinstance(element, Enumeration) or element in self._made or not all(map(_is_value, element.labels)):
             return
         name = free(pascal(element.name or "Enum"), self.taken)
-        members = [(f"v_{label}", strawberry.enum_value(label, name=label)) for label in element.labels]
+        members = [
+            (f"v_{label}", strawberry.enum_value(label, name=label, description=f"The label {label}."))
+            for label in element.labels
+        ]
         class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
-        self._names[element], self._made[element] = name, strawberry.enum(class_, name=name)
+        self._names[element], self._made[element] = (
+            name,
+            strawberry.enum(class_, name=name, description="The labels that such an attribute takes."),
+        )
 
     @property
     def taken(self) -> frozenset[str]:

@@ -4,11 +4,12 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import strawberry
 from strawberry.types import Info
 
+from schema import descriptions
 from schema.aggregates import AggregateReaders, aggregate_fields
 from schema.classes import RENAMED, InputField, define_type, make_input, names_of, read_field, resolver
 from schema.enums import Enums
@@ -18,23 +19,25 @@ from schema.scalars import JSON
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import ValueType
 
-_ORDER = "By the first of these; where that is equal, by the next."
+_ORDER = "By the first of these, then by the next."
 _PAGING = (
-    ("first", int, "At most so many, going forward from the start or from a cursor."),
+    ("first", int, "At most so many, going forward."),
     ("after", str, "Only what comes after this cursor."),
-    ("last", int, "At most so many, going backward from the end or from a cursor."),
+    ("last", int, "At most so many, going backward."),
     ("before", str, "Only what comes before this cursor."),
-    ("offset", int, "How many are skipped first."),
+    ("offset", int, "Leave out so many first."),
 )
+_PATH = "The canonical path: the item's identity in the whole API."
+_ETAG = "The item's version: it changes whenever the item changes."
 _WITHOUT_KEY = frozenset({"first", "offset"})
 
 
-@strawberry.interface
+@strawberry.interface(description="Anything that has a path of its own.")
 class Node:
     """Anything that has a path of its own."""
 
-    path: strawberry.ID = strawberry.field(description="The canonical path: the item's identity in the whole API.")
-    etag: str = strawberry.field(description="The item's version: it changes whenever the item changes.")
+    path: strawberry.ID = strawberry.field(description=_PATH)
+    etag: str = strawberry.field(description=_ETAG)
 
     @classmethod
     def resolve_type(cls, obj: Any, _info: object, _type: object) -> str:
@@ -52,16 +55,18 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="The cursor of the last item; null on an empty page.")
 
 
-@strawberry.enum(name="Operation")
+@strawberry.enum(name="Operation", description="What a part of a batch does.")
 class Operation(enum.Enum):
     """What a part of a batch does."""
 
-    GET = "GET"
-    CREATE = "CREATE"
-    UPDATE = "UPDATE"
-    REPLACE = "REPLACE"
-    UPSERT = "UPSERT"
-    DELETE = "DELETE"
+    GET = strawberry.enum_value("GET", description="Read an item or a collection.")
+    CREATE = strawberry.enum_value("CREATE", description="Make an item.")
+    UPDATE = strawberry.enum_value("UPDATE", description="Change the attributes that are given, and no others.")
+    REPLACE = strawberry.enum_value(
+        "REPLACE", description="Change every attribute: those that are not given to their default, or to null."
+    )
+    UPSERT = strawberry.enum_value("UPSERT", description="Update the item if it exists, else create it.")
+    DELETE = strawberry.enum_value("DELETE", description="Remove the item.")
 
 
 @strawberry.type(description="An attribute of a resource: what a form has to know to ask for it.")
@@ -201,7 +206,7 @@ def resource_types(catalog: Catalog, readers: Readers, *, containment: bool = Fa
     for resource in catalog.resources.values():
         _finish_item(resource, types)
         _finish_connection(resource, types)
-    inputs = [(each, _input_type(each, enums)) for each in catalog.resources.values() if each.writable]
+    inputs = [(each, _input_type(each, types)) for each in catalog.resources.values() if each.writable]
     return ResourceTypes(
         query=_query_type(types),
         items=types.items,
@@ -221,6 +226,7 @@ def _finish_item(resource: Resource, types: _Types) -> None:
     fields: list[tuple[str, Any, Any]] = []
     for attribute in resource.attributes.values():
         annotation = enums.annotation(attribute.type)
+        described = descriptions.of_attribute(attribute, resource, types.catalog)
         if attribute.nullable:
             annotation = Optional[annotation]  # noqa: UP045  # a NewType has no `|` with None at run time
         reader = readers.attribute(attribute, enums.of(attribute.type))
@@ -228,28 +234,29 @@ def _finish_item(resource: Resource, types: _Types) -> None:
             (
                 name,
                 annotation,
-                strawberry.field(
-                    resolver=reader, name=name, description=attribute.description, deprecation_reason=reason
-                ),
+                strawberry.field(resolver=reader, name=name, description=described, deprecation_reason=reason),
             )
             for name, reason in names_of(attribute)
         ]
     for relation in resource.relations.values():
         fields += _relation_fields(relation, types)
     if resource.key:
-        for name, annotation, reader in (("path", strawberry.ID, readers.path), ("etag", str, readers.etag)):
-            fields.append(read_field(name, annotation, None, reader))
-    define_type(types.items[resource.name], fields, name=resource.name, description=resource.description)
+        fields.append(read_field("path", strawberry.ID, _PATH, readers.path))
+        fields.append(read_field("etag", str, _ETAG, readers.etag))
+    described = descriptions.of_resource(resource)
+    define_type(types.items[resource.name], fields, name=resource.name, description=described)
 
 
 def _relation_fields(relation: Relation, types: _Types) -> list[tuple[str, Any, Any]]:
     target: Any = (types.connections if relation.many else types.items)[relation.target]
     arguments = _page_arguments(types.catalog.target_of(relation), types) if relation.many else []
     resolve = resolver(types.readers.related, arguments)
-    return [
-        (name, Optional[target], strawberry.field(resolver=resolve, name=name, deprecation_reason=reason))  # noqa: UP045  # a class made at run time
-        for name, reason in names_of(relation)
-    ]
+    described = descriptions.of_relation(relation, types.catalog)
+    fields = []
+    for name, reason in names_of(relation):
+        declared = strawberry.field(resolver=resolve, name=name, description=described, deprecation_reason=reason)
+        fields.append((name, Optional[target], declared))  # noqa: UP045  # a class made at run time
+    return fields
 
 
 def _page_arguments(resource: Resource, types: _Types) -> list[InputField]:
@@ -292,10 +299,13 @@ def _edge_type(resource: Resource, types: _Types) -> type:
     return edge
 
 
-def _input_type(resource: Resource, enums: Enums) -> type:
+def _input_type(resource: Resource, types: _Types) -> type:
     fields = [
         InputField(
-            name=name, type=enums.annotation(attribute.type), description=attribute.description, deprecated=reason
+            name=name,
+            type=types.enums.annotation(attribute.type),
+            description=descriptions.of_attribute(attribute, resource, types.catalog),
+            deprecated=reason,
         )
         for attribute in resource.attributes.values()
         for name, reason in names_of(attribute)
@@ -308,24 +318,35 @@ def _input_type(resource: Resource, enums: Enums) -> type:
 def _batch_item_input(inputs: Sequence[tuple[Resource, type]]) -> type:
     return make_input(
         "BatchItemInput",
-        [InputField(name=resource.field, type=input_) for resource, input_ in inputs],
+        [
+            InputField(name=resource.field, type=input_, description=f"One of the {resource.collection}.")
+            for resource, input_ in inputs
+        ],
         description="Exactly one member: the typed attributes of one resource.",
         one_of=True,
     )
 
 
 def _query_type(types: _Types) -> type:
-    readers, enums = types.readers, types.enums
-    catalog_described = readers.describe(enums.type_name)
+    readers = types.readers
+    catalog_described = readers.describe(types.enums.type_name)
 
-    def node(root: Any, info: Info, path: strawberry.ID) -> Any:  # noqa: ARG001  # the plan has read it
+    def node(
+        root: Any,
+        info: Info,
+        path: Annotated[strawberry.ID, strawberry.argument(description="Such as /albums/12.")],  # noqa: ARG001  # the plan has read it
+    ) -> Any:
         return readers.root(root, info)
 
     def resources() -> Any:
         return catalog_described
 
     fields: list[tuple[str, Any, Any]] = [
-        ("node", Optional[Node], strawberry.field(resolver=node, name="node", description="Any item by its path.")),  # noqa: UP045
+        (
+            "node",
+            Optional[Node],  # noqa: UP045  # as for the others
+            strawberry.field(resolver=node, name="node", description="Any item, by its canonical path."),
+        ),
         (
             "resources",
             list[ResourceDescription],
@@ -334,13 +355,15 @@ def _query_type(types: _Types) -> type:
     ]
     for name, resource in types.catalog.resources.items():
         if resource.key:
-            by_key = resolver(readers.root, _key_arguments(resource, enums))
+            by_key = resolver(readers.root, _key_arguments(resource, types))
             item: Any = Optional[types.items[name]]  # noqa: UP045  # a class made at run time
-            fields.append((resource.field, item, strawberry.field(resolver=by_key, name=resource.field)))
+            described = f"One of the {resource.collection}, by its key."
+            declared = strawberry.field(resolver=by_key, name=resource.field, description=described)
+            fields.append((resource.field, item, declared))
         formers = [(former, RENAMED.format(resource.collection)) for former in resource.former_collections]
         page = resolver(readers.root, _page_arguments(resource, types))
+        described = descriptions.of_collection(resource)
         for field, reason in [(resource.collection, None), *formers]:
-            described = resource.description if reason is None else None
             declared = strawberry.field(resolver=page, name=field, description=described, deprecation_reason=reason)
             fields.append((field, Optional[types.connections[name]], declared))  # noqa: UP045
     query = type("Query", (), {})
@@ -348,8 +371,13 @@ def _query_type(types: _Types) -> type:
     return query
 
 
-def _key_arguments(resource: Resource, enums: Enums) -> list[InputField]:
+def _key_arguments(resource: Resource, types: _Types) -> list[InputField]:
     return [
-        InputField(name=name, type=enums.annotation(resource.attributes[name].type), required=True)
+        InputField(
+            name=name,
+            type=types.enums.annotation(resource.attributes[name].type),
+            description=descriptions.of_attribute(resource.attributes[name], resource, types.catalog),
+            required=True,
+        )
         for name in resource.key
     ]

@@ -20,7 +20,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
 from storage.driver_errors import from_postgresql, from_sqlite
 from storage.errors import OutcomeUnknown, RequestError, Unavailable
-from storage.statements import Bulk, postgresql, sqlite
+from storage.statements import Bulk, postgresql, sqlite_functions
 
 Params = Sequence[Any]
 
@@ -63,13 +63,6 @@ class Transaction:
 
     def read(self, sql: str, params: Params | None = None) -> Result:
         """Run a statement that only reads. Raises what `execute` raises."""
-        return self.read_plain(sql, params) or self.execute(sql, params)
-
-    def read_plain(self, sql: str, params: Params | None = None) -> Result | None:
-        """Run a statement, which may write; None where it has run, but some texts that it gives back are no UTF-8.
-
-        A statement that writes has done so before it gives back anything (https://sqlite.org/lang_returning.html).
-        """
         driver = self._connection.driver_connection
         if not isinstance(driver, sqlite3.Connection):
             return self.execute(sql, params)
@@ -79,9 +72,9 @@ class Transaction:
         except sqlite3.OperationalError as error:
             if "UTF-8" not in str(error):
                 raise
-            return None
         finally:
             driver.text_factory = _text
+        return self.execute(sql, params)
 
     def read_json(self, sql: str, params: Params | None = None) -> Sequence[str | None] | None:
         """Run a statement that gives one row of JSON texts; None where SQLite has something that it cannot write as JSON."""
@@ -292,8 +285,8 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
     engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
 
     def set_up(connection: Any, _record: object) -> None:
-        connection.create_collation(sqlite.DECIMAL_COLLATION, sqlite.compare_decimals)
-        connection.create_aggregate(sqlite.EXACT_SUM, 1, sqlite.ExactSum)
+        connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)
+        connection.create_aggregate(sqlite_functions.EXACT_SUM, 1, sqlite_functions.ExactSum)
         connection.text_factory = _text  # bytes that are no UTF-8 spoil their own field, not the whole row
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")

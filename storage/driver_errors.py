@@ -51,6 +51,9 @@ _SQLITE_VIOLATIONS = {
 
 # What SQLite says of a statement that goes beyond its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
+_TOO_MANY_COLUMNS = (
+    "This asks for more of one collection at once than the database gives: ask for fewer attributes or aggregates."
+)
 
 
 def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
@@ -69,6 +72,8 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
         return StatementRefused(violation, columns=columns, said=said, transaction_lost=lost)
     if str(error).startswith(("foreign key mismatch", "no such table: main.")):  # a foreign key that cannot be checked
         return StatementRefused(Violation.OTHER, transaction_lost=lost)
+    if str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
+        return QueryTooComplex(_TOO_MANY_COLUMNS)
     if primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
         return QueryTooComplex("SQLite takes no filter that is nested so deep. Use a simpler one.")
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
@@ -106,6 +111,8 @@ def from_postgresql(error: psycopg.Error) -> Exception:
         return TimedOut("The database took too long. Nothing was written.")
     if state.startswith(_POSTGRESQL_UNAVAILABLE):
         return Unavailable("The database cannot take the request now. Nothing was written.")
+    if state == "54011":
+        return QueryTooComplex(_TOO_MANY_COLUMNS)
     diag = error.diag
     if state in _POSTGRESQL_VIOLATIONS:
         violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]

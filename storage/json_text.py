@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Never
 
@@ -27,6 +28,25 @@ _decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant)
 def decode_json(text: str) -> Any:
     """Read JSON; numbers with a fraction keep their digits. Raises `ValueError` or `RecursionError`."""
     return _decoder.decode(text)
+
+
+class RepeatedMember(ValueError):
+    """An object has a member twice: which of the two is meant, nobody can tell (RFC 8259, section 4)."""
+
+
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise RepeatedMember(Counter(name for name, _ in members).most_common(1)[0][0])
+    return found
+
+
+_distinct_decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant, object_pairs_hook=_distinct)
+
+
+def decode_distinct(text: str) -> Any:
+    """Read JSON as `decode_json` does. Raises `RepeatedMember` with the name, too."""
+    return _distinct_decoder.decode(text)
 
 
 def typed_decoder(type_: Any, convert: Callable[[type, Any], Any]) -> msgspec.json.Decoder[Any]:

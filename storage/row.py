@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from operator import itemgetter
 from typing import Any, Protocol
 
 from storage.catalog.model import Resource, Values
@@ -153,10 +154,8 @@ class RowColumns:
         if self.keys == list(keys):
             return self
         places = dict(zip(self.keys, range(len(self)), strict=True))
-        order = [places[key] for key in keys]
-
-        def put(column: Sequence[Any]) -> Sequence[Any]:
-            return list(map(column.__getitem__, order))
+        order = list(map(places.__getitem__, keys))
+        put = itemgetter(*order)  # there are at least two, or they would be in order
 
         return RowColumns(
             resource=self.resource,

@@ -10,6 +10,7 @@ from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
+from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
 from storage.row import KeyTuple, Lock, Partial, Row, RowColumns, RowPage, Unknown
 from storage.statements import (
     Bulk,
@@ -17,6 +18,7 @@ from storage.statements import (
     Order,
     Page,
     PostgresqlStatements,
+    Query,
     SqliteStatements,
     Statement,
     Statements,
@@ -136,38 +138,63 @@ class Rows:
     def load_columns(
         self,
         resource: Resource,
-        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        by: Sequence[str],
+        tuples: Sequence[KeyTuple],
         attributes: Sequence[str] | None = None,
-        lock: str = "",
     ) -> RowColumns:
-        """Find rows in the same way, and read some attributes of them, their keys among them; or all, for their etags."""
+        """Find the rows whose attributes `by` have one of these values, and read some attributes of them, or all, for their etags.
+
+        Rows that are not locked: see `locked_columns`.
+        """
+        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
+        types = types_of(self.statements, resource, names)
+        parts = [
+            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
+            for chunk in self.statements.chunks(tuples)
+        ]
+        return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
+
+    def locked_columns(
+        self,
+        resource: Resource,
+        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        attributes: Sequence[str] | None,
+        lock: str,
+    ) -> RowColumns:
+        """Find the rows that any of the lists of key tuples names, each once, and lock them."""
         names = tuple(resource.attributes) if attributes is None else tuple(attributes)
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
             raws += self._read(statement).rows
-        return self.columns_of(resource, names, raws)
+        return self.columns_from(resource, names, raw_columns(raws, len(names)))
 
-    def columns_of(self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]]) -> RowColumns:
-        """Turn what the driver has read of some attributes into columns."""
-        return self.columns_from(resource, names, list(zip(*raws, strict=True)) if raws else [()] * len(names))
+    def _items(
+        self,
+        resource: Resource,
+        names: Sequence[str],
+        by: Sequence[str],
+        tuples: Sequence[Sequence[Value]],
+        *,
+        packed: bool,
+    ) -> Statement:
+        return Query(self.statements, resource, packed=packed).items(names, by, tuples)
 
-    def columns_from(
-        self, resource: Resource, names: Sequence[str], raws: Sequence[Sequence[Any]], *, typed: bool = False
-    ) -> RowColumns:
-        """Do the same with columns; `typed` where they were read from JSON, under the types that were expected."""
-        read = dict(zip(names, raws, strict=True))
+    def columns_from(self, resource: Resource, names: Sequence[str], read: RawColumns) -> RowColumns:
+        """Turn what was read of these attributes, which stand first, into their values."""
+        raws = dict(zip(names, read.columns, strict=False))
         columns = {
-            name: self.statements.decode_column(resource.attributes[name], read[name], typed=typed) for name in names
+            name: self.statements.decode_column(resource.attributes[name], raws[name], typed=read.typed)
+            for name in names
         }
         whole = len(names) == len(resource.attributes)
         return RowColumns(
             resource=resource,
             columns=columns,
-            etags=self._etags(resource, columns, (lambda: zip(*raws, strict=True)) if whole else None),
+            etags=self._etags(resource, columns, (lambda: zip(*raws.values(), strict=True)) if whole else None),
             is_readable=not any(
-                columns[name] is not read[name] and Unreadable in map(type, columns[name]) for name in names
+                columns[name] is not raws[name] and Unreadable in map(type, columns[name]) for name in names
             ),
-            typed=typed,
+            typed=read.typed,
         )
 
     def _etags(
@@ -235,13 +262,17 @@ class Rows:
         by: Sequence[str] = (),
         counted: str | None = None,
     ) -> RowColumns:
-        """Change rows as `update_many` does, and say what they are then, in any order."""
-        statements = self.statements.update_many(resource, columns, keys, by=by, counted=counted, returning=True)
-        results = [self.transaction.read_plain(bulk.sql, bulk.params) for bulk in statements]
-        raws = [raw for result in results if result is not None for raw in result.rows]
-        if len(raws) != len(keys):  # or they cannot be read: one by one they are read otherwise
+        """Change rows as `update_many` does (`by` begins with the key), and say what they are then, in any order."""
+        if not isinstance(self.statements, PostgresqlStatements):  # on SQLite this takes no longer than RETURNING
+            self.update_many(resource, columns, keys, by=by, counted=counted)
+            own = [key[: len(resource.key)] for key in keys] if by else keys
+            return self.load_columns(resource, resource.key, own)
+        updates = self.statements.update_many(resource, columns, keys, by=by, counted=counted)
+        raws = [raw for each in updates for raw in self._run(self.statements.returning(resource, each)).rows]
+        if len(raws) != len(keys):
             raise StatementRefused(Violation.OTHER)
-        return self.columns_of(resource, tuple(resource.attributes), self.statements.as_returned(resource, raws))
+        names = tuple(resource.attributes)
+        return self.columns_from(resource, names, raw_columns(raws, len(names)))
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
         """Delete rows by their keys, or by other attributes that tell them."""

@@ -81,6 +81,19 @@ def serving(
             process.wait()
 
 
+def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run `partwise` in a folder until it ends."""
+    return subprocess.run(
+        [sys.executable, "-m", "partwise", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**environment(), **variables},
+    )
+
+
 def environment() -> dict[str, str]:
     """Our environment, without settings of ours."""
     return {name: value for name, value in os.environ.items() if not re.match("PARTWISE_|PYTHONPATH$", name)}

@@ -476,3 +476,23 @@ def test_former_names_still_work_and_are_deprecated(backend: Backend, start: Ser
     assert said["things"]["groupBy"] == [{"keys": {"nm": 5, "number": 5}, "aggregate": {"count": 2}}]
     assert said["type"]["enumValues"] == [{"name": "id"}, {"name": "number"}]
     assert said["all"]["enumValues"][2] == {"name": "nm", "deprecationReason": "Renamed to number."}
+
+
+def test_more_than_a_database_says_at_once_is_refused(backend: Backend, start: Serve):
+    """PostgreSQL gives 1,664 columns, and SQLite 2,000 (https://sqlite.org/limits.html)."""
+    names = [f"n{number}" for number in range(450)]
+    backend.run(f"CREATE TABLE thing (id {{key}}, {', '.join(f'{name} INTEGER DEFAULT 2' for name in names)});\nINSERT INTO thing (id) VALUES (1), (2)")  # fmt: skip
+    api = start(backend)
+    own = " ".join(names)
+    assert api.query(f"{{ things {{ nodes {{ {own} }} aggregate {{ sum {{ {own} }} avg {{ {own} }} }} }} }}")
+    everything_ = f"aggregate {{ sum {{ {own} }} avg {{ {own} }} min {{ {own} }} max {{ {own} }} }}"
+    for query in (
+        f"{{ things {{ {everything_} }} }}",
+        f"{{ things {{ groupBy(by: [id]) {{ {everything_} }} }} }}",
+    ):
+        for _ in range(2):
+            answer = api.post(query)
+            (error,) = answer["errors"]
+            assert answer["data"] == {"things": None}
+            assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX"}
+            assert "aggregates" in error["message"]

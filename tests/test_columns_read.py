@@ -36,6 +36,35 @@ CASES: dict[str, Read] = {
     '{ node(path: "/books/1") { path ... on Author { name } } }': [("books", KEY)],
     '{ node(path: "/chapters/1,2") { ... on Chapter { words } } }': [("chapters", {"book_id", "number", "words"})],
     '{ node(path: "/books/1") { etag } }': [("books", BOOKS)],
+    # On the way of a path: the key, and what relates an item to the one before and to the next.
+    '{ node(path: "/authors/1/books/2") { ... on Book { title } } }': [
+        ("authors", KEY),
+        ("books", {"id", "author_id", "title"}),
+    ],
+    '{ node(path: "/authors/1/books/1/chapters/1,2") { ... on Chapter { words } } }': [
+        ("authors", KEY),
+        ("books", {"id", "author_id"}),
+        ("chapters", {"book_id", "number", "words"}),
+    ],
+    '{ node(path: "/books/1/booksBySequelOf/2") { path ... on Book { author { country } } } }': [
+        ("books", KEY),
+        ("books", {"id", "sequel_of", "author_id"}),
+        ("authors", {"id", "country"}),
+    ],
+    '{ node(path: "/chapters/12,2/quotesByBookIdAndChapter/7") { ... on Quote { words } } }': [
+        ("chapters", {"book_id", "number"}),
+        ("quotes", {"id", "book_id", "chapter", "words"}),
+    ],
+    '{ node(path: "/tags/a/bookTagsByTagCode/1,a") { path } }': [
+        ("tags", {"code"}),
+        ("book_tags", {"book_id", "tag_code"}),
+    ],
+    '{ node(path: "/authors/1/books/2") { etag } }': [("authors", KEY), ("books", BOOKS)],
+    '{ node(path: "/authors/2/books/2/chapters/1,2") { path } }': [  # another author's
+        ("authors", KEY),
+        ("books", {"id", "author_id"}),
+    ],
+    '{ node(path: "/authors/99/books/2") { path } }': [("authors", KEY)],
     "{ books { nodes { author { name } } } }": [("books", {"id", "author_id"}), ("authors", {"id", "name"})],
     "{ books { nodes { author { etag } } } }": [
         ("books", {"id", "author_id"}),

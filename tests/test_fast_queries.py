@@ -5,212 +5,24 @@ from typing import Any
 
 import pytest
 from hypothesis import event, given
-from hypothesis import strategies as st
 
 from partwise.settings import Settings
+from storage.catalog.aggregation import Function, result_type
 from storage.database import Database
 from storage.errors import Unavailable
 from tests import every_type, test_unreadable
+from tests.composer import asked
 from tests.conftest import Serve
+from tests.documents import OTHER, PAGE_INFO, PLAIN, Asked
 from tests.doors import Doors, body_of, tried
 from tests.harness import Backend
-from tests.library import KINDS_OF_VALUES, RELATIONS, TYPES
-from tests.queries import arguments, variable_types
 from tests.worlds import World
-
-Asked = tuple[str, Any]  # a document, and its variables
 
 
 @pytest.fixture
 def doors(library: World) -> Doors:
     """The two doors of the library."""
     return Doors(library.api, library.api.settings)
-
-
-PAGE_INFO = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename }"
-PLAIN: dict[str, Asked] = {
-    "attributes": ("{ books { nodes { id authorId title price pages published added kind sequelOf path etag } } }", {}),
-    "aliases of everything": (
-        (
-            "{ x: books(first: 3) { a: nodes { b: id c: id d: title e: author { f: name g: path h: etag i: __typename } }"
-            " j: edges { k: cursor l: node { m: id } n: __typename } o: totalCount p: pageInfo { q: endCursor r: hasNextPage } } }"
-        ),
-        {},
-    ),
-    "two nodes and two edges": (
-        (
-            "{ books { a: nodes { id author { name } } b: nodes { title author { id country } chapters { totalCount } }"
-            " c: edges { node { author { born } } } d: edges { cursor e: node { author { rating } } f: node { author { books { totalCount } } } } } }"
-        ),
-        {},
-    ),
-    "two nodes and two edges below": (
-        (
-            "{ authors { nodes { x: books { a: nodes { id author { name } } b: nodes { title author { id } }"
-            " c: edges { node { author { born } } } d: edges { cursor e: node { author { rating } } } } } } }"
-        ),
-        {},
-    ),
-    "one relation twice": (
-        "{ authors { nodes { a: books(first: 1) { nodes { id } } b: books(last: 1) { nodes { id } } c: books { totalCount } } } }",
-        {},
-    ),
-    "merged": (
-        (
-            "{ books { nodes { id } } books { nodes { title author { id } } totalCount } ...F }"
-            " fragment F on Query { books { nodes { author { name } } } }"
-        ),
-        {},
-    ),
-    "fragments": (
-        (
-            "{ ...Q } fragment Q on Query { books { ...C } ...R } fragment R on Query { authors { nodes { ...A ...N } } }"
-            " fragment C on BookConnection { edges { ...E } ...T } fragment E on BookEdge { cursor node { ...B } }"
-            " fragment T on BookConnection { totalCount } fragment B on Book { title author { ...A } ...N }"
-            " fragment A on Author { name } fragment N on Node { path etag __typename }"
-        ),
-        {},
-    ),
-    "inline fragments": (
-        "{ ... on Query { books { ... on BookConnection { ... { nodes { ... on Node { path } ... on Book { title } ... { id } } } } } } }",
-        {},
-    ),
-    "typenames": (
-        (
-            "{ __typename books(first: 2) { __typename nodes { __typename author { __typename books { __typename nodes { __typename }"
-            " edges { __typename node { __typename } } pageInfo { __typename } } } } edges { __typename } } }"
-        ),
-        {},
-    ),
-    "only a typename": ("{ __typename t: __typename }", {}),
-    "page info without cursors": ("{ books(first: 2) { pageInfo { hasNextPage hasPreviousPage } } }", {}),
-    "page info with cursors": (f"{{ books(last: 2) {{ {PAGE_INFO} }} }}", {}),
-    "page info of an empty page": (f"{{ books(first: 0) {{ {PAGE_INFO} nodes {{ id }} edges {{ cursor }} }} }}", {}),
-    "page info below": (f"{{ authors {{ nodes {{ id books(first: 1) {{ {PAGE_INFO} edges {{ cursor }} }} }} }} }}", {}),
-    "page info below, alone": (f"{{ authors {{ nodes {{ books(offset: 1) {{ {PAGE_INFO} }} }} }} }}", {}),
-    "total count alone": ("{ books { totalCount } }", {}),
-    "total count alone below": ("{ authors { nodes { books(first: 1, offset: 2) { totalCount } } } }", {}),
-    "total count of nothing": ("{ books(filter: {id: {in: []}}) { totalCount nodes { id } } }", {}),
-    "arguments from variables below": (
-        (
-            "query($n: Int, $by: [BookOrderBy!], $where: BookFilter, $o: Int! = 1, $d: Direction! = DESC) { authors(orderBy: {name: $d}) {"
-            " nodes { name books(first: $n, orderBy: $by, filter: $where, offset: $o) { totalCount nodes { title } } } } }"
-        ),
-        {"n": 2, "by": [{"title": "DESC"}], "where": {"or": [{"kind": {"eq": "novel"}}, {"pages": {"isNull": True}}]}},
-    ),
-    "a variable inside a literal": (
-        "query($t: String!, $x: [Int!]) { books(filter: {or: [{title: {eq: $t}}, {id: {in: $x}}]}) { nodes { id } } }",
-        {"t": "100%", "x": [5, 6]},
-    ),
-    "a variable that is absent": (
-        "query($n: Int, $f: BookFilter) { books(first: $n, filter: $f) { totalCount nodes { id } } }",
-        {},
-    ),
-    "a variable that is null": (
-        "query($n: Int, $f: BookFilter) { books(first: $n, filter: $f) { nodes { id } } }",
-        {"n": None, "f": None},
-    ),
-    "a default that is used": ("query($n: Int = 2) { books(first: $n) { nodes { id } } }", {}),
-    "a default that is not": ("query($n: Int! = 2) { books(first: $n) { nodes { id } } }", {"n": 3}),
-    "a default that is overruled by null": ("query($n: Int = 2) { books(first: $n) { nodes { id } } }", {"n": None}),
-    "a float for an Int": ("query($n: Int) { books(first: $n) { nodes { id } } }", {"n": 2.0}),
-    "one value for a list": ("query($x: [Int!]) { books(filter: {id: {in: $x}}) { nodes { id } } }", {"x": 5}),
-    "a variable too many": ("query($n: Int) { books(first: $n) { nodes { id } } }", {"n": 1, "other": 1}),
-    "to one, null": ("{ books { nodes { id author { name } bookBySequelOf { bookBySequelOf { title } } } } }", {}),
-    "to one, composite": ("{ quotes { nodes { id chapterByBookIdAndChapter { path book { title } } } } }", {}),
-    "to many, composite": ("{ chapters { nodes { quotesByBookIdAndChapter { totalCount nodes { words } } } } }", {}),
-    "an item": ("{ book(id: 3) { id author { name } chapters { nodes { words } } } }", {}),
-    "an item that is not there": ("{ book(id: 999) { id chapters { nodes { words } } } }", {}),
-    "an item by a composite key": (
-        "query($n: Int!) { chapter(bookId: 1, number: $n) { path words book { title } } }",
-        {"n": 3},
-    ),
-    "an item by a text": (
-        '{ a: tag(code: "") { path label } b: tag(code: "ß %") { path } c: tag(code: "a,b/c") { path etag } }',
-        {},
-    ),
-    "nodes of several types": (
-        (
-            '{ a: node(path: "/books/1") { ...N } b: node(path: "/authors/3") { ...N } c: node(path: "/chapters/1,2") { ...N }'
-            ' d: node(path: "/tags/code=") { ...N } e: node(path: "/books/999") { ...N } f: node(path: "/quotes/1") { ...N } }'
-            " fragment N on Node { __typename path etag ... on Book { t: title author { name } chapters { nodes { title } } }"
-            " ... on Author { t: name books(first: 1) { totalCount } } ... on Chapter { words } }"
-        ),
-        {},
-    ),
-    "a node by a variable": (
-        "query($p: ID!) { node(path: $p) { ... on Author { books { edges { cursor node { title } } } } } }",
-        {"p": "/authors/1"},
-    ),
-    "a node of nothing that is asked": ('{ node(path: "/books/1") { ... on Author { name } } }', {}),
-    "a node below its parent": (
-        '{ node(path: "/authors/1/books/2") { path } x: node(path: "/authors/2/books/2") { path } }',
-        {},
-    ),
-    "a node by a number": ("query($p: ID!) { node(path: $p) { path } }", {"p": "/books/2"}),
-    "several roots": (
-        "{ b: books { totalCount } a: authors(first: 1) { nodes { id } } book(id: 1) { id } c: books(first: 1) { nodes { id } } }",
-        {},
-    ),
-    "nothing left": ("{ books { nodes { id @skip(if: true) } totalCount } }", {}),
-    "nothing left of edges": ("{ books { edges { cursor @include(if: false) node { id @skip(if: true) } } } }", {}),
-    "nothing left of an item": ("{ book(id: 1) { id @skip(if: true) } }", {}),
-    "nothing left of a connection": ("{ books { totalCount @skip(if: true) } }", {}),
-    "literal directives": (
-        (
-            "{ books @include(if: true) { nodes @skip(if: false) { id title @skip(if: true) ... @include(if: false) { kind }"
-            " author @skip(if: true) { name } } totalCount @include(if: false) } x: book(id: 1) @skip(if: true) { id } }"
-        ),
-        {},
-    ),
-    "deep": (
-        (
-            "{ authors(first: 9) { nodes { books(first: 9) { nodes { chapters { nodes { quotesByBookIdAndChapter { nodes { chapterByBookIdAndChapter"
-            " { book { author { books { totalCount nodes { bookTags { edges { cursor node { tagByTagCode { label } } } } } } } } } } } } } } } } } }"
-        ),
-        {},
-    ),
-}
-DIRECTIVES = "query($d: Boolean!) { books { nodes { id title @skip(if: $d) } totalCount @include(if: $d) } }"
-OTHER: dict[str, Asked] = {
-    "a directive with a variable": (DIRECTIVES, {"d": True}),
-    "the same with the other value": (DIRECTIVES, {"d": False}),
-    "the same without one": (DIRECTIVES, {}),
-    "a directive with a default": ("query($d: Boolean! = true) { books { totalCount @skip(if: $d) __typename } }", {}),
-    "a directive in a fragment": (
-        "query($d: Boolean!) { books { ...F } } fragment F on BookConnection { nodes { id ... @include(if: $d) { title } } }",
-        {"d": True},
-    ),
-    "the catalog": ("{ resources { name } }", {}),
-    "the catalog and more": ("{ books { totalCount } resources { name } }", {}),
-    "introspection": ('{ __type(name: "Book") { name } books { totalCount } }', {}),
-    "a required variable that is absent": ("query($i: Int!) { book(id: $i) { id } }", {}),
-    "a required variable that is null": ("query($i: Int!) { book(id: $i) { id } }", {"i": None}),
-    "a variable of another type": ("query($i: Int!) { book(id: $i) { id } books { totalCount } }", {"i": "1"}),
-    "a variable out of range": ("query($i: Int!) { book(id: $i) { id } }", {"i": 1 << 31}),
-    "an unknown member": ("query($f: BookFilter) { books(filter: $f) { totalCount } }", {"f": {"nothing": {"eq": 1}}}),
-    "a null in a filter": (
-        "query($f: BookFilter) { books(filter: $f) { totalCount } }",
-        {"f": {"title": {"eq": None}}},
-    ),
-    "two members of a term": (
-        "query($o: [BookOrderBy!]) { books(orderBy: $o) { totalCount } }",
-        {"o": [{"id": "ASC", "title": "ASC"}]},
-    ),
-    "a size below zero": ("query($n: Int) { a: books(first: $n) { totalCount } b: books { totalCount } }", {"n": -1}),
-    "a size too large": ("{ books(first: 1000000) { totalCount } }", {}),
-    "first and last": ("{ books(first: 1, last: 1) { totalCount } }", {}),
-    "a cursor of nothing": ('{ books(after: "x") { totalCount } a: authors { totalCount } }', {}),
-    "a size below zero below": ("{ authors { nodes { id books(first: -1) { totalCount } } } }", {}),
-    "a path of no item": ('{ a: node(path: "/books") { path } b: node(path: "/books/1") { path } }', {}),
-    "a path of nothing": ('{ node(path: "/nowhere/1") { path } }', {}),
-    "a path of another grammar": ('{ node(path: "books") { path } }', {}),
-    "a path with a query": ('{ node(path: "/books/1?limit=1") { path } }', {}),
-    "variables that are a list": ("{ books { totalCount } }", [1]),
-    "variables that are a text": ("{ books { totalCount } }", "{}"),
-    "an unknown field": ("{ books { nothing } }", {}),
-    "a conflict": ("{ books(first: 1) { totalCount } books(first: 2) { totalCount } }", {}),
-}
 
 
 def test_plain_queries_are_answered_the_fast_way_with_the_same_bytes(doors: Doors):
@@ -342,11 +154,25 @@ def test_every_type_is_completed_alike_with_and_without_nulls(backend: Backend, 
     backend.run(every_type.TABLE + ";\n" + ROWS + ";\nUPDATE every_type SET bytes = " + ("x'00ff'" if backend.kind == "sqlite" else "'\\x00ff'") + " WHERE id < 3")  # fmt: skip
     doors = Doors(start(backend), Settings(database_url=backend.url))
     names = list(every_type.VALUES)
+    resource = doors.api.service.engine.catalog.resources["EveryType"]
 
     found = ask_for_all(doors, " ".join(["id", *names, "etag", "path"]), "everyTypes")
     for name in names:
         ask_for_all(doors, name, "everyTypes")
         doors.ask(body_of(f"{{ everyType(id: 2) {{ {name} }} }}", {}))
+
+    for function in ("sum", "avg", "min", "max"):
+        said = [name for name in names if result_type(Function(function), resource.attributes[name].type) is not None]
+        for each in (*said, " ".join(said)):
+            answer, was_fast = doors.ask(body_of(f"{{ everyTypes {{ aggregate {{ {function} {{ {each} }} }} }} }}", {}))
+            assert was_fast
+            assert "errors" not in json.loads(answer.body)
+            if function == "min":
+                by = f"by: [{', '.join(each.split())}]"
+                _, was_fast = doors.ask(
+                    body_of(f"{{ everyTypes {{ groupBy({by}) {{ keys {{ {each} }} aggregate {{ count }} }} }} }}", {})
+                )
+                assert was_fast
 
     assert "errors" not in found
     assert found["data"]["everyTypes"]["nodes"][1] == {
@@ -370,6 +196,7 @@ def test_views_without_a_key_are_answered_alike(backend: Backend, start: Serve):
         f"nodes {{ name }} {PAGE_INFO}",
         "pageInfo { hasNextPage } totalCount __typename",
         "a: nodes { name } b: nodes { size }",
+        "aggregate { count sum { size } min { name } } groupBy(by: [name]) { keys { name } aggregate { max { size } } }",
     ):
         for arguments_ in ("", "(first: 2)", "(offset: 1, orderBy: [{name: DESC}])"):
             answer, was_fast = doors.ask(body_of(f"{{ {collection}{arguments_} {{ {selection} }} }}", {}))
@@ -413,8 +240,12 @@ INSERT INTO item VALUES
     found = ask_for_all(doors, f"id {' '.join(names)} etag", "items")
     for name in names:
         ask_for_all(doors, name, "items")
+    grouped = "aggregate { min { mood odd d } max { mood odd d } } groupBy(by: [mood, odd]) { keys { mood odd d } aggregate { max { odd } } }"
+    answer, was_fast = doors.ask(body_of(f"{{ items {{ {grouped} }} }}", {}))
 
     assert "errors" not in found
+    assert was_fast
+    assert json.loads(answer.body)["data"]["items"]["aggregate"]["max"] == {"mood": "sad", "odd": "c-d", "d": "x"}
 
 
 def marks(test: Any) -> list[Any]:
@@ -437,6 +268,13 @@ def check_unreadable(backend: Backend, start: Serve, cases: list[tuple[str, str]
     for number in range(len(cases)):
         found = ask_for_all(doors, f"id c{number} name", "things", fast=False)
         assert [error["path"] for error in found["errors"]] == [["things", "nodes", 0, f"c{number}"]]
+        for function in ("sum", "avg", "min", "max"):
+            doors.ask(body_of(f"{{ things {{ aggregate {{ count {function} {{ id c{number} }} }} totalCount }} }}", {}))
+        doors.ask(
+            body_of(
+                f"{{ things {{ groupBy(by: [c{number}]) {{ keys {{ c{number} id }} aggregate {{ count }} }} }} }}", {}
+            )
+        )
         doors.ask(
             body_of(
                 f"{{ things(first: 1, offset: 1) {{ nodes {{ c{number} }} }} thing(id: 1) {{ c{number} etag }} }}", {}
@@ -525,7 +363,10 @@ def test_former_names_are_completed_alike(backend: Backend, start: Serve):
         }
     }
     doors = Doors(start(backend, resources=named), Settings(database_url=backend.url))
-    query = "{ writers { nodes { called name x: name } } authors { nodes { called path } edges { node { name } } } }"
+    query = (
+        "{ writers { nodes { called name x: name } aggregate { min { name called } } groupBy(by: [name]) { keys { called name } } }"
+        " authors { nodes { called path } edges { node { name } } } }"
+    )
 
     answer, was_fast = doors.ask(body_of(query, {}))
 
@@ -534,145 +375,6 @@ def test_former_names_are_completed_alike(backend: Backend, start: Serve):
 
 
 # --- random queries
-
-
-PATHS = ["/books/1", "/authors/3", "/chapters/1,2", "/tags/code=", "/bookTags/1,a", "/books/99", "/authors/1/books/2"]
-WRONG_PATHS = ["/books", "x", "/books/x"]
-
-
-@st.composite
-def asked(draw: st.DrawFn) -> Asked:
-    """Draw a query over the library, mostly right, with its variables."""
-    return Composer(draw).query()
-
-
-class Composer:
-    """Composes one query."""
-
-    def __init__(self, draw: st.DrawFn) -> None:
-        self._draw = draw
-        self._fragments: list[str] = []
-        self._types: dict[str, str] = {}
-        self._values: dict[str, Any] = {}
-        self._aliases = 0
-        self._is_wrong = self._dice(6)
-
-    def query(self) -> Asked:
-        text = self._several("Query", 4)
-        declared = ", ".join(f"${name}: {type_}" for name, type_ in self._types.items())
-        return f"query Q{f'({declared})' if declared else ''} {{ {text} }} {' '.join(self._fragments)}", self._values
-
-    def _dice(self, sides: int) -> bool:
-        return self._draw(st.integers(1, sides)) == (sides + 1) // 2  # Hypothesis likes the ends
-
-    def _several(self, type_: str, depth: int) -> str:
-        """Select something of a type: fields, and fragments of them."""
-        pieces = []
-        for _ in range(self._draw(st.integers(1, 4))):
-            field = self._field(type_, depth)
-            match self._draw(st.sampled_from([*["field"] * 8, "inline", "named"])):
-                case "inline":
-                    field = f"... {self._draw(st.sampled_from(['', f'on {type_}']))} {self._directive()} {{ {field} }}"
-                case "named":
-                    self._fragments.append(f"fragment F{len(self._fragments)} on {type_} {{ {field} }}")
-                    field = f"...F{len(self._fragments) - 1} {self._directive()}"
-            pieces.append(field)
-        return " ".join(pieces)
-
-    def _directive(self) -> str:
-        return self._draw(st.sampled_from([*[""] * 9, "@include(if: true)", "@skip(if: true)", "@skip(if: false)"]))
-
-    def _field(self, type_: str, depth: int) -> str:
-        if self._is_wrong and self._dice(20):
-            return "nothing"
-        if self._dice(12):
-            return f"{self._alias()}__typename"
-        collection = next(
-            (name for name, each in TYPES.items() if type_.removesuffix("Connection").removesuffix("Edge") == each), ""
-        )
-        if type_ == "Query":
-            return self._root(depth)
-        if type_ == "PageInfo":
-            return self._draw(st.sampled_from(["hasNextPage", "hasPreviousPage", "startCursor", "endCursor"]))
-        if type_.endswith("Connection"):
-            return self._member(collection, depth)
-        if type_.endswith("Edge"):
-            if self._dice(3):
-                return "cursor"
-            return f"{self._draw(st.sampled_from(['', 'e: ']))}node {{ {self._several(TYPES[collection], depth)} }}"
-        return self._of_item(collection, depth)
-
-    def _alias(self) -> str:
-        self._aliases += 1
-        return self._draw(st.sampled_from(["", f"a{self._aliases}: "]))
-
-    def _root(self, depth: int) -> str:
-        collection = self._draw(st.sampled_from(sorted(TYPES)))
-        match self._draw(st.sampled_from(["collection", "collection", "item", "node"])):
-            case "collection":
-                return self._connection(collection, collection, depth)
-            case "item":
-                self._aliases += 1
-                of = self._draw(st.sampled_from(["author", "book", "quote"]))
-                key = self._variable(
-                    "Int!", self._draw(st.sampled_from([1, 2, 3, 8, 99, *(["x"] if self._is_wrong else [])]))
-                )
-                return f"a{self._aliases}: {of}(id: {key}) {{ {self._several(of.title(), depth - 1)} }}"
-            case _:
-                self._aliases += 1
-                path = self._variable(
-                    "ID!", self._draw(st.sampled_from([*PATHS, *WRONG_PATHS] if self._is_wrong else PATHS))
-                )
-                some = self._draw(st.lists(st.sampled_from(["Book", "Author", "Chapter"]), max_size=2))
-                below = "path " + " ".join(f"... on {each} {{ {self._several(each, depth - 1)} }}" for each in some)
-                return f"a{self._aliases}: node(path: {path}) {{ {below} }}"
-
-    def _variable(self, type_: str, value: Any) -> str:
-        """Write a value as it stands, or as a variable, or as a variable's default."""
-        if isinstance(value, str | int) and self._dice(2):
-            return json.dumps(value)
-        name = f"v{len(self._types)}"
-        if isinstance(value, str | int) and self._dice(4):
-            self._types[name] = f"{type_} = {json.dumps(value)}"
-        else:
-            self._types[name], self._values[name] = type_, value
-        return f"${name}"
-
-    def _connection(self, name: str, collection: str, depth: int) -> str:
-        self._aliases += 1
-        below = f"{{ {self._several(f'{TYPES[collection]}Connection', depth - 1)} }}"
-        if self._dice(4):
-            return f"{name} {below}"
-        given_ = self._draw(arguments(collection, filter_depth=1)).variables() if not self._dice(3) else {}
-        if self._is_wrong and self._dice(4):
-            given_["first"] = self._draw(st.sampled_from([-1, "x", 10**6, 1.5, True]))
-        if self._is_wrong and self._dice(4):
-            given_["after"] = "x"
-        types = variable_types(collection)
-        written = ", ".join(f"{each}: {self._variable(types[each], value)}" for each, value in given_.items())
-        return f"a{self._aliases}: {name}{f'({written})' if written else ''} {self._directive()} {below}"
-
-    def _member(self, collection: str, depth: int) -> str:
-        type_, alias = TYPES[collection], self._draw(st.sampled_from(["", "", "a: ", "b: "]))
-        match self._draw(st.sampled_from(["nodes", "nodes", "edges", "pageInfo", "totalCount"])):
-            case "nodes":
-                return f"{alias and 'n' + alias}nodes {{ {self._several(type_, depth)} }}"
-            case "edges":
-                return f"{alias and 'e' + alias}edges {{ {self._several(f'{type_}Edge', depth)} }}"
-            case "pageInfo":
-                return f"pageInfo {{ {self._several('PageInfo', depth)} }}"
-            case _:
-                return f"{alias and 't' + alias}totalCount"
-
-    def _of_item(self, collection: str, depth: int) -> str:
-        if depth > 0 and self._dice(3):
-            name = self._draw(st.sampled_from(sorted(RELATIONS[collection])))
-            relation = RELATIONS[collection][name]
-            if relation.many:
-                return self._connection(name, relation.target, depth)
-            return f"{self._alias()}{name} {{ {self._several(TYPES[relation.target], depth - 1)} }}"
-        name = self._draw(st.sampled_from(["path", "etag", *KINDS_OF_VALUES[collection]]))
-        return f"{self._alias()}{name} {self._directive()}"
 
 
 @tried

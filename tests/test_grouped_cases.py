@@ -287,3 +287,16 @@ def test_groups_mean_what_the_parts_mean_one_by_one(kind: str, case: Case, query
 
     assert "errors" not in one_by_one[0]
     assert grouped == one_by_one
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_parts_that_point_at_one_row_by_two_of_its_keys(kind: str, backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE team (id {key}, code VARCHAR(5) UNIQUE);
+        CREATE TABLE fan (id {key}, team_id INTEGER REFERENCES team (id), shirt VARCHAR(5) REFERENCES team (code));
+        INSERT INTO team VALUES (1, 'a')""")
+    parts = [part(f"p{n}", "CREATE", "/fans", {"id": n, "teamId": 1, "shirt": "a"}) for n in (7, 8, 9)]
+
+    assert start(backend).batch(*parts)["status"] == "COMMITTED"
+
+    assert sorted(backend.rows("SELECT id, team_id, shirt FROM fan")) == [(7, 1, "a"), (8, 1, "a"), (9, 1, "a")]

@@ -189,6 +189,7 @@ def test_a_body_is_json_in_utf_8(api: Api, content_type: str, status: int):
 ROUTES = {
     "/": "GET, HEAD, OPTIONS",
     "/graphql": "GET, HEAD, OPTIONS, POST",
+    "/batch": "GET, HEAD, OPTIONS, POST",
     "/livez": "GET, HEAD, OPTIONS",
     "/readyz": "GET, HEAD, OPTIONS",
 }

@@ -26,15 +26,16 @@ MAY_IMPORT = {
     "storage.driver_errors": ("storage.errors",),
     "storage.database": ("storage.driver_errors", "storage.statements", "storage.catalog", "storage.errors"),
     "storage.row": ("storage.statements", "storage.catalog"),
+    "storage.packed": ("storage.database", "storage.statements", "storage.catalog"),
     "storage.rows": (
-        "storage.row",
+        *("storage.row", "storage.packed"),
         *("storage.statements", "storage.database", "storage.driver_errors"),
         *("storage.etags", "storage.catalog"),
     ),
     "storage.addresses": ("storage.row", "storage.statements", "storage.catalog"),
     "storage.reading": (
-        *("storage.reading", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
-        *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
+        *("storage.reading", "storage.addresses", "storage.row", "storage.packed", "storage.rows"),
+        *("storage.statements", "storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
     "storage.batch": (
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),

@@ -1,4 +1,4 @@
-"""Pages are read as one row of JSON arrays (storage/reading/columns.py): what comes back is what is in the table."""
+"""Pages are read as one row of JSON arrays (storage/packed.py): what comes back is what is in the table."""
 
 import pytest
 
@@ -24,7 +24,7 @@ TEXTS = [
 TABLE = """
     CREATE TABLE thing (id {key}, words TEXT NOT NULL, maybe TEXT, small SMALLINT, large BIGINT, flag BOOLEAN);
 """
-QUERY = "query($first: Int) { things(first: $first) { nodes { id words maybe small large flag } edges { cursor } } }"
+QUERY = "query($first: Int) { things(first: $first) { nodes { id words maybe small large flag } edges { cursor node { etag } } } }"
 FEW, MANY = len(TEXTS), 100  # rows that may come: so few are read as they are
 
 
@@ -82,7 +82,7 @@ def test_a_page_comes_as_one_row_and_is_what_the_table_holds(
             assert found["nodes"] == expected
             assert max(rows_handed_over) == most_rows
             cursors.append(found["edges"])
-    assert cursors.count(cursors[0]) == len(cursors), "a cursor is the same, whichever way it was read"
+    assert cursors.count(cursors[0]) == len(cursors), "cursors and etags are the same, whichever way they were read"
 
 
 def test_a_nul_character_of_sqlite(sqlite: Backend, start: Serve, rows_handed_over: list[int]):
@@ -138,3 +138,15 @@ def test_children_that_the_database_mixes(sqlite: Backend, start: Serve):
             ]
         }
     }
+
+
+@pytest.mark.parametrize("first", [FEW, MANY])
+def test_an_enum_that_has_a_json_form_of_its_own_is_its_label(postgresql: Backend, start: Serve, first: int):
+    postgresql.run("""
+        CREATE TYPE mood AS ENUM ('happy', 'sad');
+        CREATE FUNCTION shout(mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT to_json(upper($1::text)) $$;
+        CREATE CAST (mood AS json) WITH FUNCTION shout(mood);
+        CREATE TABLE thing (id {key}, mood mood NOT NULL);
+        INSERT INTO thing VALUES (1, 'sad'), (2, 'happy')""")
+    found = start(postgresql).query(f"{{ things(first: {first}) {{ nodes {{ mood }} }} }}")
+    assert found == {"things": {"nodes": [{"mood": "sad"}, {"mood": "happy"}]}}

@@ -14,7 +14,7 @@ from partwise.settings import Settings, SettingsError
 from tests.doors import Doors
 from tests.harness import BATCH, Api, Backend, part, serve, sqlite_backend
 from tests.music import SCRIPT
-from tests.test_program import run
+from tests.program import run
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"

@@ -1,34 +1,19 @@
 """The program as people start it: `partwise serve`, `schema`, `check`, in processes of their own."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.harness import BATCH, Backend, part
 from tests.music import SCRIPT
-from tests.program import environment, free_port, serving
+from tests.program import free_port, run, serving
 
 
 @pytest.fixture
 def port() -> int:
     """A port that is free."""
     return free_port()
-
-
-def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run `partwise` in a folder until it ends."""
-    return subprocess.run(
-        [sys.executable, "-m", "partwise", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**environment(), **variables},
-    )
 
 
 def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int):

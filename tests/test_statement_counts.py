@@ -150,7 +150,8 @@ def families(api: Api, numbers: range) -> Parts:
 # What each kind of work sends: on PostgreSQL, and where it is otherwise on SQLite, which has no locks of rows. Lines with
 # a mark are sent only if the answer asks for it: (keys) for paths or rows, (unknown) for rows of which not
 # all is known: the database gives a new employee a version of 1, unless that is its etag, which we count; (hashed) if etags
-# are made of all that the rows are: versions are compared by SQLite's UPDATE itself.
+# are made of all that the rows are: versions are compared by SQLite's UPDATE itself; (rows) for changed rows, which SQLite
+# reads by a statement of its own; (guarded) for those under a precondition, which are updated apart.
 SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
     "creates": (
         creates,
@@ -186,6 +187,9 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             SELECT employee                      (hashed)
             SAVEPOINT
             UPDATE employee
+            SELECT employee                      (rows)
+            UPDATE employee                      (guarded)
+            SELECT employee                      (guarded)
             COMMIT""",
         },
     ),
@@ -208,6 +212,7 @@ SENT: Mapping[str, tuple[Work, Mapping[str, str]]] = {
             SELECT max
             SAVEPOINT
             UPDATE employee
+            SELECT employee                      (rows)
             INSERT employee
             SELECT employee                      (unknown)
             DELETE employee
@@ -245,6 +250,8 @@ def expected(text: str, query: str, *, has_version: bool) -> list[str]:
         "keys": query != "status",
         "unknown": query == "rows" and not has_version,
         "hashed": not has_version,
+        "rows": query == "rows",
+        "guarded": query == "rows" and has_version,
     }
     lines = [re.fullmatch(r" *(.*?) *(?:\((\w+)\))?", line) for line in text.strip().splitlines()]
     return [line[1] for line in lines if line and asked.get(line[2], True)]

@@ -1,5 +1,6 @@
 """Values (docs/contract.md, section 7): what goes in comes out, in payload, typed item and query, on both databases."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -241,3 +242,18 @@ def test_numbers_of_a_json_column_keep_their_digits_on_postgresql(postgresql: Ba
 
     assert "0.12345678901234567890123" in answer
     assert '"0.30"' in answer
+
+
+def test_scales_below_zero_and_above_the_precision_are_kept_on_postgresql(postgresql: Backend, start: Serve):
+    postgresql.run("CREATE TABLE thing (id {key}, far NUMERIC(3,-2), near NUMERIC(2,4));")
+    api = start(postgresql)
+    assert api.one("CREATE", "/things/1", {"far": "12300", "near": 0.0099})["status"] == 201
+    refused = api.one("CREATE", "/things/2", {"far": "150", "near": "0.01"})
+    assert [(each["code"], each["attributes"], each["message"]) for each in refused["errors"]] == [
+        ("INVALID_VALUE", ["far"], "far must be a multiple of 100."),
+        ("INVALID_VALUE", ["near"], "near must be more than -0.01 and less than 0.01."),
+    ]
+    assert postgresql.rows("SELECT far, near FROM thing") == [(Decimal(12300), Decimal("0.0099"))]
+    assert api.query('{ things(filter: { far: { eq: "12300" } }) { nodes { far near } } }') == {
+        "things": {"nodes": [{"far": "12300", "near": "0.0099"}]}
+    }

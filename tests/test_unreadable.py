@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, part
+from tests.harness import Api, Backend, Json, part
 from tests.music import SCRIPT as MUSIC
 
 QUERY = "{ things { totalCount nodes { id value name } } }"
@@ -213,3 +213,114 @@ INSERT INTO tokens VALUES ('0198c0de0000700080000000000000ff', 'hex'), ('0198C0D
     ]
     assert [api.one("UPDATE", path, {"name": "new"})["status"] for path in paths] == [200] * 4
     assert sqlite.rows("SELECT name FROM events UNION ALL SELECT name FROM tokens") == [("new",)] * 4
+
+
+# --- nulls where there must be none
+
+NULL_KEYS = """
+CREATE TABLE tag (name TEXT PRIMARY KEY, size INTEGER);
+CREATE TABLE pair (a TEXT, b INTEGER, size INTEGER, PRIMARY KEY (a, b));
+INSERT INTO tag VALUES ('a', 1), (NULL, 2), ('b', 3);
+INSERT INTO pair VALUES ('a', 1, 1), ('b', NULL, 2), ('c', 3, 3)"""  # https://sqlite.org/quirks.html, section 5
+
+
+def check_null(answer: Json, path: list[str | int], name: str) -> None:
+    (error,) = answer["errors"]
+    assert error["path"] == path
+    assert error["extensions"] == {"code": "UNREADABLE_VALUE"}
+    assert f"a null for {name}" in error["message"]
+    assert "NOT NULL" in error["message"], "it says what helps"
+
+
+@pytest.mark.parametrize("first", [3, 100])
+def test_a_null_in_a_key_of_sqlite_is_an_error_of_its_field_and_of_the_path(sqlite: Backend, start: Serve, first: int):
+    sqlite.run(NULL_KEYS)
+    api = start(sqlite)
+    for _ in range(2):  # the ordinary way, and then the fast one
+        for selected, name in (("name", "name"), ("size name", "name"), ("path", "name")):
+            answer = api.post(f"{{ tags(first: {first}) {{ nodes {{ {selected} }} }} pairs {{ totalCount }} }}")
+            assert answer["data"] == {"tags": None, "pairs": {"totalCount": 3}}
+            check_null(answer, ["tags", "nodes", 0, selected.split()[-1]], name)
+        for selected, name in (("b", "b"), ("path", "b")):
+            answer = api.post(f"{{ pairs(first: {first}) {{ nodes {{ size {selected} }} }} }}")
+            check_null(answer, ["pairs", "nodes", 1, selected], name)
+        found = api.query(f"{{ tags(first: {first}) {{ totalCount nodes {{ size etag }} edges {{ cursor }} }} }}")[
+            "tags"
+        ]
+        assert [each["size"] for each in found["nodes"]] == [2, 1, 3]
+
+
+def test_a_null_in_a_key_takes_its_item_alone_from_a_part(sqlite: Backend, start: Serve):
+    sqlite.run(NULL_KEYS)
+    answer = start(sqlite).post(
+        """mutation { batch(parts: [
+            { id: "read", path: "/tags", operation: GET }
+            { id: "write", path: "/tags/b", operation: UPDATE, payload: { size: 4 } }
+        ]) { status parts { id payload items { ... on Tag { name size } } } } }"""
+    )
+    read, written = answer["data"]["batch"]["parts"]
+    assert answer["data"]["batch"]["status"] == "COMMITTED"
+    assert read["items"] == [None, {"name": "a", "size": 1}, {"name": "b", "size": 3}]
+    assert read["payload"]["items"] == [{"name": None, "size": 2}, {"name": "a", "size": 1}, {"name": "b", "size": 3}]
+    assert written["payload"] == {"name": "b", "size": 4}
+    check_null(answer, ["batch", "parts", 0, "items", 0, "name"], "name")
+    assert sqlite.rows("SELECT size FROM tag ORDER BY size") == [(1,), (2,), (4,)]
+
+
+def test_a_walk_goes_on_behind_a_null_in_a_key(sqlite: Backend, start: Serve):
+    sqlite.run(NULL_KEYS)
+    api = start(sqlite)
+    query = (
+        "query ($after: String) { tags(first: 1, after: $after) { nodes { size } pageInfo { endCursor hasNextPage } } }"
+    )
+    sizes, after = [], None
+    for _ in range(3):
+        page = api.query(query, after=after)["tags"]
+        sizes += [each["size"] for each in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+    assert sizes == [2, 1, 3]
+    assert page["pageInfo"]["hasNextPage"] is False
+
+
+def test_a_json_null_in_a_column_that_takes_no_null_is_an_error_of_its_field(backend: Backend, start: Serve):
+    backend.run(
+        "CREATE TABLE doc (id {key}, body {json} NOT NULL, name VARCHAR(5));\nINSERT INTO doc VALUES (1, 'null', 'x')"
+    )
+    api = start(backend)
+    for _ in range(2):
+        answer = api.post("{ a: doc(id: 1) { body } b: doc(id: 1) { name } }")
+        assert answer["data"] == {"a": None, "b": {"name": "x"}}
+        (error,) = answer["errors"]
+        assert error["path"] == ["a", "body"]
+        assert error["extensions"] == {"code": "UNREADABLE_VALUE"}
+        assert "a null for body" in error["message"]
+    assert api.one("UPDATE", "/docs/1", {"body": {}})["payload"]["body"] == {}
+    assert api.query("{ doc(id: 1) { body } }") == {"doc": {"body": {}}}
+
+
+def test_a_label_that_an_enum_has_got_since_the_start_is_an_error_of_its_field(postgresql: Backend, start: Serve):
+    postgresql.run("CREATE TYPE mood AS ENUM ('happy');\nCREATE TABLE thing (id {key}, mood mood, moods mood[])")
+    api = start(postgresql)
+    postgresql.run("ALTER TYPE mood ADD VALUE 'new'")
+    postgresql.run("INSERT INTO thing VALUES (1, 'happy', '{happy}'), (2, 'new', '{happy,new}')")
+    query = """{ things { nodes { id mood } totalCount aggregate { max { mood } } groupBy(by: [mood]) { keys { mood } aggregate { count } } } }"""
+    for _ in range(2):  # both times the ordinary way has to write the errors
+        answer = api.post(query)
+        assert answer["data"]["things"] == {
+            "nodes": [{"id": 1, "mood": "happy"}, {"id": 2, "mood": None}],
+            "totalCount": 2,
+            "aggregate": {"max": {"mood": None}},
+            "groupBy": [
+                {"keys": {"mood": "happy"}, "aggregate": {"count": 1}},
+                {"keys": {"mood": None}, "aggregate": {"count": 1}},
+            ],
+        }
+        assert [each["path"] for each in answer["errors"]] == [
+            ["things", "nodes", 1, "mood"],
+            ["things", "aggregate", "max", "mood"],
+            ["things", "groupBy", 1, "keys", "mood"],
+        ]
+        assert {each["extensions"]["code"] for each in answer["errors"]} == {"UNREADABLE_VALUE"}
+        assert all("value for mood" in each["message"] for each in answer["errors"])
+    (error,) = api.post("{ thing(id: 2) { id moods } }")["errors"]
+    assert error["path"] == ["thing", "moods"]

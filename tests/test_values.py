@@ -1,6 +1,7 @@
 """Values on the wire (docs/contract.md, section 7): for every type what is taken, what is refused, and what comes back."""
 
 import math
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -193,6 +194,32 @@ def test_a_json_value_of_the_right_type_is_taken_exactly(type_, raw, value):
 def test_any_other_json_value_is_refused_with_the_rest_of_a_sentence(type_, raw):
     with pytest.raises(Misfit, match=r"^(must|has) "):
         from_json(type_, raw)
+
+
+HUNDREDS, THOUSANDTHS = Numeric(precision=3, scale=-2), Numeric(precision=2, scale=4)
+
+
+@pytest.mark.parametrize(
+    ("type_", "raw", "found"),
+    [
+        *((HUNDREDS, each, "100") for each in (100, "100", "100.00", "1e2", "0100", 100.0)),
+        *((HUNDREDS, each, "0") for each in (0, "0.0", "-0")),
+        (HUNDREDS, -99900, "-99900"),
+        *((HUNDREDS, each, "must be a multiple of 100") for each in (1, "150", "99.9", "1000000001")),
+        *((HUNDREDS, each, "must have at most 5 digits before the point") for each in (100_000, "-1e6")),
+        *((THOUSANDTHS, each, "0.0099") for each in ("0.0099", "0.00990", "99e-4")),
+        (THOUSANDTHS, 0, "0.0000"),
+        *((THOUSANDTHS, each, "must be more than -0.01 and less than 0.01") for each in (1, "0.01", "-0.0100", "5e9")),
+        (THOUSANDTHS, "0.00001", "must have at most 4 digits after the point"),
+    ],
+)
+def test_a_decimal_whose_digits_are_counted_from_elsewhere_than_the_point(type_: Numeric, raw: Any, found: str):
+    """PostgreSQL's scales below zero, and above the precision (its manual, section 8.1.2)."""
+    if found.startswith("must"):
+        with pytest.raises(Misfit, match=f"^{re.escape(found)}$"):
+            from_json(type_, raw)
+    else:
+        assert str(from_json(type_, raw)) == found
 
 
 def test_json_that_is_nested_without_end_is_refused():

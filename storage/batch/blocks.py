@@ -7,8 +7,10 @@ one, too, and every other way of running takes them so.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from itertools import chain
 from operator import itemgetter
-from typing import TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from storage.batch.operations import Done, Part, Verb
 from storage.catalog.model import Resource
@@ -111,11 +113,14 @@ class DoneBlocks(Sequence[Done]):
         """Put together what is read of each block, in the order of the parts."""
         if len(self._blocks) == 1:
             return read(self._blocks[0])
-        found: list[T | None] = [None] * self._count
-        for each in self._blocks:
-            for part, value in zip(each.block.parts, read(each), strict=True):
-                found[part] = value
-        return cast("list[T]", found)  # each part is in one block
+        every = list(chain.from_iterable(map(read, self._blocks)))
+        return self._in_part_order(every)
+
+    @cached_property
+    def _in_part_order(self) -> Callable[[Sequence[Any]], Sequence[Any]]:
+        """Say how a list of all, block by block, is put into the order of the parts; of which each is in one block."""
+        parts = list(chain.from_iterable(each.block.parts for each in self._blocks))
+        return itemgetter(*sorted(range(self._count), key=parts.__getitem__))
 
     def _made(self) -> Sequence[Done]:
         if not self._parts:

@@ -13,7 +13,7 @@ from storage.batch import rules
 from storage.batch.bisection import Bisection
 from storage.batch.blocks import Block, DoneBlock, DoneBlocks, Shown
 from storage.batch.keys import KeySource
-from storage.batch.locks import Keys, lock_columns
+from storage.batch.locks import lock_columns
 from storage.batch.meeting import Meeting, Needs
 from storage.batch.operations import Verb
 from storage.catalog.model import Catalog, Generation, Resource
@@ -127,8 +127,8 @@ class Bulk:
             if keys:
                 self._found[resource.name] = lock_columns(self._rows, resource, keys, needs.strength, attributes)
         elif needs.whole or needs.attributes:
-            wanted: Keys = {resource.key: self._to_be_seen(resource, needs)}
-            self._found[resource.name] = self._rows.load_columns(resource, wanted, attributes)
+            wanted = self._to_be_seen(resource, needs)
+            self._found[resource.name] = self._rows.load_columns(resource, resource.key, wanted, attributes)
 
     def _to_be_seen(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
         """Find the items whose rows decide something: those under a precondition, or all that give up unique values."""
@@ -280,7 +280,7 @@ class Bulk:
         if shown is Shown.KEYS:
             return self._rows.named_columns(resource, keys)
         if _unknown(block):
-            return self._rows.load_columns(resource, {resource.key: keys}).in_order(keys)
+            return self._rows.load_columns(resource, resource.key, keys).in_order(keys)
         columns = dict(block.columns)
         if resource.version is not None:
             columns[resource.version] = [1] * len(keys)

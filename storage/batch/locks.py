@@ -90,7 +90,7 @@ def lock_columns(
     rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None
 ) -> RowColumns:
     """Lock rows of one resource in the order of their keys, and read attributes of them."""
-    return _lock(lambda lock: rows.load_columns(resource, keys, attributes, lock), resource, keys, strength)
+    return _lock(lambda lock: rows.locked_columns(resource, keys, attributes, lock), resource, keys, strength)
 
 
 def _lock(load: Callable[[str], S], resource: Resource, keys: Keys, strength: Strength) -> S:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, groupby
 from typing import Any
 
-from storage.reading.columns import RawColumns, read_columns, together, types_of
+from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
 from storage.reading.plan import RelationPlan, Selected
 from storage.row import KeyTuple
 from storage.rows import Rows
@@ -48,7 +48,7 @@ def read_families(
             positions = selected.with_cursors
             return query.all_children(names, there, chunk, selected.condition, window, positions=positions, most=left)
 
-        parts.append(read_columns(rows, write, types, most + 1 - count))
+        parts.append(read_columns(rows.transaction, write, types, most + 1 - count))
         count += len(parts[-1])
         if count > most and (len(parents) > 1 or last > most):
             return _numbered(rows, plan, selected, parents, names)
@@ -72,7 +72,7 @@ def _numbered(
         statement = query.children(names, there, chunk, selected.condition, window, positions=positions)
         raws += rows.transaction.read(statement.sql, statement.params).rows
     width = _LEADING + len(names) + (len(window.sorts) if positions else 0)
-    read = RawColumns(list(zip(*raws, strict=True)) or [()] * width)
+    read = raw_columns(raws, width)
     every, owners, found = _divided(read, [_LEADING + names.index(name) for name in there])
     starts = list(accumulate(found, initial=0))
     sizes = [min(each, selected.window.limit) for each in found]

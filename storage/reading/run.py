@@ -5,13 +5,13 @@ from dataclasses import replace
 from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
-from storage.addresses import ByKey, Location, Step, locate
 from storage.catalog.types import Unreadable, Value
+from storage.packed import RawColumns, read_columns, types_of
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
-from storage.reading.columns import RawColumns, read_columns, together, types_of
 from storage.reading.cursors import encode_cursor, order_name
 from storage.reading.families import Families, read_families
 from storage.reading.found import Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
+from storage.reading.nodes import read_node
 from storage.reading.plan import (
     CollectionRead,
     ItemPlan,
@@ -41,23 +41,16 @@ def run_read(rows: Rows, plan: ReadPlan) -> dict[str, Found]:
 def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
     """Read one root field: a page, or one item."""
     resource = read.items.resource
-    by = resource.key
     match read:
         case CollectionRead():
             return _read_collection(rows, read.selected, read.items)
         case ItemRead(key=key):
-            pass
-        case NodeRead(address=(Step(selector=ByKey(attributes=by, values=key)),)):  # there is no parent to look at
-            pass
-        case NodeRead(address=address):
-            location = locate(rows, address, {})
-            if not isinstance(location, Location) or location.row is None:
-                return None
-            key = location.row.key
+            found: RowColumns | None = rows.load_columns(resource, resource.key, [key], read.items.names())
+        case NodeRead():
+            found = read_node(rows, read)
         case _:
             assert_never(read)
-    found = rows.load_columns(resource, {by: [key]}, read.items.names())
-    return relate(rows, Items(found), read.items) if len(found) else None
+    return relate(rows, Items(found), read.items) if found else None
 
 
 def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collection:
@@ -72,7 +65,9 @@ def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collecti
             query = Query(rows.statements, plan.resource, packed=packed)
             return query.page(names, selected.condition, one_more, positions=selected.with_cursors)
 
-        read = read_columns(rows, write, types_of(rows.statements, plan.resource, names, positions), one_more.limit)
+        read = read_columns(
+            rows.transaction, write, types_of(rows.statements, plan.resource, names, positions), one_more.limit
+        )
     shown = read.first(window.limit)
     (page,) = _cut(selected, [len(shown)], [len(read) > window.limit], [total])
     page = page.with_summary(summarize(rows, plan.resource, selected))
@@ -92,16 +87,7 @@ def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
     leads_to = _joining(start, plan.relation.here)
     distinct = dict.fromkeys(leads_to)
     wanted = _distinct(distinct if len(there) > 1 else [(value,) for value in distinct])
-    names = items.names(*there)
-    types = types_of(rows.statements, items.resource, names)
-    parts = [RawColumns([()] * len(names))]
-    for chunk in rows.statements.chunks(wanted):
-
-        def write(*, packed: bool, chunk: Sequence[Sequence[Value]] = chunk) -> Statement:
-            return Query(rows.statements, items.resource, packed=packed).items(names, there, chunk)
-
-        parts.append(read_columns(rows, write, types, len(chunk)))
-    found = together(parts[1:] or parts).to_columns(rows, items.resource, names)
+    found = rows.load_columns(items.resource, there, wanted, items.names(*there))
     places = {each: place for place, each in enumerate(_joining(found, there))}
     return One(list(map(places.get, leads_to)), relate(rows, Items(found), items))
 
@@ -203,4 +189,4 @@ def _pages(rows: Rows, selected: Selected, plan: ItemPlan, names: Sequence[str],
     if selected.with_cursors:
         order = order_name(plan.resource, selected.window.sorts)
         cursors = [encode_cursor(order, position) for position in read.behind(len(names))]
-    return Pages(relate(rows, Items(read.to_columns(rows, plan.resource, names)), plan), cursors)
+    return Pages(relate(rows, Items(rows.columns_from(plan.resource, names, read)), plan), cursors)

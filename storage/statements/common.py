@@ -145,10 +145,6 @@ class Statements(ABC):
     def as_read(self, attribute: Attribute, value: Value) -> Any:
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
-    def as_returned(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:  # noqa: ARG002  # SQLite's
-        """Turn whole rows that RETURNING gives into what a SELECT would give."""
-        return raws
-
     @abstractmethod
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
         """Insert rows: for each attribute that is given, the values of all."""
@@ -163,12 +159,10 @@ class Statements(ABC):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
-        returning: bool = False,
     ) -> Iterator[Bulk]:
         """Change the rows with these keys; some attributes to their database defaults, and one counts on by one.
 
-        The keys are values of the attributes `by`, or of the resource's own key. With `returning`, the statements give
-        back the rows as they are then, in no order.
+        The keys are values of the attributes `by`, or of the resource's own key.
         """
 
     @abstractmethod

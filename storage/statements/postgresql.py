@@ -95,6 +95,8 @@ class PostgresqlStatements(Statements):
         match attribute.type:
             case Opaque():  # by the type's own output function: a cast of inet to text would add a mask
                 return f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END"
+            case Enumeration():  # to JSON by a cast of its own, if somebody has made one
+                return f"{column}::text"
             case Array(of=Enumeration()):  # psycopg knows no lists of a database's own types
                 return f"{column}::text[]"
             case _:
@@ -223,7 +225,6 @@ class PostgresqlStatements(Statements):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
-        returning: bool = False,
     ) -> Iterator[Bulk]:
         by = by or resource.key
         own = [resource.attributes[name] for name in (*columns, *by)]
@@ -232,11 +233,13 @@ class PostgresqlStatements(Statements):
         numbered = enumerate(by, len(columns))
         key = " AND ".join(f"own.{self.column(resource, name)} = given.c{n}" for n, name in numbered)
         for source, params in self._sources(own, [*columns.values(), *zip(*keys, strict=True)]):
-            sql = f"UPDATE {self.table(resource)} AS own SET {terms} FROM {source} WHERE {key}"
-            if returning:
-                every = ", ".join(f"own.{self.quote(each.column)}" for each in resource.attributes.values())
-                sql = f"WITH written AS ({sql} RETURNING {every}) SELECT {self.row_list(resource)} FROM written"
-            yield Bulk(sql=sql, params=params)
+            yield Bulk(sql=f"UPDATE {self.table(resource)} AS own SET {terms} FROM {source} WHERE {key}", params=params)
+
+    def returning(self, resource: Resource, update: Bulk) -> Statement:
+        """Have an UPDATE of many rows give them back as they are then, in no order."""
+        every = ", ".join(f"own.{self.quote(each.column)}" for each in resource.attributes.values())
+        sql = f"WITH written AS ({update.sql} RETURNING {every}) SELECT {self.row_list(resource)} FROM written"
+        return Statement(sql=sql, params=tuple(update.params))
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         where = self.among(resource, by or resource.key, keys)

@@ -275,7 +275,9 @@ class Query:
     def _behind(self, sort: Sort, value: Any) -> str:
         expression = self._sort(sort)
         if value is None:
-            return f"{expression} IS NOT NULL" if sort.nulls_first else _FALSE
+            # A key of SQLite that is null all the same: without NULLS LAST, nulls are the smallest.
+            are_first = sort.nulls_first if self._may_be_null(sort) else not sort.descending
+            return f"{expression} IS NOT NULL" if are_first else _FALSE
         behind = f"{expression} {'<' if sort.descending else '>'} {self._raw(sort, value)}"
         return behind if sort.nulls_first or not self._may_be_null(sort) else f"({behind} OR {expression} IS NULL)"
 

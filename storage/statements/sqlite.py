@@ -8,13 +8,11 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Context, Decimal, Inexact, InvalidOperation
-from functools import cache, lru_cache
+from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import (
@@ -24,7 +22,6 @@ from storage.catalog.types import (
     Date,
     DateTime,
     Enumeration,
-    ExactFloat,
     Float,
     Integer,
     JsonDocument,
@@ -35,7 +32,6 @@ from storage.catalog.types import (
     Uuid,
     Value,
 )
-from storage.json_text import decode_json, encode_json
 from storage.statements.common import (
     Bulk,
     Columns,
@@ -43,20 +39,26 @@ from storage.statements.common import (
     Params,
     Statement,
     Statements,
-    Unstorable,
-    exact,
     unreadable,
 )
 from storage.statements.conditions import Operator
+from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM
+from storage.statements.sqlite_values import (
+    affinity_of,
+    are_texts,
+    is_text,
+    is_text_column,
+    packed_type,
+    to_decimal,
+    to_document,
+    to_json_text,
+    to_number,
+    to_time_or_uuid,
+)
 
-_LARGEST = 2**63 - 1
 _ROWS_OF_INSERT = 100  # measured for 1,000 rows: 1.7 ms, one by one 2.3 ms
 _BITS = 64  # of SQLite's own integers
-_ROWS_OF_UPDATE = 200  # with what it returns, for 1,000 rows: 1.4 ms; one by one, and then a SELECT, 1.7 ms
 _MOST_VALUES = 30_000  # of one statement: SQLite allows 32,766
-DECIMAL_COLLATION = "partwise_decimal"  # see `compare_decimals`
-EXACT_SUM = "partwise_sum"  # see `ExactSum`
-_MOST_DIGITS = 20_000  # of a sum: the largest and the smallest of doubles are 650 apart
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
 _WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
 
@@ -82,14 +84,14 @@ class SqliteStatements(Statements):
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
-        is_text = isinstance(attribute.type, Numeric) and _affinity_is_text(attribute.sql_type)
+        is_text = isinstance(attribute.type, Numeric) and is_text_column(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
 
     def packed_type(self, attribute: Attribute) -> Any:
-        return _packed(attribute, nullable=attribute.nullable)
+        return packed_type(attribute, nullable=attribute.nullable)
 
     def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
-        return _packed(attribute, nullable=attribute.nullable or optional)
+        return packed_type(attribute, nullable=attribute.nullable or optional)
 
     def array_of(self, column: str) -> str:
         return f"json_group_array({column})"
@@ -101,7 +103,7 @@ class SqliteStatements(Statements):
         return f"{EXACT_SUM}({value})"
 
     def position(self, attribute: Attribute, raw: Any) -> Statement:  # noqa: ARG002  # SQLite's parameters have no type
-        if isinstance(raw, str) and not _are_texts([raw]):
+        if isinstance(raw, str) and not are_texts([raw]):
             return Statement(sql="CAST(? AS TEXT)", params=(raw.encode("utf-8", "surrogateescape"),))
         return Statement(sql="?", params=(raw,))
 
@@ -148,11 +150,11 @@ class SqliteStatements(Statements):
             case None:  # of a JSON column, too: JSON's own null is not written
                 return None
             case bool():
-                return int(value) if not isinstance(attribute.type, JsonDocument) else _json(attribute, value)
+                return int(value) if not isinstance(attribute.type, JsonDocument) else to_json_text(attribute, value)
             case _ if isinstance(attribute.type, JsonDocument):
-                return _json(attribute, value)
+                return to_json_text(attribute, value)
             case Decimal():
-                return _number(attribute, value)
+                return to_number(attribute, value)
             case datetime():
                 in_utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
                 return in_utc.isoformat(" ")
@@ -170,7 +172,7 @@ class SqliteStatements(Statements):
                 limit = 1 << (bits - 1)
                 return bits == _BITS or not given or (min(given) >= -limit and max(given) < limit)
             case Text() if classes <= {str}:
-                return _are_texts(raws)
+                return are_texts(raws)
             case Float():
                 return classes <= {float} and all(raw is None or math.isfinite(raw) for raw in raws)
             case Bytes():
@@ -179,7 +181,7 @@ class SqliteStatements(Statements):
                 return not classes
 
     def foretells(self, attribute: Attribute) -> bool:
-        affinity = _affinity(attribute.sql_type)
+        affinity = affinity_of(attribute.sql_type)
         match attribute.type:
             case Integer() | Boolean():
                 return affinity in {"INTEGER", "NUMERIC"}
@@ -198,17 +200,7 @@ class SqliteStatements(Statements):
 
     def as_read(self, attribute: Attribute, value: Value) -> Any:
         stored = self.encode(attribute, value)
-        return float(stored) if _affinity(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
-
-    def as_returned(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        # A REAL column keeps whole numbers as integers, and RETURNING, unlike SELECT, gives them so (SQLite 3.40).
-        places = [n for n, each in enumerate(resource.attributes.values()) if _affinity(each.sql_type) == "REAL"]
-        if not places:
-            return raws
-        columns: list[Sequence[Any]] = list(zip(*raws, strict=True))
-        for place in places:
-            columns[place] = [float(raw) if isinstance(raw, int) else raw for raw in columns[place]]
-        return list(zip(*columns, strict=True))
+        return float(stored) if affinity_of(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
 
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in columns]
@@ -229,27 +221,13 @@ class SqliteStatements(Statements):
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
         counted: str | None = None,
-        returning: bool = False,
     ) -> Iterator[Bulk]:
         by = by or resource.key
         own = [resource.attributes[name] for name in (*columns, *by)]
-        each = self._each(own, [*columns.values(), *zip(*keys, strict=True)])
-        places = [f"given.column{n}" for n in range(1, len(own) + 1)] if returning else ["?"] * len(own)
-        given = (f"{self.column(resource, name)} = {place}" for name, place in zip(columns, places, strict=False))
-        terms = self._set(resource, given, defaults, counted)
-        met = zip(by, places[len(columns) :], strict=True)
-        key = " AND ".join(f"own.{self.column(resource, name)} = {place}" for name, place in met)
-        head = f"{self.update_verb} {self.table(resource)} AS own SET {terms}"
-        if not returning:
-            yield Bulk(sql=f"{head} WHERE {key}", params=list(each), each=True)
-            return
-        values = list(chain.from_iterable(each))
-        size = max(1, min(_ROWS_OF_UPDATE, _MOST_VALUES // len(own))) * len(own)
-        tail = f") AS given WHERE {key} RETURNING {self.row_list(resource)}"
-        for start in range(0, len(values), size):
-            some = values[start : start + size]
-            sql = _with_places(f"{head} FROM (VALUES ", len(own), len(some) // len(own)) + tail
-            yield Bulk(sql=sql, params=some)
+        terms = self._set(resource, (f"{self.column(resource, name)} = ?" for name in columns), defaults, counted)
+        key = " AND ".join(f"own.{self.column(resource, name)} = ?" for name in by)
+        sql = f"{self.update_verb} {self.table(resource)} AS own SET {terms} WHERE {key}"
+        yield Bulk(sql=sql, params=list(self._each(own, [*columns.values(), *zip(*keys, strict=True)])), each=True)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in by or resource.key]
@@ -299,21 +277,21 @@ class SqliteStatements(Statements):
                 is_number = isinstance(raw, int | float) and math.isfinite(raw)
                 return float(raw) if is_number else unreadable(attribute, "no finite number")
             case Numeric(scale=scale):
-                number = _decimal(raw, scale)
+                number = to_decimal(raw, scale)
                 return unreadable(attribute, "no decimal number") if number is None else number
             case Boolean():
                 return bool(raw) if raw in (0, 1) else unreadable(attribute, "neither 0 nor 1")
             case Text():
-                return raw if _is_text(raw) else unreadable(attribute, "no text")
+                return raw if is_text(raw) else unreadable(attribute, "no text")
             case Bytes():
                 return raw if isinstance(raw, bytes) else unreadable(attribute, "not made of bytes")
             case Date() | Time() | DateTime() | Uuid() as type_:
-                found = _parsed(type_, raw)
+                found = to_time_or_uuid(type_, raw)
                 return unreadable(attribute, f"no {type(type_).__name__}") if found is None else found
             case Enumeration(labels=labels):
                 return raw if raw in labels else unreadable(attribute, "none of its labels")
             case JsonDocument():
-                return _document(attribute, raw)
+                return to_document(attribute, raw)
             case Opaque():
                 return unreadable(attribute, "no text") if isinstance(raw, bytes) else str(raw)
             case Array():
@@ -334,168 +312,9 @@ def _glob(pattern: str) -> str:
     return "".join(pieces)
 
 
-def compare_decimals(one: str, other: str) -> int:
-    """Compare decimals that are kept as texts, by their numbers; what is no number comes last."""
-    first, second = _as_number(one), _as_number(other)
-    return (first > second) - (first < second)
-
-
-class ExactSum:
-    """An aggregate function that adds up whole numbers, doubles and decimals in texts without rounding.
-
-    SQLite's own `sum` adds doubles, and fails where whole numbers need more than 64 bits. This takes about 1 µs for a
-    row. What is no number makes the sum an empty text: what SQLite calls must not raise.
-    """
-
-    def __init__(self) -> None:
-        self._whole = 0
-        self._rest = Decimal()
-        self._count = 0
-        self._is_number = True
-
-    def step(self, value: Any) -> None:
-        """Take one value, texts as bytes; nulls do not count."""
-        if value is None:
-            return
-        self._count += 1
-        if isinstance(value, int):
-            self._whole += value
-            return
-        if isinstance(value, bytes):
-            value = value.decode(errors="replace")
-        self._add(exact(value))
-
-    def _add(self, number: Decimal | None) -> None:
-        try:
-            self._rest = _EXACT.add(self._rest, number)  # type: ignore[arg-type]  # what is no number is caught
-        except (ArithmeticError, TypeError):
-            self._is_number = False
-
-    def finalize(self) -> str | None:
-        """Give the sum as a text; None of no values."""
-        if not self._count:
-            return None
-        self._add(Decimal(self._whole))
-        return format(self._rest, "f") if self._is_number else ""
-
-
-_EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
-
-
-def _as_number(text: str) -> tuple[bool, Decimal | str]:
-    number = exact(text)
-    return (True, text) if number is None else (False, number)
-
-
-def _packed(attribute: Attribute, *, nullable: bool) -> Any:
-    # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
-    match attribute.type:
-        case Integer(bits=bits):
-            limits = msgspec.Meta(ge=-(1 << (bits - 1)), le=(1 << (bits - 1)) - 1)
-            type_: Any = Annotated[int, limits]
-        case Boolean():
-            type_ = int
-        case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
-            type_ = str
-        case _:
-            return None
-    return type_ | None if nullable else type_
-
-
-def _are_texts(raws: Sequence[str | None]) -> bool:
-    text = "".join(filter(None, raws))
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:  # from bytes that are no UTF-8
-        return False
-
-
-def _is_text(raw: Any) -> bool:
-    return isinstance(raw, str) and (raw.isascii() or not any("\ud800" <= c <= "\udfff" for c in raw))
-
-
 _AS_THEY_ARE = (Integer, Text, Float, Enumeration, Bytes)  # types whose values the driver takes as they are
-_AFFINITIES = (
-    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
-    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"), ("ANY", "BLOB")),  # ANY, of STRICT tables, keeps all
-)
 
 
 @lru_cache(maxsize=256)  # a text that is the same object is found sooner among the driver's prepared statements
 def _with_places(head: str, columns: int, rows: int) -> str:
     return head + ", ".join([f"({', '.join('?' * columns)})"] * rows)
-
-
-@cache
-def _affinity(sql_type: str) -> str:
-    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
-    upper = sql_type.upper()
-    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
-
-
-def _affinity_is_text(sql_type: str) -> bool:
-    return _affinity(sql_type) == "TEXT"
-
-
-def _number(attribute: Attribute, value: Decimal) -> Any:
-    if _affinity_is_text(attribute.sql_type):
-        return format(value, "f")
-    if value == value.to_integral_value() and abs(value) <= _LARGEST:
-        return int(value)
-    if Decimal(repr(float(value))) != value:
-        raise Unstorable(attribute.name, "has more digits than this column of an SQLite database keeps exactly (15).")
-    return float(value)
-
-
-def _decimal(raw: Any, scale: int | None) -> Decimal | None:
-    """Read a decimal in its shortest form, with the declared number of digits after the point."""
-    try:
-        value = Decimal(raw) if isinstance(raw, int | str) else Decimal(repr(raw))
-    except (InvalidOperation, ValueError):
-        return None
-    if not value.is_finite():
-        return None
-    if scale is not None:
-        exponent = value.as_tuple().exponent
-        if isinstance(exponent, int) and exponent > -scale:
-            return Decimal(format(value, f".{scale}f"))
-    return Decimal(format(value, "f"))
-
-
-def _parsed(type_: Date | Time | DateTime | Uuid, raw: Any) -> Value:
-    try:
-        match type_:
-            case Uuid():
-                return UUID(bytes=raw) if isinstance(raw, bytes) else UUID(raw)
-            case Date():
-                return date.fromisoformat(raw)
-            case Time():
-                found_time = time.fromisoformat(raw)
-                return found_time if found_time.tzinfo is None else None
-            case DateTime(aware=aware):
-                found = datetime.fromisoformat(raw)
-                if aware:
-                    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-                return found if found.tzinfo is None else None
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        return None
-
-
-def _json(attribute: Attribute, value: Any) -> str:
-    text = encode_json(value)
-    if not _affinity_is_text(attribute.sql_type) and isinstance(value, int | float) and not isinstance(value, bool):
-        # A bare number in a column of NUMERIC affinity becomes a number of SQLite's.
-        kept = float(value) if isinstance(value, float) or abs(value) > _LARGEST else value
-        if Decimal(value.text if isinstance(value, ExactFloat) else repr(value)) != Decimal(repr(kept)):
-            raise Unstorable(attribute.name, "is a number that this column of an SQLite database would round.")
-    return text
-
-
-def _document(attribute: Attribute, raw: Any) -> Value:
-    if isinstance(raw, int | float):
-        return raw if math.isfinite(raw) else unreadable(attribute, "no JSON")
-    try:
-        found: Value = decode_json(raw)
-    except (TypeError, ValueError, RecursionError):
-        return unreadable(attribute, "no JSON")
-    return found

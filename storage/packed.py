@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from storage.catalog.model import Resource
-from storage.row import RowColumns
-from storage.rows import Rows
+from storage.database import Transaction
 from storage.statements import Sort, Statement, Statements
 
 _FEWEST = 16  # rows that may come: fewer are read faster as they are
@@ -52,9 +51,10 @@ class RawColumns:
         """Put together, for each row, what stands from one expression on."""
         return list(zip(*self.columns[start:], strict=True))
 
-    def to_columns(self, rows: Rows, resource: Resource, names: Sequence[str]) -> RowColumns:
-        """Turn what was read of these attributes, which stand first, into their values."""
-        return rows.columns_from(resource, names, self.columns[: len(names)], typed=self.typed)
+
+def raw_columns(raws: Sequence[Sequence[Any]], width: int) -> RawColumns:
+    """Turn rows into columns."""
+    return RawColumns(list(zip(*raws, strict=True)) if raws else [()] * width)
 
 
 def together(parts: Sequence[RawColumns]) -> RawColumns:
@@ -65,15 +65,15 @@ def together(parts: Sequence[RawColumns]) -> RawColumns:
     return RawColumns(columns, all(part.typed for part in parts))
 
 
-def read_columns(rows: Rows, write: Write, types: Sequence[Any], most: int) -> RawColumns:
+def read_columns(transaction: Transaction, write: Write, types: Sequence[Any], most: int) -> RawColumns:
     """Read what a statement gives, at most so many rows; `types` says what JSON holds of each expression, None what it cannot."""
     if most >= _FEWEST and None not in types:
-        found = _unpacked(rows, write(packed=True), types)
+        found = _unpacked(transaction, write(packed=True), types)
         if found is not None:
             return found
     statement = write(packed=False)
-    raws = rows.transaction.read(statement.sql, statement.params).rows
-    return RawColumns(list(zip(*raws, strict=True)) if raws else [()] * len(types))
+    raws = transaction.read(statement.sql, statement.params).rows
+    return raw_columns(raws, len(types))
 
 
 def types_of(
@@ -87,9 +87,9 @@ def types_of(
     return found
 
 
-def _unpacked(rows: Rows, statement: Statement, types: Sequence[Any]) -> RawColumns | None:
+def _unpacked(transaction: Transaction, statement: Statement, types: Sequence[Any]) -> RawColumns | None:
     """Read a packed statement; None where something else is in the table than its types say."""
-    texts = rows.transaction.read_json(statement.sql, statement.params)
+    texts = transaction.read_json(statement.sql, statement.params)
     if texts is None:
         return None
     decoders = [_decoder(type_) for type_ in types]

@@ -1,0 +1,104 @@
+"""What the schema says of attributes and relations on which the database and the models have no word of their own."""
+
+from typing import assert_never
+
+from storage.catalog.model import Attribute, Catalog, Relation, Resource
+from storage.catalog.types import (
+    Array,
+    Boolean,
+    Bytes,
+    Date,
+    DateTime,
+    Enumeration,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Opaque,
+    Text,
+    Time,
+    Uuid,
+    ValueType,
+)
+
+
+def of_resource(resource: Resource) -> str:
+    """Describe an item."""
+    return resource.description or f"One of the {resource.collection}."
+
+
+def of_collection(resource: Resource) -> str:
+    """Describe all items together."""
+    return resource.description or f"The {resource.collection}."
+
+
+def of_attribute(attribute: Attribute, resource: Resource, catalog: Catalog) -> str:
+    """Describe an attribute: what it is for where that is known, else what it takes."""
+    return attribute.description or " ".join(_derived(attribute.name, resource, catalog))
+
+
+def _derived(name: str, resource: Resource, catalog: Catalog) -> list[str]:
+    said = []
+    if name in resource.key:
+        said.append("The key." if len(resource.key) == 1 else "Part of the key.")
+    elif name == resource.version:
+        said.append("Counts the versions of the item.")
+    target = next((each.target for each in resource.foreign_keys if each.attributes == (name,)), None)
+    if target is not None:
+        said.append(f"Points at one of the {catalog.resources[target].collection}.")
+    if not said:
+        said.append(_of_type(resource.attributes[name].type))
+    if (name,) in resource.keys and name not in resource.key:
+        said.append("No two items have the same.")
+    return said
+
+
+def _of_type(type_: ValueType) -> str:
+    match type_:
+        case Text(max_length=None):
+            return "Text."
+        case Text(max_length=length):
+            return f"Text of up to {length} characters."
+        case Integer():
+            return "A whole number."
+        case Float():
+            return "A number."
+        case Numeric(precision=int(digits), scale=scale) if scale:
+            return f"A number of up to {digits} digits, {scale} of them after the point."
+        case Numeric(precision=int(digits)):
+            return f"A whole number of up to {digits} digits."
+        case Numeric():
+            return "An exact number."
+        case Boolean():
+            return "True or false."
+        case Date():
+            return "A day."
+        case Time():
+            return "A time of day."
+        case DateTime(aware=aware):
+            return "A date and time, with its time zone." if aware else "A date and time, without time zone."
+        case Uuid():
+            return "A UUID."
+        case Bytes(max_length=None):
+            return "Bytes."
+        case Bytes(max_length=length):
+            return f"Up to {length} bytes."
+        case Enumeration(labels=labels):
+            return f"One of {len(labels)} labels."
+        case JsonDocument():
+            return "Any JSON value."
+        case Opaque():
+            return "Text, as the database writes it."
+        case Array(of=of):
+            return f"A list. Each element: {_of_type(of)}"
+        case _:
+            assert_never(type_)
+
+
+def of_relation(relation: Relation, catalog: Catalog) -> str:
+    """Describe where a relation leads to."""
+    target = catalog.target_of(relation).collection
+    if relation.many:
+        there = " and ".join(relation.there)
+        return f"The {target} that point at this item by {there}."
+    return f"The one of the {target} that {' and '.join(relation.here)} points at."

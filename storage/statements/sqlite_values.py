@@ -1,0 +1,144 @@
+"""How the columns of SQLite keep values, and what the driver reads of them."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from storage.catalog.model import Attribute
+from storage.catalog.types import (
+    Boolean,
+    Date,
+    DateTime,
+    Enumeration,
+    ExactFloat,
+    Integer,
+    JsonDocument,
+    Text,
+    Time,
+    Uuid,
+    Value,
+)
+from storage.json_text import decode_json, encode_json
+from storage.statements.common import Unstorable, unreadable
+
+LARGEST = 2**63 - 1
+_AFFINITIES = (
+    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
+    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"), ("ANY", "BLOB")),  # ANY, of STRICT tables, keeps all
+)
+
+
+@cache
+def affinity_of(sql_type: str) -> str:
+    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
+    upper = sql_type.upper()
+    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
+
+
+def is_text_column(sql_type: str) -> bool:
+    """Whether a column keeps all that it is given as text."""
+    return affinity_of(sql_type) == "TEXT"
+
+
+def to_number(attribute: Attribute, value: Decimal) -> Any:
+    """Turn a decimal into what its column keeps exactly. Raises `Unstorable`."""
+    if is_text_column(attribute.sql_type):
+        return format(value, "f")
+    if value == value.to_integral_value() and abs(value) <= LARGEST:
+        return int(value)
+    if Decimal(repr(float(value))) != value:
+        raise Unstorable(attribute.name, "has more digits than this column of an SQLite database keeps exactly (15).")
+    return float(value)
+
+
+def to_decimal(raw: Any, scale: int | None) -> Decimal | None:
+    """Read a decimal in its shortest form, with the declared number of digits after the point."""
+    try:
+        value = Decimal(raw) if isinstance(raw, int | str) else Decimal(repr(raw))
+    except (InvalidOperation, ValueError):
+        return None
+    if not value.is_finite():
+        return None
+    if scale is not None:
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and exponent > -scale:
+            return Decimal(format(value, f".{scale}f"))
+    return Decimal(format(value, "f"))
+
+
+def to_time_or_uuid(type_: Date | Time | DateTime | Uuid, raw: Any) -> Value:
+    """Read a date, a time or a UUID; None where it is none."""
+    try:
+        match type_:
+            case Uuid():
+                return UUID(bytes=raw) if isinstance(raw, bytes) else UUID(raw)
+            case Date():
+                return date.fromisoformat(raw)
+            case Time():
+                found_time = time.fromisoformat(raw)
+                return found_time if found_time.tzinfo is None else None
+            case DateTime(aware=aware):
+                found = datetime.fromisoformat(raw)
+                if aware:
+                    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+                return found if found.tzinfo is None else None
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None
+
+
+def to_json_text(attribute: Attribute, value: Any) -> str:
+    """Write a JSON value as its column keeps it. Raises `Unstorable`."""
+    text = encode_json(value)
+    if not is_text_column(attribute.sql_type) and isinstance(value, int | float) and not isinstance(value, bool):
+        # A bare number in a column of NUMERIC affinity becomes a number of SQLite's.
+        kept = float(value) if isinstance(value, float) or abs(value) > LARGEST else value
+        if Decimal(value.text if isinstance(value, ExactFloat) else repr(value)) != Decimal(repr(kept)):
+            raise Unstorable(attribute.name, "is a number that this column of an SQLite database would round.")
+    return text
+
+
+def to_document(attribute: Attribute, raw: Any) -> Value:
+    """Read a JSON value."""
+    if isinstance(raw, int | float):
+        return raw if math.isfinite(raw) else unreadable(attribute, "no JSON")
+    try:
+        found: Value = decode_json(raw)
+    except (TypeError, ValueError, RecursionError):
+        return unreadable(attribute, "no JSON")
+    return found
+
+
+def packed_type(attribute: Attribute, *, nullable: bool) -> Any:
+    """Say as which type msgspec decodes a JSON array of a column to what the driver reads; None where it cannot."""
+    # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
+    match attribute.type:
+        case Integer(bits=bits):
+            limits = msgspec.Meta(ge=-(1 << (bits - 1)), le=(1 << (bits - 1)) - 1)
+            type_: Any = Annotated[int, limits]
+        case Boolean():
+            type_ = int
+        case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
+            type_ = str
+        case _:
+            return None
+    return type_ | None if nullable else type_
+
+
+def are_texts(raws: Sequence[str | None]) -> bool:
+    """Whether texts, with nulls among them, are all UTF-8."""
+    text = "".join(filter(None, raws))
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:  # from bytes that are no UTF-8
+        return False
+
+
+def is_text(raw: Any) -> bool:
+    """Whether the driver has read a text that is UTF-8."""
+    return isinstance(raw, str) and (raw.isascii() or not any("\ud800" <= c <= "\udfff" for c in raw))
