@@ -2,12 +2,14 @@
 
 import gc
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from http import HTTPStatus
 
 import anyio
+from graphql import GraphQLError
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -19,11 +21,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partwise.batch_door import BatchDoor
 from partwise.door import Door, refusal
+from partwise.middleware import Compression, CrossOrigin
+from partwise.negotiation import JSON
+from partwise.persisted import open_documents
 from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
 from partwise.writer import Writer
+from resolvers.results import to_wire_error
+from storage.json_text import encode_json_bytes
 
 _READY_TIMEOUT = 5.0  # seconds
+_LONGEST_HOST = 64  # characters of a name or an address of this machine, with a port
 _NEW_OBJECTS = 20_000  # between collections of garbage: Python's 700 are seven collections for a page of 5,000 rows
 
 
@@ -45,18 +53,35 @@ class _OwnNamesOnly:
         await self._app(scope, receive, send)
 
 
-@lru_cache(maxsize=64)
 def _is_own_name(host: str) -> bool:
+    return len(host) <= _LONGEST_HOST and _is_known_name(host)
+
+
+@lru_cache(maxsize=64)
+def _is_known_name(host: str) -> bool:
     return is_loopback(re.sub(r":\d*$", "", host))
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer what no route takes: another path, another method. OPTIONS is answered on every route."""
     assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
-    return refusal(f"{error.detail}.", error.status_code, headers=error.headers)
+    if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return refusal(f"{error.detail}.", error.status_code, headers=error.headers)
+    methods = {each.strip() for each in (error.headers or {}).get("Allow", "").split(",")} | {"OPTIONS"}
+    allow = {"Allow": ", ".join(sorted(methods))}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    return refusal(f"{error.detail}.", error.status_code, headers=allow)
+
+
+async def _fail(_request: Request, error: Exception) -> Response:
+    """Answer what nobody has foreseen: a number to look up in the log."""
+    unforeseen = to_wire_error(GraphQLError("", original_error=error))
+    return Response(encode_json_bytes({"errors": [unforeseen]}), 500, media_type=JSON)
 
 
 def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> Starlette:
-    """Make the application; its batches are compiled, unless somebody wants to compare."""
+    """Make the application; its batches are compiled, unless somebody wants to compare. Raises `SettingsError`."""
     database = service.engine.database
     threads = ThreadPoolExecutor(database.connections, thread_name_prefix="partwise")
     health = anyio.CapacityLimiter(1)
@@ -67,6 +92,8 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         writer=Writer(service.engine, threads),
         limits=settings.limits,
         max_body=settings.max_body,
+        documents=open_documents(settings, service.schema),
+        server_timing=settings.server_timing,
         compiled=compiled,
     )
 
@@ -80,7 +107,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         is_ready = False
         with anyio.move_on_after(_READY_TIMEOUT):
             is_ready = await anyio.to_thread.run_sync(database.is_ready, limiter=health, abandon_on_cancel=True)
-        return PlainTextResponse("ok") if is_ready else PlainTextResponse("the database does not answer", 503)
+        if not is_ready:
+            return refusal("The database does not answer.", 503, "UNAVAILABLE")
+        return PlainTextResponse("ok")
 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/graphql")
@@ -94,7 +123,6 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         threads.shutdown()
         database.close()
 
-    guards = [] if settings.open else [Middleware(_OwnNamesOnly)]
     return Starlette(
         routes=[
             Route("/", home),
@@ -103,10 +131,20 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
             Route("/livez", live),
             Route("/readyz", ready),
         ],
-        middleware=guards,
-        exception_handlers={HTTPException: _refuse},
+        middleware=[*_middleware(settings)],
+        exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
+
+
+def _middleware(settings: Settings) -> Iterator[Middleware]:
+    """Say what a request passes before it comes to its route, the outermost first."""
+    if not settings.open:
+        yield Middleware(_OwnNamesOnly)
+    if settings.cors_origins:
+        yield Middleware(CrossOrigin, origins=settings.cors_origins)
+    if settings.compression:
+        yield Middleware(Compression, level=settings.compression)
 
 
 def create() -> Starlette:

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from partwise.batch_documents import Batch, Operation, json_schema, to_answer
-from partwise.door import JSON, Door, Refused, content_type, read_body, refusal, text_of
+from partwise.door import Door, Refused, content_type, read_body, refusal, text_of
+from partwise.negotiation import JSON
 from resolvers.batch import AnswerPlan, answer, check_number
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, status_of, to_wire_error

@@ -91,6 +91,7 @@ def serve(
                 "Listen on this machine only (--host 127.0.0.1), or say --open if that is what you want."
             )
         service = open_service(settings)
+        served = make_app(service, settings)
     if is_example:
         example.fill_if_empty(service.engine.database)
     _announce(service, settings, is_example=is_example)
@@ -102,7 +103,7 @@ def serve(
         "server_header": False,
     }
     if settings.workers == 1:
-        uvicorn.run(make_app(service, settings), **options)
+        uvicorn.run(served, **options)
         return
     service.engine.database.close()
     os.environ.update(_as_environment(settings))
@@ -149,6 +150,7 @@ def _settings(**flags: Any) -> Settings:
 def _as_environment(settings: Settings) -> dict[str, str]:
     """Hand the flags on to worker processes; what is in the file they read themselves."""
     values = settings.model_dump(exclude={"resources", "etag_secret", "create_tables"}, exclude_none=True)
+    values["cors_origins"] = ",".join(settings.cors_origins)
     return {f"PARTWISE_{name.upper()}": str(value) for name, value in values.items()}
 
 

@@ -1,10 +1,9 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, Never, TypeVar
 
 import msgspec
 import strawberry
@@ -14,17 +13,23 @@ from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page
+from partwise.persisted import BadReference, NotServed, Persisted
+from partwise.timing import Timing
 from partwise.writer import Writer, run_in
 from resolvers.context import RequestContext
 from resolvers.limits import Limits
 from resolvers.results import to_wire_error
 from resolvers.root import AmbiguousDocument, documents_of
-from storage.batch.run import Engine
+from storage.batch.run import Engine, Job, Ran
 from storage.json_text import decode_json, encode_json_bytes
 
-JSON = "application/json"
 _VARIABLES = b'"variables"'
-GRAPHQL_JSON = "application/graphql-response+json"
+_VARIES = (b"vary", b"Accept")
+_NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
+
+
+T = TypeVar("T")
 
 
 class Refused(Exception):  # it carries the answer
@@ -47,10 +52,13 @@ class GraphQLRequest:
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A request whose variables are still text."""
 
-    query: str
+    query: str | None = None
     operation_name: str | None = None
     variables: msgspec.Raw = msgspec.Raw()  # it is immutable
     extensions: dict[str, Any] | None = None
+    document_id: str | None = None
+    id: str | None = None  # as Relay's examples name it
+    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # the same, of old
 
 
 _envelopes = msgspec.json.Decoder(Envelope)
@@ -69,52 +77,105 @@ class Door:
     writer: Writer
     limits: Limits
     max_body: int  # bytes
+    documents: Persisted
+    server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
 
-    def context(self) -> RequestContext:
-        """Make what a request brings along."""
-        return RequestContext(
-            engine=self.engine,
-            in_thread=partial(run_in, self.threads),
-            write=self.writer,
-            limits=self.limits,
-        )
+    def context(self, timing: Timing | None = None) -> RequestContext:
+        """Make what a request brings along; its time with the database is noted for those who tell it."""
+        noted = timing or Timing()
+
+        def in_thread(run: Callable[[], T]) -> Awaitable[T]:
+            return noted.database(run_in(self.threads, run))
+
+        def write(job: Job[T]) -> Awaitable[Ran[T]]:
+            return noted.database(self.writer(job))
+
+        return RequestContext(engine=self.engine, in_thread=in_thread, write=write, limits=self.limits)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        context = self.context()
+        timing = Timing()
+        answer = await self._answer(request, timing)
+        answer.raw_headers.append(_VARIES)
+        if self.server_timing:
+            answer.raw_headers.append((b"server-timing", timing.header()))
+        return answer
+
+    async def _answer(self, request: Request, timing: Timing) -> Response:
+        media_type = media_type_of(_accept(request))
         try:
-            if request.method == "GET":
-                if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
-                    return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
-                asked = _from_url(request)
-                allowed = {OperationType.QUERY}
-            else:
-                body = await read_body(request, self.max_body)
-                answer = await self._run_compiled(body, context) if self.compiled else None
-                if answer is not None:
-                    return Response(answer, media_type=_media_type(request))
-                asked = _from_body(body)
-                allowed = {OperationType.QUERY, OperationType.MUTATION}
-            context.operation_name = asked.operation_name
-            return await self._execute(request, asked, allowed, context)
+            if request.method == "POST":
+                return await self._post(request, media_type or _not_acceptable(), timing)
+            if self._wants_page(request):
+                return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
+            media_type = media_type or _not_acceptable()
+            asked = self._to_request(_from_url(request), media_type)
+            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
         except Refused as refused:
-            return refusal(str(refused), refused.status, refused.code, refused.headers, _media_type(request))
+            return refusal(str(refused), refused.status, refused.code, refused.headers, media_type or JSON)
+
+    def _wants_page(self, request: Request) -> bool:
+        """Whether a person's browser asks for the page; it sends documents of its own."""
+        asks = not any(name in request.query_params for name in _NAMES)
+        return asks and self.documents.takes_any and prefers_page(_accept(request))
+
+    async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
+        body = await read_body(request, self.max_body)
+        timing.received()
+        context = self.context(timing)
+        answer = await self._run_compiled(body, context) if self.compiled else None
+        if answer is not None:
+            return Response(answer, media_type=media_type)
+        asked = self._to_request(_from_body(body), media_type)
+        return await self._execute(asked, {OperationType.QUERY, OperationType.MUTATION}, media_type, context)
 
     async def _run_compiled(self, body: bytes, context: RequestContext) -> bytes | None:
         """Answer an operation that is compiled; None where the ordinary way has to."""
         try:
             asked = _envelopes.decode(body)
-        except (ValueError, RecursionError):
+            document_id = _document_id(asked.query, asked.document_id, asked.id, asked.doc_id)
+            text = self.documents.find(asked.query, document_id, asked.extensions)
+        except (ValueError, RecursionError, BadReference, NotServed):
             return None
-        if _gives_variables_twice(body, bytes(asked.variables)):
+        if text is None or _gives_variables_twice(body, bytes(asked.variables)):
             return None
-        compiled = documents_of(self.schema).compiled(asked.query, asked.operation_name or None)
+        compiled = documents_of(self.schema).compiled(text, asked.operation_name or None)
         return None if compiled is None else await compiled.run(asked.variables, context)
 
+    def _to_request(self, body: Any, media_type: str) -> GraphQLRequest:
+        """Understand the members of a request. Raises `Refused`."""
+        if not isinstance(body, dict):
+            raise Refused(400, "BAD_REQUEST", "The request must be an object with the member query.")
+        query, variables, name, extensions = (
+            body.get(each) for each in ("query", "variables", "operationName", "extensions")
+        )
+        if not isinstance(query, str | None):
+            raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document.")
+        if not isinstance(variables, dict | None):
+            raise Refused(400, "BAD_REQUEST", "The member variables must be an object.")
+        if not isinstance(name, str | None):
+            raise Refused(400, "BAD_REQUEST", "The member operationName must be a string.")
+        if not isinstance(extensions, dict | None):
+            raise Refused(400, "BAD_REQUEST", "The member extensions must be an object.")
+        document_id = _document_id(query, *(body.get(each) for each in ("documentId", "id", "doc_id")))
+        if not isinstance(document_id, str | None):
+            raise Refused(400, "BAD_REQUEST", "The member documentId must be a string.")
+        try:
+            text = self.documents.find(query, document_id, extensions)
+        except BadReference as error:
+            raise Refused(400, "BAD_REQUEST", str(error)) from None
+        except NotServed as error:
+            status = error.status if media_type == GRAPHQL_JSON else 200  # it is a request like any other
+            raise Refused(status, error.code, str(error), {"Cache-Control": "no-store"}) from None
+        if text is None:
+            raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
+        return GraphQLRequest(query=text, variables=variables, operation_name=name or None)
+
     async def _execute(
-        self, request: Request, asked: GraphQLRequest, allowed: set[OperationType], context: RequestContext
+        self, asked: GraphQLRequest, allowed: set[OperationType], media_type: str, context: RequestContext
     ) -> Response:
+        context.operation_name = asked.operation_name
         try:
             result = await self.schema.execute(
                 asked.query,
@@ -129,7 +190,6 @@ class Door:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
-        media_type = _media_type(request)
         answer: dict[str, Any] = {}
         if result.errors:
             answer["errors"] = [to_wire_error(error) for error in result.errors]
@@ -140,6 +200,14 @@ class Door:
         is_refused = not has_run and bool(result.errors) and media_type == GRAPHQL_JSON
         status = 400 if is_ambiguous or is_refused else 200
         return Response(encode_json_bytes(answer), status, media_type=media_type)
+
+
+def _document_id(query: str | None, *names: T) -> T | None:
+    """Find what a document is named by: documentId; where neither that nor a query is given, what Relay's examples call it."""
+    document_id, *others = names
+    if document_id is not None or query:
+        return document_id
+    return next((each for each in others if each is not None), None)
 
 
 def _gives_variables_twice(body: bytes, variables: bytes) -> bool:
@@ -162,8 +230,12 @@ def refusal(
     return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
 
 
-def _media_type(request: Request) -> str:
-    return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else JSON
+def _accept(request: Request) -> str:
+    return ", ".join(request.headers.getlist("accept"))
+
+
+def _not_acceptable() -> Never:
+    raise Refused(406, "BAD_REQUEST", f"Answers are {GRAPHQL_JSON} or {JSON}: accept one of them.")
 
 
 def content_type(request: Request) -> str:
@@ -173,8 +245,8 @@ def content_type(request: Request) -> str:
 
 async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
     """Read a body of at most so many bytes. Raises `Refused`."""
-    if content_type(request) not in media_types:
-        raise Refused(415, "BAD_REQUEST", "Send JSON, with the header Content-Type: application/json.")
+    if content_type(request) not in media_types or not _is_utf_8(request.headers["content-type"]):
+        raise Refused(415, "BAD_REQUEST", "Send JSON in UTF-8, with the header Content-Type: application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "BAD_REQUEST", "The body must not be compressed.")
     body = bytearray()
@@ -188,6 +260,13 @@ async def read_body(request: Request, most: int, media_types: Container[str] = (
     return bytes(body)
 
 
+def _is_utf_8(content_type: str) -> bool:
+    """Whether a body does not say otherwise (RFC 8259 knows no other charset; some clients name it, nevertheless)."""
+    _, *parameters = (each.strip().lower() for each in content_type.split(";"))
+    charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
+    return all(each in {"utf-8", "utf8"} for each in charsets)
+
+
 def text_of(body: bytes) -> str:
     """Read a body as text. Raises `Refused`."""
     try:
@@ -196,8 +275,8 @@ def text_of(body: bytes) -> str:
         raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
 
 
-def _from_body(body: bytes) -> GraphQLRequest:
-    return _to_request(_decode(text_of(body), "The body"))
+def _from_body(body: bytes) -> Any:
+    return _decode(text_of(body), "The body")
 
 
 def _decode(text: str, what: str) -> Any:
@@ -207,24 +286,9 @@ def _decode(text: str, what: str) -> Any:
         raise Refused(400, "BAD_REQUEST", f"{what} is no JSON.") from None
 
 
-def _from_url(request: Request) -> GraphQLRequest:
+def _from_url(request: Request) -> Any:
     found: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if name in found:
             found[name] = _decode(found[name], name)
-    return _to_request(found)
-
-
-def _to_request(body: Any) -> GraphQLRequest:
-    if not isinstance(body, dict):
-        raise Refused(400, "BAD_REQUEST", "The request must be an object with the member query.")
-    query, variables, name = body.get("query"), body.get("variables"), body.get("operationName")
-    if not isinstance(query, str) or not query:
-        raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document.")
-    if not isinstance(variables, dict | None):
-        raise Refused(400, "BAD_REQUEST", "The member variables must be an object.")
-    if not isinstance(name, str | None):
-        raise Refused(400, "BAD_REQUEST", "The member operationName must be a string.")
-    if not isinstance(body.get("extensions"), dict | None):
-        raise Refused(400, "BAD_REQUEST", "The member extensions must be an object.")
-    return GraphQLRequest(query=query, variables=variables, operation_name=name or None)
+    return found

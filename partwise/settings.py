@@ -1,13 +1,20 @@
 """Settings: by flag, by `PARTWISE_…` variable, by `partwise.toml`, in that order."""
 
+import re
 import tomllib
 from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from resolvers.limits import Limits
 from storage.catalog.overrides import AttributeOverride, ResourceOverride
@@ -15,6 +22,10 @@ from storage.etags import MAX_SECRET_LENGTH
 
 FILE = Path("partwise.toml")
 _MEBIBYTE = 1 << 20  # bytes
+# As browsers serialize it (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin): no capitals, path or usual port.
+_ORIGIN = re.compile(
+    r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
+)
 
 
 class SettingsError(Exception):
@@ -87,6 +98,11 @@ class Settings(BaseSettings):
     max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
     max_cost: int = Field(default=50_000_000, ge=1)  # objects that an answer may have
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # whose pages may call; "*": everybody's
+    compression: int = Field(default=4, ge=0, le=9)  # zlib's level; 0: none
+    server_timing: bool = True
+    persisted_documents: Path | None = None  # a folder of *.graphql, or a manifest
+    only_persisted: bool = False
     resources: dict[str, ResourceSettings] = Field(default_factory=dict)
 
     @field_validator("etag_secret")
@@ -95,6 +111,19 @@ class Settings(BaseSettings):
         if len(secret.get_secret_value().encode()) > MAX_SECRET_LENGTH:
             raise ValueError(f"must have at most {MAX_SECRET_LENGTH} bytes")
         return secret
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _to_list(cls, origins: Any) -> Any:
+        return [each.strip() for each in origins.split(",") if each.strip()] if isinstance(origins, str) else origins
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [each for each in origins if each != "*" and not _ORIGIN.fullmatch(each)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no origin: write it as browsers do, like https://app.example.org:8443")
+        return origins
 
     @classmethod
     def settings_customise_sources(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,9 +28,12 @@ class Program:
 
     def post(self, query: str, variables: Any = None) -> Any:
         """Send a GraphQL request; give back the decoded answer."""
-        body = json.dumps({"query": query, "variables": variables or {}}).encode()
+        return self.send({"query": query, "variables": variables or {}})
+
+    def send(self, body: Any) -> Any:
+        """Send the members of a request; give back the decoded answer."""
         request = urllib.request.Request(  # noqa: S310  # the address is our own server's
-            f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
+            f"{self.url}/graphql", data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # as above
             return json.load(answer)
@@ -43,6 +47,14 @@ class Program:
         """End it as an operator would."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        number: int = found.getsockname()[1]
+        return number
 
 
 @contextmanager

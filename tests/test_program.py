@@ -1,23 +1,19 @@
 """The program as people start it: `partwise serve`, `schema`, `check`, in processes of their own."""
 
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 
 from tests.harness import BATCH, Backend, part
 from tests.music import SCRIPT
-from tests.program import run, serving
+from tests.program import free_port, run, serving
 
 
 @pytest.fixture
 def port() -> int:
     """A port that is free."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number: int = found.getsockname()[1]
-        return number
+    return free_port()
 
 
 def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int):

@@ -1,0 +1,199 @@
+"""Documents that requests name instead of sending them: those of the settings, and those that clients have sent with their hash.
+
+Persisted documents: https://graphql.github.io/graphql-over-http/draft/ (appendix A). Automatic persisted queries: Apollo's,
+https://www.apollographql.com/docs/apollo-server/performance/apq.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError, parse, validate
+
+from partwise.settings import Settings, SettingsError
+from resolvers.cost import RULES
+from storage.json_text import decode_json
+
+_MOST = 1_000  # documents that clients have sent
+_TOTAL = 4_000_000  # characters of all of them
+_SHA256 = "sha256:"
+_MOST_FAULTS = 10  # that are told at the start
+_APOLLO = "apollo-persisted-query-manifest"
+
+
+class BadReference(Exception):
+    """A request names its document in a way that cannot be read, or names another than it sends."""
+
+
+class NotServed(Exception):
+    """A document that is not run here."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+class Persisted:
+    """The documents that can be named.
+
+    `documents` are those of the settings, by their names; `only` says that no other is run.
+    """
+
+    def __init__(
+        self, documents: Mapping[str, str], *, only: bool = False, most: int = _MOST, total: int = _TOTAL
+    ) -> None:
+        by_name = {name.removeprefix(_SHA256): text for name, text in documents.items()}
+        self._documents = {**{_hash(text): text for text in documents.values()}, **by_name}
+        self._only = frozenset(documents.values()) if only else None
+        self._most, self._total = most, total
+        self._sent: OrderedDict[str, str] = OrderedDict()  # by their hash, those that were used last at the end
+        self._length = 0  # characters of them
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether a client may send a document of its own."""
+        return self._only is None
+
+    def find(self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None) -> str | None:
+        """Find the text of the document that a request sends or names; None where it does neither.
+
+        Raises `BadReference` and `NotServed`.
+        """
+        if query and document_id is None and not extensions and self._only is None:
+            return query
+        sha256_hash = _sha256_hash(extensions)
+        text = self._named(query or None, document_id, sha256_hash)
+        if text is not None and self._only is not None and text not in self._only:
+            raise NotServed(
+                403,
+                "PERSISTED_QUERY_REQUIRED",
+                "This server runs persisted documents only, and this is none of them. Name one in documentId.",
+            )
+        if sha256_hash is not None and query:
+            self._keep(sha256_hash, query)
+        return text
+
+    def _named(self, query: str | None, document_id: str | None, sha256_hash: str | None) -> str | None:
+        if query is None:
+            return self._look_up(document_id, sha256_hash)
+        for name, where in ((document_id, "documentId"), (sha256_hash, "extensions.persistedQuery.sha256Hash")):
+            bare = (name or "").removeprefix(_SHA256)
+            if name is not None and self._documents.get(bare) != query and bare != _hash(query):
+                raise BadReference(f"The member {where} is of another document than query.")
+        return query
+
+    def _look_up(self, document_id: str | None, sha256_hash: str | None) -> str | None:
+        name = sha256_hash if document_id is None else document_id
+        if name is None:
+            return None
+        bare = name.removeprefix(_SHA256)
+        found = self._documents.get(bare) or self._sent.get(bare)
+        if found is None:
+            message = "PersistedQueryNotFound" if document_id is None else "There is no document of this documentId."
+            raise NotServed(400, "PERSISTED_QUERY_NOT_FOUND", message)
+        if bare in self._sent:
+            self._sent.move_to_end(bare)
+        return found
+
+    def _keep(self, sha256_hash: str, text: str) -> None:
+        """Keep a document that was sent with its hash; those that were not used for the longest time make room."""
+        if sha256_hash in self._documents or len(text) > self._total:
+            return
+        if sha256_hash not in self._sent:
+            self._sent[sha256_hash] = text
+            self._length += len(text)
+        self._sent.move_to_end(sha256_hash)
+        while len(self._sent) > self._most or self._length > self._total:
+            _, gone = self._sent.popitem(last=False)
+            self._length -= len(gone)
+
+
+def _sha256_hash(extensions: Mapping[str, Any] | None) -> str | None:
+    match (extensions or {}).get("persistedQuery"):
+        case None:
+            return None
+        case {"version": 1, "sha256Hash": str(found)} if found:
+            return found.removeprefix(_SHA256)
+    raise BadReference('The member extensions.persistedQuery must be {"version": 1, "sha256Hash": "…"}.')
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+# --- those of the settings
+
+
+def open_documents(settings: Settings, schema: strawberry.Schema) -> Persisted:
+    """Read the persisted documents of the settings, and hold them against the schema. Raises `SettingsError`."""
+    place = settings.persisted_documents
+    if place is None:
+        if settings.only_persisted:
+            raise SettingsError("only_persisted without persisted_documents would refuse everything: name them.")
+        return Persisted({})
+    try:
+        named = _read_folder(place) if place.is_dir() else _read_manifest(place)
+    except OSError as error:
+        raise SettingsError(f"The persisted documents in {place} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"The persisted documents in {place} are no UTF-8.") from None
+    if not named:
+        raise SettingsError(f"There are no persisted documents in {place}.")
+    faults = [
+        f"The persisted document {name} {fault}" for name, text in named.items() if (fault := _fault(text, schema))
+    ]
+    if faults:
+        more = [f"… and {len(faults) - _MOST_FAULTS} more."] if len(faults) > _MOST_FAULTS else []
+        raise SettingsError("\n".join([*faults[:_MOST_FAULTS], *more]))
+    by_file = place.is_dir()
+    return Persisted(
+        {_hash(text) if by_file else name: text for name, text in named.items()}, only=settings.only_persisted
+    )
+
+
+def _read_folder(folder: Path) -> dict[str, str]:
+    """Read the files of a folder, and of those in it, by their names; line ends as they are, since the hash is of the bytes."""
+    files = sorted(path for path in folder.rglob("*.graphql") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes().decode() for path in files}
+
+
+def _read_manifest(file: Path) -> dict[str, str]:
+    """Read `{id: text}`, as graphql-codegen and relay-compiler write it, or Apollo's manifest."""
+    try:
+        found = decode_json(file.read_bytes().decode())
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        raise SettingsError(f"The manifest {file} of persisted documents is no JSON.") from None
+    if isinstance(found, dict) and found.get("format") == _APOLLO:
+        found = _of_apollo(found.get("operations"))
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise SettingsError(
+            f'The manifest {file} of persisted documents must be an object of texts: {{"id": "query …"}}.'
+        )
+    return found
+
+
+def _of_apollo(operations: Any) -> dict[str, Any] | None:
+    match operations:
+        case [*listed] if all(isinstance(each, dict) and isinstance(each.get("id"), str) for each in listed):
+            return {each["id"]: each.get("body") for each in listed}
+    return None
+
+
+def _fault(text: str, schema: strawberry.Schema) -> str | None:
+    """Say what keeps a document from ever being run."""
+    try:
+        errors = validate(schema._schema, parse(text), RULES)  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+    except GraphQLError as error:
+        errors = [error]
+    except RecursionError:
+        return "is nested too deep."
+    return " ".join(f"is wrong{_place(error)}: {error.message}" for error in errors[:1]) or None
+
+
+def _place(error: GraphQLError) -> str:
+    return f" in line {error.locations[0].line}" if error.locations else ""

@@ -1,0 +1,48 @@
+"""How long the phases of a request took, for the header Server-Timing (https://www.w3.org/TR/server-timing/)."""
+
+from collections.abc import Awaitable
+from time import perf_counter
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Timing:
+    """The phases of one request: receive, prepare, database, answer."""
+
+    __slots__ = ("_answering", "_asking", "_database", "_received", "_start")
+
+    def __init__(self) -> None:
+        self._start = self._received = perf_counter()
+        self._asking: float | None = None  # when the database was asked first
+        self._answering = 0.0  # when the database had answered last
+        self._database = 0.0  # seconds
+
+    def received(self) -> None:
+        """Note that the whole request is here."""
+        self._received = perf_counter()
+
+    async def database(self, work: Awaitable[T]) -> T:
+        """Wait for work of the database."""
+        begun = perf_counter()
+        if self._asking is None:
+            self._asking = begun
+        try:
+            return await work
+        finally:
+            self._answering = perf_counter()
+            self._database += self._answering - begun
+
+    def header(self) -> bytes:
+        """Write the header, in milliseconds. Without a word with the database there is only what was received, and the total."""
+        end = perf_counter()
+        receive, total = 1e3 * (self._received - self._start), 1e3 * (end - self._start)
+        if self._asking is None:
+            return b"receive;dur=%.3f, total;dur=%.3f" % (receive, total)
+        return b"receive;dur=%.3f, prepare;dur=%.3f, database;dur=%.3f, answer;dur=%.3f, total;dur=%.3f" % (
+            receive,
+            1e3 * (self._asking - self._received),
+            1e3 * self._database,
+            1e3 * (end - self._answering),
+            total,
+        )
