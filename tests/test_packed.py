@@ -126,7 +126,9 @@ def test_children_that_the_database_mixes(sqlite: Backend, start: Serve):
         CREATE TABLE pet (id INTEGER PRIMARY KEY, owner_name TEXT COLLATE NOCASE REFERENCES owner (name));
         INSERT INTO owner VALUES ('a'), ('A'), ('b');
         INSERT INTO pet VALUES (1, 'a'), (2, 'A'), (3, 'a'), (4, 'b'), (5, 'A'), (6, 'B')""")
-    found = start(sqlite).query("{ owners { nodes { name pets: petsByOwnerName(first: 2) { nodes { id } totalCount } } } }")
+    found = start(sqlite).query(
+        "{ owners { nodes { name pets: petsByOwnerName(first: 2) { nodes { id } totalCount } } } }"
+    )
     assert found == {
         "owners": {
             "nodes": [
