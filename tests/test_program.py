@@ -1,7 +1,6 @@
 """The program as people start it: `partwise serve`, `schema`, `check`, in processes of their own."""
 
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +9,13 @@ import pytest
 
 from tests.harness import BATCH, Backend, part
 from tests.music import SCRIPT
-from tests.program import environment, serving
+from tests.program import environment, free_port, serving
 
 
 @pytest.fixture
 def port() -> int:
     """A port that is free."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number: int = found.getsockname()[1]
-        return number
+    return free_port()
 
 
 def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
