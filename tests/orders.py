@@ -96,6 +96,7 @@ def steps(number: int) -> dict[str, Json]:
             part("price", "UPDATE", product, item={"product": {"price": "1.999"}}),
             part("fine", "UPDATE", f"/products/{number}2", item={"product": {"price": "9.00"}}),
             part("new", "CREATE", "/products", payload={"sku": f"S-{number}-1", "colour": "red", "price": "1.00"}),
+            part("nameless", "CREATE", "/products", payload={"sku": f"S-{number}-9", "price": "1.00"}),
             part("taken", "CREATE", "/customers", item={"customer": {"name": "X", "email": "c1@example.org"}}),
         ],
         "saved": [
