@@ -2,6 +2,8 @@
 // run.ts ./apollo.ts http://127.0.0.1:8000/graphql '{"id": 1, "committed": [parts], ...}'
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { saveForm } from "./form.ts";
+
 type Parts = object[];
 type Steps = { id: number; committed: Parts; elsewhere: Parts; rejected: Parts; saved: Parts; unreadable: Parts; failures: Parts[] };
 type Adapter = {
@@ -62,9 +64,11 @@ const rejected = await adapter.save(client, steps.rejected);
 screens.push(await shown(screens.at(-1)));
 const saved = await adapter.saveOrder(client, id, steps.saved);
 screens.push(await shown(screens.at(-1)));
+const { order } = screens.at(-1) as { order: any };
+const marks = await saveForm(order, [0, 5, 5], (parts) => adapter.save(client, parts) as Promise<any>);
 const unreadable = await adapter.save(client, steps.unreadable);
 const failures: unknown[] = [];
 for (const parts of steps.failures) failures.push(await failure(parts));
 
-console.log(JSON.stringify({ screens, committed, rejected, saved, unreadable, failures, sent }));
+console.log(JSON.stringify({ screens, committed, rejected, saved, marks, unreadable, failures, sent }));
 process.exit(); // what a client keeps open (timers, connections) does not matter any more
