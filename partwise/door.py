@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import strawberry
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
-from strawberry.http.ides import get_graphql_ide_html
+from starlette.responses import Response
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from partwise.page import graphiql
 from partwise.writer import Writer, run_in
 from resolvers.context import RequestContext
 from resolvers.limits import Limits
@@ -86,7 +86,7 @@ class Door:
         try:
             if request.method == "GET":
                 if "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
-                    return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
+                    return graphiql()
                 asked = _from_url(request)
                 allowed = {OperationType.QUERY}
             else:
