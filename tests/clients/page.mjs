@@ -3,10 +3,11 @@
 // Content-Security-Policy is in the answer too.
 import { chromium } from "playwright-core";
 
+import * as composer from "./page_composer.mjs";
 import * as graphiql from "./page_graphiql.mjs";
 
 const [executablePath, url, scenario] = process.argv.slice(2);
-const scenarios = { ...graphiql };
+const scenarios = { ...composer, ...graphiql };
 
 const browser = await chromium.launch({
   executablePath,
