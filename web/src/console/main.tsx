@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import "./console.css";
+import "./part.css";
 
 import { fetchCatalog } from "../catalog";
 import { applyTheme, storedTheme } from "../theme";
