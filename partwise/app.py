@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from partwise import page
 from partwise.batch_door import BatchDoor
 from partwise.door import Door, refusal
 from partwise.middleware import Compression, CrossOrigin
@@ -130,6 +131,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
             Route("/batch", BatchDoor(door).answer, methods=["GET", "POST"]),
             Route("/livez", live),
             Route("/readyz", ready),
+            *page.ROUTES,
         ],
         middleware=[*_middleware(settings)],
         exception_handlers={HTTPException: _refuse, Exception: _fail},

@@ -8,12 +8,12 @@ from typing import Any, Never, TypeVar
 import msgspec
 import strawberry
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
-from strawberry.http.ides import get_graphql_ide_html
+from starlette.responses import Response
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page
+from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.timing import Timing
 from partwise.writer import Writer, run_in
@@ -108,7 +108,7 @@ class Door:
             if request.method == "POST":
                 return await self._post(request, media_type or _not_acceptable(), timing)
             if self._wants_page(request):
-                return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
+                return graphiql()
             media_type = media_type or _not_acceptable()
             asked = self._to_request(_from_url(request), media_type)
             return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))

@@ -1,0 +1,71 @@
+"""The pages for a browser: GraphiQL and the console (web/), built into the folder `static`, which asks no other host for anything."""
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+STATIC = Path(__file__).parent / "static"  # made by hatch_build.py; not in git
+
+# Monaco writes <style> elements, has its icons in data: URLs and runs workers; nothing comes from elsewhere.
+_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "worker-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_NOT_BUILT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Partwise</title>
+<style>
+  :root { color-scheme: light dark }
+  body { font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
+</style>
+<h1>This page has not been built</h1>
+<p>GraphiQL and the console are made with Node when Partwise is installed, and npm&#39;s registry could not be reached then.
+<p>Install it again where it can: <code>pip install -e .</code> in a checkout (it brings Node along), or install a released wheel,
+which has the pages in it. <code>pip install -v</code> shows what went wrong.
+<p>The server itself is complete: every GraphQL client works with this address.
+</html>
+"""
+
+
+class _Assets(StaticFiles):
+    """Files whose names are hashes of their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve one file; who has it never asks again."""
+        response = await super().get_response(path, scope)
+        response.headers.update({**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"})
+        return response
+
+
+def graphiql() -> Response:
+    """Show GraphiQL, which asks /graphql itself."""
+    return _page("graphql.html")
+
+
+async def _console(_request: Request) -> Response:
+    return _page("console.html")
+
+
+def _page(name: str) -> Response:
+    headers = {**_HEADERS, "Cache-Control": "no-cache", "Vary": "Accept"}
+    file = STATIC / name
+    if not file.is_file():
+        return HTMLResponse(_NOT_BUILT, 503, headers=headers)
+    return FileResponse(file, headers=headers, media_type="text/html")
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/console", _console),
+    Mount("/page", _Assets(directory=STATIC / "page", check_dir=False)),
+)

@@ -1,0 +1,28 @@
+// What a person does in GraphiQL.
+
+export async function tabs(page, url) {
+  await page.goto(`${url}/graphql`);
+  await page.getByRole("tab").first().waitFor();
+  return page.getByRole("tab").allInnerTexts();
+}
+
+// Runs every example, one after the other, and gives back the answers.
+export async function examples(page, url) {
+  await page.goto(`${url}/graphql`);
+  await page.getByRole("tab").first().waitFor();
+  const answers = [];
+  for (const tab of await page.getByRole("tab").all()) {
+    await tab.click();
+    const [response] = await Promise.all([
+      page.waitForResponse((found) => found.request().method() === "POST" && !isIntrospection(found.request())),
+      page.getByRole("button", { name: /execute query/i }).click(),
+    ]);
+    answers.push(await response.json());
+  }
+  await page.locator(".graphiql-response").getByText("data").first().waitFor();
+  return answers;
+}
+
+function isIntrospection(request) {
+  return (request.postData() ?? "").includes("__schema") || (request.postData() ?? "").includes("resources {");
+}

@@ -1,0 +1,337 @@
+"""The pages for a browser: GraphiQL and the console, built from web/ and used in a real browser that reaches no other host."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hatch_build
+import partwise.page
+from tests.conftest import Serve
+from tests.harness import Backend
+from tests.music import SCRIPT
+from tests.node import node, run
+from tests.program import Program, serving
+from tests.test_program import port  # noqa: F401  # a fixture
+
+ROOT = Path(__file__).parent.parent
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _built() -> None:
+    """The built pages are those of the sources, also where somebody has just changed one."""
+    hatch_build.build(ROOT)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """Where Chromium is."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("there is no Chromium on this machine")
+    assert found is not None, "there is no Chromium, and CI is set"
+    return found
+
+
+def _installed() -> Path:
+    """web/ with what it needs to be checked."""
+    web = ROOT / "web"
+    if not (web / "node_modules" / "typescript").is_dir():
+        done = run("npm", "ci", "--ignore-scripts", "--prefer-offline", folder=web, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return web
+
+
+def use(chromium: str, program: Program, scenario: str) -> Any:
+    """Do in a browser what a scenario of tests/clients/page.mjs says; nobody else was asked, nothing complained of."""
+    done = node("page.mjs", chromium, program.url, scenario)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["outside"] == []
+    assert answer["complaints"] == []
+    return answer["seen"]
+
+
+def test_the_page_and_its_files_are_served_under_a_policy(sqlite: Backend, start: Serve):
+    sqlite.run(SCRIPT)
+    client = start(sqlite).http
+    for path in ("/graphql", "/console"):
+        page = client.get(path, headers=HTML)
+        script = re.search(r'src="\./(page/[^"]+\.js)"', page.text)
+        assert page.status_code == 200
+        assert page.headers["cache-control"] == "no-cache"
+        assert page.headers["vary"] == "Accept"
+        assert script is not None, page.text
+        file = client.get(f"/{script[1]}")
+        assert file.status_code == 200
+        assert "javascript" in file.headers["content-type"]
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+        for answer in (page, file):
+            policy = answer.headers["content-security-policy"]
+            assert {"default-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+            assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/nothing.js", "/page/", "/page", "/page/..%2f..%2fpage.py", "/page/%00", "/console/x"]
+)
+def test_what_is_no_file_of_the_page_is_not_found(path: str, sqlite: Backend, start: Serve):
+    sqlite.run(SCRIPT)
+    answer = start(sqlite).http.get(path, headers=HTML)
+
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/console"])
+def test_a_page_that_was_not_built_says_how(
+    path: str, sqlite: Backend, start: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sqlite.run(SCRIPT)
+    monkeypatch.setattr(partwise.page, "STATIC", tmp_path)
+    answer = start(sqlite).http.get(path, headers=HTML)
+
+    assert answer.status_code == 503
+    assert "pip install -e ." in answer.text
+    assert "<script" not in answer.text
+
+
+def test_the_sources_fit_their_types():
+    done = run("npm", "run", "check", folder=_installed())
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_examples_are_of_this_catalog_and_run(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    before = sqlite.dump()
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        query, creates, update = use(chromium, program, "examples")
+
+    assert "errors" not in query
+    (name,) = query["data"]
+    assert query["data"][name]["nodes"]
+    assert creates["data"]["batch"]["status"] == "VALID"
+    first, second = creates["data"]["batch"]["parts"]
+    assert (first["status"], second["status"]) == (201, 201)
+    assert update["data"]["batch"]["status"] == "VALID"
+    assert update["data"]["batch"]["parts"][0]["status"] == 200
+    assert sqlite.dump() == before
+
+
+UNUSUAL = {
+    "a view alone can only be read": ("CREATE VIEW number AS SELECT 1 AS n", ["Numbers"]),
+    "composite keys, nothing generated": (
+        (
+            "CREATE TABLE seat (row TEXT, number INTEGER, PRIMARY KEY (row, number));\n"
+            "CREATE TABLE guest (name TEXT PRIMARY KEY, row TEXT NOT NULL, number INTEGER NOT NULL, FOREIGN KEY (row, number)"
+            " REFERENCES seat (row, number))"
+        ),
+        ["Guests", "AddSeatWithGuest"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_unusual_catalogs_have_the_examples_that_they_can_have(
+    case: str,
+    chromium: str,
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    script, expected = UNUSUAL[case]
+    sqlite.run(script)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        assert use(chromium, program, "tabs") == expected
+
+
+def test_a_batch_is_composed_with_the_keyboard_and_committed(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "commit")
+
+    assert (seen["chosen"], seen["below"]) == ("/artists", "/artists/$a/albums")
+    assert seen["said"] == "Committed: all of it is written."
+    assert seen["isFocused"]
+    assert [line.split("\n")[0] for line in seen["results"]] == ["201 a CREATE /artists/4", "201 b CREATE /albums/4"]
+    assert seen["variables"] == {
+        "parts": [
+            {"id": "a", "path": "/artists", "operation": "CREATE", "payload": {"name": "Neu"}},
+            {"id": "b", "path": "/artists/$a/albums", "operation": "CREATE", "payload": {"title": "Vierte"}},
+        ]
+    }
+    assert sqlite.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" = 4') == [("Neu",)]
+    assert sqlite.rows('SELECT "Title", "ArtistId" FROM "Album" WHERE "AlbumId" > 3') == [("Vierte", 4)]
+
+
+def test_a_rejected_batch_is_marked_at_its_fields(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    before = sqlite.dump()
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "reject")
+        (album,) = program.post("{ albums(first: 1) { nodes { etag } } }")["data"]["albums"]["nodes"]
+
+    assert seen["said"] == "Rejected: nothing is written."
+    assert [(mark["part"], mark["field"], mark["said"].split()[0]) for mark in seen["marks"]] == [
+        ("Part 1, a", "email", "CONFLICT"),
+        ("Part 2, b", "name", "INVALID_VALUE"),
+        ("Part 2, b", "milliseconds", "INVALID_VALUE"),
+        ("Part 2, b", "unitPrice", "INVALID_VALUE"),
+        ("Part 3, c", "ifMatch", "PRECONDITION_FAILED"),
+        ("Part 4, d", "Path", "UNKNOWN_RESOURCE"),
+    ]
+    assert sorted(seen["links"]) == ["Part a", "Part b", "Part b", "Part b", "Part c", "Part d"]
+    assert seen["focused"] == "milliseconds"
+    assert "milliseconds" not in seen["afterEdit"]
+    assert len(seen["afterEdit"]) == 5
+    assert seen["etag"] == album["etag"]
+    assert seen["accessible"] == []
+    assert sqlite.dump() == before
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    before = sqlite.dump()
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "dryRun")
+
+    assert seen["said"] == "Valid: a dry run, nothing is written."
+    assert [line.split("\n")[0] for line in seen["results"]] == [
+        "201 a CREATE /artists/4",
+        "204 b DELETE /playlistTracks/1,1",
+    ]
+    assert sqlite.dump() == before
+
+
+def test_absent_null_empty_and_references_are_told_apart(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "entries")
+
+    expected = {
+        "parts": [
+            {"id": "a", "path": "/artists", "operation": "CREATE", "payload": {"name": "Neu"}},
+            {
+                "id": "b",
+                "path": "/albums/2",
+                "operation": "UPDATE",
+                "references": [{"attribute": "artistId", "part": "a"}],
+                "ifMatch": None,
+            },
+            {
+                "id": "c",
+                "path": "/tracks/1",
+                "operation": "UPDATE",
+                "payload": {"name": "", "composer": None, "bytes": 7, "unitPrice": "2.50"},
+            },
+            {"id": "d", "path": "/playlists/9", "operation": "CREATE", "ifNoneMatch": None},
+        ]
+    }
+    assert seen["variables"] == expected
+    command = shlex.split(seen["curl"])
+    assert command[:3] == ["curl", "-s", f"{program.url}/graphql"]
+    assert json.loads(command[-1])["variables"] == expected
+    assert seen["said"] == "Committed: all of it is written."
+    assert sqlite.rows('SELECT "ArtistId" FROM "Album" WHERE "AlbumId" = 2') == [(4,)]
+    assert sqlite.rows('SELECT "Name", "Composer", "Bytes", "UnitPrice" FROM "Track" WHERE "TrackId" = 1') == [
+        ("", None, 7, 2.5)
+    ]
+    assert sqlite.rows('SELECT "Name" FROM "Playlist" WHERE "PlaylistId" = 9') == [(None,)]
+
+
+def test_references_follow_when_parts_are_renamed_moved_and_removed(
+    chromium: str,
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "arrange")
+
+    assert [part["path"] for part in seen["renamed"]] == ["/artists", "/artists/$artist/albums", "/albums/1"]
+    assert seen["renamed"][2]["references"] == [{"attribute": "artistId", "part": "artist"}]
+    assert seen["moved"] == ["artist", "c", "b"]
+    assert seen["focused"] == "Move part c up"
+    assert [part["id"] for part in seen["removed"]] == ["c", "b"]
+    assert "references" not in seen["removed"][0]
+
+
+def test_a_replace_begins_with_what_the_item_has(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "load")
+
+    (part,) = seen["variables"]["parts"]
+    assert part["payload"] == {
+        "name": "Mitte",
+        "albumId": 2,
+        "mediaTypeId": 2,
+        "composer": "B. Silva",
+        "milliseconds": 300000,
+        "bytes": 3000,
+        "unitPrice": "1.99",
+    }
+    assert len(part["ifMatch"]) == 1
+    assert seen["said"] == "Committed: all of it is written."
+    assert sqlite.rows('SELECT "Name", "Bytes" FROM "Track" WHERE "TrackId" = 3') == [("Mitte", 3000)]
+
+
+SEATS = """
+CREATE TABLE seat (row TEXT, number INTEGER, PRIMARY KEY (row, number));
+CREATE TABLE guest (name TEXT PRIMARY KEY, row TEXT, number INTEGER, FOREIGN KEY (row, number) REFERENCES seat (row, number));
+CREATE VIEW number AS SELECT 1 AS n;
+INSERT INTO seat VALUES ('A/B', 1), ('ü', 2)"""
+
+
+def test_paths_are_suggested_whatever_the_key(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SEATS)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "suggest")
+
+    seats = ["/seats/%C3%BC,2", "/seats/A%2FB,1"]
+    assert sorted(seen["found"].pop("/seats")) == seats
+    assert sorted(seen["found"].pop("/seats/")) == seats
+    assert sorted(seen["found"].pop("/")) == ["/guests", "/numbers", "/seats"]
+    assert seen["found"] == {
+        "/seats/A%2FB,1": ["/seats/A%2FB,1/guestsByRowAndNumber"],
+        "/guests/": [],
+        "/numbers/": [],
+    }
+    assert seen["operations"] == ["GET"]
+    assert seen["fields"][:4] == ["name", "row", "number", "seatByRowAndNumber"]
+
+
+def test_a_composite_relation_takes_the_item_of_an_earlier_part(
+    chromium: str,
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SEATS)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "reference")
+
+    assert seen["variables"]["parts"][1]["references"] == [{"attribute": "seatByRowAndNumber", "part": "a"}]
+    assert seen["said"] == "Committed: all of it is written."
+    assert sqlite.rows("SELECT name, row, number FROM guest") == [("Ada", "C", 3)]
+
+
+def test_it_is_usable_on_a_telephone_in_light_and_dark(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "looks")
+
+    light, dark = seen["seen"]
+    assert (light["width"], dark["width"]) == (390, 390)
+    assert light["ground"] != dark["ground"]
+    assert seen["chosen"] == light["ground"]
+    assert "graphiql-light" in seen["graphiql"]
+    assert (light["accessible"], dark["accessible"]) == ([], [])
