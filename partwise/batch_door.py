@@ -3,7 +3,6 @@
 docs/contract.md, section 9.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from starlette.responses import Response
 
 from partwise.batch_documents import Batch, Operation, json_schema, to_answer
 from partwise.door import Door, Refused, content_type, read_body, refusal, text_of
-from partwise.negotiation import JSON
+from partwise.negotiation import JSON, first_accepted
 from resolvers.batch import AnswerPlan, answer, check_number
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, status_of, to_wire_error
@@ -26,9 +25,7 @@ from storage.json_text import RepeatedMember, decode_distinct, encode_json_bytes
 
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
 _PLAN = AnswerPlan(shown=Shown.ROWS)
-_SHARED = frozenset(
-    {400, 409, 412, 422}
-)  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
+_SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
 _MIXED = 422
 _STATUS: Mapping[str, int] = {  # of a request error, by its code; of others, 400
     **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part
@@ -69,15 +66,12 @@ class BatchDoor:
 
 
 def _media_type(request: Request) -> str:
-    """Choose the answer's media type: the request's own, if the client accepts it (RFC 9110, section 12.5.1)."""
-    accepted = {}
-    for each in (",".join(request.headers.getlist("accept")) or "*/*").lower().split(","):
-        name, *parameters = (part.strip() for part in each.split(";"))
-        accepted[name] = not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
-    for media_type in sorted(MEDIA_TYPES, key=lambda name: name != content_type(request)):
-        if next((accepted[name] for name in (media_type, "application/*", "*/*") if name in accepted), False):
-            return media_type
-    raise Refused(406, "BAD_REQUEST", f"Accept {' or '.join(MEDIA_TYPES)}: there is nothing else to answer with.")
+    """Choose the answer's media type: the request's own, if the client accepts it."""
+    offered = sorted(MEDIA_TYPES, key=lambda name: name != content_type(request))
+    found = first_accepted(", ".join(request.headers.getlist("accept")), offered)
+    if found is None:
+        raise Refused(406, "BAD_REQUEST", f"Accept {' or '.join(MEDIA_TYPES)}: there is nothing else to answer with.")
+    return found
 
 
 def _dry_run(request: Request) -> bool:

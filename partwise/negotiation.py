@@ -1,6 +1,6 @@
 """What a client takes: media types and encodings, by its `Accept…` headers (RFC 9110, section 12.5)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, wraps
 from typing import TypeVar
 
@@ -39,6 +39,12 @@ def media_type_of(accept: str) -> str | None:
     if plain:
         return JSON
     return GRAPHQL_JSON if graphql else None
+
+
+def first_accepted(accept: str, offered: Iterable[str]) -> str | None:
+    """Choose the first media type that a client takes. `""` is no header."""
+    weights = _weights(accept)
+    return next((each for each in offered if not weights or _weight(weights, each)), None)
 
 
 def prefers_page(accept: str) -> bool:
