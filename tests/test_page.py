@@ -335,3 +335,23 @@ def test_it_is_usable_on_a_telephone_in_light_and_dark(chromium: str, sqlite: Ba
     assert seen["chosen"] == light["ground"]
     assert "graphiql-light" in seen["graphiql"]
     assert (light["accessible"], dark["accessible"]) == ([], [])
+
+
+def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(
+    chromium: str,
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run("CREATE TABLE note (id {key}, doc {json})")
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "nothingRan")
+
+    assert seen["unreadable"]["said"].startswith("Nothing ran.")
+    assert [(mark["field"], mark["said"]) for mark in seen["unreadable"]["marks"]] == [
+        ("doc", "NO_JSON This is no JSON.")
+    ]
+    assert seen["refused"].startswith("Nothing ran.")
+    assert "must have 1 to 255 characters" in seen["refused"]
+    assert seen["said"] == "Committed: all of it is written."
+    assert sqlite.rows("SELECT id, json(doc) FROM note") == [(1, '{"a":[1.50,12345678901234567890]}')]

@@ -233,3 +233,21 @@ async function violations(page) {
   const { violations: found } = await page.evaluate(() => window.axe.run());
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
+
+// What cannot be sent, or comes to nothing as a whole.
+export async function nothingRan(page, url) {
+  await open(page, url);
+  const note = await add(page, 1, "/notes");
+  await fill(note, { doc: '{"a":' });
+  const outcome = page.locator(".outcome");
+  await page.getByRole("button", { name: "Run the batch" }).click();
+  await outcome.waitFor();
+  const unreadable = { said: await outcome.innerText(), marks: await marked(page) };
+  await fill(note, { doc: '{"a": [1.50, 12345678901234567890]}' });
+  await note.getByLabel("id", { exact: true }).first().fill("");
+  await page.getByRole("button", { name: "Run the batch" }).click();
+  await outcome.getByText("The id").waitFor();
+  const refused = await outcome.innerText();
+  await note.getByLabel("id", { exact: true }).first().fill("n");
+  return { unreadable, refused, said: await run(page), result: await page.locator(".results > li").allInnerTexts() };
+}

@@ -7,6 +7,21 @@ export interface GraphQLAnswer<Data> {
   errors?: { message: string; extensions?: { code?: string } }[];
 }
 
+interface ExactJson {
+  rawJSON?: (text: string) => Json;
+  parse: (text: string, revive: (name: string, value: Json, context?: { source?: string }) => Json) => Json;
+}
+
+/** Reads JSON without rounding: a number that JavaScript would write in another way stays the text that it is. */
+export function parseJson(text: string): Json {
+  const exact = JSON as unknown as ExactJson;
+  return exact.parse(text, (_name, value, context) =>
+    typeof value === "number" && exact.rawJSON && context?.source && context.source !== String(value)
+      ? exact.rawJSON(context.source)
+      : value,
+  );
+}
+
 /** The page lies beside the endpoint, whatever a proxy has put in front of both. */
 export const ENDPOINT = new URL("graphql", document.baseURI).href;
 
@@ -31,7 +46,7 @@ export async function post<Data>(
     throw new RequestFailed("The server did not answer. Is it still running?");
   }
   try {
-    return (await response.json()) as GraphQLAnswer<Data>;
+    return parseJson(await response.text()) as GraphQLAnswer<Data>;
   } catch {
     throw new RequestFailed(`The server answered ${response.status} without JSON.`);
   }

@@ -140,7 +140,7 @@ export function keySegment(resource: Resource, values: Record<string, unknown>):
   if (keys.some((value) => value === null || value === undefined || value === "")) {
     return null;
   }
-  return keys.map((value) => percentEncoded(String(value))).join(",");
+  return keys.map((value) => percentEncoded(typeof value === "string" ? value : JSON.stringify(value))).join(",");
 }
 
 /** All but RFC 3986's unreserved characters. */

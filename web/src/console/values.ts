@@ -1,12 +1,12 @@
 /** Between the text of a form's field and JSON (docs/contract.md, section 7). What is wrong with a value the server says. */
 
 import type { Attribute } from "../catalog";
-import type { Json } from "../request";
+import { type Json, parseJson } from "../request";
 
 /** The value that a text stands for; a text that is no value of the type is sent as it is, for the server to judge. */
 export function toJson(attribute: Attribute, text: string): Json {
   if (isWrittenAsJson(attribute)) {
-    return JSON.parse(text) as Json;
+    return parseJson(text);
   }
   switch (attribute.type) {
     case "Int":
