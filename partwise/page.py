@@ -58,7 +58,7 @@ async def _console(_request: Request) -> Response:
 
 
 def _page(name: str) -> Response:
-    headers = {**_HEADERS, "Cache-Control": "no-cache", "Vary": "Accept"}
+    headers = {**_HEADERS, "Cache-Control": "no-cache"}
     file = STATIC / name
     if not file.is_file():
         return HTMLResponse(_NOT_BUILT, 503, headers=headers)

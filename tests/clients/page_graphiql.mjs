@@ -13,6 +13,9 @@ export async function examples(page, url) {
   const answers = [];
   for (const tab of await page.getByRole("tab").all()) {
     await tab.click();
+    // GraphiQL runs nothing before both editors are there, and shows the tab's document a moment after the click.
+    await page.locator(".graphiql-query-editor .view-line").getByText(await tab.innerText()).first().waitFor();
+    await page.locator(".graphiql-response .monaco-editor").first().waitFor();
     const [response] = await Promise.all([
       page.waitForResponse((found) => found.request().method() === "POST" && !isIntrospection(found.request())),
       page.getByRole("button", { name: /execute query/i }).click(),
