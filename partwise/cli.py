@@ -157,13 +157,14 @@ def _as_environment(settings: Settings) -> dict[str, str]:
 def _announce(service: Service, settings: Settings, *, is_example: bool) -> None:
     catalog, database = service.engine.catalog, service.engine.database
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{settings.port}/graphql"
+    server = f"http://{host}:{settings.port}"
     for notice in catalog.notices:
         typer.echo(f"note: {notice}", err=True)
     typer.echo(f"Partwise serves {len(catalog.resources)} resources of {database.url.render_as_string()}")
-    typer.echo(f"GraphQL  {address}")
+    typer.echo(f"GraphQL  {server}/graphql")
+    typer.echo(f"Console  {server}/console (composes batches)")
     reach = "only from this machine" if settings.is_loopback else "from every machine that reaches this address"
     typer.echo(f"It is open: there are no access rules, everybody may read and write ({reach}).")
     if is_example:
-        typer.echo(example.invitation(address))
+        typer.echo(example.invitation(f"{server}/graphql"))
     sys.stdout.flush()
