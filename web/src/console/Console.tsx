@@ -54,6 +54,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
       return;
     }
     setRunning(true);
+    setRun(null); // what was said of the run before is over
     setRun(await runBatch(catalog, parts, wire, dryRun));
     setRunning(false);
   };
