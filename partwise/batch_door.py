@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from partwise.batch_documents import Batch, Operation, json_schema, to_answer
-from partwise.door import Door, Refused, content_type, read_body, refusal, text_of
+from partwise.door import Door, Refused, accept_of, content_type, read_body, refusal, text_of
 from partwise.negotiation import JSON, first_accepted
 from resolvers.batch import AnswerPlan, answer, check_number
 from resolvers.requests import PartRequest
@@ -68,7 +68,7 @@ class BatchDoor:
 def _media_type(request: Request) -> str:
     """Choose the answer's media type: the request's own, if the client accepts it."""
     offered = sorted(MEDIA_TYPES, key=lambda name: name != content_type(request))
-    found = first_accepted(", ".join(request.headers.getlist("accept")), offered)
+    found = first_accepted(accept_of(request), offered)
     if found is None:
         raise Refused(406, "BAD_REQUEST", f"Accept {' or '.join(MEDIA_TYPES)}: there is nothing else to answer with.")
     return found

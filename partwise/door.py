@@ -103,7 +103,7 @@ class Door:
         return answer
 
     async def _answer(self, request: Request, timing: Timing) -> Response:
-        media_type = media_type_of(_accept(request))
+        media_type = media_type_of(accept_of(request))
         try:
             if request.method == "POST":
                 return await self._post(request, media_type or _not_acceptable(), timing)
@@ -118,7 +118,7 @@ class Door:
     def _wants_page(self, request: Request) -> bool:
         """Whether a person's browser asks for the page; it sends documents of its own."""
         asks = not any(name in request.query_params for name in _NAMES)
-        return asks and self.documents.takes_any and prefers_page(_accept(request))
+        return asks and self.documents.takes_any and prefers_page(accept_of(request))
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
@@ -230,7 +230,8 @@ def refusal(
     return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
 
 
-def _accept(request: Request) -> str:
+def accept_of(request: Request) -> str:
+    """Say what a client takes, in one line; `""` where it does not say."""
     return ", ".join(request.headers.getlist("accept"))
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Context
 from itertools import repeat
 from typing import Any
 from uuid import uuid4
@@ -18,11 +17,7 @@ from resolvers.selections import response_keys
 from resolvers.values import AS_THEY_ARE, no_value, to_json
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
-from schema.resources import (
-    Operation,
-    PageInfo,
-    Readers,
-)
+from schema.resources import Operation, PageInfo, Readers
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Catalog
@@ -38,7 +33,6 @@ Place = tuple[str, str]
 """The keys of `parts` and of `item` or `items` in the answer."""
 
 _NOT_MODIFIED = 304
-_EXACT = Context(prec=1_000)  # digits: PostgreSQL declares no more
 _WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither payload nor item
 
 
