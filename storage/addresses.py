@@ -105,16 +105,12 @@ def _find(rows: Finder, step: Step, parent: Row | None, items: Mapping[int, Row]
         row is not None
         and step.relation is not None
         and parent is not None
-        and not _is_child(row, parent, step.relation)
+        and not rows.is_child(row, step.relation, parent)
     ):
         return Location(parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent, stranger=row))
     if row is None:
         return Location(parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent))
     return Location(parent=parent, key=key, row=row)
-
-
-def _is_child(row: Row, parent: Row, relation: Relation) -> bool:
-    return row.of(relation.there) == parent.of(relation.here)
 
 
 def place_values(address: Address, location: Location) -> Values:

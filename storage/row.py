@@ -7,7 +7,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Protocol
 
-from storage.catalog.model import Resource, Values
+from storage.catalog.model import Relation, Resource, Values
 from storage.catalog.types import Value
 from storage.statements import Columns
 
@@ -176,3 +176,6 @@ class Finder(Protocol):
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
         """Find a row by its key."""
+
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        """Whether a relation to many leads from a parent to a row."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from storage import etags
-from storage.catalog.model import Generation, Resource, Values
+from storage.catalog.model import Generation, Relation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database, Result, Transaction
 from storage.driver_errors import Retry, StatementRefused, Violation
@@ -70,6 +70,18 @@ class Rows:
         """Find a row by its key."""
         return self.by_values(resource, resource.key, key)
 
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        """Whether a relation to many leads from a parent to a row."""
+        if row.of(relation.there) == parent.of(relation.here):
+            return True
+        if not relation.foreign_key.collated:
+            return False
+        where = _both(self._where_key(row), self._below(row.resource, relation, parent))
+        return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
+
+    def _below(self, resource: Resource, relation: Relation, parent: Row) -> Statement:
+        return self.statements.below(resource, relation, parent.resource, parent.key)
+
     def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
         """Find the rows whose attributes together have one of the tuples of values."""
         found: list[Row] = []
@@ -78,9 +90,18 @@ class Rows:
             found += self._rows(resource, self._read(self.statements.select(resource, where)).rows)
         return found
 
-    def page(self, resource: Resource, filters: Values, order: Sequence[Order], page: Page) -> RowPage:
-        """Read a page of the rows that have these values."""
+    def page(
+        self,
+        resource: Resource,
+        filters: Values,
+        order: Sequence[Order],
+        page: Page,
+        below: tuple[Relation, Row] | None = None,
+    ) -> RowPage:
+        """Read a page of the rows that have these values, and to which a relation leads from a parent."""
         where = self.statements.equal(resource, filters)
+        if below is not None:
+            where = _both(where, self._below(resource, *below))
         one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
         raw = self._read(self.statements.select(resource, where, order=order, page=one_more)).rows
         rows = self._rows(resource, raw[: page.limit])
@@ -153,6 +174,22 @@ class Rows:
             for chunk in self.statements.chunks(tuples)
         ]
         return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
+
+    def matched_columns(
+        self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None
+    ) -> tuple[RowColumns, Sequence[int]]:
+        """Read what `load_columns` reads; say of each row which of the tuples it has, as the database compares them."""
+        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
+        raws: list[Sequence[Any]] = []
+        places: list[int] = []
+        seen = 0
+        for chunk in self.statements.chunks(tuples):
+            statement = Query(self.statements, resource).matches(names, by, chunk)
+            found = self.transaction.read(statement.sql, statement.params).rows
+            places += [seen + place for place, *_ in found]
+            raws += [raw for _, *raw in found]
+            seen += len(chunk)
+        return self.columns_from(resource, names, raw_columns(raws, len(names))), places
 
     def locked_columns(
         self,
@@ -395,6 +432,10 @@ class Rows:
         if not row.whole:
             raise Unknown
         return etags.content_etag(resource, row.raw, self._secret)
+
+
+def _both(one: Statement, other: Statement) -> Statement:
+    return Statement(sql=f"{one.sql} AND {other.sql}", params=(*one.params, *other.params))
 
 
 def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:

@@ -11,7 +11,7 @@ from storage.batch import rules
 from storage.batch.diagnosis import conflict
 from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, need
 from storage.batch.operations import Operation, Verb
-from storage.catalog.model import Values
+from storage.catalog.model import Relation, Values
 from storage.errors import Fault, NotFound
 from storage.row import Finder, Lock, Row
 
@@ -44,6 +44,7 @@ class ShowPage:
     """Items of a collection; None where nothing can be among them."""
 
     query: Query | None
+    below: tuple[Relation, Row] | None = None  # whose children, where only the database can tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ class Decider:
             if isinstance(found, Refusal):
                 return found
             row = found
-            if row is not None and not is_below(row, operation, location):
+            if row is not None and not is_below(self._rows, row, operation, location):
                 row = None  # it belongs to another parent: the database will say that it exists already
         return _on_item(operation, location, row, values)
 
@@ -153,10 +154,10 @@ class Decider:
         return Refusal(verdicts=[Verdict(fault=rules.several_items(operation), groups=groups)])
 
 
-def is_below(row: Row, operation: Operation, location: Location) -> bool:
+def is_below(rows: Finder, row: Row, operation: Operation, location: Location) -> bool:
     """Whether an item belongs to the parent of the path, if that has one."""
-    expected = parent_values(operation.address, location.parent)
-    return all(row.values[name] == value for name, value in expected.items())
+    relation = operation.address[-1].relation
+    return relation is None or location.parent is None or rows.is_child(row, relation, location.parent)
 
 
 def placed(operation: Operation, fault: Fault) -> Fault:
@@ -169,6 +170,9 @@ def _page(operation: Operation, query: Query, location: Location) -> ShowPage:
     filters = {**query.filters, **by_place}
     if filters != {**by_place, **query.filters}:  # asked for the children of another parent
         return ShowPage(query=None)
+    relation = operation.address[-1].relation
+    if relation is not None and location.parent is not None and relation.foreign_key.collated:
+        return ShowPage(query=query, below=(relation, location.parent))
     return ShowPage(query=replace(query, filters=filters))
 
 

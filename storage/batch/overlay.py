@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from storage.batch.locks import Loaded
-from storage.catalog.model import Resource
+from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Unreadable, Value
 from storage.row import KeyTuple, Lock, Row, Unknown
 from storage.rows import Rows
@@ -54,6 +54,10 @@ class Overlay:
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
         """Find a row by its key."""
         return self.by_values(resource, resource.key, key)
+
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        """Whether a relation to many leads from a parent to a row. What compares by a collation does not come here."""
+        return row.of(relation.there) == parent.of(relation.here)
 
     def put(self, row: Row, before: Row | None = None) -> None:
         """Take in a row that is made or changed."""

@@ -114,10 +114,10 @@ class Sequential:
         match decision:
             case Refusal() | Unjudged():
                 return decision
-            case ShowPage(query=query):
+            case ShowPage(query=query, below=below):
                 page = RowPage(rows=[], has_more=False)
                 if query is not None:
-                    page = self._rows.page(operation.resource, query.filters, query.order, query.page)
+                    page = self._rows.page(operation.resource, query.filters, query.order, query.page, below)
                 return Done(index=operation.index, status=200, page=page)
             case Show(row=row, status=status):
                 return Done(index=operation.index, status=status, row=row, precondition=decision.precondition)
@@ -154,7 +154,7 @@ class Sequential:
         else:
             named = self._decider.named_by_payload(operation, create.sought)
             found = named if isinstance(named, Row) else None
-        return found is not None and is_below(found, operation, create.location)
+        return found is not None and is_below(self._rows, found, operation, create.location)
 
     def _change(self, operation: Operation, change: Change) -> Done | Refusal:
         row, changes, precondition = change.row, change.changes, change.precondition

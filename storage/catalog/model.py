@@ -65,6 +65,9 @@ class ForeignKey:
     target: str  # the type name of the resource that is pointed at
     target_attributes: tuple[str, ...]
     deferred: bool = False
+    collated: bool = (
+        False  # whether only the database can tell whose child a row is: by a collation, or a type like citext
+    )
     on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: the delete is refused
     on_update: str | None = None
 

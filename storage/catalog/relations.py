@@ -8,6 +8,7 @@ from storage.catalog.drafts import Draft
 from storage.catalog.model import ForeignKey, Relation
 from storage.catalog.models import Model, ModelRelation
 from storage.catalog.overrides import CatalogError
+from storage.catalog.types import Text
 
 
 def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[str]) -> None:
@@ -28,10 +29,15 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 target=target.name,
                 target_attributes=target_attributes,
                 deferred=key.columns in draft.facts.deferred_foreign,
+                collated=_is_collated(draft, attributes) or _is_collated(target, target_attributes),
                 on_delete=key.on_delete,
                 on_update=key.on_update,
             )
         )
+
+
+def _is_collated(draft: Draft, attributes: Iterable[str]) -> bool:
+    return draft.facts.is_collated and any(isinstance(draft.attributes[name].type, Text) for name in attributes)
 
 
 def _columns(draft: Draft, attributes: Iterable[str]) -> tuple[str, ...]:

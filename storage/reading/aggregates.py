@@ -8,13 +8,13 @@ from itertools import repeat
 from typing import Any, assert_never
 
 from storage.catalog.aggregation import Aggregation, Function
-from storage.catalog.model import Resource
+from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Value
 from storage.reading.found import Aggregate, Group, Summary
 from storage.reading.plan import Selected
 from storage.row import KeyTuple
 from storage.rows import Rows
-from storage.statements import Query, Statement, Statements
+from storage.statements import Ownership, Query, Statement, Statements
 
 _ALL: KeyTuple = ()  # the parent of what has none
 
@@ -23,7 +23,7 @@ def summarize(rows: Rows, resource: Resource, selected: Selected) -> Summary:
     """Read what is asked for of a whole collection."""
     if not selected.aggregations and not selected.groupings:
         return nothing_of(selected)
-    return summarize_each(rows, resource, selected, (), [_ALL]).get(_ALL, nothing_of(selected))
+    return summarize_each(rows, resource, selected, [_ALL]).get(_ALL, nothing_of(selected))
 
 
 def nothing_of(selected: Selected) -> Summary:
@@ -32,21 +32,27 @@ def nothing_of(selected: Selected) -> Summary:
 
 
 def summarize_each(
-    rows: Rows, resource: Resource, selected: Selected, there: Sequence[str], parents: Sequence[KeyTuple]
+    rows: Rows,
+    resource: Resource,
+    selected: Selected,
+    parents: Sequence[KeyTuple],
+    owned: Ownership | None = None,
 ) -> Mapping[KeyTuple, Summary]:
-    """Read what is asked for of the children of each parent that has any; `there` is what tells whose they are."""
+    """Read what is asked for of the children of each parent that has any."""
     aggregates: dict[KeyTuple, Aggregate] = {}
     groups: dict[KeyTuple, dict[str, list[Group]]] = {}
+    tells = [owned.resource.attributes[name] for name in owned.names] if owned else []
     for chunk in rows.statements.chunks(parents):
         if selected.aggregations:
-            query = Query(rows.statements, resource)
-            statement = query.aggregates(selected.aggregations, selected.condition, there, chunk)
-            found = _read(rows, resource, statement, (there, (), selected.aggregations))
+            query = Query(rows.statements, resource, owned=owned)
+            statement = query.aggregates(selected.aggregations, selected.condition, chunk)
+            found = _read(rows, resource, statement, (tells, [], selected.aggregations))
             aggregates |= {owner: aggregate for owner, _, aggregate in found}
         for key, grouping in selected.groupings.items():
-            query = Query(rows.statements, resource)
-            statement = query.groups(grouping, selected.condition, there, chunk)
-            read = (there, grouping.by, grouping.aggregations)
+            query = Query(rows.statements, resource, owned=owned)
+            statement = query.groups(grouping, selected.condition, chunk)
+            by = [resource.attributes[name] for name in grouping.by]
+            read = (tells, by, grouping.aggregations)
             for owner, values, aggregate in _read(rows, resource, statement, read):
                 group = Group(dict(zip(grouping.by, values, strict=True)), aggregate)
                 groups.setdefault(owner, {}).setdefault(key, []).append(group)
@@ -61,19 +67,20 @@ def _read(
     rows: Rows,
     resource: Resource,
     statement: Statement,
-    read: tuple[Sequence[str], Sequence[str], Sequence[Aggregation]],
+    read: tuple[Sequence[Attribute], Sequence[Attribute], Sequence[Aggregation]],
 ) -> Iterator[tuple[KeyTuple, KeyTuple, Aggregate]]:
     """Read rows of what tells the parent, of what tells the group, and of what is said of it."""
     raws = rows.transaction.read(statement.sql, statement.params).rows
     if not raws:
         return
-    there, by, aggregations = read
+    leading, by, aggregations = read
     columns: Iterator[Sequence[Any]] = iter(zip(*raws, strict=True))
-    named = [rows.statements.decode_column(resource.attributes[name], next(columns)) for name in (*there, *by)]
+    named = [rows.statements.decode_column(attribute, next(columns)) for attribute in (*leading, *by)]
     values = [_decoded(rows.statements, resource, each, columns) for each in aggregations]
-    leading = zip(*named, strict=True) if named else iter([()])
-    for tells, row in zip(leading, zip(*values, strict=True) if values else repeat(()), strict=False):
-        yield tells[: len(there)], tells[len(there) :], Aggregate(dict(zip(aggregations, row, strict=True)))
+    width = len(leading)
+    named_rows = zip(*named, strict=True) if named else iter([()])
+    for tells, row in zip(named_rows, zip(*values, strict=True) if values else repeat(()), strict=False):
+        yield tells[:width], tells[width:], Aggregate(dict(zip(aggregations, row, strict=True)))
 
 
 def _decoded(

@@ -7,10 +7,10 @@ from itertools import accumulate, chain, groupby
 from typing import Any
 
 from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
-from storage.reading.plan import RelationPlan, Selected
+from storage.reading.plan import Selected
 from storage.row import KeyTuple
 from storage.rows import Rows
-from storage.statements import Query, Statement
+from storage.statements import Ownership, Query, Statement
 
 _LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
 _MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here
@@ -28,31 +28,37 @@ class Families:
 
 
 def read_families(
-    rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
+    rows: Rows,
+    owned: Ownership,
+    selected: Selected,
+    parents: Sequence[KeyTuple],
+    names: Sequence[str],
 ) -> Families:
     """Read the pages of all parents.
 
     As long as there are not too many, all children are read, and cut into pages here: that takes a third of the time that
     the database takes to number them. Otherwise it numbers them, unless they are one parent's.
     """
-    window, resource, there = selected.window, plan.items.resource, plan.relation.there
+    window, resource = selected.window, owned.children
     last = window.offset + window.limit
     most = min(len(parents) * last, _MOST_CHILDREN)
     types = types_of(rows.statements, resource, names, window.sorts if selected.with_cursors else ())
+    if owned.is_asked:
+        types += types_of(rows.statements, owned.resource, owned.names)
     parts: list[RawColumns] = []
     count = 0
     for chunk in rows.statements.chunks(parents):
 
         def write(*, packed: bool, chunk: Sequence[Any] = chunk, left: int = most + 1 - count) -> Statement:
-            query = Query(rows.statements, resource, packed=packed)
+            query = Query(rows.statements, resource, owned=owned, packed=packed)
             positions = selected.with_cursors
-            return query.all_children(names, there, chunk, selected.condition, window, positions=positions, most=left)
+            return query.all_children(names, chunk, selected.condition, window, positions=positions, most=left)
 
         parts.append(read_columns(rows.transaction, write, types, most + 1 - count))
         count += len(parts[-1])
         if count > most and (len(parents) > 1 or last > most):
-            return _numbered(rows, plan, selected, parents, names)
-    every, owners, counts = _divided(together(parts), [names.index(name) for name in there])
+            return _numbered(rows, owned, selected, parents, names)
+    every, owners, counts = _divided(together(parts), names, owned)
     sizes = [max(0, min(each, last) - window.offset) for each in counts]
     if sizes != counts or window.backward:
         starts = [start + window.offset for start in accumulate(counts, initial=0)]
@@ -62,18 +68,18 @@ def read_families(
 
 
 def _numbered(
-    rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
+    rows: Rows, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
 ) -> Families:
     window = replace(selected.window, limit=max(1, selected.window.limit))
-    resource, there, positions = plan.items.resource, plan.relation.there, selected.with_cursors
+    positions = selected.with_cursors
     raws: list[tuple[Any, ...]] = []
     for chunk in rows.statements.chunks(parents):
-        query = Query(rows.statements, resource)
-        statement = query.children(names, there, chunk, selected.condition, window, positions=positions)
+        query = Query(rows.statements, owned.children, owned=owned)
+        statement = query.children(names, chunk, selected.condition, window, positions=positions)
         raws += rows.transaction.read(statement.sql, statement.params).rows
     width = _LEADING + len(names) + (len(window.sorts) if positions else 0)
-    read = raw_columns(raws, width)
-    every, owners, found = _divided(read, [_LEADING + names.index(name) for name in there])
+    read = raw_columns(raws, width + (len(owned.names) if owned.is_asked else 0))
+    every, owners, found = _divided(read, [*[""] * _LEADING, *names], owned)
     starts = list(accumulate(found, initial=0))
     sizes = [min(each, selected.window.limit) for each in found]
     siblings = every.columns[1]
@@ -86,18 +92,24 @@ def _numbered(
     )
 
 
-def _divided(read: RawColumns, places: Sequence[int]) -> tuple[RawColumns, Sequence[tuple[Any, ...]], list[int]]:
-    """Put rows with the same in some places one behind the other; say what it is, and how many have it."""
+def _divided(
+    read: RawColumns, names: Sequence[str], owned: Ownership
+) -> tuple[RawColumns, Sequence[tuple[Any, ...]], list[int]]:
+    """Put the children of each parent one behind the other; say what tells the parents, and how many children they have."""
+    width = len(owned.names)
+    places = [*range(-width, 0)] if owned.is_asked else [names.index(name) for name in owned.names]
     keys = (
         read.columns[places[0]]
         if len(places) == 1
         else list(zip(*(read.columns[place] for place in places), strict=True))
     )
     counts = Counter(keys)
-    if len(list(groupby(keys))) > len(counts):  # the database takes different ones for equal (NOCASE), and mixes them
+    if len(list(groupby(keys))) > len(counts):  # the database takes different ones for equal, and mixes them
         rank = {key: number for number, key in enumerate(counts)}
         read = read.pick(sorted(range(len(keys)), key=lambda place: rank[keys[place]]))
     owners = list(counts) if len(places) > 1 else [(key,) for key in counts]
+    if owned.is_asked:
+        read = RawColumns(read.columns[:-width], read.typed)
     return read, owners, list(counts.values())
 
 

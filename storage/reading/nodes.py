@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from storage.addresses import Address, Location, locate
-from storage.catalog.model import Resource
+from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Value
 from storage.reading.plan import NodeRead
 from storage.row import Lock, Row, RowColumns
@@ -34,6 +34,9 @@ class _Way:
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
         return self.by_values(resource, resource.key, key)
+
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        return self._rows.is_child(row, relation, parent)
 
 
 def _names(read: NodeRead) -> Iterator[Sequence[str]]:

@@ -24,7 +24,7 @@ from storage.reading.plan import (
 )
 from storage.row import KeyTuple, RowColumns
 from storage.rows import Rows
-from storage.statements import Query, Statement
+from storage.statements import Ownership, Query, Statement
 
 _HOLES = frozenset({type(None), Unreadable})
 
@@ -87,26 +87,31 @@ def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
     leads_to = _joining(start, plan.relation.here)
     distinct = dict.fromkeys(leads_to)
     wanted = _distinct(distinct if len(there) > 1 else [(value,) for value in distinct])
-    found = rows.load_columns(items.resource, there, wanted, items.names(*there))
-    places = {each: place for place, each in enumerate(_joining(found, there))}
+    if plan.relation.foreign_key.collated:
+        found, matched = rows.matched_columns(items.resource, there, wanted, items.names(*there))
+        places = {_joined(wanted[each]): place for place, each in enumerate(matched)}
+    else:
+        found = rows.load_columns(items.resource, there, wanted, items.names(*there))
+        places = {each: place for place, each in enumerate(_joining(found, there))}
     return One(list(map(places.get, leads_to)), relate(rows, Items(found), items))
 
 
 def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
-    there, items, selected = plan.relation.there, plan.items, plan.selected
+    items, selected = plan.items, plan.selected
     assert selected is not None  # noqa: S101  # of a relation to many
+    owned = Ownership(relation=plan.relation, parents=start.resource, children=items.resource)
     owners = _tuples(start, plan.relation.here)
-    parents, names = _distinct(owners), items.names(*there)
+    parents, names = _distinct(owners), items.names(*plan.relation.there)
     reads = selected.with_items and bool(parents)
     nothing_read = RawColumns([()] * (len(names) + len(selected.window.sorts)))
-    families = read_families(rows, plan, selected, parents, names) if reads else Families(shown=nothing_read)
+    families = read_families(rows, owned, selected, parents, names) if reads else Families(shown=nothing_read)
     found = _pages(rows, selected, items, names, families.shown)
-    known = _decoded(rows, items, there, families.owners, typed=families.shown.typed)
+    known = _decoded(rows, owned, families.owners, typed=families.shown.typed)
     totals: Mapping[KeyTuple, int] = {}
     if families.are_counted:
         totals = dict(zip(known, families.counts, strict=True))
     elif selected.with_total:
-        totals = _totals(rows, plan, selected, parents)
+        totals = _totals(rows, owned, selected, parents)
     last = selected.window.offset + selected.window.limit
     has_more = [count > last for count in families.counts]
     pages = dict(
@@ -114,17 +119,17 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
     )
     every = [pages.get(owner) or _empty(selected, totals.get(owner, 0)) for owner in owners]
     if selected.aggregations or selected.groupings:
-        summaries = summarize_each(rows, items.resource, selected, there, parents)
+        summaries = summarize_each(rows, items.resource, selected, parents, owned)
         nothing = nothing_of(selected)
         every = [page.with_summary(summaries.get(owner, nothing)) for owner, page in zip(owners, every, strict=True)]
     return Many(every, found)
 
 
 def _decoded(
-    rows: Rows, plan: ItemPlan, names: Sequence[str], raws: Sequence[Sequence[Any]], *, typed: bool = False
+    rows: Rows, owned: Ownership, raws: Sequence[Sequence[Any]], *, typed: bool = False
 ) -> list[tuple[Value, ...]]:
-    """Turn tuples of some attributes, as the driver has read them, into values."""
-    attributes = [plan.resource.attributes[name] for name in names]
+    """Turn what tells parents, as the driver has read it, into values."""
+    attributes = [owned.resource.attributes[name] for name in owned.names]
     columns = [
         rows.statements.decode_column(attribute, column, typed=typed)
         for attribute, column in zip(attributes, zip(*raws, strict=True), strict=bool(raws))
@@ -132,12 +137,12 @@ def _decoded(
     return list(zip(*columns, strict=True))
 
 
-def _totals(rows: Rows, plan: RelationPlan, selected: Selected, parents: Sequence[KeyTuple]) -> Mapping[KeyTuple, int]:
-    there = plan.relation.there
+def _totals(rows: Rows, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple]) -> Mapping[KeyTuple, int]:
     totals: dict[KeyTuple, int] = {}
     for chunk in rows.statements.chunks(parents):
-        raws = _run(rows, _query(rows, plan.items).counts(there, chunk, selected.condition))
-        owners = _decoded(rows, plan.items, there, [raw[:-1] for raw in raws])
+        query = Query(rows.statements, owned.children, owned=owned)
+        raws = _run(rows, query.counts(chunk, selected.condition))
+        owners = _decoded(rows, owned, [raw[:-1] for raw in raws])
         totals |= dict(zip(owners, (raw[-1] for raw in raws), strict=True))
     return totals
 
@@ -157,6 +162,10 @@ def _tuples(rows: RowColumns, names: Sequence[str]) -> list[KeyTuple]:
 def _joining(rows: RowColumns, names: Sequence[str]) -> Sequence[Any]:
     """Say what relates rows to others: the value of one attribute, or a tuple of several."""
     return rows.columns[names[0]] if len(names) == 1 else _tuples(rows, names)
+
+
+def _joined(values: KeyTuple) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def _distinct(tuples: Iterable[KeyTuple]) -> list[KeyTuple]:

@@ -15,7 +15,7 @@ from storage.statements.conditions import (
     Window,
 )
 from storage.statements.postgresql import PostgresqlStatements
-from storage.statements.queries import Query
+from storage.statements.queries import Ownership, Query
 from storage.statements.sqlite import SqliteStatements
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Not",
     "Operator",
     "Order",
+    "Ownership",
     "Page",
     "PostgresqlStatements",
     "Query",

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from storage.catalog.aggregation import Function, result_type
-from storage.catalog.model import Attribute, Resource
+from storage.catalog.model import Attribute, Relation, Resource
 from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value
 from storage.statements.conditions import Operator
 
@@ -130,6 +130,10 @@ class Statements(ABC):
         """Write the condition that the attributes' values together are one of the tuples."""
 
     @abstractmethod
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+        """Write the table `listed` of tuples of the attributes' values: `place` from 0, and `v0`, `v1` and so on."""
+
+    @abstractmethod
     def set_default(self, attribute: Attribute) -> str:
         """Write the expression that an UPDATE sets an attribute to its database default with."""
 
@@ -227,6 +231,17 @@ class Statements(ABC):
                 terms.append(f"{self.quote(attribute.column)} {condition}")
                 params += spellings
         return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
+
+    def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Statement:
+        """Write the condition that rows are, as the database compares them, the children of the parent with this key."""
+        foreign_key, parent = relation.foreign_key, self.quote("the parent")  # no table's name, most likely
+        related = " AND ".join(
+            f"{parent}.{self.column(parents, target)} = {self.table(resource)}.{self.column(resource, own)}"
+            for own, target in zip(foreign_key.attributes, foreign_key.target_attributes, strict=True)
+        )
+        found = self.among(parents, parents.key, [key], f"{parent}.")
+        sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.sql})"
+        return Statement(sql=sql, params=found.params)
 
     def select(
         self,

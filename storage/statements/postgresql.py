@@ -178,6 +178,13 @@ class PostgresqlStatements(Statements):
         casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
         return Statement(sql=f"({columns}) IN (SELECT * FROM unnest({casts}))", params=arrays)
 
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+        arrays = tuple(self._array(a, [each[n] for each in tuples]) for n, a in enumerate(attributes))
+        casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in attributes)
+        values = ", ".join(f"v{n}" for n in range(len(attributes)))
+        numbered = f"SELECT number - 1 AS place, {values} FROM unnest({casts}) WITH ORDINALITY AS u({values}, number)"
+        return Statement(sql=f"({numbered}) AS listed", params=arrays)
+
     def load(
         self,
         resource: Resource,

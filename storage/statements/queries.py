@@ -1,6 +1,7 @@
 """Writes the statements of queries: filtered, ordered, cut into pages, for one collection or for each of many parents."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from storage.catalog.aggregation import Aggregation, Function
@@ -30,14 +31,42 @@ _COMPARED = {
 }
 _CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # of no value at all
 _BASE = "t0"
+_PARENT = "p0"
 _MOST_IN_CHAIN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """What tells whose children rows are."""
+
+    relation: Relation  # to many
+    parents: Resource
+    children: Resource
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the database has to tell, because Python compares the values otherwise: by the parents' own values then."""
+        return self.relation.foreign_key.collated
+
+    @property
+    def resource(self) -> Resource:
+        """The resource whose attributes tell."""
+        return self.parents if self.is_asked else self.children
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that tell."""
+        return self.relation.here if self.is_asked else self.relation.there
 
 
 class Query:
     """One SELECT over a resource, while it is being written."""
 
-    def __init__(self, statements: Statements, resource: Resource, *, packed: bool = False) -> None:
+    def __init__(
+        self, statements: Statements, resource: Resource, *, owned: Ownership | None = None, packed: bool = False
+    ) -> None:
         self._statements = statements
+        self._owned = owned  # whose children the rows are
         self._packed = packed  # whether rows come as JSON arrays, one for each expression
         self._resource = resource
         self._aliases = 0
@@ -60,10 +89,17 @@ class Query:
         where = self._among(by, keys)
         return self._done(self._select(read, f"FROM {self._from()} WHERE {where}"))
 
+    def matches(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
+        """Read the rows with these values, as the database compares them, each led by which of the keys it has, from 0."""
+        listed = self._statements.listed([self._resource.attributes[name] for name in by], keys)
+        self._params += listed.params
+        read = ["listed.place", *self._columns(attributes)]
+        on = " AND ".join(f"{self._column(name)} = listed.v{n}" for n, name in enumerate(by))
+        return self._done(self._select(read, f"FROM {self._from()} JOIN {listed.sql} ON {on}"))
+
     def all_children(
         self,
         attributes: Sequence[str],
-        by: Sequence[str],
         parents: Sequence[Sequence[Value]],
         condition: Condition,
         window: Window,
@@ -71,36 +107,41 @@ class Query:
         positions: bool,
         most: int,
     ) -> Statement:
-        """Read the children of all parents, those of one after those of another, whatever their pages; at most so many."""
-        read = self._read(attributes, window, positions=positions)
+        """Read the children of all parents, those of one after those of another, whatever their pages; at most so many.
+
+        Where the parents' own values tell them, each row ends with these.
+        """
+        read = [*self._read(attributes, window, positions=positions), *self._parents_read()]
         order = self._order(window.direction).removeprefix(" ORDER BY ")
-        owners = [self._column(name) for name in by]
-        where = self._where(condition, by, parents, window)
+        owners = self._owners()
+        where = self._where(condition, parents, window)
         by_owner = f"ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
         return self._done(self._select(read, f"FROM {self._from()} WHERE {where} {by_owner}"))
 
     def children(
         self,
         attributes: Sequence[str],
-        by: Sequence[str],
         parents: Sequence[Sequence[Value]],
         condition: Condition,
         window: Window,
         *,
         positions: bool,
     ) -> Statement:
-        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number."""
-        read = self._read(attributes, window, positions=positions)
+        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number.
+
+        Where the parents' own values tell them, each row ends with these.
+        """
+        read = [*self._read(attributes, window, positions=positions), *self._parents_read()]
         named = [f"{expression} AS c{n}" for n, expression in enumerate(read)]
-        group = ", ".join(self._column(name) for name in by)
+        group = ", ".join(self._owners())
         number = f"row_number() OVER (PARTITION BY {group}{self._order(window.direction)}) AS place"
         count = f"count(*) OVER (PARTITION BY {group}) AS siblings"
-        owned = ", ".join(f"{self._column(name)} AS p{n}" for n, name in enumerate(by))
-        where = self._where(condition, by, parents, window)
+        owned = ", ".join(f"{owner} AS p{n}" for n, owner in enumerate(self._owners()))
+        where = self._where(condition, parents, window)
         inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE {where}"
         columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
         first, last = self._number(window.offset), self._number(window.offset + window.limit)
-        owners = ", ".join(f"p{n}" for n in range(len(by)))
+        owners = ", ".join(f"p{n}" for n in range(len(self._owners())))
         return self._done(
             f"SELECT {columns} FROM ({inner}) AS numbered WHERE place > {first} AND place <= {last}"
             f" ORDER BY {owners}, place"
@@ -111,47 +152,44 @@ class Query:
         where = self._where(condition)
         return self._done(f"SELECT count(*) FROM {self._from()} WHERE {where}")
 
-    def counts(self, by: Sequence[str], parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
-        """Count the rows of each parent."""
-        where = self._where(condition, by, parents)
-        group = ", ".join(self._column(name) for name in by)
-        read = ", ".join(self._columns(by))
+    def counts(self, parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
+        """Count the rows of each parent, led by what tells the parent."""
+        where = self._where(condition, parents)
+        group, read = ", ".join(self._owners()), ", ".join(self._owners_read())
         return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {where} GROUP BY {group}")
 
     def aggregates(
         self,
         aggregations: Sequence[Aggregation],
         condition: Condition,
-        by: Sequence[str] = (),
         parents: Sequence[Sequence[Value]] = (),
     ) -> Statement:
         """Read what is said of all rows together, or of the children of each parent, led by what tells the parents."""
-        read = ", ".join([*self._columns(by), *self._aggregated(aggregations)])
-        where = self._where(condition, by, parents)
-        group = ", ".join(self._column(name) for name in by)
-        return self._done(f"SELECT {read} FROM {self._from()} WHERE {where}{f' GROUP BY {group}' if by else ''}")
+        read = ", ".join([*self._owners_read(), *self._aggregated(aggregations)])
+        where = self._where(condition, parents)
+        group = f" GROUP BY {', '.join(self._owners())}" if self._owned else ""
+        return self._done(f"SELECT {read} FROM {self._from()} WHERE {where}{group}")
 
     def groups(
         self,
         grouping: Grouping,
         condition: Condition,
-        by: Sequence[str] = (),
         parents: Sequence[Sequence[Value]] = (),
     ) -> Statement:
         """Read groups of all rows, or of the children of each parent: what tells the parent, the keys, and what is said."""
         keys = [Sort(name) for name in grouping.by]
-        owners = [self._column(name) for name in by]
-        read = [*self._columns([*by, *grouping.by]), *self._aggregated(grouping.aggregations)]
-        where = self._where(condition, by, parents)
+        owners = self._owners()
+        read = [*self._owners_read(), *self._columns(grouping.by), *self._aggregated(grouping.aggregations)]
+        where = self._where(condition, parents)
         group = ", ".join([*owners, *map(self._sort, keys)])
         source = f"FROM {self._from()} WHERE {where} GROUP BY {group}"
-        if not by:
+        if not owners:
             limit = self._number(grouping.limit)
             return self._done(f"SELECT {', '.join(read)} {source}{self._order(keys)} LIMIT {limit}")
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         place = f"row_number() OVER (PARTITION BY {', '.join(owners)}{self._order(keys)}) AS place"
         columns = ", ".join(f"c{n}" for n in range(len(read)))
-        leading = ", ".join(f"c{n}" for n in range(len(by)))
+        leading = ", ".join(f"c{n}" for n in range(len(owners)))
         return self._done(
             f"SELECT {columns} FROM (SELECT {place}, {named} {source}) AS numbered"
             f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
@@ -197,7 +235,30 @@ class Query:
 
     def _from(self) -> str:
         joins = "".join(text for _, text in self._joins.values())
+        if self._owned and self._owned.is_asked:
+            table = self._statements.table(self._owned.parents)
+            on = self._related(self._owned.relation, (_PARENT, self._owned.parents), (_BASE, self._resource))
+            joins = f" JOIN {table} AS {_PARENT} ON {on}{joins}"
         return f"{self._statements.table(self._resource)} AS {_BASE}{joins}"
+
+    def _owners(self) -> list[str]:
+        """Write what tells whose children the rows are."""
+        if self._owned is None:
+            return []
+        return [self._column(name, self._owner_alias(), self._owned.resource) for name in self._owned.names]
+
+    def _owners_read(self) -> list[str]:
+        """Write the expressions that read it."""
+        if self._owned is None:
+            return []
+        own, prefix = self._owned.resource.attributes, f"{self._owner_alias()}."
+        return [self._statements.read_expression(own[name], prefix) for name in self._owned.names]
+
+    def _parents_read(self) -> list[str]:
+        return self._owners_read() if self._owned and self._owned.is_asked else []
+
+    def _owner_alias(self) -> str:
+        return _PARENT if self._owned and self._owned.is_asked else _BASE
 
     def _next_alias(self) -> str:
         self._aliases += 1
@@ -227,9 +288,12 @@ class Query:
         return alias, resource
 
     def _related(self, relation: Relation, start: tuple[str, Resource], end: tuple[str, Resource]) -> str:
+        """Write that rows are related: the key first, whose collation SQLite compares by then, as its foreign keys do."""
+        key, pointing = (start, end) if relation.many else (end, start)
+        foreign_key = relation.foreign_key
         return " AND ".join(
-            f"{self._column(there, *end)} = {self._column(here, *start)}"
-            for here, there in zip(relation.here, relation.there, strict=True)
+            f"{self._column(target, *key)} = {self._column(own, *pointing)}"
+            for own, target in zip(foreign_key.attributes, foreign_key.target_attributes, strict=True)
         )
 
     def _order(self, sorts: Sequence[Sort]) -> str:
@@ -251,12 +315,11 @@ class Query:
     def _where(
         self,
         condition: Condition,
-        by: Sequence[str] = (),
         parents: Sequence[Sequence[Value]] = (),
         window: Window | None = None,
     ) -> str:
         """Write what rows have to fulfil: whose children they are, what is asked of them, and where they stand."""
-        terms = [self._among(by, parents)] if by else []
+        terms = [self._among(self._owned.names, parents)] if self._owned else []
         terms.append(f"({self._condition(condition, self._resource, _BASE)})")
         if window is not None and window.after is not None:
             terms.append(self._after(window.direction, window.after))
@@ -295,8 +358,9 @@ class Query:
             read.append(self._statements.position_expression(resource.attributes[sort.attribute], f"{alias}."))
         return read
 
-    def _among(self, by: Sequence[str], parents: Sequence[Sequence[Value]]) -> str:
-        found = self._statements.among(self._resource, by, parents, f"{_BASE}.")
+    def _among(self, by: Sequence[str], tuples: Sequence[Sequence[Value]]) -> str:
+        resource = self._owned.resource if self._owned else self._resource
+        found = self._statements.among(resource, by, tuples, f"{self._owner_alias()}.")
         self._params += found.params
         return found.sql
 

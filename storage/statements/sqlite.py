@@ -145,6 +145,13 @@ class SqliteStatements(Statements):
         places = f"({', '.join('?' * len(own))})"
         return Statement(sql=f"({columns}) IN (VALUES {', '.join([places] * len(tuples))})", params=params)
 
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+        params = tuple(chain.from_iterable(self._each(attributes, [*zip(*tuples, strict=True)])))
+        marks = ", ?" * len(attributes)
+        rows = ", ".join(f"({place}{marks})" for place in range(len(tuples)))
+        named = ", ".join(f"column{n + 2} AS v{n}" for n in range(len(attributes)))
+        return Statement(sql=f"(SELECT column1 AS place, {named} FROM (VALUES {rows})) AS listed", params=params)
+
     def encode(self, attribute: Attribute, value: Value) -> Any:
         match value:
             case None:  # of a JSON column, too: JSON's own null is not written
