@@ -416,6 +416,8 @@ class _Crowd:
             return
         team = self.pick(teams)
         for item, link in self.town.around(team):
+            if item not in self.town.items[item.kind.collection]:  # it pointed at the team twice, and is gone
+                continue
             away = [each for each in self.town.items["teams"] if each is not team and each.of(link.there) is not None]
             if self.chance(3) and not self.town.pointing(item):
                 self.town.send("DELETE", self.path(item), item)
