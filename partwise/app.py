@@ -25,6 +25,7 @@ from partwise.door import Door, refusal
 from partwise.middleware import Compression, CrossOrigin
 from partwise.negotiation import JSON
 from partwise.persisted import open_documents
+from partwise.reader import Reader
 from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
 from partwise.writer import Writer
@@ -84,12 +85,12 @@ async def _fail(_request: Request, error: Exception) -> Response:
 def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> Starlette:
     """Make the application; its batches are compiled, unless somebody wants to compare. Raises `SettingsError`."""
     database = service.engine.database
-    threads = ThreadPoolExecutor(database.connections, thread_name_prefix="partwise")
+    threads = ThreadPoolExecutor(database.connections, thread_name_prefix="partwise")  # one for each connection
     health = anyio.CapacityLimiter(1)
     door = Door(
         schema=service.schema,
         engine=service.engine,
-        threads=threads,
+        reader=Reader(database, threads),
         writer=Writer(service.engine, threads),
         limits=settings.limits,
         max_body=settings.max_body,

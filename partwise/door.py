@@ -1,7 +1,6 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
 from collections.abc import Awaitable, Callable, Container, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
 
@@ -15,14 +14,16 @@ from strawberry.types.graphql import OperationType
 from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page
 from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
+from partwise.reader import Reader
 from partwise.timing import Timing
-from partwise.writer import Writer, run_in
-from resolvers.context import RequestContext
+from partwise.writer import Writer
+from resolvers.context import Pace, RequestContext
 from resolvers.limits import Limits
 from resolvers.results import to_wire_error
 from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine, Job, Ran
 from storage.json_text import decode_json, encode_json_bytes
+from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
@@ -73,7 +74,7 @@ class Door:
 
     schema: strawberry.Schema
     engine: Engine
-    threads: Executor  # as many as the database has connections
+    reader: Reader
     writer: Writer
     limits: Limits
     max_body: int  # bytes
@@ -85,13 +86,13 @@ class Door:
         """Make what a request brings along; its time with the database is noted for those who tell it."""
         noted = timing or Timing()
 
-        def in_thread(run: Callable[[], T]) -> Awaitable[T]:
-            return noted.database(run_in(self.threads, run))
+        def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
+            return noted.database(self.reader(run, pace))
 
         def write(job: Job[T]) -> Awaitable[Ran[T]]:
             return noted.database(self.writer(job))
 
-        return RequestContext(engine=self.engine, in_thread=in_thread, write=write, limits=self.limits)
+        return RequestContext(engine=self.engine, read=read, write=write, limits=self.limits)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""

@@ -34,7 +34,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from resolvers.batch import AnswerPlan, answer, check_number, shown_of
 from resolvers.coercion import Inputs
 from resolvers.completion import compile_batch
-from resolvers.context import RequestContext
+from resolvers.context import Pace, RequestContext
 from resolvers.cost import cost_of, excess_of_cost
 from resolvers.limits import Limits, Scope
 from resolvers.reads import plan_query
@@ -48,6 +48,7 @@ from storage.errors import RequestError
 from storage.json_text import decode_json, encode_json_bytes
 from storage.reading import ReadPlan, read_root
 from storage.rows import Rows
+from storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +92,14 @@ class CompiledQuery:
     nodes: Mapping[str, list[FieldNode]]  # response key -> where it is selected
     complete: Mapping[str, Callable[[Any], Any]]  # response key -> what is found there
     planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
+    pace: Pace = field(default_factory=Pace)
 
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
         """Answer a request; None where the ordinary way has to."""
         plan: ReadPlan | None = None
         try:
             plan = self._plan(variables, context.scope)
-            found = None if plan is None else await context.in_thread(partial(_read, context.engine, plan))
+            found = None if plan is None else await context.read(partial(_read, context.engine, plan), self.pace)
             if found is None:
                 return None
             return encode_json_bytes({"data": {key: write(found.get(key)) for key, write in self.complete.items()}})
@@ -130,10 +132,9 @@ class CompiledQuery:
         return planned.reads
 
 
-def _read(engine: Engine, plan: ReadPlan) -> dict[str, Any]:
-    with engine.database.read() as transaction:
-        rows = Rows(transaction, engine.database, engine.secret)
-        return {key: read_root(rows, read) for key, read in plan.items()}
+def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> dict[str, Any]:
+    rows = Rows(transaction, engine.database, engine.secret)
+    return {key: read_root(rows, read) for key, read in plan.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,40 @@
 """What one request brings along: the engine, the limits, and the one read that all its root fields share."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from resolvers.limits import Limits, Scope
 from resolvers.results import BatchView
 from storage.batch.run import Engine, Job, Ran
+from storage.transaction import Transaction
 
 T = TypeVar("T")
 
 
-class InThread(Protocol):
-    """Runs a function in a worker thread. It is never cancelled: a client that goes away changes nothing."""
+@dataclass(slots=True)
+class Pace:
+    """How long a read took the last time."""
 
-    def __call__(self, run: Callable[[], T], /) -> Awaitable[T]:
-        """Run it."""
+    seconds: float = math.inf
+
+    def measure(self, run: Callable[[], T]) -> T:
+        """Run it, and see how long it takes."""
+        start = perf_counter()
+        try:
+            return run()
+        finally:
+            self.seconds = perf_counter() - start
+
+
+class Read(Protocol):
+    """Runs a read in a transaction that sees one snapshot, to its end: a client that goes away changes nothing."""
+
+    def __call__(self, read: Callable[[Transaction], T], pace: Pace | None = None, /) -> Awaitable[T]:
+        """Run it; its pace, where there is one, helps to find the fastest way."""
 
 
 class Write(Protocol):
@@ -31,7 +49,7 @@ class RequestContext:
     """One request's context."""
 
     engine: Engine
-    in_thread: InThread
+    read: Read
     write: Write
     limits: Limits
     operation_name: str | None = None  # which operation of the document is to run

@@ -38,6 +38,7 @@ from storage.errors import QueryTooComplex
 from storage.reading import Found, ReadPlan, run_read
 from storage.rows import Rows
 from storage.statements import Unstorable
+from storage.transaction import Transaction
 
 _SAVEPOINT = "field"
 _LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
@@ -164,21 +165,22 @@ async def _read_query(info: Info) -> QueryAnswer:
     planned = plan_query(selection_of_operation(info), context.scope)
     if not planned.reads:
         return QueryAnswer(found={}, errors=planned.errors)
-    answer = await context.in_thread(lambda: _read(context, planned.reads))
+    answer = await _read(context, planned.reads)
     return QueryAnswer(found=answer.found, errors={**answer.errors, **planned.errors})
 
 
-def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
+async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
     """Read in one snapshot. What the database refuses is an error of its own field."""
-    engine = context.engine
-    with engine.database.read() as transaction:
-        try:
-            return QueryAnswer(found=run_read(Rows(transaction, engine.database, engine.secret), plan))
-        except (StatementRefused, Unstorable):
-            if len(plan) == 1:
-                raise
-    with engine.database.read() as transaction:
-        return _read_each(Rows(transaction, engine.database, engine.secret), plan)
+
+    def rows(transaction: Transaction) -> Rows:
+        return Rows(transaction, context.engine.database, context.engine.secret)
+
+    try:
+        return QueryAnswer(found=await context.read(lambda transaction: run_read(rows(transaction), plan)))
+    except (StatementRefused, Unstorable):
+        if len(plan) == 1:
+            raise
+    return await context.read(lambda transaction: _read_each(rows(transaction), plan))
 
 
 def _read_each(rows: Rows, plan: ReadPlan) -> QueryAnswer:

@@ -1,16 +1,11 @@
-"""Engines, connections and transactions.
+"""Engines and connections: which there are, how each is set up, and how a transaction begins on one."""
 
-Transactions hold what they promise: the driver's own transaction handling is switched off (Python's for SQLite loses
-acknowledged writes and breaks savepoints), every BEGIN, SAVEPOINT and COMMIT is written here, and a COMMIT that the
-database turned into a rollback is found out.
-"""
-
+import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 import psycopg
@@ -18,146 +13,19 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog.reflection import SQLITE_TYPE_NAMES
-from storage.driver_errors import Retry, from_postgresql, from_sqlite
-from storage.errors import OutcomeUnknown, RequestError, SerializationConflict, Unavailable
-from storage.statements import Bulk, postgresql, sqlite_functions
-
-Params = Sequence[Any]
+from storage.driver_errors import Retry
+from storage.errors import RequestError, SerializationConflict, Unavailable
+from storage.statements import postgresql, sqlite_functions
+from storage.transaction import TimedConnection, Transaction, read_text
 
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
+# Of PostgreSQL's sessions, so that what is read as text is what we take it for. The server reports each change of them.
+_SESSION = {"TimeZone": "UTC", "IntervalStyle": "iso_8601", "DateStyle": "ISO"}
+_STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
 
 
 class DatabaseError(Exception):
     """The database cannot be served as it is. The text is for the operator."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a statement gave back."""
-
-    rows: Sequence[tuple[Any, ...]]
-    count: int
-
-
-class Transaction:
-    """One transaction on one connection. Not for use by two threads at a time."""
-
-    def __init__(self, connection: PoolProxiedConnection, dialect: Literal["sqlite", "postgresql"]) -> None:
-        self._connection = connection
-        self._dialect = dialect
-
-    def execute(self, sql: str, params: Params | None = None) -> Result:
-        """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
-        try:
-            cursor = self._connection.cursor()
-            if self._dialect == "sqlite":
-                cursor.execute(sql, params or ())
-            else:
-                cursor.execute(sql, params)
-            rows = cursor.fetchall() if cursor.description else []
-            return Result(rows=rows, count=cursor.rowcount)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, lost=not self._is_open()) from error
-        except psycopg.Error as error:
-            raise from_postgresql(error) from error
-
-    def read(self, sql: str, params: Params | None = None) -> Result:
-        """Run a statement that only reads. Raises what `execute` raises."""
-        driver = self._connection.driver_connection
-        if not isinstance(driver, sqlite3.Connection):
-            return self.execute(sql, params)
-        driver.text_factory = str  # takes a third of the time that `_text` takes
-        try:
-            return self.execute(sql, params)
-        except sqlite3.OperationalError as error:
-            if "UTF-8" not in str(error):
-                raise
-        finally:
-            driver.text_factory = _text
-        return self.execute(sql, params)
-
-    def read_json(self, sql: str, params: Params | None = None) -> Sequence[str | None] | None:
-        """Run a statement that gives one row of JSON texts; None where SQLite has something that it cannot write as JSON."""
-        try:
-            return self.read(sql, params).rows[0]
-        except sqlite3.OperationalError:  # a blob: https://sqlite.org/json1.html, section 3
-            return None
-
-    def execute_bulk(self, bulk: Bulk) -> int:
-        """Run one statement for many rows; give back how many it has met. Raises what `execute` raises."""
-        if not bulk.each:
-            return self.execute(bulk.sql, bulk.params).count
-        try:
-            cursor = self._connection.cursor()
-            cursor.executemany(bulk.sql, bulk.params)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, lost=not self._is_open()) from error
-        return int(cursor.rowcount)
-
-    def savepoint(self, name: str) -> None:
-        """Mark a point to roll back to."""
-        self.execute(f"SAVEPOINT {name}")
-
-    def release(self, name: str) -> None:
-        """Forget the point, keep what was done since."""
-        self.execute(f"RELEASE SAVEPOINT {name}")
-
-    def rollback_to(self, name: str) -> None:
-        """Undo what was done since the point; the point and all locks stay."""
-        self.execute(f"ROLLBACK TO SAVEPOINT {name}")
-
-    def check_constraints(self) -> None:
-        """Check what would be checked at COMMIT; SQLite can only do that there."""
-        if self._dialect == "postgresql":
-            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-    def commit(self) -> None:
-        """Commit, and make sure that it was one. Raises `OutcomeUnknown` where nobody can tell."""
-        if not self._is_open():
-            raise Unavailable("The database ended the transaction before it was committed. Nothing was written.")
-        try:
-            cursor = self._connection.cursor()
-            cursor.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise from_sqlite(error, lost=False) from error
-        except psycopg.Error as error:
-            refused = from_postgresql(error)
-            if isinstance(refused, Unavailable):
-                raise OutcomeUnknown(
-                    "The connection to the database was lost during COMMIT: the batch is written whole or not at all."
-                ) from error
-            raise refused from error
-        status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's: ROLLBACK after an aborted transaction
-        if status != "COMMIT":
-            raise Unavailable("The database rolled the transaction back at COMMIT. Nothing was written.")
-
-    def rollback(self) -> None:
-        """Undo everything. A connection that is lost has done so already."""
-        if self._is_open():
-            try:
-                self._connection.cursor().execute("ROLLBACK")
-            except (sqlite3.Error, psycopg.Error):
-                self._connection.invalidate()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._connection.close()
-
-    def discard(self) -> None:
-        """Give the connection up: it is lost."""
-        self._connection.invalidate()
-        self._connection.close()
-
-    def _is_open(self) -> bool:
-        driver = self._connection.driver_connection
-        if isinstance(driver, sqlite3.Connection):
-            return driver.in_transaction
-        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # the only two drivers
-        return driver.info.transaction_status in {
-            psycopg.pq.TransactionStatus.INTRANS,
-            psycopg.pq.TransactionStatus.INERROR,
-            psycopg.pq.TransactionStatus.ACTIVE,
-        }
 
 
 class Database:
@@ -168,10 +36,12 @@ class Database:
         self.url = url
         self.timeout = timeout
         self.connections = connections
+        self._glancer: sa.Engine | None = None
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
             self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False)
             self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True)
+            self._glancer = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
         else:
             self.dialect = "postgresql"
             self._writer = self._reader = _postgresql_engine(url, connections=connections, timeout=timeout)
@@ -207,28 +77,42 @@ class Database:
             ) as retry:  # on a standby that has to give up the snapshot (PostgreSQL manual, "Handling Query Conflicts")
                 raise SerializationConflict("The database has given up what was read. Try again.") from retry
 
-    def _begin(self, mode: str) -> str:
-        limit = int(self.timeout * 1_000)  # milliseconds
-        return (
-            f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}; "
-            "SET LOCAL TIME ZONE 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL datestyle = 'ISO'"
-        )
+    @property
+    def can_glance(self) -> bool:
+        """Whether a short read needs no thread: there is no network in between."""
+        return self._glancer is not None
 
     @contextmanager
-    def _transaction(self, engine: sa.Engine, begin: str) -> Iterator[Transaction]:
-        transaction = self._begun(engine, begin)
+    def glance(self, seconds: float) -> Iterator[Transaction]:
+        """Begin a transaction that reads one snapshot, waits for nobody, and ends after some time.
+
+        Raises `TimedOut` or `Unavailable`, which say only that this is not the way to read it. Not for use by two threads.
+        """
+        assert self._glancer is not None  # noqa: S101  # see `can_glance`
+        deadline = perf_counter() + seconds
+        with self._transaction(self._glancer, "BEGIN", deadline=deadline) as transaction:
+            yield transaction
+
+    def _begin(self, mode: str) -> str:
+        limit = int(self.timeout * 1_000)  # milliseconds
+        return f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}"
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine, begin: str, *, deadline: float = math.inf) -> Iterator[Transaction]:
+        transaction = self._begun(engine, begin, deadline)
         try:
             yield transaction
         finally:
             transaction.rollback()
             transaction.close()
 
-    def _begun(self, engine: sa.Engine, begin: str) -> Transaction:
+    def _begun(self, engine: sa.Engine, begin: str, deadline: float) -> Transaction:
         """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
         for is_last in (False, True):
-            transaction = Transaction(_connect(engine), self.dialect)
+            connection = _connect(engine)
+            transaction = Transaction(connection, self.dialect, timeout=self.timeout, deadline=deadline)
             try:
-                transaction.execute(begin)
+                transaction.execute(begin + _missing_settings(connection))
             except Unavailable:
                 transaction.discard()
                 if is_last or self.dialect == "sqlite":
@@ -264,8 +148,19 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self._writer.dispose()
-        self._reader.dispose()
+        for engine in (self._writer, self._reader, self._glancer):
+            if engine is not None:
+                engine.dispose()
+
+
+def _missing_settings(connection: PoolProxiedConnection) -> str:
+    """Write what a transaction has to set, because its session is not as `set_up` left it: a pooler may have another one for each."""
+    driver = connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        return ""
+    status = driver.info.parameter_status
+    is_set = all((status(name) or "").startswith(value) for name, value in _SESSION.items())
+    return "" if is_set else "".join(f"; SET LOCAL {name} = '{value}'" for name, value in _SESSION.items())
 
 
 def _connect(engine: sa.Engine) -> PoolProxiedConnection:
@@ -285,14 +180,20 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
         max_overflow=0,
         pool_timeout=timeout,
         pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
-        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": timeout},
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,
+            "timeout": timeout,
+            "factory": TimedConnection,
+        },
     )
     engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
 
     def set_up(connection: Any, _record: object) -> None:
         connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)
         connection.create_aggregate(sqlite_functions.EXACT_SUM, 1, sqlite_functions.ExactSum)
-        connection.text_factory = _text  # bytes that are no UTF-8 spoil their own field, not the whole row
+        connection.set_progress_handler(connection.is_late, _STEPS)
+        connection.text_factory = read_text
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
         if read_only:
@@ -314,12 +215,10 @@ def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.E
 
     def set_up(connection: Any, _record: object) -> None:
         postgresql.set_up(connection)
+        connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
 
     sa.event.listen(engine, "connect", set_up)
     return engine
-
-
-_text = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def parse_url(text: str) -> sa.URL:

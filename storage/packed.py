@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from storage.catalog.model import Resource
-from storage.database import Transaction
 from storage.statements import Sort, Statement, Statements
+from storage.transaction import Transaction
 
 _FEWEST = 16  # rows that may come: fewer are read faster as they are
 

@@ -8,7 +8,7 @@ from typing import Any
 from storage import etags
 from storage.catalog.model import Generation, Relation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
-from storage.database import Database, Result, Transaction
+from storage.database import Database
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
 from storage.row import KeyTuple, Lock, Partial, Row, RowColumns, RowPage, Unknown
@@ -24,6 +24,7 @@ from storage.statements import (
     Statements,
     Unstorable,
 )
+from storage.transaction import Result, Transaction
 
 _LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
 _MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from storage.database import Transaction
+from storage.transaction import Transaction
 from tests.conftest import Serve
 from tests.harness import Api, Backend
 from tests.library import TABLES

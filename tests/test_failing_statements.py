@@ -8,10 +8,11 @@ import pytest
 from partwise.service import Service
 from partwise.settings import Settings
 from storage.batch.run import MAX_TRIES
-from storage.database import Database, Result, Transaction
+from storage.database import Database
 from storage.driver_errors import Retry
 from storage.errors import Unavailable
 from storage.statements import Bulk
+from storage.transaction import Result, Transaction
 from tests.harness import BATCH, Api, Backend, Json, part
 from tests.music import AFTER_POSTGRESQL, SCRIPT
 from tests.test_transactions import checked_out

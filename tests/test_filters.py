@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.database import Transaction
+from storage.transaction import Transaction
 from tests import test_overrides as overrides
 from tests.conftest import Serve
 from tests.evaluation import find, path_of

@@ -24,11 +24,18 @@ MAY_IMPORT = {
     "storage.etags": ("storage.catalog",),
     "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text"),
     "storage.driver_errors": ("storage.errors",),
-    "storage.database": ("storage.driver_errors", "storage.statements", "storage.catalog", "storage.errors"),
+    "storage.transaction": ("storage.driver_errors", "storage.statements", "storage.errors"),
+    "storage.database": (
+        "storage.transaction",
+        "storage.driver_errors",
+        "storage.statements",
+        "storage.catalog",
+        "storage.errors",
+    ),
     "storage.row": ("storage.statements", "storage.catalog"),
-    "storage.packed": ("storage.database", "storage.statements", "storage.catalog"),
+    "storage.packed": ("storage.transaction", "storage.statements", "storage.catalog"),
     "storage.rows": (
-        *("storage.row", "storage.packed"),
+        *("storage.row", "storage.packed", "storage.transaction"),
         *("storage.statements", "storage.database", "storage.driver_errors"),
         *("storage.etags", "storage.catalog"),
     ),
@@ -39,7 +46,7 @@ MAY_IMPORT = {
     ),
     "storage.batch": (
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
-        "storage.driver_errors",
+        *("storage.driver_errors", "storage.transaction"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }
@@ -64,7 +71,7 @@ LIBRARIES = {
     "typer": ("partwise",),
 }
 
-MAY_WRITE_SQL = ("storage.statements", "storage.catalog.reflection", "storage.database")
+MAY_WRITE_SQL = ("storage.statements", "storage.catalog.reflection", "storage.transaction", "storage.database")
 # How a statement begins. Prose that only begins with such a word has no second one of them.
 SQL = (
     *("SELECT ", "INSERT INTO", "INSERT OR", "UPDATE OR", "DELETE FROM", "CREATE TABLE", "ALTER TABLE", "DROP TABLE"),

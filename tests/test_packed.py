@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.database import Result, Transaction
+from storage.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.harness import Backend
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.database import Result, Transaction
+from storage.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.harness import Api, Backend, Json, part
 

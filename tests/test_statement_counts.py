@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from storage.database import Result, Transaction
 from storage.statements import Bulk
+from storage.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.harness import BATCH, LEAN_BATCH, Api, Backend, part
 

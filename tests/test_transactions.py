@@ -6,9 +6,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from storage.database import Database, Transaction, parse_url
+from storage.database import Database, parse_url
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
+from storage.transaction import Transaction
 from tests.harness import Backend
 
 SCRIPT = """

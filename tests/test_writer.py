@@ -15,8 +15,8 @@ import pytest
 from partwise import writer
 from partwise.app import make_app
 from storage.batch.run import Engine, Job, Ran, run_together
-from storage.database import Transaction
 from storage.errors import Unavailable
+from storage.transaction import Transaction
 from tests.harness import BATCH, Api, Backend, Json, part
 
 PATIENCE = 5.0  # seconds

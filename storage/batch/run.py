@@ -15,10 +15,11 @@ from storage.batch.locks import lock_rows, wanted_rows
 from storage.batch.operations import Done, Failed, Operation, Outcome, SetAside, Status
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
-from storage.database import Database, Transaction
+from storage.database import Database
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Rows
+from storage.transaction import Transaction
 
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter

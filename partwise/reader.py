@@ -1,0 +1,53 @@
+"""Hands reads to threads, but for a short one of an SQLite file that is alone: to wake a thread would take as long as it does."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from partwise.writer import run_in
+from resolvers.context import Pace
+from storage.database import Database
+from storage.errors import TimedOut, Unavailable
+from storage.transaction import Transaction
+
+_SHORT = 0.002  # seconds: what others may have to wait, because nothing else is done meanwhile
+_LONGEST = 2 * _SHORT  # seconds until a short read that turns out to be a long one is given up
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Runs reads, each in a transaction that sees one snapshot."""
+
+    def __init__(self, database: Database, threads: Executor) -> None:
+        self._database = database
+        self._threads = threads
+        self._reads = 0  # that have begun, and have not ended
+
+    async def __call__(self, read: Callable[[Transaction], T], pace: Pace | None = None) -> T:
+        """Run a read; here, if its pace says that it was short the last time. Raises what it raises."""
+        pace = pace or Pace()
+        self._reads += 1
+        try:
+            if self._database.can_glance and pace.seconds < _SHORT and await self._is_alone():
+                with suppress(TimedOut, Unavailable):  # it is a long one, or somebody else is in the way
+                    return pace.measure(partial(self._glance, read))
+            return await run_in(self._threads, partial(pace.measure, partial(self._read, read)))
+        finally:
+            self._reads -= 1
+
+    async def _is_alone(self) -> bool:
+        """Whether no other read is on its way: several take less time side by side."""
+        await asyncio.sleep(0)  # those that have come at the same time begin
+        return self._reads == 1
+
+    def _glance(self, read: Callable[[Transaction], T]) -> T:
+        with self._database.glance(_LONGEST) as transaction:
+            return read(transaction)
+
+    def _read(self, read: Callable[[Transaction], T]) -> T:
+        with self._database.read() as transaction:
+            return read(transaction)
