@@ -6,7 +6,7 @@ export async function tabs(page, url) {
   return page.getByRole("tab").allInnerTexts();
 }
 
-// Runs every example, one after the other, and gives back the answers.
+// Runs every example, one after the other, and gives back the documents and their answers.
 export async function examples(page, url) {
   await page.goto(`${url}/graphql`);
   await page.getByRole("tab").first().waitFor();
@@ -20,7 +20,7 @@ export async function examples(page, url) {
       page.waitForResponse((found) => found.request().method() === "POST" && !isIntrospection(found.request())),
       page.getByRole("button", { name: /execute query/i }).click(),
     ]);
-    answers.push(await response.json());
+    answers.push({ document: response.request().postDataJSON().query, ...(await response.json()) });
   }
   await page.locator(".graphiql-response").getByText("data").first().waitFor();
   return answers;

@@ -35,8 +35,9 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
 
   const changePath = (path: string) => {
     const next = placeOf(catalog, path);
-    const likeliest = next && operationsAt(next)[0];
-    change(likeliest && !part.isChosen ? { path, operation: likeliest } : { path });
+    const possible = next ? operationsAt(next, path) : [];
+    const isKept = !next || (part.isChosen && possible.includes(part.operation));
+    change(isKept || !possible[0] ? { path } : { path, operation: possible[0], isChosen: false });
   };
 
   const load = async () => {
@@ -63,11 +64,11 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
       <div className="where">
         <OperationField
           part={part}
-          operations={operationsAt(place)}
+          operations={operationsAt(place, part.path)}
           marks={marksAt("operation")}
           onChange={(operation) => change({ operation, isChosen: true })}
         />
-        <PathField {...{ catalog, parts, part }} marks={marksAt("path")} onChange={changePath} />
+        <PathField {...{ catalog, parts, part }} marks={marksAt("path")} hasOwnMarks={marksAt("").length > 0} onChange={changePath} />
       </div>
       <About place={place} part={part} />
       {own.length > 0 && (
@@ -77,6 +78,7 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
               <EntryField
                 key={name}
                 part={part}
+                resource={place!.resource}
                 name={name}
                 attribute={attribute}
                 isRequired={Boolean(attribute?.required) && part.operation !== "UPDATE"}
@@ -111,7 +113,7 @@ function PartHead({
       <span className="number" aria-hidden="true">
         {position}
       </span>
-      <label htmlFor={id}>id</label>
+      <label htmlFor={id}>Part id</label>
       <input
         id={id}
         className="code part-id"
