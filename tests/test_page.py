@@ -328,8 +328,11 @@ def test_a_composite_relation_takes_the_item_of_an_earlier_part(
 
 
 def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(
-    chromium: str, sqlite: Backend, tmp_path: Path, port: int
-):  # noqa: F811  # the fixture
+    chromium: str,
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
     sqlite.run(SCRIPT)
     with serving([sqlite.url], tmp_path, port=port) as program:
         seen = use(chromium, program, "looks")

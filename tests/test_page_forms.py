@@ -95,11 +95,52 @@ def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(
         "bytes": "AAEC",
         "document": {"a": [1.5]},
     }
+    unfinished = "INCOMPLETE This is not complete: fill in all of it, or clear it."
+    assert seen["incomplete"] == [{"part": "Part 1, a", "field": "day", "said": unfinished}]
     assert not seen["emptied"]
     assert seen["rejected"] == "Rejected: nothing is written."
     assert [(mark["field"], mark["said"].split()[0]) for mark in seen["marks"]] == [
         ("double", "INVALID_VALUE"),
         ("local", "INVALID_VALUE"),
+    ]
+
+
+THINGS = """
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TABLE thing (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, mood mood, moods mood[], tags TEXT[], counts INTEGER[], address INET, lasting INTERVAL,
+  flag BOOLEAN, document JSONB, at TIMESTAMPTZ
+);
+INSERT INTO thing (id, name, mood, flag, document, at) VALUES (1, 'one', 'sad', true, '{"a": 1}', '2026-01-31 12:00:00.5+00')"""
+
+
+def test_the_types_of_postgresql_have_their_controls_and_null_is_not_left_out(
+    chromium: str,  # noqa: F811  # the fixture
+    postgresql: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    postgresql.run(THINGS)
+    with serving([postgresql.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "postgresqlTypes")
+
+    assert seen["choices"] == ["", "sad", "glad"]
+    assert seen["how"] == ["left out", "value"]
+    assert seen["howMood"] == ["left out", "value", "null"]
+    assert "your time (Europe/Berlin), sent in UTC · now 2026-01-31T12:00:00.500000Z" in seen["now"]
+    assert seen["payload"] == {
+        "mood": "glad",
+        "tags": ["a", None],
+        "counts": [1, 2],
+        "address": "10.0.0.1",
+        "lasting": "P1D",
+        "flag": None,
+        "document": None,
+    }
+    assert seen["marks"] == []
+    assert seen["said"] == "Committed: all of it is written."
+    assert postgresql.rows("SELECT name, mood::text, tags, counts, host(address), flag, document FROM thing") == [
+        ("one", "glad", ["a", None], [1, 2], "10.0.0.1", None, None)
     ]
 
 
@@ -141,7 +182,7 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(
         "fullName": "e.g. Ada King",
         "email": "e.g. ada@example.org",
         "country": "e.g. GB",
-        "points": "e.g. 1",
+        "points": "",
         "rate": "e.g. 9.50",
         "birthDay": None,
         "teamId": "",

@@ -116,9 +116,35 @@ export async function types(page, url) {
   await control("small").fill("");
   await control("double").fill("1e999");
   const typed = (await request(page)).variables.parts[0].payload;
+  await send(made, "day", "absent");
+  await control("day").focus();
+  await page.keyboard.type("0701"); // no year
+  await page.getByRole("button", { name: "Run the batch" }).click();
+  const incomplete = await marked(page);
+  await control("day").fill("2026-07-02");
   await send(made, "clock", "value"); // which the picker cannot show
   const emptied = "clock" in (await request(page)).variables.parts[0].payload;
-  return { kinds, hint, picked, said, typed, emptied, rejected: await run(page), marks: await marked(page) };
+  return { kinds, hint, picked, said, typed, incomplete, emptied, rejected: await run(page), marks: await marked(page) };
+}
+
+// What only PostgreSQL has, in an item that is there: null, what is left out, and what is given.
+export async function postgresqlTypes(page, url) {
+  await open(page, url);
+  const made = await add(page, 1, "/things/1", "UPDATE");
+  const control = (name) => made.getByLabel(name, { exact: true });
+  const choices = await control("mood").locator("option").allInnerTexts();
+  const how = await made.getByLabel("What to send for name").locator("option").allInnerTexts();
+  const howMood = await made.getByLabel("What to send for mood", { exact: true }).locator("option").allInnerTexts();
+  await control("mood").selectOption("glad");
+  await fill(made, { tags: '["a", null]', counts: "[1, 2]", address: "10.0.0.1", lasting: "P1D" });
+  await send(made, "flag", "null");
+  await send(made, "document", "null");
+  await made.getByText("Preconditions").click();
+  await made.getByRole("button", { name: "Load the current item" }).click();
+  await made.getByText("ifMatch has its etag").waitFor();
+  const now = await made.locator(".hint").allInnerTexts();
+  const { variables } = await request(page);
+  return { choices, how, howMood, now, payload: variables.parts[0].payload, said: await run(page), marks: await marked(page) };
 }
 
 // What the fields say of themselves.

@@ -3,6 +3,7 @@
 import type { Attribute, Resource } from "./catalog";
 import type { Json } from "./request";
 
+const PERSON = "Ada King";
 /** What a text may be, by its attribute's name: the first rule that fits, of it the first text that is short enough. */
 const TEXTS: readonly [RegExp, ...string[]][] = [
   [/e_?mail/i, "ada@example.org", "a@b.org"],
@@ -11,6 +12,7 @@ const TEXTS: readonly [RegExp, ...string[]][] = [
   [/first_?name|given_?name|forename/i, "Ada"],
   [/last_?name|family_?name|surname/i, "King"],
   [/user_?name|login|nick/i, "ada"],
+  [/composer|author|artist|director|editor|owner|contact/i, PERSON],
   [/company|employer/i, "Analytical Engines Ltd"],
   [/job|position|role/i, "Engineer"],
   [/street|address/i, "12 St James's Square"],
@@ -63,6 +65,18 @@ export function sampleOf(attribute: Attribute, resource: Resource, isUnique = fa
   }
 }
 
+/** An example for whoever fills in the attribute; null where its name and type tell no more than a person sees. */
+export function exampleOf(attribute: Attribute, resource: Resource): string | null {
+  switch (attribute.type) {
+    case "Decimal":
+      return String(sampleOf(attribute, resource));
+    case "String":
+      return knownTexts(attribute, resource).find((text) => text.length <= (attribute.maxLength ?? Infinity)) ?? null;
+    default:
+      return null;
+  }
+}
+
 function numberNamed({ name, maximum }: Attribute): number {
   const number = /millisecond|duration/i.test(name) ? 180_000 : /year/i.test(name) ? new Date().getFullYear() : 1;
   return maximum === null || number <= Number(maximum) ? number : 1;
@@ -82,11 +96,21 @@ function anyUuid(): string {
   return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5"); // RFC 9562, version 4
 }
 
-function textFor({ name, maxLength }: Attribute, resource: Resource): string {
-  const isPerson = /^(full_?)?name$/i.test(name) && PEOPLE.test(resource.name);
-  const known = isPerson ? ["Ada King", "Ada"] : TEXTS.find(([pattern]) => pattern.test(name))?.slice(1) as string[] | undefined;
-  const isTitle = /^(name|title|label)$/i.test(name);
-  const found = [...(known ?? []), isTitle ? `New ${words(resource.name).toLowerCase()}` : words(name)];
+/** What the names of an attribute and of its resource say about its text. */
+function knownTexts({ name }: Attribute, resource: Resource): string[] {
+  if (/^(full_?)?name$/i.test(name) && PEOPLE.test(resource.name)) {
+    return [PERSON, "Ada"];
+  }
+  if (/^(name|title|label)$/i.test(name)) {
+    return [`New ${words(resource.name).toLowerCase()}`];
+  }
+  const [, ...texts] = TEXTS.find(([pattern]) => pattern.test(name)) ?? [/$/];
+  return texts;
+}
+
+function textFor(attribute: Attribute, resource: Resource): string {
+  const { name, maxLength } = attribute;
+  const found = [...knownTexts(attribute, resource), words(name)];
   const most = maxLength ?? Infinity;
   return found.find((text) => text.length <= most) ?? (most > SHORT.length ? found.at(-1)! : SHORT).slice(0, most);
 }

@@ -20,6 +20,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
   const [settled, setSettled] = useState<ReadonlySet<string>>(new Set()); // fields that changed since the run
   const [isRunning, setRunning] = useState(false);
   const [said, setSaid] = useState("");
+  const form = useRef<HTMLFormElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const toFocus = useRef<string | null>(null); // an element to focus when the change has been drawn
 
@@ -54,8 +55,9 @@ export function Console({ catalog }: { catalog: Catalog }) {
     }
     setSettled(new Set());
     setRan(composed);
-    if (unsendable.length) {
-      setRun({ kind: "unsent", marks: unsendable });
+    const faults = [...unsendable, ...incompleteFields(form.current!)];
+    if (faults.length) {
+      setRun({ kind: "unsent", marks: faults });
       return;
     }
     setRunning(true);
@@ -83,7 +85,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
   return (
     <>
       <Header />
-      <form className="console" noValidate onSubmit={onSubmit} onKeyDown={onKeyDown}>
+      <form className="console" ref={form} noValidate onSubmit={onSubmit} onKeyDown={onKeyDown}>
         <main>
           <ol className="parts" aria-label="Parts">
             {parts.map((part) => (
@@ -139,6 +141,15 @@ async function runBatch(
   } catch (error) {
     return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Dates and times that are half picked: their inputs have no value, and would be left out. */
+function incompleteFields(form: HTMLFormElement): Mark[] {
+  const inputs = [...form.querySelectorAll("input")].filter(({ validity }) => validity.badInput);
+  return inputs.map(({ id }) => {
+    const [key, ...field] = id.split("-");
+    return { key: key!, field: field.join("-"), code: "INCOMPLETE", message: "This is not complete: fill in all of it, or clear it." };
+  });
 }
 
 /** Parts that came too late are answered with what is there now. */

@@ -1,7 +1,7 @@
 /** What a value is entered with, by the attribute's type. */
 
 import type { Attribute, Resource } from "../catalog";
-import { sampleOf } from "../samples";
+import { exampleOf } from "../samples";
 import type { Entry } from "./state";
 import { LATEST, fromPicker, pickerOf, toPicker } from "./times";
 import { isPicked, isWrittenAsJson } from "./values";
@@ -79,8 +79,6 @@ function choicesOf({ type, enum: labels }: Attribute): readonly string[] | null 
   return labels ?? (type === "Boolean" ? ["true", "false"] : null);
 }
 
-const EXEMPLARY = ["String", ...NUMBERS]; // of other types the hint says what they look like
-
 function placeholderOf(entry: Entry | undefined, attribute: Attribute, resource: Resource, isUpdate: boolean): string {
   if (entry?.kind === "null") {
     return "null";
@@ -88,13 +86,10 @@ function placeholderOf(entry: Entry | undefined, attribute: Attribute, resource:
   if (entry?.kind === "reference") {
     return "the key of that item";
   }
-  if (attribute.enum || !EXEMPLARY.includes(attribute.type)) {
-    return "";
-  }
   if (entry?.kind === "value") {
-    return attribute.type === "String" ? "an empty text" : "";
+    return attribute.type === "String" && !attribute.enum ? "an empty text" : "";
   }
   const isForeign = resource.relations.some(({ many, attributes }) => !many && attributes.includes(attribute.name));
-  const hasExample = !isUpdate && !attribute.generated && !isForeign;
-  return hasExample ? `e.g. ${sampleOf(attribute, resource)}` : "";
+  const example = isUpdate || attribute.generated || attribute.enum || isForeign ? null : exampleOf(attribute, resource);
+  return example === null ? "" : `e.g. ${example}`;
 }

@@ -7,7 +7,7 @@ import type { Part } from "./state";
 
 export type Run =
   | { kind: "failed"; message: string } // no batch ran
-  | { kind: "unsent"; marks: Mark[] } // a part has no path, or a field holds no JSON
+  | { kind: "unsent"; marks: Mark[] } // a part has no path, or a field holds nothing that can be sent
   | { kind: "done"; result: BatchResult; marks: Mark[]; etags: Record<string, string | null> };
 
 const SAID = {

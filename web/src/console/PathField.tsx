@@ -33,6 +33,11 @@ export function PathField({ catalog, parts, part, marks, hasOwnMarks, onChange }
   const isShown = isOpen && options.length > 0;
 
   useEffect(() => {
+    if (isShown) {
+      list.current?.scrollIntoView({ block: "nearest" });
+    }
+  }, [isShown]);
+  useEffect(() => {
     list.current?.children[active]?.scrollIntoView({ block: "nearest" });
   }, [active]);
 
