@@ -105,6 +105,22 @@ def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(
     ]
 
 
+def test_the_items_that_a_foreign_key_can_point_at_are_offered(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "targets")
+
+    assert seen["before"] == 0
+    assert seen["offered"] == [["1", "1 · Audio"], ["2", "2 · Video"]]
+    assert seen["payload"] == {"mediaTypeId": 2}
+    assert seen["accessible"] == []
+
+
 THINGS = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE TABLE thing (

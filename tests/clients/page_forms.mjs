@@ -147,6 +147,21 @@ export async function postgresqlTypes(page, url) {
   return { choices, how, howMood, now, payload: variables.parts[0].payload, said: await run(page), marks: await marked(page) };
 }
 
+// The items that a foreign key can point at.
+export async function targets(page, url) {
+  await open(page, url);
+  const made = await add(page, 1, "/tracks");
+  const control = made.getByLabel("mediaTypeId", { exact: true });
+  const before = await made.locator("datalist").count();
+  await control.focus();
+  const options = made.locator("datalist option");
+  await options.first().waitFor({ state: "attached" });
+  const offered = await options.evaluateAll((found) => found.map(({ value, label }) => [value, label]));
+  await control.fill("2");
+  const { variables } = await request(page);
+  return { before, offered, payload: variables.parts[0].payload, accessible: await violations(page) };
+}
+
 // What the fields say of themselves.
 export async function hints(page, url) {
   await open(page, url);

@@ -26,7 +26,7 @@ export async function add(page, position, path, operation) {
 
 export async function fill(card, values) {
   for (const [name, value] of Object.entries(values)) {
-    await card.getByRole("textbox", { name, exact: true }).fill(value);
+    await card.getByLabel(name, { exact: true }).fill(value);
   }
 }
 

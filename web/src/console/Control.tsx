@@ -2,6 +2,7 @@
 
 import type { Attribute, Resource } from "../catalog";
 import { exampleOf } from "../samples";
+import type { Target } from "./items";
 import type { Entry } from "./state";
 import { LATEST, fromPicker, pickerOf, toPicker } from "./times";
 import { isPicked, isWrittenAsJson } from "./values";
@@ -11,16 +12,19 @@ interface Properties {
   attribute: Attribute;
   resource: Resource;
   entry: Entry | undefined;
+  targets: Target[] | null; // what it can point at, as far as that is known
   isUpdate: boolean;
   isInvalid: boolean;
   described: string | undefined;
   onChange: (entry: Entry | null) => void;
+  onFocus: () => void;
 }
 
 const SHORT = 300; // characters that a line holds
 const NUMBERS = ["Int", "BigInt", "Decimal", "Float"];
 
-export function Control({ id, attribute, resource, entry, isUpdate, isInvalid, described, onChange }: Properties) {
+export function Control(properties: Properties) {
+  const { id, attribute, resource, entry, targets, isUpdate, isInvalid, described, onChange, onFocus } = properties;
   const { type, maxLength } = attribute;
   const text = entry?.kind === "value" ? entry.text : "";
   const picker = isPicked(attribute, entry) ? pickerOf(attribute) : null;
@@ -40,6 +44,7 @@ export function Control({ id, attribute, resource, entry, isUpdate, isInvalid, d
     disabled: entry?.kind === "null" || entry?.kind === "reference",
     "aria-invalid": isInvalid,
     "aria-describedby": described,
+    onFocus,
     onChange: (event: { target: { value: string } }) => change(event.target.value),
   };
 
@@ -60,15 +65,26 @@ export function Control({ id, attribute, resource, entry, isUpdate, isInvalid, d
   if (isWrittenAsJson(attribute) || (type === "String" && (maxLength ?? Infinity) > SHORT)) {
     return <textarea {...common} value={text} rows={1} placeholder={placeholder} spellCheck={type === "String"} />;
   }
+  const hasTargets = targets !== null && targets.length > 0;
   return (
-    <input
-      {...common}
-      type="text"
-      inputMode={NUMBERS.includes(type) ? "decimal" : undefined}
-      autoComplete="off"
-      placeholder={placeholder}
-      value={text}
-    />
+    <>
+      <input
+        {...common}
+        type="text"
+        inputMode={NUMBERS.includes(type) ? "decimal" : undefined}
+        list={hasTargets ? `${id}-targets` : undefined}
+        autoComplete="off"
+        placeholder={placeholder}
+        value={text}
+      />
+      {hasTargets && (
+        <datalist id={`${id}-targets`}>
+          {targets.map(({ value, title }) => (
+            <option key={value} value={value} label={title ? `${value} · ${title}` : value} />
+          ))}
+        </datalist>
+      )}
+    </>
   );
 }
 

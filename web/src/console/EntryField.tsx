@@ -1,15 +1,19 @@
 /** One attribute of a part's payload: a value, null, the key of an earlier part's item, or nothing. */
 
-import type { Attribute, Resource } from "../catalog";
+import { useState } from "react";
+
+import { type Attribute, type Catalog, type Resource, resourceNamed } from "../catalog";
 import type { Json } from "../request";
 import { type Mark, entryField } from "./batch";
 import { Control } from "./Control";
+import { type Target, readTargets } from "./items";
 import { Marks, describedBy } from "./Marks";
 import type { Entry, Part } from "./state";
 import { pickerOf, toPicker } from "./times";
 import { hintsOf, isGiven, isPicked, toText } from "./values";
 
 interface Properties {
+  catalog: Catalog;
   part: Part;
   resource: Resource;
   name: string;
@@ -22,14 +26,24 @@ interface Properties {
 }
 
 export function EntryField(properties: Properties) {
-  const { part, resource, name, attribute, isRequired, current, candidates, marks, onChange } = properties;
+  const { catalog, part, resource, name, attribute, isRequired, current, candidates, marks, onChange } = properties;
+  const [targets, setTargets] = useState<Target[] | null>(null); // null: not asked for yet
   const id = `${part.key}-${entryField(name)}`;
   const entry = part.entries[name];
   const hints = attribute ? hintsOf(attribute, part.operation, entry) : ["the item of an earlier part"];
   const now = attribute && current !== undefined ? shownNow(attribute, current) : null;
-  const said = [attribute?.description, keyOf(resource, name), ...hints, now].filter(Boolean).join(" · ");
+  const relation = resource.relations.find(({ many, attributes }) => !many && attributes.join() === name);
+  const pointsAt = relation ? `${relation.targetAttributes[0]} of ${relation.target}` : null;
+  const said = [attribute?.description, pointsAt, ...hints, now].filter(Boolean).join(" · ");
   const described = describedBy(id, marks, ...(said ? [`${id}-hint`] : []));
   const isHeld = attribute !== null && entry?.kind !== "null" && entry?.kind !== "reference"; // by its control
+  const askForTargets = async () => {
+    const target = relation && resourceNamed(catalog, relation.target);
+    if (target && targets === null) {
+      setTargets([]);
+      setTargets(await readTargets(target, relation.targetAttributes[0]!));
+    }
+  };
 
   return (
     <div className={`field${isGiven(attribute, entry) ? " given" : ""}`}>
@@ -41,7 +55,8 @@ export function EntryField(properties: Properties) {
       <div className="control">
         {attribute && (
           <Control
-            {...{ id, attribute, resource, entry, described, onChange }}
+            {...{ id, attribute, resource, entry, targets, described, onChange }}
+            onFocus={askForTargets}
             isUpdate={part.operation === "UPDATE"}
             isInvalid={marks.length > 0}
           />
@@ -60,12 +75,6 @@ export function EntryField(properties: Properties) {
       <Marks id={id} marks={marks} />
     </div>
   );
-}
-
-/** Whose key an attribute holds, where it does so alone. */
-function keyOf(resource: Resource, name: string): string | null {
-  const relation = resource.relations.find(({ many, attributes }) => !many && attributes.join() === name);
-  return relation ? `${relation.targetAttributes[0]} of ${relation.target}` : null;
 }
 
 function shownNow(attribute: Attribute, current: Json): string {

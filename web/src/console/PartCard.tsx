@@ -77,6 +77,7 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
             ({ name, attribute }) => (
               <EntryField
                 key={name}
+                catalog={catalog}
                 part={part}
                 resource={place!.resource}
                 name={name}
