@@ -39,7 +39,7 @@ which has the pages in it. <code>pip install -v</code> shows what went wrong.
 """
 _OFF = f"""{_FRAME}<h1>The console is off</h1>
 <p>This server runs persisted documents only, and the console sends documents of its own.
-<p>Whoever runs the server has it with the setting <code>only_persisted</code>; without it, there are the console and GraphiQL.
+<p>That is its setting <code>only_persisted</code>. Whoever runs it and leaves the setting out has the console, and GraphiQL.
 </html>
 """
 
