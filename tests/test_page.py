@@ -128,6 +128,15 @@ def test_the_examples_are_of_this_catalog_and_run(chromium: str, sqlite: Backend
     assert sqlite.dump() == before
 
 
+def test_long_lines_of_a_document_are_wrapped(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "longLine")
+
+    assert seen["lines"] > 1
+    assert seen["cut"] <= 0
+
+
 UNUSUAL = {
     "a view alone can only be read": ("CREATE VIEW number AS SELECT 1 AS n", ["Numbers"]),
     "composite keys, nothing generated": (

@@ -26,6 +26,20 @@ export async function examples(page, url) {
   return answers;
 }
 
+// How many pixels of a long line are out of sight, on a telephone.
+export async function longLine(page, url) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${url}/graphql`);
+  const editor = page.locator(".graphiql-query-editor");
+  await editor.locator(".view-line").first().click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(`# ${"word ".repeat(20)}`);
+  const lines = editor.locator(".view-line > span");
+  const right = (element) => element.getBoundingClientRect().right;
+  const ends = await lines.evaluateAll((found) => found.map((line) => line.getBoundingClientRect().right));
+  return { lines: ends.length, cut: Math.max(...ends) - (await editor.evaluate(right)) };
+}
+
 function isIntrospection(request) {
   return (request.postData() ?? "").includes("__schema") || (request.postData() ?? "").includes("resources {");
 }
