@@ -31,7 +31,7 @@ export function EntryField(properties: Properties) {
   const id = `${part.key}-${entryField(name)}`;
   const entry = part.entries[name];
   const hints = attribute ? hintsOf(attribute, part.operation, entry) : ["the item of an earlier part"];
-  const now = attribute && current !== undefined ? shownNow(attribute, current) : null;
+  const now = attribute && current !== undefined ? shownNow(attribute, current, entry) : null;
   const relation = resource.relations.find(({ many, attributes }) => !many && attributes.join() === name);
   const pointsAt = relation ? `${relation.targetAttributes[0]} of ${relation.target}` : null;
   const said = [attribute?.description, pointsAt, ...hints, now].filter(Boolean).join(" · ");
@@ -77,7 +77,11 @@ export function EntryField(properties: Properties) {
   );
 }
 
-function shownNow(attribute: Attribute, current: Json): string {
+/** What the item has, unless the entry is just that. */
+function shownNow(attribute: Attribute, current: Json, entry: Entry | undefined): string | null {
+  if (current === null ? entry?.kind === "null" : entry?.kind === "value" && entry.text === toText(attribute, current)) {
+    return null;
+  }
   return `now ${current === null ? "null" : toText(attribute, current) || "an empty text"}`;
 }
 

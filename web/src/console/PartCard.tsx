@@ -71,6 +71,7 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
         <PathField {...{ catalog, parts, part }} marks={marksAt("path")} hasOwnMarks={marksAt("").length > 0} onChange={changePath} />
       </div>
       <About place={place} part={part} />
+      {place?.kind === "item" && <Current part={part} currentEtag={currentEtag} load={load} onChange={change} />}
       {own.length > 0 && (
         <div className="fields" role="group" aria-label={`Values of part ${part.id}`}>
           {[...attributes.map((attribute) => ({ name: attribute.name, attribute })), ...relations.map(({ name }) => ({ name, attribute: null }))].map(
@@ -95,7 +96,6 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
       <details className="conditions" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Preconditions</summary>
         <Preconditions part={part} marksAt={marksAt} onChange={change} />
-        {place?.kind === "item" && <Current part={part} currentEtag={currentEtag} load={load} onChange={change} />}
       </details>
     </li>
   );
@@ -222,6 +222,10 @@ function Current({
   onChange: (change: Partial<Pick<Part, "ifMatch">>) => void;
 }) {
   const [said, setSaid] = useState("");
+  const canLoad = !part.path.includes("$");
+  if (!currentEtag && !canLoad) {
+    return null;
+  }
   return (
     <div className="current">
       {currentEtag && (
@@ -229,7 +233,7 @@ function Current({
           Use the current etag
         </button>
       )}
-      {!part.path.includes("$") && (
+      {canLoad && (
         <button type="button" onClick={async () => setSaid(await load())}>
           Load the current item
         </button>
