@@ -132,7 +132,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
             Route("/batch", BatchDoor(door).answer, methods=["GET", "POST"]),
             Route("/livez", live),
             Route("/readyz", ready),
-            *page.ROUTES,
+            *page.routes(takes_any=door.documents.takes_any),
         ],
         middleware=[*_middleware(settings)],
         exception_handlers={HTTPException: _refuse, Exception: _fail},

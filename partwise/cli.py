@@ -162,7 +162,8 @@ def _announce(service: Service, settings: Settings, *, is_example: bool) -> None
         typer.echo(f"note: {notice}", err=True)
     typer.echo(f"Partwise serves {len(catalog.resources)} resources of {database.url.render_as_string()}")
     typer.echo(f"GraphQL  {server}/graphql")
-    typer.echo(f"Console  {server}/console (composes batches)")
+    if not settings.only_persisted:
+        typer.echo(f"Console  {server}/console (composes batches)")
     reach = "only from this machine" if settings.is_loopback else "from every machine that reaches this address"
     typer.echo(f"It is open: there are no access rules, everybody may read and write ({reach}).")
     if is_example:

@@ -20,7 +20,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_NOT_BUILT = """<!doctype html>
+_FRAME = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -29,11 +29,17 @@ _NOT_BUILT = """<!doctype html>
   :root { color-scheme: light dark }
   body { font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
 </style>
-<h1>This page has not been built</h1>
+"""
+_NOT_BUILT = f"""{_FRAME}<h1>This page has not been built</h1>
 <p>GraphiQL and the console are made with Node when Partwise is installed, and npm&#39;s registry could not be reached then.
 <p>Install it again where it can: <code>pip install -e .</code> in a checkout (it brings Node along), or install a released wheel,
 which has the pages in it. <code>pip install -v</code> shows what went wrong.
 <p>The server itself is complete: every GraphQL client works with this address.
+</html>
+"""
+_OFF = f"""{_FRAME}<h1>The console is off</h1>
+<p>This server runs persisted documents only, and the console sends documents of its own.
+<p>That is its setting <code>only_persisted</code>. Whoever runs it and leaves the setting out has the console, and GraphiQL.
 </html>
 """
 
@@ -53,8 +59,16 @@ def graphiql() -> Response:
     return _page("graphql.html")
 
 
-async def _console(_request: Request) -> Response:
-    return _page("console.html")
+def routes(*, takes_any: bool) -> list[BaseRoute]:
+    """Say where the console and all files of the pages are; the console is off where its documents would not be run."""
+
+    async def console(_request: Request) -> Response:
+        return _page("console.html") if takes_any else HTMLResponse(_OFF, 403, headers=_HEADERS)
+
+    return [
+        Route("/console", console),
+        Mount("/page", _Assets(directory=STATIC / "page", check_dir=False)),
+    ]
 
 
 def _page(name: str) -> Response:
@@ -63,9 +77,3 @@ def _page(name: str) -> Response:
     if not file.is_file():
         return HTMLResponse(_NOT_BUILT, 503, headers=headers)
     return FileResponse(file, headers=headers, media_type="text/html")
-
-
-ROUTES: tuple[BaseRoute, ...] = (
-    Route("/console", _console),
-    Mount("/page", _Assets(directory=STATIC / "page", check_dir=False)),
-)

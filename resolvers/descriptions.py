@@ -69,6 +69,7 @@ def _describe_relation(relation: Relation, item_path: str | None) -> ResourceRel
 def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAttribute:
     type_ = attribute.type
     element = type_.of if isinstance(type_, Array) else type_
+    default = _default(type_, attribute.default_sql)
     limits = _limits_of(element)
     return ResourceAttribute(
         name=attribute.name,
@@ -76,8 +77,9 @@ def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAt
         required=attribute.required,
         nullable=attribute.nullable,
         read_only=attribute.read_only,
-        generated=attribute.generation is not Generation.NEVER,
-        default=_default(type_, attribute.default_sql),
+        generated=attribute.generation is not Generation.NEVER
+        or (default is None and attribute.default_sql is not None),
+        default=default,
         max_length=limits.max_length,
         precision=limits.precision,
         scale=limits.scale,

@@ -87,7 +87,7 @@ def test_the_limits_of_an_array_are_those_of_its_elements(postgresql: Backend, s
 def test_what_the_database_makes_is_generated(backend: Backend, start: Serve):
     backend.run(
         "CREATE TABLE item (id {key}, a INTEGER NOT NULL DEFAULT 7, b INTEGER GENERATED ALWAYS AS (a + 1) STORED,"
-        " c INTEGER, d INTEGER NOT NULL)"
+        " c INTEGER, d INTEGER NOT NULL, e {naive} DEFAULT CURRENT_TIMESTAMP, f DATE NOT NULL DEFAULT CURRENT_DATE)"
     )
     found = resources(start(backend))["Item"]["attributes"]
 
@@ -98,6 +98,8 @@ def test_what_the_database_makes_is_generated(backend: Backend, start: Serve):
         "b": (False, True, True, True, None),
         "c": (False, True, False, False, None),
         "d": (True, False, False, False, None),
+        "e": (False, True, False, True, None),
+        "f": (False, False, False, True, None),
     }
 
 

@@ -113,6 +113,10 @@ def test_the_examples_are_of_this_catalog_and_run(chromium: str, sqlite: Backend
     with serving([sqlite.url], tmp_path, port=port) as program:
         query, creates, update = use(chromium, program, "examples")
 
+    for each in (query, creates, update):
+        assert max(map(len, each["document"].split("\n"))) <= 50  # characters that there is room for at 1280 pixels
+    assert '"New album"' in creates["document"]
+    assert '"Ada King"' in creates["document"]
     assert "errors" not in query
     (name,) = query["data"]
     assert query["data"][name]["nodes"]
@@ -122,6 +126,15 @@ def test_the_examples_are_of_this_catalog_and_run(chromium: str, sqlite: Backend
     assert update["data"]["batch"]["status"] == "VALID"
     assert update["data"]["batch"]["parts"][0]["status"] == 200
     assert sqlite.dump() == before
+
+
+def test_long_lines_of_a_document_are_wrapped(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "longLine")
+
+    assert seen["lines"] > 1
+    assert seen["cut"] <= 0
 
 
 UNUSUAL = {
@@ -323,17 +336,22 @@ def test_a_composite_relation_takes_the_item_of_an_earlier_part(
     assert sqlite.rows("SELECT name, row, number FROM guest") == [("Ada", "C", 3)]
 
 
-def test_it_is_usable_on_a_telephone_in_light_and_dark(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(
+    chromium: str,
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
     sqlite.run(SCRIPT)
     with serving([sqlite.url], tmp_path, port=port) as program:
         seen = use(chromium, program, "looks")
 
-    light, dark = seen["seen"]
-    assert (light["width"], dark["width"]) == (390, 390)
-    assert light["ground"] != dark["ground"]
+    light, wide, dark, wide_dark = seen["seen"]
+    assert [each["width"] for each in seen["seen"]] == [390, 1280, 390, 1280]
+    assert light["ground"] == wide["ground"] != dark["ground"] == wide_dark["ground"]
     assert seen["chosen"] == light["ground"]
     assert "graphiql-light" in seen["graphiql"]
-    assert (light["accessible"], dark["accessible"]) == ([], [])
+    assert [each["accessible"] for each in seen["seen"]] == [[], [], [], []]
 
 
 def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(
@@ -348,7 +366,7 @@ def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(
 
     assert seen["unreadable"]["said"].startswith("Nothing ran.")
     assert [(mark["field"], mark["said"]) for mark in seen["unreadable"]["marks"]] == [
-        ("doc", "NO_JSON This is no JSON.")
+        ("doc", 'NO_JSON This is no JSON: write texts in double quotes, like "text", and objects like {"a": 1}.')
     ]
     assert seen["refused"].startswith("Nothing ran.")
     assert "must have 1 to 255 characters" in seen["refused"]

@@ -235,6 +235,12 @@ def test_only_persisted_has_no_page(api: Api, tmp_path: Path):
 
     assert http.get("/graphql", headers={"Accept": "text/html, */*;q=0.8"}).status_code == 400
     assert http.get("/graphql", headers={"Accept": "text/html"}).status_code == 406
+    console = http.get("/console", headers={"Accept": "text/html"})
+    assert console.status_code == 403
+    assert "The console is off" in console.text
+    assert "only_persisted" in console.text
+    assert "<script" not in console.text
+    assert "frame-ancestors 'none'" in console.headers["content-security-policy"]
 
 
 # --- automatic persisted queries

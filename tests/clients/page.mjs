@@ -4,10 +4,11 @@
 import { chromium } from "playwright-core";
 
 import * as composer from "./page_composer.mjs";
+import * as forms from "./page_forms.mjs";
 import * as graphiql from "./page_graphiql.mjs";
 
 const [executablePath, url, scenario] = process.argv.slice(2);
-const scenarios = { ...composer, ...graphiql };
+const scenarios = { ...composer, ...forms, ...graphiql };
 
 const browser = await chromium.launch({
   executablePath,
@@ -23,7 +24,7 @@ const browser = await chromium.launch({
 const outside = [];
 const complaints = [];
 try {
-  const context = await browser.newContext();
+  const context = await browser.newContext({ timezoneId: "Europe/Berlin" });
   context.setDefaultTimeout(20_000);
   await context.route("**/*", (route) => {
     if (new URL(route.request().url()).origin === url) {

@@ -1,73 +1,5 @@
 // What a person does in the console. Each scenario gives back what there was to see.
-import axe from "axe-core";
-
-async function open(page, url) {
-  await page.goto(`${url}/console`);
-  await page.getByRole("combobox", { name: "Path" }).waitFor();
-}
-
-function part(page, position) {
-  return page.getByRole("listitem", { name: new RegExp(`^Part ${position},`) });
-}
-
-async function add(page, position, path, operation) {
-  if (position > 1) {
-    await page.getByRole("button", { name: "Add a part" }).click();
-  }
-  const made = part(page, position);
-  const field = made.getByRole("combobox", { name: "Path" });
-  await field.fill(path);
-  await field.press("Escape");
-  if (operation) {
-    await made.getByLabel("Operation").selectOption(operation);
-  }
-  return made;
-}
-
-async function fill(card, values) {
-  for (const [name, value] of Object.entries(values)) {
-    await card.getByRole("textbox", { name, exact: true }).fill(value);
-  }
-}
-
-async function send(card, name, what) {
-  await card.getByLabel(`What to send for ${name}`).selectOption(what);
-}
-
-// Runs the batch, and gives back what the outcome says.
-async function run(page) {
-  await Promise.all([
-    page.waitForResponse((response) => (response.request().postData() ?? "").includes("mutation")),
-    page.getByRole("button", { name: /the batch$/ }).click(),
-  ]);
-  const heading = page.getByRole("heading", { name: /^(Committed|Rejected|Valid|Nothing ran)/ });
-  await heading.waitFor();
-  return heading.innerText();
-}
-
-// The controls that are marked, by their labels, with what stands beside them.
-async function marked(page) {
-  const found = [];
-  for (const control of await page.locator("[aria-invalid=true]").all()) {
-    found.push(
-      await control.evaluate((element) => ({
-        part: element.closest("li").getAttribute("aria-label"),
-        field: element.labels[0].textContent,
-        said: document.getElementById(element.getAttribute("aria-describedby").split(" ")[0]).innerText,
-      })),
-    );
-  }
-  return found;
-}
-
-async function request(page) {
-  const details = page.locator("details.request");
-  if ((await details.getAttribute("open")) === null) {
-    await details.getByText("The request").click();
-  }
-  const text = (name) => page.locator(`pre[aria-label="${name}"]`).innerText();
-  return { variables: JSON.parse(await text("Variables")), curl: await text("curl"), mutation: await text("Mutation") };
-}
+import { add, fill, ground, marked, open, part, request, run, send, violations } from "./page_steps.mjs";
 
 // An artist, and an album below it, with the keyboard alone.
 export async function commit(page, url) {
@@ -155,7 +87,7 @@ export async function arrange(page, url) {
   await fill(await add(page, 1, "/artists"), { name: "Neu" });
   await fill(await add(page, 2, "/artists/$a/albums", "CREATE"), { title: "Vierte" });
   await add(page, 3, "/albums/1", "UPDATE").then((album) => send(album, "artistId", { label: "item of a" }));
-  await part(page, 1).getByLabel("id", { exact: true }).first().fill("artist");
+  await part(page, 1).getByLabel("Part id").fill("artist");
   const renamed = (await request(page)).variables.parts;
   await part(page, 3).getByRole("button", { name: "Move part c up" }).press("Enter");
   const moved = (await request(page)).variables.parts.map(({ id }) => id);
@@ -209,31 +141,29 @@ export async function reference(page, url) {
 
 export async function looks(page, url) {
   const seen = [];
+  await open(page, url);
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width: 390, height: 844 });
-    await open(page, url);
-    const album = await add(page, 1, "/albums/1", "UPDATE");
-    await album.getByText("Preconditions").click();
-    await request(page);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    seen.push({ ground: await ground(page), width, accessible: await violations(page) });
+    for (const width of [390, 1280]) {
+      await page.setViewportSize({ width, height: 844 });
+      await page.evaluate(() => sessionStorage.clear());
+      await open(page, url);
+      const album = await add(page, 1, "/albums/1", "UPDATE");
+      await fill(album, { artistId: "77" });
+      await album.getByText("Preconditions").click();
+      await add(page, 2, "/employees");
+      await request(page);
+      await run(page);
+      const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+      await part(page, 2).getByRole("combobox", { name: "Path" }).press("ArrowDown");
+      seen.push({ ground: await ground(page), width: needed, accessible: await violations(page) });
+    }
   }
   await page.getByLabel("Colours").selectOption("light");
   const chosen = await ground(page);
   await page.goto(`${url}/graphql`);
   await page.locator(".graphiql-container").waitFor();
   return { seen, chosen, graphiql: await page.evaluate(() => document.body.className) };
-}
-
-function ground(page) {
-  return page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-}
-
-async function violations(page) {
-  await page.evaluate(axe.source);
-  const { violations: found } = await page.evaluate(() => window.axe.run());
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
 // What cannot be sent, or comes to nothing as a whole.
@@ -246,10 +176,10 @@ export async function nothingRan(page, url) {
   await outcome.waitFor();
   const unreadable = { said: await outcome.innerText(), marks: await marked(page) };
   await fill(note, { doc: '{"a": [1.50, 12345678901234567890]}' });
-  await note.getByLabel("id", { exact: true }).first().fill("");
+  await note.getByLabel("Part id").fill("");
   await page.getByRole("button", { name: "Run the batch" }).click();
   await outcome.getByText("The id").waitFor();
   const refused = await outcome.innerText();
-  await note.getByLabel("id", { exact: true }).first().fill("n");
+  await note.getByLabel("Part id").fill("n");
   return { unreadable, refused, said: await run(page), result: await page.locator(".results > li").allInnerTexts() };
 }

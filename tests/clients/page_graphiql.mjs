@@ -6,7 +6,7 @@ export async function tabs(page, url) {
   return page.getByRole("tab").allInnerTexts();
 }
 
-// Runs every example, one after the other, and gives back the answers.
+// Runs every example, one after the other, and gives back the documents and their answers.
 export async function examples(page, url) {
   await page.goto(`${url}/graphql`);
   await page.getByRole("tab").first().waitFor();
@@ -20,10 +20,24 @@ export async function examples(page, url) {
       page.waitForResponse((found) => found.request().method() === "POST" && !isIntrospection(found.request())),
       page.getByRole("button", { name: /execute query/i }).click(),
     ]);
-    answers.push(await response.json());
+    answers.push({ document: response.request().postDataJSON().query, ...(await response.json()) });
   }
   await page.locator(".graphiql-response").getByText("data").first().waitFor();
   return answers;
+}
+
+// How many pixels of a long line are out of sight, on a telephone.
+export async function longLine(page, url) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${url}/graphql`);
+  const editor = page.locator(".graphiql-query-editor");
+  await editor.locator(".view-line").first().click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(`# ${"word ".repeat(20)}`);
+  const lines = editor.locator(".view-line > span");
+  const right = (element) => element.getBoundingClientRect().right;
+  const ends = await lines.evaluateAll((found) => found.map((line) => line.getBoundingClientRect().right));
+  return { lines: ends.length, cut: Math.max(...ends) - (await editor.evaluate(right)) };
 }
 
 function isIntrospection(request) {

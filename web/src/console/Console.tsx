@@ -16,9 +16,11 @@ export function Console({ catalog }: { catalog: Catalog }) {
   const [parts, dispatch] = useReducer(reduce, name, keptDraft);
   const [dryRun, setDryRun] = useState(false);
   const [run, setRun] = useState<Run | null>(null);
+  const [ran, setRan] = useState(""); // what that run was of
   const [settled, setSettled] = useState<ReadonlySet<string>>(new Set()); // fields that changed since the run
   const [isRunning, setRunning] = useState(false);
   const [said, setSaid] = useState("");
+  const form = useRef<HTMLFormElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const toFocus = useRef<string | null>(null); // an element to focus when the change has been drawn
 
@@ -32,9 +34,12 @@ export function Console({ catalog }: { catalog: Catalog }) {
     }
   }, [parts]);
 
-  const { wire, marks: unreadable } = toWire(catalog, parts);
+  const { wire, marks: unsendable } = toWire(catalog, parts);
+  const composed = JSON.stringify([parts, dryRun]);
   const marks = run === null || run.kind === "failed" ? [] : run.marks;
-  const shown = marks.filter(({ key, field }) => !settled.has(`${key} ${field}`));
+  const isThere = (key: string) => parts.some((part) => part.key === key);
+  const isSettled = ({ key, field }: Mark) => settled.has(`${key} ${field}`) || settled.has(key) || !isThere(key);
+  const shown = marks.filter((mark) => !isSettled(mark));
 
   const act = (action: Action) => {
     const next = reduce(parts, action);
@@ -49,8 +54,10 @@ export function Console({ catalog }: { catalog: Catalog }) {
       return;
     }
     setSettled(new Set());
-    if (unreadable.length) {
-      setRun({ kind: "unreadable", marks: unreadable });
+    setRan(composed);
+    const faults = [...unsendable, ...incompleteFields(form.current!)];
+    if (faults.length) {
+      setRun({ kind: "unsent", marks: faults });
       return;
     }
     setRunning(true);
@@ -78,7 +85,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
   return (
     <>
       <Header />
-      <form className="console" noValidate onSubmit={onSubmit} onKeyDown={onKeyDown}>
+      <form className="console" ref={form} noValidate onSubmit={onSubmit} onKeyDown={onKeyDown}>
         <main>
           <ol className="parts" aria-label="Parts">
             {parts.map((part) => (
@@ -88,7 +95,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
                 parts={parts}
                 part={part}
                 marks={shown.filter(({ key }) => key === part.key)}
-                currentEtag={currentEtag(run, parts.indexOf(part))}
+                currentEtag={run?.kind === "done" ? (run.etags[part.key] ?? null) : null}
                 dispatch={act}
               />
             ))}
@@ -110,7 +117,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
               Dry run
             </label>
           </div>
-          {run && <Outcome run={run} parts={parts} heading={heading} onGo={goTo} />}
+          <Outcome run={run} marks={shown} isFormer={composed !== ran} parts={parts} heading={heading} onGo={goTo} />
           <Request wire={wire} dryRun={dryRun} />
         </aside>
       </form>
@@ -130,25 +137,36 @@ async function runBatch(
     if (!result) {
       return { kind: "failed", message: answer.errors?.map(({ message }) => message).join(" ") ?? "There was no answer." };
     }
-    return { kind: "done", result, marks: marksOf(catalog, parts, result) };
+    return { kind: "done", result, marks: marksOf(catalog, parts, result), etags: currentEtags(parts, result) };
   } catch (error) {
     return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** A part that came too late is answered with what is there now. */
-function currentEtag(run: Run | null, index: number): string | null {
-  const result = run?.kind === "done" ? run.result.parts.find((part) => part.index === index) : undefined;
-  return result?.status === 412 ? result.etag : null;
+/** Dates and times that are half picked: their inputs have no value, and would be left out. */
+function incompleteFields(form: HTMLFormElement): Mark[] {
+  const inputs = [...form.querySelectorAll("input")].filter(({ validity }) => validity.badInput);
+  return inputs.map(({ id }) => {
+    const [key, ...field] = id.split("-");
+    return { key: key!, field: field.join("-"), code: "INCOMPLETE", message: "This is not complete: fill in all of it, or clear it." };
+  });
 }
 
-/** What an action settles: a field that was changed is no longer marked. */
+/** Parts that came too late are answered with what is there now. */
+function currentEtags(parts: Parameters<typeof toWire>[1], result: BatchResult): Record<string, string | null> {
+  const late = result.parts.filter(({ status }) => status === 412);
+  return Object.fromEntries(late.map(({ index, etag }) => [parts[index]!.key, etag]));
+}
+
+/** What an action settles: a field that was changed is no longer marked, nor is any of a part that leads elsewhere. */
 function fieldsOf(action: Action): string[] {
   switch (action.type) {
     case "rename":
       return [`${action.key} id`];
     case "change":
-      return Object.keys(action.change).map((field) => `${action.key} ${field}`);
+      return "path" in action.change || "operation" in action.change
+        ? [action.key]
+        : Object.keys(action.change).map((field) => `${action.key} ${field}`);
     case "enter":
       return [`${action.key} ${entryField(action.name)}`];
     default:

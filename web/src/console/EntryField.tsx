@@ -1,16 +1,21 @@
 /** One attribute of a part's payload: a value, null, the key of an earlier part's item, or nothing. */
 
-import type { ReactNode } from "react";
+import { useState } from "react";
 
-import type { Attribute } from "../catalog";
+import { type Attribute, type Catalog, type Resource, resourceNamed } from "../catalog";
 import type { Json } from "../request";
 import { type Mark, entryField } from "./batch";
+import { Control } from "./Control";
+import { type Target, readTargets } from "./items";
 import { Marks, describedBy } from "./Marks";
 import type { Entry, Part } from "./state";
-import { hintsOf, isWrittenAsJson, toText } from "./values";
+import { pickerOf, toPicker } from "./times";
+import { hintsOf, isGiven, isPicked, toText } from "./values";
 
 interface Properties {
+  catalog: Catalog;
   part: Part;
+  resource: Resource;
   name: string;
   attribute: Attribute | null; // null: a relation, which only a reference can set
   isRequired: boolean;
@@ -20,42 +25,64 @@ interface Properties {
   onChange: (entry: Entry | null) => void;
 }
 
-export function EntryField({ part, name, attribute, isRequired, current, candidates, marks, onChange }: Properties) {
+export function EntryField(properties: Properties) {
+  const { catalog, part, resource, name, attribute, isRequired, current, candidates, marks, onChange } = properties;
+  const [targets, setTargets] = useState<Target[] | null>(null); // null: not asked for yet
   const id = `${part.key}-${entryField(name)}`;
   const entry = part.entries[name];
-  const hints = attribute ? hintsOf(attribute) : ["the item of an earlier part"];
-  const hasHint = hints.length > 0 || Boolean(attribute?.description);
-  const described = describedBy(id, marks, ...(hasHint ? [`${id}-hint`] : []));
+  const hints = attribute ? hintsOf(attribute, part.operation, entry) : ["the item of an earlier part"];
+  const now = attribute && current !== undefined ? shownNow(attribute, current, entry) : null;
+  const relation = resource.relations.find(({ many, attributes }) => !many && attributes.join() === name);
+  const pointsAt = relation ? `${relation.targetAttributes[0]} of ${relation.target}` : null;
+  const said = [attribute?.description, pointsAt, ...hints, now].filter(Boolean).join(" · ");
+  const described = describedBy(id, marks, ...(said ? [`${id}-hint`] : []));
+  const isHeld = attribute !== null && entry?.kind !== "null" && entry?.kind !== "reference"; // by its control
+  const askForTargets = async () => {
+    const target = relation && resourceNamed(catalog, relation.target);
+    if (target && targets === null) {
+      setTargets([]);
+      setTargets(await readTargets(target, relation.targetAttributes[0]!));
+    }
+  };
 
   return (
-    <div className={`field${entry ? " given" : ""}`}>
+    <div className={`field${isGiven(attribute, entry) ? " given" : ""}`}>
       <div className="field-name">
-        <label htmlFor={attribute ? id : `${id}-how`}>{name}</label>
+        <label htmlFor={isHeld ? id : `${id}-how`}>{name}</label>
         <span className="type">{attribute?.type ?? "relation"}</span>
-        {isRequired && <span className="required">required</span>}
+        {isRequired && <span className="required">{part.operation === "UPSERT" ? "required if new" : "required"}</span>}
       </div>
       <div className="control">
         {attribute && (
           <Control
-            id={id}
-            attribute={attribute}
-            entry={entry}
-            placeholder={placeholder(entry, part, attribute, current)}
-            invalid={marks.length > 0}
-            described={described}
-            onChange={onChange}
+            {...{ id, attribute, resource, entry, targets, described, onChange }}
+            onFocus={askForTargets}
+            isUpdate={part.operation === "UPDATE"}
+            isInvalid={marks.length > 0}
           />
         )}
-        <How {...{ id, name, attribute, entry, candidates, onChange }} />
+        <How
+          {...{ id, name, attribute, entry, candidates, onChange }}
+          isInvalid={!isHeld && marks.length > 0}
+          described={isHeld ? undefined : described}
+        />
       </div>
-      {hasHint && (
+      {said && (
         <p className="hint" id={`${id}-hint`}>
-          {[attribute?.description, ...hints].filter(Boolean).join(" · ")}
+          {said}
         </p>
       )}
       <Marks id={id} marks={marks} />
     </div>
   );
+}
+
+/** What the item has, unless the entry is just that. */
+function shownNow(attribute: Attribute, current: Json, entry: Entry | undefined): string | null {
+  if (current === null ? entry?.kind === "null" : entry?.kind === "value" && entry.text === toText(attribute, current)) {
+    return null;
+  }
+  return `now ${current === null ? "null" : toText(attribute, current) || "an empty text"}`;
 }
 
 /** What kind of entry it is: absent and null are different things. */
@@ -65,16 +92,26 @@ function How({
   attribute,
   entry,
   candidates,
+  isInvalid,
+  described,
   onChange,
-}: Pick<Properties, "name" | "attribute" | "candidates" | "onChange"> & { id: string; entry: Entry | undefined }) {
-  const value = entry?.kind === "reference" ? entry.part : (entry?.kind ?? "absent");
+}: Pick<Properties, "name" | "attribute" | "candidates" | "onChange"> & {
+  id: string;
+  entry: Entry | undefined;
+  isInvalid: boolean;
+  described: string | undefined;
+}) {
+  const hasPicker = attribute !== null && pickerOf(attribute) !== null;
   const change = (chosen: string) => {
+    const former = entry?.kind === "value" ? entry.text : "";
     if (chosen === "absent") {
       onChange(null);
     } else if (chosen === "null") {
       onChange({ kind: "null" });
+    } else if (chosen === "typed") {
+      onChange({ kind: "value", text: former, isTyped: true });
     } else if (chosen === "value") {
-      onChange({ kind: "value", text: attribute?.enum?.[0] ?? (attribute?.type === "Boolean" ? "true" : "") });
+      onChange({ kind: "value", text: firstValue(attribute, former) });
     } else {
       onChange({ kind: "reference", part: chosen });
     }
@@ -84,12 +121,15 @@ function How({
       id={`${id}-how`}
       className="how"
       aria-label={`What to send for ${name}`}
-      value={value}
+      aria-invalid={isInvalid}
+      aria-describedby={described}
+      value={kindOf(attribute, entry)}
       onChange={(event) => change(event.target.value)}
     >
       <option value="absent">left out</option>
       {attribute && <option value="value">value</option>}
-      {(attribute?.nullable || value === "null") && <option value="null">null</option>}
+      {hasPicker && <option value="typed">as text</option>}
+      {(attribute?.nullable || entry?.kind === "null") && <option value="null">null</option>}
       {candidates.map(({ key, id: part }) => (
         <option key={key} value={key}>
           item of {part}
@@ -99,78 +139,17 @@ function How({
   );
 }
 
-function Control({
-  id,
-  attribute,
-  entry,
-  placeholder,
-  invalid,
-  described,
-  onChange,
-}: {
-  id: string;
-  attribute: Attribute;
-  entry: Entry | undefined;
-  placeholder: string;
-  invalid: boolean;
-  described: string | undefined;
-  onChange: (entry: Entry | null) => void;
-}): ReactNode {
-  const text = entry?.kind === "value" ? entry.text : "";
-  const common = {
-    id,
-    value: text,
-    disabled: entry?.kind === "null" || entry?.kind === "reference",
-    "aria-invalid": invalid,
-    "aria-describedby": described,
-    onChange: (event: { target: { value: string } }) => {
-      const typed = event.target.value;
-      onChange(typed === "" && attribute.type !== "String" ? null : { kind: "value", text: typed });
-    },
-  };
-  const choices = attribute.type.startsWith("[") ? null : (attribute.enum ?? booleans(attribute));
-  if (choices) {
-    return (
-      <select {...common}>
-        <option value="">{placeholder}</option>
-        {choices.map((choice) => (
-          <option key={choice}>{choice}</option>
-        ))}
-      </select>
-    );
-  }
-  const isLong = isWrittenAsJson(attribute) || (attribute.type === "String" && (attribute.maxLength ?? 0) > 300);
-  if (isLong) {
-    return <textarea {...common} rows={2} placeholder={placeholder} spellCheck={attribute.type === "String"} />;
-  }
-  const isNumber = ["Int", "BigInt", "Decimal", "Float"].includes(attribute.type);
-  return (
-    <input
-      {...common}
-      type="text"
-      inputMode={isNumber ? "decimal" : undefined}
-      autoComplete="off"
-      placeholder={placeholder}
-    />
-  );
-}
-
-function booleans({ type }: Attribute): string[] | null {
-  return type === "Boolean" ? ["true", "false"] : null;
-}
-
-function placeholder(entry: Entry | undefined, part: Part, attribute: Attribute, current: Json | undefined): string {
-  if (entry?.kind === "null") {
-    return "null";
-  }
+function kindOf(attribute: Attribute | null, entry: Entry | undefined): string {
   if (entry?.kind === "reference") {
-    return "the key of that item";
+    return entry.part;
   }
-  if (entry?.kind === "value") {
-    return "empty";
+  const isText = attribute && pickerOf(attribute) && !isPicked(attribute, entry);
+  return isText ? "typed" : (entry?.kind ?? "absent");
+}
+
+function firstValue(attribute: Attribute | null, former: string): string {
+  if (attribute && pickerOf(attribute)) {
+    return toPicker(attribute, former) === null ? "" : former;
   }
-  if (current !== undefined && part.operation !== "CREATE") {
-    return `now ${current === null ? "null" : toText(attribute, current)}`;
-  }
-  return "";
+  return attribute?.enum?.[0] ?? (attribute?.type === "Boolean" ? "true" : "");
 }

@@ -7,35 +7,56 @@ import type { Part } from "./state";
 
 export type Run =
   | { kind: "failed"; message: string } // no batch ran
-  | { kind: "unreadable"; marks: Mark[] } // not sent: a field holds no JSON
-  | { kind: "done"; result: BatchResult; marks: Mark[] };
+  | { kind: "unsent"; marks: Mark[] } // a part has no path, or a field holds nothing that can be sent
+  | { kind: "done"; result: BatchResult; marks: Mark[]; etags: Record<string, string | null> };
 
 const SAID = {
   COMMITTED: "Committed: all of it is written.",
   VALID: "Valid: a dry run, nothing is written.",
   REJECTED: "Rejected: nothing is written.",
 } as const;
+const SAID_FORMERLY = {
+  COMMITTED: "It was committed before your changes: all of it is written.",
+  VALID: "It was valid before your changes: a dry run, nothing is written.",
+  REJECTED: "It was rejected before your changes: nothing is written.",
+} as const;
 
 interface Properties {
-  run: Run;
+  run: Run | null;
+  marks: Mark[]; // those that are not settled
+  isFormer: boolean; // whether something has changed since
   parts: readonly Part[];
   heading: RefObject<HTMLHeadingElement | null>;
   onGo: (mark: Mark) => void;
 }
 
-export function Outcome({ run, parts, heading, onGo }: Properties) {
+export function Outcome({ run, marks, isFormer, parts, heading, onGo }: Properties) {
   const id = useId();
+  if (!run) {
+    return null;
+  }
   const isBad = run.kind !== "done" || run.result.status === "REJECTED";
+  const isWritten = run.kind === "done" && run.result.status === "COMMITTED";
   return (
-    <section className={`outcome ${isBad ? "bad" : "good"}`} aria-labelledby={id}>
+    <section className={`outcome ${isFormer ? "former" : isBad ? "bad" : "good"}`} aria-labelledby={id}>
       <h2 id={id} ref={heading} tabIndex={-1}>
-        {run.kind === "done" ? SAID[run.result.status] : "Nothing ran."}
+        {headline(run, isFormer)}
       </h2>
+      <p role="status">
+        {isFormer && (isWritten ? "Running it again does all of it again: remove what is written already." : "Run it again.")}
+      </p>
       {run.kind === "failed" && <p>{run.message}</p>}
-      {run.kind !== "failed" && <Errors marks={run.marks} parts={parts} onGo={onGo} />}
+      {run.kind !== "failed" && marks.length > 0 && <Errors marks={marks} parts={parts} onGo={onGo} />}
       {run.kind === "done" && !isBad && <Results result={run.result} />}
     </section>
   );
+}
+
+function headline(run: Run, isFormer: boolean): string {
+  if (run.kind !== "done") {
+    return isFormer ? "It did not run before your changes." : "Nothing ran.";
+  }
+  return (isFormer ? SAID_FORMERLY : SAID)[run.result.status];
 }
 
 function Errors({ marks, parts, onGo }: { marks: Mark[]; parts: readonly Part[]; onGo: (mark: Mark) => void }) {

@@ -35,8 +35,9 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
 
   const changePath = (path: string) => {
     const next = placeOf(catalog, path);
-    const likeliest = next && operationsAt(next)[0];
-    change(likeliest && !part.isChosen ? { path, operation: likeliest } : { path });
+    const possible = next ? operationsAt(next, path) : [];
+    const isKept = !next || (part.isChosen && possible.includes(part.operation));
+    change(isKept || !possible[0] ? { path } : { path, operation: possible[0], isChosen: false });
   };
 
   const load = async () => {
@@ -63,20 +64,23 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
       <div className="where">
         <OperationField
           part={part}
-          operations={operationsAt(place)}
+          operations={operationsAt(place, part.path)}
           marks={marksAt("operation")}
           onChange={(operation) => change({ operation, isChosen: true })}
         />
-        <PathField {...{ catalog, parts, part }} marks={marksAt("path")} onChange={changePath} />
+        <PathField {...{ catalog, parts, part }} marks={marksAt("path")} hasOwnMarks={marksAt("").length > 0} onChange={changePath} />
       </div>
       <About place={place} part={part} />
+      {place?.kind === "item" && <Current part={part} currentEtag={currentEtag} load={load} onChange={change} />}
       {own.length > 0 && (
         <div className="fields" role="group" aria-label={`Values of part ${part.id}`}>
           {[...attributes.map((attribute) => ({ name: attribute.name, attribute })), ...relations.map(({ name }) => ({ name, attribute: null }))].map(
             ({ name, attribute }) => (
               <EntryField
                 key={name}
+                catalog={catalog}
                 part={part}
+                resource={place!.resource}
                 name={name}
                 attribute={attribute}
                 isRequired={Boolean(attribute?.required) && part.operation !== "UPDATE"}
@@ -92,7 +96,6 @@ export function PartCard({ catalog, parts, part, marks, currentEtag, dispatch }:
       <details className="conditions" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Preconditions</summary>
         <Preconditions part={part} marksAt={marksAt} onChange={change} />
-        {place?.kind === "item" && <Current part={part} currentEtag={currentEtag} load={load} onChange={change} />}
       </details>
     </li>
   );
@@ -111,7 +114,7 @@ function PartHead({
       <span className="number" aria-hidden="true">
         {position}
       </span>
-      <label htmlFor={id}>id</label>
+      <label htmlFor={id}>Part id</label>
       <input
         id={id}
         className="code part-id"
@@ -219,6 +222,10 @@ function Current({
   onChange: (change: Partial<Pick<Part, "ifMatch">>) => void;
 }) {
   const [said, setSaid] = useState("");
+  const canLoad = !part.path.includes("$");
+  if (!currentEtag && !canLoad) {
+    return null;
+  }
   return (
     <div className="current">
       {currentEtag && (
@@ -226,7 +233,7 @@ function Current({
           Use the current etag
         </button>
       )}
-      {!part.path.includes("$") && (
+      {canLoad && (
         <button type="button" onClick={async () => setSaid(await load())}>
           Load the current item
         </button>

@@ -14,12 +14,13 @@ interface Properties {
   parts: readonly Part[];
   part: Part;
   marks: Mark[];
+  hasOwnMarks: boolean; // whether the part itself is marked
   onChange: (path: string) => void;
 }
 
 const WAIT = 150; // milliseconds of no typing, before the server is asked for items
 
-export function PathField({ catalog, parts, part, marks, onChange }: Properties) {
+export function PathField({ catalog, parts, part, marks, hasOwnMarks, onChange }: Properties) {
   const [isOpen, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
   const items = useItems(catalog, part.path, isOpen);
@@ -31,6 +32,11 @@ export function PathField({ catalog, parts, part, marks, onChange }: Properties)
   const id = `${part.key}-path`;
   const isShown = isOpen && options.length > 0;
 
+  useEffect(() => {
+    if (isShown) {
+      list.current?.scrollIntoView({ block: "nearest" });
+    }
+  }, [isShown]);
   useEffect(() => {
     list.current?.children[active]?.scrollIntoView({ block: "nearest" });
   }, [active]);
@@ -48,9 +54,10 @@ export function PathField({ catalog, parts, part, marks, onChange }: Properties)
       setOpen(true);
       const from = active < 0 && step < 0 ? 0 : active;
       setActive(options.length ? (from + step + options.length) % options.length : -1);
-    } else if (event.key === "Enter" && !event.ctrlKey && isShown && options[active]) {
-      event.preventDefault();
-      choose(options[active]);
+    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault(); // who ends a path with it does not mean to run the batch
+      const option = isShown ? options[active] : undefined;
+      option ? choose(option) : setOpen(false);
     } else if (event.key === "Escape" && isShown) {
       event.preventDefault();
       setOpen(false);
@@ -71,7 +78,7 @@ export function PathField({ catalog, parts, part, marks, onChange }: Properties)
           aria-autocomplete="list"
           aria-activedescendant={isShown && active >= 0 ? `${id}-${active}` : undefined}
           aria-invalid={marks.length > 0}
-          aria-describedby={describedBy(id, marks)}
+          aria-describedby={describedBy(id, marks, ...(hasOwnMarks ? [`${part.key}-part-marks`] : []))}
           autoComplete="off"
           autoCapitalize="none"
           spellCheck={false}

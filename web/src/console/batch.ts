@@ -4,7 +4,7 @@ import type { Catalog, Operation } from "../catalog";
 import { ENDPOINT, type Json } from "../request";
 import { fieldsAt, placeOf } from "./places";
 import type { Part, Precondition } from "./state";
-import { toJson } from "./values";
+import { isGiven, toJson } from "./values";
 
 export const MUTATION = `mutation ($parts: [PartInput!]!, $dryRun: Boolean! = false) {
   batch(parts: $parts, dryRun: $dryRun) {
@@ -64,15 +64,21 @@ export function toWire(catalog: Catalog, parts: readonly Part[]): { wire: WirePa
     const made: WirePart = { id, path, operation };
     const { attributes } = fieldsAt(placeOf(catalog, path), operation);
     const payload: [string, Json][] = [];
+    if (!path) {
+      marks.push({ key: part.key, field: "path", code: "NO_PATH", message: noPath(catalog) });
+    }
     for (const attribute of attributes) {
       const entry = part.entries[attribute.name];
+      if (!isGiven(attribute, entry)) {
+        continue;
+      }
       if (entry?.kind === "null") {
         payload.push([attribute.name, null]);
       } else if (entry?.kind === "value") {
         try {
           payload.push([attribute.name, toJson(attribute, entry.text)]);
         } catch {
-          marks.push({ key: part.key, field: entryField(attribute.name), code: "NO_JSON", message: "This is no JSON." });
+          marks.push({ key: part.key, field: entryField(attribute.name), code: "NO_JSON", message: NO_JSON });
         }
       }
     }
@@ -86,6 +92,13 @@ export function toWire(catalog: Catalog, parts: readonly Part[]): { wire: WirePa
     };
   });
   return { wire, marks };
+}
+
+const NO_JSON = 'This is no JSON: write texts in double quotes, like "text", and objects like {"a": 1}.';
+
+function noPath(catalog: Catalog): string {
+  const example = catalog[0] ? `, such as ${catalog[0].path}` : "";
+  return `This part has no path yet: choose one${example}, or remove the part.`;
 }
 
 function referencesOf(catalog: Catalog, parts: readonly Part[], part: Part): { attribute: string; part: string }[] {

@@ -19,11 +19,27 @@ async function read(path: string): Promise<PartResult | null> {
   }
 }
 
-/** The first items below a collection path, as suggestions. */
-export async function readItems(resource: Resource, collection: string): Promise<Suggestion[]> {
+async function readFirst(collection: string): Promise<Values[]> {
   const result = await read(`${collection}?limit=${FEW}`);
   const payload = result?.payload as { items?: Values[] } | null | undefined;
-  return (payload?.items ?? []).flatMap((values) => {
+  return payload?.items ?? [];
+}
+
+/** What an attribute may hold to point at an item: its value, and what tells a person which item it is. */
+export interface Target {
+  value: string;
+  title: string;
+}
+
+/** The first items of a resource, by the attribute that others point at. */
+export async function readTargets(resource: Resource, attribute: string): Promise<Target[]> {
+  const items = await readFirst(resource.path);
+  return items.map((values) => ({ value: String(values[attribute]), title: titleOf(resource, values) }));
+}
+
+/** The first items below a collection path, as suggestions. */
+export async function readItems(resource: Resource, collection: string): Promise<Suggestion[]> {
+  return (await readFirst(collection)).flatMap((values) => {
     const key = keySegment(resource, values);
     return key === null ? [] : [{ path: `${collection}/${key}`, detail: titleOf(resource, values) }];
   });

@@ -48,14 +48,25 @@ function waysDown(resource: Resource): Relation[] {
 
 const AT_COLLECTION: readonly Operation[] = ["CREATE", "UPSERT", "GET"];
 const AT_ITEM: readonly Operation[] = ["UPDATE", "REPLACE", "UPSERT", "DELETE", "CREATE", "GET"];
+const AT_ITEM_OF_A_PART: readonly Operation[] = ["UPDATE", "REPLACE", "DELETE", "GET"]; // it is there already
+const ANYWHERE: readonly Operation[] = ["CREATE", "UPDATE", "REPLACE", "UPSERT", "DELETE", "GET"];
 
-/** What can be done at a place, the likeliest first; everything where we do not know the place. */
-export function operationsAt(place: Place | null): Operation[] {
+/** What can be done where a path leads to, the likeliest first; everything where we do not know the place. */
+export function operationsAt(place: Place | null, path: string): Operation[] {
   if (!place) {
-    return ["GET", "CREATE", "UPDATE", "REPLACE", "UPSERT", "DELETE"];
+    return [...ANYWHERE];
   }
-  const kinds = place.kind === "item" ? AT_ITEM : AT_COLLECTION;
-  return kinds.filter((operation) => place.resource.operations.includes(operation));
+  return kindsAt(place, path).filter((operation) => place.resource.operations.includes(operation));
+}
+
+function kindsAt({ kind }: Place, path: string): readonly Operation[] {
+  if (path.includes("?")) {
+    return ["GET"];
+  }
+  if (kind === "collection") {
+    return AT_COLLECTION;
+  }
+  return lastSegment(path).startsWith("$") ? AT_ITEM_OF_A_PART : AT_ITEM;
 }
 
 /** What a form asks for: the attributes that a payload may give there, and relations that only a reference can set. */
@@ -77,7 +88,8 @@ export function partsWithItem(catalog: Catalog, parts: readonly Part[], before: 
   const end = parts.findIndex(({ key }) => key === before);
   return parts.slice(0, end).filter((part) => {
     const place = placeOf(catalog, part.path);
-    const hasItem = place?.kind === "item" || part.operation === "CREATE" || part.operation === "UPSERT";
+    const isMade = part.operation === "CREATE" || part.operation === "UPSERT";
+    const hasItem = isMade || (place?.kind === "item" && part.operation !== "DELETE");
     return hasItem && place?.resource.name === target && part.id !== "";
   });
 }
@@ -91,26 +103,48 @@ export interface Suggestion {
 export function suggestions(catalog: Catalog, parts: readonly Part[], key: string, path: string): Suggestion[] {
   const { above, typed } = cut(catalog, path);
   const place = placeOf(catalog, above);
-  const whole = placeOf(catalog, path);
-  const below = whole?.kind === "item" ? downFrom(whole, path) : [];
   if (above === "") {
-    const all = catalog.map(({ collection, description }) => ({ path: `/${collection}`, detail: description ?? "" }));
-    return startingWith(all, typed);
+    const collections = catalog.map((resource) => ({ path: resource.path, detail: resource.description ?? "" }));
+    const isMeant = (found: Suggestion) => found.path.split("/").some((segment) => begins(segment, typed));
+    return [...ofEarlierParts(catalog, parts, key).filter(isMeant), ...startingWith(collections, `/${typed}`)];
   }
   if (place?.kind === "item") {
-    return startingWith(downFrom(place, above), typed);
+    return startingWith(downFrom(place, above), `${above}/${typed}`);
   }
+  const whole = placeOf(catalog, path);
+  const below = whole?.kind === "item" ? downFrom(whole, path) : [];
   const earlier = place ? partsWithItem(catalog, parts, key, place.resource.name) : [];
-  const items = earlier.map(({ id }) => ({ path: `${above}/${reference(id)}`, detail: `the item of part ${id}` }));
-  return [...below, ...startingWith(items, typed).filter((item) => item.path !== path)];
+  const items = startingWith(earlier.flatMap((part) => itemAndBelow(place!, above, part)), `${above}/${typed}`);
+  const taken = new Set([path, ...below.map((found) => found.path)]);
+  return [...below, ...items.filter((found) => !taken.has(found.path))];
+}
+
+/** The items of earlier parts, and what is below them, wherever a path may begin. */
+function ofEarlierParts(catalog: Catalog, parts: readonly Part[], key: string): Suggestion[] {
+  const end = parts.findIndex((part) => part.key === key);
+  return parts.slice(0, end).flatMap((part) => {
+    const place = placeOf(catalog, part.path);
+    const isMeant = place && partsWithItem(catalog, parts, key, place.resource.name).includes(part);
+    return isMeant ? itemAndBelow(place, place.resource.path, part) : [];
+  });
+}
+
+function itemAndBelow(place: Place, collection: string, { id }: Part): Suggestion[] {
+  const path = `${collection}/${reference(id)}`;
+  const below = downFrom(place, path).map((found) => ({ ...found, detail: `${found.detail}, below part ${id}` }));
+  return [{ path, detail: `the item of part ${id}` }, ...below];
 }
 
 function downFrom({ resource }: Place, path: string): Suggestion[] {
   return waysDown(resource).map(({ name, target }) => ({ path: `${path}/${name}`, detail: target }));
 }
 
-function startingWith(found: Suggestion[], typed: string): Suggestion[] {
-  return found.filter(({ path }) => lastSegment(path).toLowerCase().startsWith(typed.toLowerCase()));
+function startingWith(found: Suggestion[], beginning: string): Suggestion[] {
+  return found.filter(({ path }) => begins(path, beginning));
+}
+
+function begins(text: string, beginning: string): boolean {
+  return text.toLowerCase().startsWith(beginning.toLowerCase());
 }
 
 /** The collection whose items can be suggested, and what is typed of a key; null where there is none. */

@@ -4,7 +4,7 @@ import type { Operation } from "../catalog";
 
 /** What is sent for one attribute, or for a to-one relation; without an entry it is left out. */
 export type Entry =
-  | { kind: "value"; text: string }
+  | { kind: "value"; text: string; isTyped?: boolean } // as the API takes it; typed: by hand, where there is a picker
   | { kind: "null" }
   | { kind: "reference"; part: string }; // the key of an earlier part
 
@@ -63,7 +63,7 @@ export function newPart(parts: readonly Part[]): Part {
     key: nextKey(parts),
     id: letters.find((letter) => !taken.has(letter)) ?? `part${number}`,
     path: "",
-    operation: "GET",
+    operation: "CREATE",
     isChosen: false,
     entries: {},
     ifMatch: { kind: "none" },

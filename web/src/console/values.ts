@@ -1,7 +1,9 @@
 /** Between the text of a form's field and JSON (docs/contract.md, section 7). What is wrong with a value the server says. */
 
-import type { Attribute } from "../catalog";
+import type { Attribute, Operation } from "../catalog";
 import { type Json, parseJson } from "../request";
+import type { Entry } from "./state";
+import { pickerOf, toPicker, zone } from "./times";
 
 /** The value that a text stands for; a text that is no value of the type is sent as it is, for the server to judge. */
 export function toJson(attribute: Attribute, text: string): Json {
@@ -12,7 +14,7 @@ export function toJson(attribute: Attribute, text: string): Json {
     case "Int":
       return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
     case "Float":
-      return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+      return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;
     case "Boolean":
       return text === "true" || text === "false" ? text === "true" : text;
     default:
@@ -29,35 +31,67 @@ export function toText(attribute: Attribute, value: Json): string {
   return isWrittenAsJson(attribute) || typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** Whether an entry stands for something to send: an empty text does of a String only. */
+export function isGiven(attribute: Attribute | null, entry: Entry | undefined): boolean {
+  return entry !== undefined && !(entry.kind === "value" && entry.text === "" && attribute?.type !== "String");
+}
+
 /** What a person should know before writing a value. */
-export function hintsOf(attribute: Attribute): string[] {
-  const { type, maxLength, precision, scale, minimum, maximum, timeZone } = attribute;
-  const hints: string[] = [];
-  if (type === "DateTime") {
-    hints.push(timeZone === false ? "like 2026-01-31T12:00:00" : "like 2026-01-31T12:00:00Z");
-  } else if (type === "Date") {
-    hints.push("like 2026-01-31");
-  } else if (type === "Time") {
-    hints.push("like 12:00:00");
-  } else if (type === "Base64") {
-    hints.push("bytes, as Base64");
-  } else if (isWrittenAsJson(attribute)) {
-    hints.push(type === "JSON" ? 'JSON, like {"a": 1}' : 'a list in JSON, like ["a", "b"]');
-  }
-  if (maxLength !== null) {
-    hints.push(`at most ${maxLength} ${type === "Base64" ? "bytes" : "characters"}`);
-  }
-  if (precision !== null && scale !== null) {
-    hints.push(`${precision} digits, ${scale} after the point`);
-  } else if ((minimum !== null || maximum !== null) && !isWholeRange(attribute)) {
-    hints.push(`${shown(minimum)} to ${shown(maximum)}`);
+export function hintsOf(attribute: Attribute, operation: Operation, entry: Entry | undefined): string[] {
+  const hints = [...formOf(attribute, entry), ...limitsOf(attribute)];
+  if (operation === "UPDATE") {
+    return hints; // what is left out stays as it is
   }
   if (attribute.generated) {
-    hints.push("left out: made by the database");
+    hints.push("made by the database when left empty");
   } else if (attribute.default !== null) {
-    hints.push(`left out: ${toText(attribute, attribute.default)}`);
+    hints.push(`${toText(attribute, attribute.default)} when left empty`);
+  } else if (!attribute.required && !attribute.nullable) {
+    hints.push("filled in by the server when left empty"); // by a default of the model, which the catalog does not tell
   }
   return hints;
+}
+
+function formOf(attribute: Attribute, entry: Entry | undefined): string[] {
+  const { type, timeZone } = attribute;
+  if (pickerOf(attribute) && isPicked(attribute, entry)) {
+    const sent = entry?.kind === "value" && entry.text ? `: ${entry.text}` : "";
+    const said = timeZone ? `your time (${zone()}), sent in UTC${sent}` : "without a time zone: sent as it stands here";
+    return type === "DateTime" ? [said] : [];
+  }
+  switch (type) {
+    case "DateTime":
+      return [timeZone ? "like 2026-01-31T12:00:00.5Z" : "like 2026-01-31T12:00:00.5"];
+    case "Date":
+      return ["like 2026-01-31"];
+    case "Time":
+      return ["like 12:00:00.5"];
+    case "Base64":
+      return ["bytes, as Base64"];
+    case "JSON":
+      return ['JSON, like {"a": 1} or "text"'];
+    default:
+      return isWrittenAsJson(attribute) ? [`a list in JSON, like ${listOf(attribute)}`] : [];
+  }
+}
+
+function listOf({ type }: Attribute): string {
+  const isPlain = /Int|Float|Boolean/.test(type) && !type.includes("BigInt");
+  return isPlain ? (type.includes("Boolean") ? "[true, false]" : "[1, 2]") : '["a", "b"]';
+}
+
+function limitsOf({ type, maxLength, precision, scale, minimum, maximum }: Attribute): string[] {
+  const length = maxLength === null ? [] : [`at most ${maxLength} ${type === "Base64" ? "bytes" : "characters"}`];
+  if (precision !== null && scale !== null) {
+    return [...length, `${precision} digits, ${scale} after the point`];
+  }
+  const isNews = (minimum !== null || maximum !== null) && !isWholeRange(minimum, maximum);
+  return isNews ? [...length, `${shown(minimum)} to ${shown(maximum)}`] : length;
+}
+
+/** Whether a date or a time is in its picker: not where it was typed, or the picker could not show it. */
+export function isPicked(attribute: Attribute, entry: Entry | undefined): boolean {
+  return entry?.kind !== "value" || (!entry.isTyped && toPicker(attribute, entry.text) !== null);
 }
 
 function shown(limit: Json): string {
@@ -65,7 +99,7 @@ function shown(limit: Json): string {
 }
 
 /** Limits that only say how wide the type is are no news. */
-function isWholeRange({ minimum, maximum }: Attribute): boolean {
+function isWholeRange(minimum: Json, maximum: Json): boolean {
   const wide = [-(2 ** 31), -(2n ** 63n), 2 ** 31 - 1, 2n ** 63n - 1n].map(String);
   return wide.includes(String(minimum)) && wide.includes(String(maximum));
 }

@@ -2,12 +2,15 @@
 
 import { type Attribute, type Catalog, type Relation, type Resource, resourceNamed } from "../catalog";
 import { type Json, ask } from "../request";
+import { sampleOf } from "../samples";
 
 export interface Example {
   query: string;
 }
 
 type Values = Record<string, Json>;
+
+const WIDTH = 50; // characters that GraphiQL shows of a line beside its buttons, on a screen of 1280 pixels
 
 /** The tabs of a first visit. Where nothing can be written there is only the query; an empty catalog has none. */
 export async function examplesOf(catalog: Catalog): Promise<Example[]> {
@@ -29,11 +32,11 @@ function queryExample(catalog: Catalog): string | null {
   for (const relation of [toOne, toMany]) {
     const target = relation && resourceNamed(catalog, relation.target);
     if (relation && target) {
-      const names = shownAttributes(target).join(" ");
+      const names = shownAttributes(target);
       lines.push(
         ...(relation.many
-          ? [`${relation.name}(first: 3) {`, `  nodes { ${names} }`, "}"]
-          : [`${relation.name} { ${names} }`]),
+          ? [`${relation.name}(first: 3) {`, ...selection("nodes", names, 8).map((line) => `  ${line}`), "}"]
+          : selection(relation.name, names, 6)),
       );
     }
   }
@@ -48,6 +51,12 @@ function queryExample(catalog: Catalog): string | null {
 `;
 }
 
+/** A field and what is asked of it, in one line where there is room behind the indent. */
+function selection(name: string, names: string[], indent: number): string[] {
+  const line = `${name} { ${names.join(" ")} }`;
+  return indent + line.length <= WIDTH ? [line] : [`${name} {`, ...names.map((each) => `  ${each}`), "}"];
+}
+
 function createExample(catalog: Catalog): string | null {
   const pairs = catalog.flatMap((parent) =>
     parent.relations
@@ -60,17 +69,18 @@ function createExample(catalog: Catalog): string | null {
     return null;
   }
   const parent = pair?.parent ?? single!;
-  const parts = [part("new", parent.path, "CREATE", requiredValues(parent))];
+  const parts = [part("new", parent.path, "CREATE", valuesOf(parent))];
   let name = parent.name;
   if (pair) {
     const child = pair.child!;
     name += `With${child.name}`;
     parts.push(
-      part("child", `${parent.path}/$new/${pair.relation.name}`, "CREATE", requiredValues(child, pair.relation)),
+      part("child", `${parent.path}/$new/${pair.relation.name}`, "CREATE", valuesOf(child, pair.relation)),
     );
   }
   const why = pair ? "# $new is the item that the first part makes.\n" : "";
-  return `${why}# A dry run writes nothing: without dryRun, all of it is written, or none.\n${batch(`Add${name}`, parts)}`;
+  const dry = "# A dry run writes nothing.\n# Without dryRun all of it is written, or none.\n";
+  return `${why}${dry}${batch(`Add${name}`, parts)}`;
 }
 
 async function updateExample(catalog: Catalog): Promise<string | null> {
@@ -86,9 +96,11 @@ async function updateExample(catalog: Catalog): Promise<string | null> {
   if (!item) {
     return null;
   }
-  const value = item.value ?? valueFor(attribute, false);
+  const isShort = item.value !== null && literal(item.value).length <= WIDTH / 2;
+  const value = isShort ? item.value : sampleOf(attribute, found);
   const update = part("change", item.path, "UPDATE", { [attribute.name]: value }, item.etag);
-  return `# ifMatch: only if the item is still the one that has this etag.\n${batch(`Change${found.name}`, [update])}`;
+  const why = "# ifMatch: only if nobody has changed the item\n# since it had this etag.\n";
+  return `${why}${batch(`Change${found.name}`, [update])}`;
 }
 
 async function firstItem(resource: Resource, attribute: Attribute) {
@@ -117,9 +129,16 @@ ${parts.join("\n")}
 }
 
 function part(id: string, path: string, operation: string, payload: Values, etag?: string): string {
-  const guard = etag === undefined ? "" : `, ifMatch: [${literal(etag)}]`;
-  return `    { id: "${id}", path: ${literal(path)}, operation: ${operation}${guard}
-      payload: ${literal(payload)} }`;
+  const line = `payload: ${literal(payload)}`;
+  const given = Object.entries(payload).map(([name, value]) => `  ${name}: ${literal(value)}`);
+  const lines = [
+    `id: "${id}"`,
+    `path: ${literal(path)}`,
+    `operation: ${operation}`,
+    ...(etag === undefined ? [] : [`ifMatch: [${literal(etag)}]`]),
+    ...(line.length + 6 <= WIDTH ? [line] : ["payload: {", ...given, "}"]),
+  ];
+  return `    {\n${lines.map((each) => `      ${each}\n`).join("")}    }`;
 }
 
 /** A JSON value as GraphQL writes it. */
@@ -134,69 +153,24 @@ function literal(value: Json): string {
   return JSON.stringify(value);
 }
 
-function requiredValues(resource: Resource, by?: Relation): Values {
+/** What a new item has to have; where that is nothing, something that tells what it is. */
+function valuesOf(resource: Resource, by?: Relation): Values {
   const given = new Set(by?.targetAttributes);
   const unique = new Set([...resource.key, ...resource.uniqueKeys.flat()]);
-  return Object.fromEntries(
-    resource.attributes
-      .filter((attribute) => attribute.required && !given.has(attribute.name))
-      .map((attribute) => [attribute.name, valueFor(attribute, unique.has(attribute.name))]),
+  const required = resource.attributes.filter((attribute) => attribute.required && !given.has(attribute.name));
+  const foreign = foreignAttributes(resource);
+  const telling = resource.attributes.filter(
+    ({ name, type, readOnly }) => type === "String" && !readOnly && !given.has(name) && !foreign.has(name),
   );
-}
-
-function valueFor(attribute: Attribute, unique: boolean): Json {
-  if (attribute.type.startsWith("[")) {
-    return [];
-  }
-  if (attribute.enum?.length) {
-    return attribute.enum[0]!;
-  }
-  const mark = Math.random().toString(36).slice(2, 8);
-  const now = new Date().toISOString();
-  switch (attribute.type) {
-    case "Int":
-    case "Float":
-      return unique ? Math.floor(Math.random() * 30_000) : Math.max(1, Number(attribute.minimum ?? 1));
-    case "BigInt":
-      return unique ? String(Math.floor(Math.random() * 1e9)) : "1";
-    case "Decimal":
-      return attribute.scale === null || attribute.scale > 1 ? "1.50" : "1";
-    case "Boolean":
-      return true;
-    case "Date":
-      return now.slice(0, 10);
-    case "Time":
-      return "12:00:00";
-    case "DateTime":
-      return attribute.timeZone ? `${now.slice(0, 19)}Z` : now.slice(0, 19);
-    case "UUID":
-      return `00000000-0000-4000-8000-${mark.replace(/[^0-9a-f]/g, "0").padStart(12, "0")}`;
-    case "JSON":
-      return {};
-    case "Base64":
-      return "AAAA";
-    default: {
-      const text = textFor(attribute.name, unique ? mark : "");
-      const most = attribute.maxLength ?? text.length;
-      return most > 3 ? text.slice(0, most) : "DEU".slice(0, most); // codes of countries, currencies, languages
-    }
-  }
-}
-
-/** Validators and checks often know what an address of a mail or a page looks like. */
-function textFor(name: string, mark: string): string {
-  if (/e_?mail/i.test(name)) {
-    return `${mark || "ada"}@example.org`;
-  }
-  if (/url|website|homepage/i.test(name)) {
-    return `https://example.org/${mark}`;
-  }
-  return mark ? `${mark} ${name}` : capital(name);
+  const shown = required.length ? required : telling.slice(0, 1);
+  return Object.fromEntries(
+    shown.map((attribute) => [attribute.name, sampleOf(attribute, resource, unique.has(attribute.name))]),
+  );
 }
 
 /** A few attributes that tell a person which item it is. */
 function shownAttributes(resource: Resource): string[] {
-  const foreign = new Set(resource.relations.filter((relation) => !relation.many).flatMap(({ attributes }) => attributes));
+  const foreign = foreignAttributes(resource);
   const own = resource.attributes.filter(({ name }) => !foreign.has(name) || resource.key.includes(name));
   const texts = own.filter(({ name, type }) => type === "String" && !resource.key.includes(name));
   const names = [...resource.key, ...[...texts, ...own].map(({ name }) => name)];
@@ -205,15 +179,15 @@ function shownAttributes(resource: Resource): string[] {
 }
 
 function changeable(resource: Resource): Attribute | undefined {
-  const fixed = new Set([
-    ...resource.key,
-    ...resource.uniqueKeys.flat(),
-    ...resource.relations.filter((relation) => !relation.many).flatMap(({ attributes }) => attributes),
-  ]);
+  const fixed = new Set([...resource.key, ...resource.uniqueKeys.flat(), ...foreignAttributes(resource)]);
   const free = resource.attributes.filter(
     ({ name, readOnly, generated }) => !readOnly && !generated && !fixed.has(name) && name !== resource.version,
   );
   return free.find(({ type }) => type === "String") ?? free[0];
+}
+
+function foreignAttributes(resource: Resource): Set<string> {
+  return new Set(resource.relations.filter((relation) => !relation.many).flatMap(({ attributes }) => attributes));
 }
 
 /** How many foreign keys a new item has to have, besides the one that its path gives: each needs an item that exists. */

@@ -3,8 +3,9 @@
 import "graphiql/setup-workers/vite";
 
 import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { useMonaco } from "@graphiql/react";
 import { GraphiQL, HISTORY_PLUGIN, type GraphiQLProps } from "graphiql";
-import { StrictMode } from "react";
+import { StrictMode, useEffect } from "react";
 import { createRoot } from "react-dom/client";
 
 import "@graphiql/plugin-explorer/style.css";
@@ -39,6 +40,18 @@ function storageFor(catalog: Catalog): NonNullable<GraphiQLProps["storage"]> {
   };
 }
 
+/** GraphiQL cuts the lines of a document, and has no setting for it. */
+function WrappedLines(): null {
+  const editors = useMonaco(({ monaco }) => monaco?.editor);
+  useEffect(() => {
+    const options = { wordWrap: "on", wrappingIndent: "indent" } as const;
+    editors?.getEditors().forEach((editor) => editor.updateOptions(options)); // they may be there first
+    const listening = editors?.onDidCreateEditor((editor) => editor.updateOptions(options));
+    return () => listening?.dispose();
+  }, [editors]);
+  return null;
+}
+
 function Page({ catalog, examples }: { catalog: Catalog; examples: { query: string; variables?: string }[] }) {
   return (
     <GraphiQL
@@ -65,6 +78,7 @@ async function start(): Promise<void> {
   const examples = await examplesOf(catalog);
   root.render(
     <StrictMode>
+      <WrappedLines />
       <Page catalog={catalog} examples={examples} />
     </StrictMode>,
   );

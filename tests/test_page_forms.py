@@ -1,0 +1,273 @@
+"""The fields of the console: what they suggest, what they take of every type, and what they say, in a real browser."""
+
+from pathlib import Path
+
+from tests.every_type import TABLE
+from tests.harness import Backend
+from tests.music import SCRIPT
+from tests.program import serving
+from tests.test_page import SEATS, _built, chromium, use  # noqa: F401  # fixtures among them
+from tests.test_program import port  # noqa: F401  # a fixture
+
+
+def test_what_is_below_the_items_of_earlier_parts_is_suggested(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "suggestEarlier")
+
+    assert seen["first"][:2] == [
+        ["/artists/$a", "the item of part a"],
+        ["/artists/$a/albums", "Album, below part a"],
+    ]
+    assert seen["first"][2][0] == "/albums"  # nothing of the part that deletes
+    assert seen["typed"] == ["/artists/$a/albums", "/albums"]
+    assert seen["chosen"] == "/artists/$a/albums"
+    everything = ["CREATE", "UPDATE", "REPLACE", "UPSERT", "DELETE", "GET"]
+    assert seen["operations"] == {
+        "": ["CREATE", *everything],
+        "/artists/$a/albums": ["CREATE", "CREATE", "UPSERT", "GET"],
+        "/artists/$a": ["UPDATE", "UPDATE", "REPLACE", "DELETE", "GET"],
+        "/artists": ["CREATE", "CREATE", "UPSERT", "GET"],
+        "/artists/1": ["UPDATE", "UPDATE", "REPLACE", "UPSERT", "DELETE", "CREATE", "GET"],
+        "/artists?limit=2": ["GET", "GET"],
+        "/nothing": ["GET", *everything],
+    }
+    assert seen["kept"] == "GET"
+
+
+def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(TABLE)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "types")
+
+    assert seen["kinds"] == {
+        **dict.fromkeys(("id", "small", "whole", "big", "single", "double", "price", "exact"), "text"),
+        **dict.fromkeys(("short", "fixed", "token", "bytes"), "text"),
+        **dict.fromkeys(("long", "document"), "textarea"),
+        "flag": "select-one",
+        "day": "date",
+        "clock": "time",
+        "local": "datetime-local",
+        "instant": "datetime-local",
+    }
+    assert seen["hint"] == "your time (Europe/Berlin), sent in UTC: 2026-07-01T06:05:00Z"
+    assert seen["picked"] == {
+        "small": -7,
+        "big": "9007199254740993",
+        "double": 0.1,
+        "price": "12.50",
+        "flag": False,
+        "short": "O'Hara",
+        "long": "two\nlines",
+        "day": "2026-07-01",
+        "clock": "08:05:00",
+        "local": "2026-07-01T08:05:00",
+        "instant": "2026-07-01T06:05:00Z",
+        "token": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        "bytes": "AAEC",
+        "document": {"a": [1.5]},
+    }
+    assert seen["said"] == "Committed: all of it is written."
+    rows = sqlite.rows("SELECT small, big, price, flag, long, day, clock, document, hex(bytes) FROM every_type")
+    assert rows == [(-7, 9007199254740993, 12.5, 0, "two\nlines", "2026-07-01", "08:05:00", '{"a":[1.50]}', "000102")]
+    # What no picker holds is typed, null is null, and an emptied field is left out.
+    assert seen["typed"] == {
+        "big": "9007199254740993",
+        "double": "1e999",
+        "price": "12.50",
+        "flag": None,
+        "short": "O'Hara",
+        "long": "two\nlines",
+        "day": None,
+        "clock": "08:05:00.25",
+        "local": "infinity",
+        "token": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        "bytes": "AAEC",
+        "document": {"a": [1.5]},
+    }
+    unfinished = "INCOMPLETE This is not complete: fill in all of it, or clear it."
+    assert seen["incomplete"] == [{"part": "Part 1, a", "field": "day", "said": unfinished}]
+    assert not seen["emptied"]
+    assert seen["rejected"] == "Rejected: nothing is written."
+    assert [(mark["field"], mark["said"].split()[0]) for mark in seen["marks"]] == [
+        ("double", "INVALID_VALUE"),
+        ("local", "INVALID_VALUE"),
+    ]
+
+
+def test_the_items_that_a_foreign_key_can_point_at_are_offered(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "targets")
+
+    assert seen["before"] == 0
+    assert seen["offered"] == [["1", "1 · Audio"], ["2", "2 · Video"]]
+    assert seen["payload"] == {"mediaTypeId": 2}
+    assert seen["accessible"] == []
+
+
+THINGS = """
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TABLE thing (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, mood mood, moods mood[], tags TEXT[], counts INTEGER[], address INET, lasting INTERVAL,
+  flag BOOLEAN, document JSONB, at TIMESTAMPTZ
+);
+INSERT INTO thing (id, name, mood, flag, document, at) VALUES (1, 'one', 'sad', true, '{"a": 1}', '2026-01-31 12:00:00.5+00')"""
+
+
+def test_the_types_of_postgresql_have_their_controls_and_null_is_not_left_out(
+    chromium: str,  # noqa: F811  # the fixture
+    postgresql: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    postgresql.run(THINGS)
+    with serving([postgresql.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "postgresqlTypes")
+
+    assert seen["choices"] == ["", "sad", "glad"]
+    assert seen["how"] == ["left out", "value"]
+    assert seen["howMood"] == ["left out", "value", "null"]
+    assert "your time (Europe/Berlin), sent in UTC · now 2026-01-31T12:00:00.500000Z" in seen["now"]
+    assert seen["payload"] == {
+        "mood": "glad",
+        "tags": ["a", None],
+        "counts": [1, 2],
+        "address": "10.0.0.1",
+        "lasting": "P1D",
+        "flag": None,
+        "document": None,
+    }
+    assert seen["marks"] == []
+    assert seen["said"] == "Committed: all of it is written."
+    assert postgresql.rows("SELECT name, mood::text, tags, counts, host(address), flag, document FROM thing") == [
+        ("one", "glad", ["a", None], [1, 2], "10.0.0.1", None, None)
+    ]
+
+
+PEOPLE = """
+CREATE TABLE team (id {key}, name TEXT);
+CREATE TABLE people (
+  id {key}, full_name VARCHAR(40) NOT NULL, email VARCHAR(60) NOT NULL, country VARCHAR(2) NOT NULL, points INTEGER NOT NULL DEFAULT 5,
+  rate NUMERIC(4,2), birth_day DATE, team_id INTEGER REFERENCES team (id),
+  created_at {naive} NOT NULL DEFAULT CURRENT_TIMESTAMP, seen_at {naive} DEFAULT CURRENT_TIMESTAMP
+)"""
+
+
+def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(PEOPLE)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "hints")
+
+    fields = seen["seen"]
+    made = "made by the database when left empty"
+    assert {name: each["hint"] for name, each in fields.items()} == {
+        "id": made,
+        "fullName": "at most 40 characters",
+        "email": "at most 60 characters",
+        "country": "at most 2 characters",
+        "points": "5 when left empty",
+        "rate": "4 digits, 2 after the point",
+        "birthDay": "",
+        "teamId": "id of Team",
+        "createdAt": f"without a time zone: sent as it stands here · {made}",
+        "seenAt": f"without a time zone: sent as it stands here · {made}",
+    }
+    assert {name: each["placeholder"] for name, each in fields.items()} == {
+        "id": "",
+        "fullName": "e.g. Ada King",
+        "email": "e.g. ada@example.org",
+        "country": "e.g. GB",
+        "points": "",
+        "rate": "e.g. 9.50",
+        "birthDay": None,
+        "teamId": "",
+        "createdAt": None,
+        "seenAt": None,
+    }
+    assert [name for name, each in fields.items() if each["isRequired"]] == ["fullName", "email", "country"]
+    assert seen["inUpsert"] == ["required if new"] * 3
+
+
+def test_what_was_said_of_former_parts_is_marked_so(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SCRIPT)
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "former")
+
+    formerly = "It was rejected before your changes: nothing is written."
+    assert seen["said"] == [
+        "Rejected: nothing is written.",
+        formerly,
+        "Rejected: nothing is written.",
+        formerly,
+        "Committed: all of it is written.",
+        "It was committed before your changes: all of it is written.",
+    ]
+    assert [line.split()[:3] for line in seen["left"]] == [["Part", "b", "REQUIRED"]]
+    assert seen["announced"] == "Run it again."
+    assert seen["without"] == []
+    assert seen["caution"].startswith("Running it again does all of it again")
+    assert seen["accessible"] == []
+    assert sqlite.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" > 3') == [("Neu",)]
+
+
+def test_a_part_without_a_path_says_at_its_path_what_to_do(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SCRIPT)
+    before = sqlite.dump()
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "noPath")
+
+    said = "NO_PATH This part has no path yet: choose one, such as /albums, or remove the part."
+    assert seen["marks"] == [{"part": "Part 2, b", "field": "Path", "said": said}]
+    assert seen["focused"] == ["p2-path", "p2-path"]
+    assert seen["afterEnter"] == 0
+    assert seen["afterTyping"] == []
+    assert seen["accessible"] == []
+    assert sqlite.dump() == before
+
+
+def test_a_reference_that_does_not_fit_is_announced_at_what_chose_it(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    sqlite.run(SEATS)
+    before = sqlite.dump()
+    with serving([sqlite.url], tmp_path, port=port) as program:
+        seen = use(chromium, program, "badReference")
+
+    assert seen["isInvalid"] == "true"
+    assert seen["described"][0].startswith("INVALID_REFERENCE")
+    assert seen["accessible"] == []
+    assert sqlite.dump() == before
