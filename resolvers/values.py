@@ -43,8 +43,10 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _PLAIN_DECIMAL = re.compile(r"(-?(?:0|[1-9]\d{0,99}))(?:\.(\d{1,99}))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
+_CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"  # seconds may be left out: <input type="datetime-local"> does
+_TIME = re.compile(_CLOCK, re.ASCII)
+_DATE_TIME = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
+_NO_SECONDS = re.compile(r":00(?=Z?$)", re.ASCII)
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far beyond
 _MAX_EXPONENT = 1_000
@@ -280,7 +282,7 @@ def _date_time(type_: DateTime, raw: Any) -> datetime:
     except (ValueError, OverflowError):
         raise Misfit("must be a date and time of the calendar, in the years 1 to 9999") from None
     if type_.aware and value.tzinfo is None:
-        raise Misfit("must have a time zone, like Z or +02:00")
+        raise Misfit("must have a time zone, like 2026-12-31T23:59:59Z or 2026-12-31T23:59:59+02:00")
     if not type_.aware and value.tzinfo is not None:
         raise Misfit("must have no time zone")
     _check_fraction(value, type_.precision)
@@ -380,7 +382,10 @@ def to_text(type_: ValueType, value: Value) -> str:
 
 
 def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
-    """Read a value of a path: of a key the canonical form only, of a filter any that JSON takes. Raises `Misfit`."""
+    """Read a value of a path: of a filter in any form that JSON takes, of a key in the canonical one. Raises `Misfit`.
+
+    Of a time in a key, seconds that are zero may be left out.
+    """
     raw: Any = text
     match type_:
         case Integer(bits=bits) if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) <= _MOST_DIGITS:
@@ -398,6 +403,7 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
         case _:
             pass
     value = from_json(type_, raw)
-    if canonical and to_text(type_, value) != text:
-        raise Misfit(f"must be written {to_text(type_, value)}")
+    written = to_text(type_, value) if canonical else text
+    if written != text and not (isinstance(type_, Time | DateTime) and _NO_SECONDS.sub("", written) == text):
+        raise Misfit(f"must be written {written}")
     return value

@@ -128,11 +128,14 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         "Date", "A day, like 2026-12-31 (ISO 8601).", "https://scalars.graphql.org/andimarek/local-date"
     ),
     LocalTime: _scalar(
-        "Time", "A time of day without zone, like 23:59:59.5 (ISO 8601).", "https://www.rfc-editor.org/rfc/rfc3339"
+        "Time",
+        "A time of day without zone, like 23:59:59.5 (ISO 8601); seconds may be left out of what is sent.",
+        "https://www.rfc-editor.org/rfc/rfc3339",
     ),
     DateAndTime: _scalar(
         "DateTime",
-        "A date and time like 2026-12-31T23:59:59; an instant comes back in UTC, with Z (ISO 8601).",
+        "A date and time like 2026-12-31T23:59:59 (ISO 8601); seconds may be left out of what is sent. An instant has a zone,"
+        " as in 2026-12-31T23:59:59Z, and comes back in UTC, with Z.",
         "https://www.rfc-editor.org/rfc/rfc3339",
     ),
     UUID: _scalar("UUID", "A UUID.", "https://www.rfc-editor.org/rfc/rfc9562"),

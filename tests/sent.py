@@ -82,6 +82,7 @@ VALUES: dict[str, dict[str, list[Any]]] = {
         "big": [1, "9007199254740993", None],
         "flag": [True, False, None],
         "day": ["2026-01-31", None],
+        "seen": ["2026-01-31T08:00Z", "2026-01-31T08:00:00+02:00", "2026-01-31T08:00", None],
         "notes": [None, 1, Raw("1.10"), {"a": [None, Raw("1.10")]}, "x"],
         "shelfId": [1, 2, None, Raw("1.0")],
         "code": ["a", "b", None],
