@@ -22,7 +22,7 @@ from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Catalog
 from storage.driver_errors import StatementRefused
-from storage.errors import Fault, RequestError
+from storage.errors import Fault, NotAsAtStart, RequestError
 from storage.reading import Found, Item, ItemPage
 from storage.row import Row
 from storage.statements import Unstorable
@@ -313,6 +313,8 @@ def to_wire_error(error: GraphQLError) -> dict[str, Any]:
     """Write a GraphQL error for the client. What is not in the catalogue is INTERNAL, with an id to look up in the log."""
     original = error.original_error
     formatted: dict[str, Any] = dict(error.formatted)
+    if isinstance(original, NotAsAtStart):
+        logger.error("The database is not as it was at the start: %s", original.__cause__)
     if isinstance(original, RequestError):
         formatted["message"] = str(original)
         formatted["extensions"] = {"code": original.code}

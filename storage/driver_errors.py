@@ -1,12 +1,13 @@
 """The one place where driver errors become our own."""
 
+import re
 import sqlite3
 from dataclasses import dataclass
 from enum import Enum
 
 import psycopg
 
-from storage.errors import QueryTooComplex, TimedOut, Unavailable
+from storage.errors import NotAsAtStart, QueryTooComplex, TimedOut, Unavailable
 
 
 class Retry(Exception):  # it is no error: the transaction is to be run again
@@ -49,6 +50,11 @@ _SQLITE_VIOLATIONS = {
 }
 
 
+# What SQLite says of a statement that names what is not there, or is not any more what it was.
+_SQLITE_NOT_THERE = re.compile(
+    r"no such (table|column|function|module|collation sequence): |table .+ has (no column named|\d+ columns but) |"
+    r"cannot modify .+ because it is a view|cannot (INSERT into|UPDATE) generated column"
+)
 # What SQLite says of a statement that goes beyond its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
 _TOO_MANY_COLUMNS = (
@@ -56,7 +62,7 @@ _TOO_MANY_COLUMNS = (
 )
 
 
-def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
+def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exception:
     """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
@@ -70,8 +76,10 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool) -> Exception:
         said = str(error) if violation is Violation.OTHER else None
         columns = tuple(each.rpartition(".")[2] for each in what.split(", ")) if what else ()
         return StatementRefused(violation, columns=columns, said=said, transaction_lost=lost)
-    if str(error).startswith(("foreign key mismatch", "no such table: main.")):  # a foreign key that cannot be checked
-        return StatementRefused(Violation.OTHER, transaction_lost=lost)
+    if str(error).startswith("foreign key mismatch") or (not reads and str(error).startswith("no such table: main.")):
+        return StatementRefused(Violation.OTHER, transaction_lost=lost)  # a foreign key that cannot be checked
+    if primary == sqlite3.SQLITE_ERROR and _SQLITE_NOT_THERE.match(str(error)):
+        return NotAsAtStart()
     if str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
         return QueryTooComplex(_TOO_MANY_COLUMNS)
     if primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
@@ -96,6 +104,8 @@ _POSTGRESQL_VIOLATIONS = {
 # Classes of errors that a statement of ours, valid as it is, only gets from a rule that somebody wrote
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL_OTHER = ("P0", "09", "27", "44", "42501", "23")
+# A column, table, schema or type that is not there, a table that is a view now, a column that is generated now.
+_POSTGRESQL_NOT_THERE = frozenset({"42703", "42P01", "3F000", "42704", "42809", "428C9"})
 _POSTGRESQL_UNAVAILABLE = ("08", "53", "57P", "58", "25006")
 
 
@@ -114,6 +124,9 @@ def from_postgresql(error: psycopg.Error) -> Exception:
     if state == "54011":
         return QueryTooComplex(_TOO_MANY_COLUMNS)
     diag = error.diag
+    has_new_columns = diag.source_function == "RevalidateCachedQuery"  # of a prepared statement; its code has many uses
+    if state in _POSTGRESQL_NOT_THERE or has_new_columns:
+        return NotAsAtStart()
     if state in _POSTGRESQL_VIOLATIONS:
         violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
         columns = (diag.column_name,) if diag.column_name else ()

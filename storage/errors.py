@@ -199,6 +199,19 @@ class Unavailable(RequestError):
     code = "UNAVAILABLE"
 
 
+class NotAsAtStart(RequestError):
+    """What a statement names is not in the database: its tables have changed since the catalog was built, most likely."""
+
+    code = "UNAVAILABLE"  # asking again helps once the server has been restarted
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not have what this request needs: its tables are not as they were when the server started, "
+            "or a rule of theirs (a view, a trigger) names what is not there. Nothing was written. The operator has to "
+            "restart the server; its log says what is missing."
+        )
+
+
 class SerializationConflict(RequestError):
     """Other transactions were in the way, more often than we retry. Try again."""
 

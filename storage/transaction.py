@@ -72,7 +72,7 @@ class Transaction:
             rows = cursor.fetchall() if cursor.description else []
             return Result(rows=rows, count=cursor.rowcount)
         except sqlite3.Error as error:
-            raise from_sqlite(error, lost=not self._is_open()) from error
+            raise from_sqlite(error, lost=not self._is_open(), reads=sql.startswith("SELECT")) from error
         except psycopg.Error as error:
             raise from_postgresql(error) from error
 
