@@ -12,6 +12,7 @@ import typer
 import uvicorn
 
 from partwise import example
+from partwise.address import check_address
 from partwise.app import make_app
 from partwise.describe import describe_catalog
 from partwise.sdl import compare, read_sdl, sdl_of
@@ -90,6 +91,7 @@ def serve(
                 f"There are no access rules, so whoever reaches {settings.host} could read and write everything. "
                 "Listen on this machine only (--host 127.0.0.1), or say --open if that is what you want."
             )
+        check_address(settings.host, settings.port)
         service = open_service(settings)
         served = make_app(service, settings)
     if is_example:
@@ -161,11 +163,15 @@ def _announce(service: Service, settings: Settings, *, is_example: bool) -> None
     for notice in catalog.notices:
         typer.echo(f"note: {notice}", err=True)
     typer.echo(f"Partwise serves {len(catalog.resources)} resources of {database.url.render_as_string()}")
-    typer.echo(f"GraphQL  {server}/graphql")
-    if not settings.only_persisted:
-        typer.echo(f"Console  {server}/console (composes batches)")
-    reach = "only from this machine" if settings.is_loopback else "from every machine that reaches this address"
-    typer.echo(f"It is open: there are no access rules, everybody may read and write ({reach}).")
+    if settings.only_persisted:
+        typer.echo(f"  {server}/graphql  GraphQL")
+    else:
+        typer.echo(f"  {server}/graphql  GraphQL, and GraphiQL in a browser")
+        typer.echo(f"  {server}/console  composes batches, in a browser")
+    typer.echo(f"  {server}/batch    takes batches as JSON, without GraphQL")
+    who = "Whoever uses this machine" if settings.is_loopback else "Whoever reaches this address, from any machine,"
+    others = " Other machines are not let in." if settings.is_loopback else ""
+    typer.echo(f"There are no access rules. {who} may read and write everything.{others}")
     if is_example:
         typer.echo(example.invitation(f"{server}/graphql"))
     sys.stdout.flush()

@@ -49,7 +49,7 @@ def open_engine(settings: Settings) -> Engine:
         if settings.models and not models:
             raise SettingsError(f"The module {settings.models} has no SQLModel class with table=True.")
         url = parse_url(settings.database_url or DEFAULT_FILE)
-        check_file(url, may_create=settings.create_tables)
+        check_file(url, may_create=settings.create_tables, has_models=settings.models is not None)
         if url.get_backend_name() == "sqlite" and settings.workers > 1:
             raise SettingsError("An SQLite database is served by one process: leave --workers at 1.")
         database = Database(url, connections=settings.connections, timeout=settings.timeout)

@@ -244,7 +244,7 @@ def parse_url(text: str) -> sa.URL:
     return url
 
 
-def check_file(url: sa.URL, *, may_create: bool) -> None:
+def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
     """Make sure that an SQLite file is there and is a database. Raises `DatabaseError`."""
     if url.get_backend_name() != "sqlite":
         return
@@ -253,7 +253,8 @@ def check_file(url: sa.URL, *, may_create: bool) -> None:
         raise DatabaseError(f"{path} is a folder, and not a database.")
     if not path.exists():
         if not may_create:
-            raise DatabaseError(f"There is no file {path}. Give --create-tables (with --models) to make one.")
+            hint = "; --create-tables makes one for the models" if has_models else ""
+            raise DatabaseError(f"There is no file {path.absolute()}: check the path{hint}.")
         if not path.absolute().parent.is_dir():
             raise DatabaseError(f"There is no folder {path.absolute().parent} to make {path.name} in.")
     elif path.stat().st_size and path.open("rb").read(16) != b"SQLite format 3\x00":

@@ -1,6 +1,7 @@
 """The program as people start it: `partwise serve`, `schema`, `check`, in processes of their own."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int
         assert f"http://127.0.0.1:{port}/graphql" in program.said
         assert "mutation {" in program.said
         assert "curl -s" in program.said
-        assert "It is open" in program.said
+        assert f"http://127.0.0.1:{port}/batch" in program.said
+        assert f"http://127.0.0.1:{port}/console" in program.said
+        assert "no access rules" in program.said
+        assert "Other machines are not let in" in program.said
         assert program.get("/livez") == "ok"
         assert program.get("/readyz") == "ok"
         assert program.stop() in {0, -signal.SIGTERM}  # uvicorn hands the signal on when it is done
@@ -52,7 +56,14 @@ def test_several_workers_serve_postgresql(postgresql: Backend, tmp_path: Path, p
 
 
 WRONG_STARTS = {
-    "no such file": (["nothing.sqlite"], {}, "There is no file"),
+    "no such file": (["nothing.sqlite"], {}, "nothing.sqlite: check the path.\n"),
+    "no such file, with models": (
+        ["nothing.sqlite", "--models", "partwise.examples.shop.models"],
+        {},
+        "nothing.sqlite: check the path; --create-tables makes one for the models.\n",
+    ),
+    "no such address": (["test.sqlite", "--host", "nowhere.invalid", "--open"], {}, "no address nowhere.invalid"),
+    "the address of another machine": (["test.sqlite", "--host", "192.0.2.1", "--open"], {}, "--host"),
     "no database of ours": (["mysql://localhost/x"], {}, "it takes sqlite and postgresql"),
     "no URL": (["postgresql://:x"], {}, "cannot be read"),
     "in memory": (["sqlite://"], {}, "must be a file"),
@@ -76,12 +87,43 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(
     (tmp_path / "empty.sqlite").touch()
     (tmp_path / "text.sqlite").write_text("This is no database, but a text of some length.")
 
-    done = run("serve", *arguments, folder=tmp_path, **variables)
+    done = run("serve", *arguments, folder=tmp_path, **{"PARTWISE_PORT": "0", **variables})
 
     assert done.returncode == 2
     assert done.stderr.startswith("partwise: ")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_in_use_is_told_before_anything_else(sqlite: Backend, tmp_path: Path, host: str):
+    sqlite.run(SCRIPT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        done = run("serve", sqlite.url, "--port", str(number), "--host", host, folder=tmp_path)
+    sentence = "is in use: end what listens there, or name another port with --port."
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"partwise: Port {number} of {host} {sentence}\n"
+
+
+def test_a_port_in_use_is_told_with_several_workers_too(postgresql: Backend, tmp_path: Path):
+    postgresql.run(SCRIPT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        done = run("serve", postgresql.url, "--workers", "2", "--port", number, folder=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is in use" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_the_example_is_not_made_for_a_port_in_use(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("serve", "--port", str(taken.getsockname()[1]), folder=tmp_path)
+
+    assert done.returncode == 2
+    assert not (tmp_path / "partwise-shop.db").exists()
 
 
 def test_a_setting_that_does_not_exist_stops_the_start(sqlite: Backend, tmp_path: Path):
@@ -113,7 +155,7 @@ def test_schema_prints_the_schema(sqlite: Backend, tmp_path: Path):
 
 
 def test_a_password_is_never_shown(tmp_path: Path):
-    done = run("serve", "postgresql://ada:canary-7@127.0.0.1:1/shop", folder=tmp_path)
+    done = run("serve", "postgresql://ada:canary-7@127.0.0.1:1/shop", "--port", "0", folder=tmp_path)
 
     assert done.returncode == 2
     assert "canary-7" not in done.stdout + done.stderr

@@ -1,0 +1,40 @@
+"""The address to listen at: whether it can be, before anything says that it is."""
+
+import errno
+import os
+import socket
+
+from partwise.settings import SettingsError
+
+
+def check_address(host: str, port: int) -> None:
+    """Make sure that a server can listen there. Raises `SettingsError`."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError):
+        raise SettingsError(f"There is no address {host}: name another one with --host.") from None
+    for family, kind, protocol, _, address in found:
+        try:
+            _bind(socket.socket(family, kind, protocol), address)
+        except OSError as error:
+            raise SettingsError(_why_not(error, host, port)) from None
+
+
+def _bind(probe: socket.socket, address: tuple[object, ...]) -> None:
+    """Bind as the server will, and let go again."""
+    with probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if probe.family is socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(address)
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is in use: end what listens there, or name another port with --port."
+    if error.errno == errno.EACCES:
+        return f"Port {port} of {host} needs more rights: name another port with --port, like 8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine: name another one with --host."
+    return f"{host} cannot be listened at ({error.strerror}): name another address with --host, or port with --port."
