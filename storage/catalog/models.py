@@ -5,21 +5,24 @@ from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from types import ModuleType
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import ValidationError
+from pydantic_core import SchemaValidator, core_schema
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 from sqlmodel import SQLModel
 
 from storage.catalog.model import Validator, Values
 from storage.catalog.naming import camel
-from storage.catalog.types import Value
+from storage.catalog.types import Unreadable, Value
 from storage.errors import Fault, InvalidValue
 
 _MODEL_PREFIX = "Value error, "  # pydantic puts it before what a validator says
+_UNREAD = Unreadable(reason="")  # stands for a field that is no column
 _PLAIN = (bool, int, float, Decimal, str, bytes, date, time, UUID, list, dict)  # datetime is a date
 
 
@@ -157,7 +160,8 @@ def _members(type_: sa.Enum) -> dict[str, Enum]:
 def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
     """Make the function that runs a model's own validators on a row.
 
-    `attribute_names` leads from the model's fields to the attributes of the resource.
+    `attribute_names` leads from the model's fields to the attributes of the resource. Of a row with a value that cannot be
+    read, the validators of the fields judge the others, as if that one had failed; those of the model as a whole cannot judge.
     """
     types = {model.fields[name]: column.type for name, column in model.columns.items() if name in model.fields}
     enums = {name: _members(type_) for name, type_ in types.items() if isinstance(type_, sa.Enum)}
@@ -165,6 +169,8 @@ def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
     def validate(values: Values, new: bool) -> Values | tuple[Fault, ...]:  # noqa: FBT001  # a callable's type has no names
         data: dict[str, Any] = {name: values[a] for name, a in attribute_names.items() if a in values}
         data |= {name: members[data[name]] for name, members in enums.items() if data.get(name) in members}
+        if any(isinstance(value, Unreadable) for value in data.values()):
+            return validate_fields(values, data)
         try:
             instance = model.class_.model_validate(data)
         except ValidationError as error:
@@ -177,7 +183,32 @@ def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
         }
         return {**values, **made}
 
+    def validate_fields(values: Values, data: Mapping[str, Any]) -> Values | tuple[Fault, ...]:
+        own = _field_validator(model.class_)
+        checked: dict[str, Any] = {}
+        faults: list[Fault] = []
+        for name in model.class_.model_fields:
+            if isinstance(data.get(name, _UNREAD), Unreadable):
+                continue
+            try:
+                checked, *_ = own.validate_assignment(checked, name, data[name])
+            except ValidationError as error:
+                faults += (_fault(each, attribute_names) for each in error.errors())
+        made = {attribute_names[field]: to_value(value, types[field]) for field, value in checked.items()}
+        return tuple(faults) or {**values, **made}
+
     return validate
+
+
+@cache
+def _field_validator(class_: type[SQLModel]) -> SchemaValidator:
+    """Make what validates the fields of a model one by one, without its validators of the whole."""
+    schema: Any = class_.__pydantic_core_schema__
+    definitions = schema["definitions"] if schema["type"] == "definitions" else []
+    while schema["type"] != "model-fields":
+        is_named = schema["type"] == "definition-ref"
+        schema = next(d for d in definitions if d["ref"] == schema["schema_ref"]) if is_named else schema["schema"]
+    return SchemaValidator(core_schema.definitions_schema(schema, definitions) if definitions else schema)
 
 
 def _is_made_later(error: Any) -> bool:
