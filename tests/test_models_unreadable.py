@@ -79,3 +79,11 @@ def test_validators_of_the_whole_do_not_run_without_all_of_it(club: Api, sqlite:
     refused = send(club, part("u", "UPDATE", "/matches/1", {"guestId": 1}))
     assert faults(refused) == {"u": [("INVALID_VALUE", "/payload")]}
     assert "against itself" in refused["parts"][0]["errors"][0]["message"]
+
+
+def test_a_version_that_cannot_be_read_begins_anew(club: Api, sqlite: Backend):
+    for count in (1, 20):
+        sqlite.run("UPDATE club_matches SET version = 'x', guest_id = 2")
+        parts = [part(str(number), "UPDATE", "/matches/1", {"score": f"{number}:0"}) for number in range(count)]
+        assert send(club, *parts)["status"] == "COMMITTED"
+        assert sqlite.rows("SELECT version FROM club_matches") == [(count,)]

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from storage.addresses import ByKey, Location, parent_values
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
+from storage.catalog.types import Unreadable
 from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, ReadOnly, RefusedByDatabase, Required
 from storage.row import Row
 
@@ -189,5 +190,6 @@ def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
         if attribute.on_update is not None and name not in changes
     }
     if resource.version is not None and resource.next_version is not None:
-        made[resource.version] = resource.next_version(row.values[resource.version])
+        last = row.values[resource.version]
+        made[resource.version] = resource.next_version(None if isinstance(last, Unreadable) else last)
     return {**changes, **made}

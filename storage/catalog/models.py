@@ -191,7 +191,8 @@ def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
             if isinstance(data.get(name, _UNREAD), Unreadable):
                 continue
             try:
-                checked, *_ = own.validate_assignment(checked, name, data[name])
+                given: Any = own.validate_assignment(checked, name, data[name])  # of fields alone: data, extra, names
+                checked = given[0]
             except ValidationError as error:
                 faults += (_fault(each, attribute_names) for each in error.errors())
         made = {attribute_names[field]: to_value(value, types[field]) for field, value in checked.items()}
