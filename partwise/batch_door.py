@@ -15,6 +15,7 @@ from starlette.responses import Response
 from partwise.batch_documents import Batch, Operation, json_schema, to_answer
 from partwise.door import Door, Refused, accept_of, content_type, read_body, refusal, text_of
 from partwise.negotiation import JSON, first_accepted
+from partwise.timing import Timing
 from resolvers.batch import AnswerPlan, answer, check_number
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, status_of, to_wire_error
@@ -43,12 +44,20 @@ class BatchDoor:
 
     async def answer(self, request: Request) -> Response:
         """Run the batch that is sent; to GET, say what can be sent."""
+        timing = Timing()
+        response = await self._answer(request, timing)
+        if self.door.server_timing:
+            response.raw_headers.append((b"server-timing", timing.header()))
+        return response
+
+    async def _answer(self, request: Request, timing: Timing) -> Response:
         if request.method != "POST":
             return Response(encode_json_bytes(self._schema()), media_type="application/schema+json")
         try:
             body = await read_body(request, self.door.max_body, MEDIA_TYPES)
+            timing.received()
             media_type, dry_run, parts = _media_type(request), _dry_run(request), _parts(text_of(body))
-            context = self.door.context()
+            context = self.door.context(timing)
             check_number(len(parts), context.limits)
             view = await answer(parts, lambda: _PLAN, context, dry_run=dry_run)
             return Response(encode_json_bytes(to_answer(view)), _status(view), media_type=media_type)

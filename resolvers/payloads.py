@@ -68,8 +68,7 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
     pointer = f"{payload.base}/{name.replace('~', '~0').replace('/', '~1')}"
     attribute = resource.attribute(name)
     if attribute is None:
-        near = suggestion(name, resource.attributes)
-        message = f"{resource.name} has no attribute {name!r}.{near}"
+        message = _no_attribute(resource, name, resource.attributes)
         payload.faults.append(UnknownAttribute(message=message, pointer=pointer, attributes=(name,)))
         return
     own = attribute.name
@@ -93,6 +92,22 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
             payload.values[own] = from_json(attribute.type, raw)
         except Misfit as misfit:
             payload.faults.append(InvalidValue(message=f"{own} {misfit}.", pointer=pointer, attributes=(own,)))
+
+
+def _no_attribute(resource: Resource, name: str, known: Iterable[str]) -> str:
+    """Say that there is no such attribute, and where it is a relation what to do instead."""
+    relation = resource.relation(name)
+    if relation is None:
+        return f"{resource.name} has no attribute {name!r}.{suggestion(name, known)}"
+    if not relation.many:
+        given = " and ".join(relation.foreign_key.attributes)
+        instead = f"give {given}, or name the part that makes the item in references"
+    elif resource.key:
+        key = ",".join(f"{{{each}}}" for each in resource.key)
+        instead = f"its items are parts of their own, at /{resource.collection}/{key}/{relation.name}"
+    else:
+        instead = "its items are parts of their own"
+    return f"{name} is a relation of {resource.name} and no attribute: {instead}."
 
 
 def is_closed(attribute: Attribute, resource: Resource, verb: Verb) -> bool:
@@ -124,8 +139,7 @@ def no_reference(resource: Resource, name: str, pointer: str) -> Fault:
         message = f"{name} points at no other resource."
         return InvalidReference(message=message, pointer=pointer, attributes=(name,))
     relations = [relation.name for relation in resource.relations.values() if not relation.many]
-    near = suggestion(name, [*resource.attributes, *relations])
-    message = f"{resource.name} has no attribute {name!r}.{near}"
+    message = _no_attribute(resource, name, [*resource.attributes, *relations])
     return UnknownAttribute(message=message, pointer=pointer, attributes=(name,))
 
 

@@ -211,15 +211,23 @@ def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
     exact = value.normalize()
     exponent = exact.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > scale and not exact.is_zero():
-        least = (
-            f"must be a multiple of {10**-scale}" if scale < 0 else f"must have at most {scale} digits after the point"
-        )
-        raise Misfit(least)
+        raise Misfit(f"must be a multiple of {10**-scale}" if scale < 0 else _limits(type_.precision, scale))
     if not exact.is_zero() and exact.adjusted() + 1 > whole:
         edge = format(Decimal(f"1e{whole}"), "f")
-        small = f"must be more than -{edge} and less than {edge}"
-        raise Misfit(small if whole < 0 else f"must have at most {whole} digits before the point")
+        raise Misfit(
+            f"must be more than -{edge} and less than {edge}" if whole < 0 else _limits(type_.precision, scale)
+        )
     return Decimal(format(value, f".{max(scale, 0)}f"))
+
+
+def _limits(precision: int, scale: int) -> str:
+    """Name both limits of a decimal, whichever is passed."""
+    whole = precision - scale
+    if scale < 0:
+        return f"must have at most {whole} digits before the point"
+    if whole < 0:
+        return f"must have at most {scale} digits after the point"
+    return f"must have at most {precision} digits: {whole} before the point and {scale} after it"
 
 
 def _string(raw: Any) -> str:

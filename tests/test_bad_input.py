@@ -223,6 +223,32 @@ def test_a_bad_payload_is_refused_at_its_attribute(api: Api, backend: Backend):
     assert wrong(found, {name: expected for name, (_, expected) in BAD_PAYLOADS.items()}) == {}
 
 
+RELATIONS_AS_ATTRIBUTES = {
+    "to one": (update("/albums/1", {"artist": {"name": "A"}}), "artist", ("artistId", "references")),
+    "to one, by its key": (create("/albums", {"title": "T", "artist": 3}), "artist", ("artistId", "references")),
+    "to one, null": (update("/albums/1", {"artist": None}), "artist", ("artistId", "references")),
+    "to many": (update("/artists/1", {"albums": [{"title": "T"}]}), "albums", ("/artists/{artistId}/albums",)),
+    "to many, with a key of two": (
+        update("/playlists/1", {"playlistTracks": []}),
+        "playlistTracks",
+        ("/playlists/{playlistId}/playlistTracks",),
+    ),
+}
+
+
+def test_a_relation_as_an_attribute_is_told_what_to_give_instead(api: Api, backend: Backend):
+    before = backend.dump()
+
+    for name, (sent, relation, hints) in RELATIONS_AS_ATTRIBUTES.items():
+        error = api.batch({"id": "p", **sent})["parts"][0]["errors"][0]
+
+        expected = ("UNKNOWN_ATTRIBUTE", f"/payload/{relation}", [relation])
+        assert (error["code"], error["pointer"], error["attributes"]) == expected, name
+        assert f"{relation} is a relation of " in error["message"], name
+        assert all(hint in error["message"] for hint in hints), error["message"]
+    assert backend.dump() == before
+
+
 def test_payload_and_item_together_are_an_invalid_payload(api: Api, backend: Backend):
     sent = {**update("/albums/1", {"title": "T"}), "item": {"album": {"title": "T"}}}
 

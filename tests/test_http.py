@@ -488,5 +488,26 @@ def test_waiting_for_the_database_is_the_time_of_the_database(sqlite: Backend, s
     assert found["receive"] + found["prepare"] + found["answer"] < 300
 
 
+ONE_PART = {"parts": [{"id": "a", "path": "/artists/1", "operation": "get"}]}
+
+
+def test_the_batch_door_says_how_long_its_phases_took_too(api: Api):
+    found = phases(api.http.post("/batch", json=ONE_PART))
+
+    assert list(found) == ["receive", "prepare", "database", "answer", "total"]
+    *each, total = found.values()
+    assert sum(each) == pytest.approx(total, abs=0.01)
+    for answer in (api.http.get("/batch"), api.http.post("/batch", json={}), api.http.post("/batch", content="x")):
+        assert list(phases(answer)) == ["receive", "total"]
+
+
 def test_times_can_be_kept_secret(api: Api):
-    assert "server-timing" not in client(api, server_timing=False).post("/graphql", json={"query": QUERY}).headers
+    http = client(api, server_timing=False)
+
+    for answer in (
+        http.post("/graphql", json={"query": QUERY}),
+        http.post("/batch", json=ONE_PART),
+        http.get("/batch"),
+    ):
+        assert answer.status_code == 200
+        assert "server-timing" not in answer.headers

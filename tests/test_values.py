@@ -211,6 +211,11 @@ HUNDREDS, THOUSANDTHS = Numeric(precision=3, scale=-2), Numeric(precision=2, sca
         (THOUSANDTHS, 0, "0.0000"),
         *((THOUSANDTHS, each, "must be more than -0.01 and less than 0.01") for each in (1, "0.01", "-0.0100", "5e9")),
         (THOUSANDTHS, "0.00001", "must have at most 4 digits after the point"),
+        *(
+            (PRICE, each, "must have at most 10 digits: 8 before the point and 2 after it")
+            for each in ("0.999", "100000000", "100000000.999", 10**9)
+        ),
+        (Numeric(precision=5), "1.5", "must have at most 5 digits: 5 before the point and 0 after it"),
     ],
 )
 def test_a_decimal_whose_digits_are_counted_from_elsewhere_than_the_point(type_: Numeric, raw: Any, found: str):
