@@ -10,12 +10,14 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from graphql import build_schema
 
 from partwise import example
 from partwise.address import check_address
 from partwise.app import make_app
 from partwise.describe import describe_catalog
-from partwise.sdl import compare, read_sdl, sdl_of
+from partwise.schema_changes import compare
+from partwise.sdl import read_sdl, sdl_of
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
 
@@ -129,7 +131,7 @@ def schema(
     if old is None:
         typer.echo(sdl_of(service.schema))
         return
-    lines, breaks = compare(old, service.schema)
+    lines, breaks = compare(old, build_schema(sdl_of(service.schema)))
     typer.echo("\n".join(lines))
     raise typer.Exit(1 if breaks else 0)
 

@@ -1,26 +1,21 @@
-"""The schema as text (SDL): printed, and compared with an older one."""
+"""The schema as text (SDL): printed, and read."""
 
-from collections import Counter
 from pathlib import Path
 
 import strawberry
 from graphql import (
-    BreakingChangeType,
-    DangerousChangeType,
     GraphQLError,
     GraphQLSchema,
     build_schema,
     lexicographic_sort_schema,
     print_schema,
 )
-from graphql.utilities import SafeChangeType, SchemaChange, find_schema_changes
 
 from partwise.settings import SettingsError
 
 _ONE_OF = (
     '"""Exactly one member of this input is given."""\ndirective @oneOf on INPUT_OBJECT\n'  # older tools do not know it
 )
-_KINDS = {BreakingChangeType: "breaking", DangerousChangeType: "dangerous", SafeChangeType: "safe"}  # the worst first
 
 
 def sdl_of(schema: strawberry.Schema) -> str:
@@ -40,26 +35,3 @@ def read_sdl(path: Path) -> GraphQLSchema:
     if schema.query_type is None:
         raise SettingsError(f"{path} is no GraphQL schema: it has no type Query.")
     return schema
-
-
-def compare(old: GraphQLSchema, schema: strawberry.Schema) -> tuple[list[str], bool]:
-    """Say what a schema does not say as an old one did, the worst first, and whether it breaks clients.
-
-    Dangerous is what may surprise a client, such as a new label of an enum. Changed descriptions are only counted.
-    """
-    changes = find_schema_changes(old, build_schema(sdl_of(schema)))
-    counts = Counter(_kind(change) for change in changes)
-    lines = [
-        f"{kind}: {change.description}"
-        for kind in _KINDS.values()
-        for change in sorted(changes, key=lambda each: each.description)
-        if _kind(change) == kind
-    ]
-    summary = ", ".join(f"{counts[kind]} {kind}" for kind in (*_KINDS.values(), "of descriptions"))
-    return [*lines, f"In all: {summary}." if changes else "No changes."], counts["breaking"] > 0
-
-
-def _kind(change: SchemaChange) -> str:
-    if change.type is SafeChangeType.DESCRIPTION_CHANGED:
-        return "of descriptions"
-    return _KINDS[type(change.type)]
