@@ -15,11 +15,13 @@ from graphql import build_schema
 from partwise import example
 from partwise.address import check_address
 from partwise.app import make_app
-from partwise.describe import describe_catalog
+from partwise.describe import describe_catalog, describe_values
 from partwise.schema_changes import compare
 from partwise.sdl import read_sdl, sdl_of
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
+from storage.batch.run import Engine
+from storage.errors import RequestError
 
 app = typer.Typer(
     help="A GraphQL API in front of a database, whose one batch mutation is all or none.",
@@ -137,11 +139,30 @@ def schema(
 
 
 @app.command()
-def check(database_url: Url = None, *, models: Models = None) -> None:
-    """Say what is seen: resources, keys, and what is read-only or left out, and why."""
+def check(
+    database_url: Url = None,
+    *,
+    models: Models = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="Read every row, too: status 1 if there are values that cannot be read.")
+    ] = False,
+) -> None:
+    """Say what is seen: resources, keys, attributes, and what is read-only or left out, and why."""
     with _sentences():
         engine = open_engine(_settings(database_url=database_url, models=models))
     typer.echo(describe_catalog(engine.catalog))
+    if values:
+        with _sentences():
+            said, is_bad = _read_values(engine)
+        typer.echo(f"\n{said}")
+        raise typer.Exit(1 if is_bad else 0)
+
+
+def _read_values(engine: Engine) -> tuple[str, bool]:
+    try:
+        return describe_values(engine)
+    except RequestError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _settings(**flags: Any) -> Settings:

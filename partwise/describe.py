@@ -1,16 +1,30 @@
-"""The catalog in words, for `partwise check`."""
+"""The catalog in words, and which values cannot be read, for `partwise check`."""
 
-from collections.abc import Iterator
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
+from resolvers.descriptions import describe
+from resolvers.readability import unreadable_values
+from schema.resources import ResourceAttribute
+from schema.scalars import scalar_name
+from storage.batch.run import Engine
 from storage.catalog.model import Catalog, Resource
+from storage.row import RowPage
+from storage.rows import Rows
+from storage.statements import Page
+
+_ROWS = 5_000  # that are read at once
+_LABEL = 13  # characters before what a line says
 
 
 def describe_catalog(catalog: Catalog) -> str:
     """Describe all resources, and what is left out or read-only and why."""
-    lines = [line for resource in catalog.resources.values() for line in _describe(resource)]
+    described = {each.name: each.attributes for each in describe(catalog, scalar_name)}
+    lines = [line for resource in catalog.resources.values() for line in _describe(resource, described[resource.name])]
     if catalog.notices:
         lines += ["Notes:", *(f"  {notice}" for notice in catalog.notices)]
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
 
 
 def _describe_grouping(resource: Resource) -> Iterator[str]:
@@ -26,7 +40,69 @@ def _describe_grouping(resource: Resource) -> Iterator[str]:
         yield f"             a change of {names} runs alone: it changes items that point at it (ON UPDATE)"
 
 
-def _describe(resource: Resource) -> Iterator[str]:
+def describe_values(engine: Engine) -> tuple[str, bool]:
+    """Read every row of all resources, in one snapshot; say which values cannot be read, and whether there are any."""
+    lines: list[str] = []
+    count = 0
+    with engine.database.read() as transaction:
+        rows = Rows(transaction, engine.database, engine.secret)
+        for resource in engine.catalog.resources.values():
+            found: Counter[tuple[str, str]] = Counter()
+            for page in _pages(rows, resource):
+                found += unreadable_values(resource, page.rows)
+                count += len(page.rows)
+            lines += [f"  {resource.name}.{name}  {_values(n)}: {why}" for (name, why), n in sorted(found.items())]
+    if not lines:
+        return f"Values: those of all {count} rows can be read.", False
+    return "\n".join([f"Values that cannot be read, in {count} rows:", *lines]), True
+
+
+def _pages(rows: Rows, resource: Resource) -> Iterator[RowPage]:
+    """Read all rows in the order of the key; without one there is no order to cut them in."""
+    limit = _ROWS if resource.key else None
+    has_more, offset = True, 0
+    while has_more:
+        page = rows.page(resource, {}, (), Page(limit=limit, offset=offset))
+        yield page
+        has_more, offset = page.has_more, offset + _ROWS
+
+
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"
+
+
+def _describe_attributes(resource: Resource, attributes: Sequence[ResourceAttribute]) -> Iterator[str]:
+    """Say of each attribute its type (with ! where it is never null) and what a CREATE has to know of it."""
+    types = [
+        f"{'enum' if each.enum and each.type == 'String' else each.type}{'' if each.nullable else '!'}"
+        for each in attributes
+    ]
+    names = max(len(each.name) for each in attributes)
+    for number, (each, type_) in enumerate(zip(attributes, types, strict=True)):
+        label = "" if number else "attributes"
+        notes = ", ".join(_notes(resource, each))
+        yield f"  {label:{_LABEL - 2}}{each.name:{names}}  {type_:{max(map(len, types))}}  {notes}".rstrip()
+
+
+def _notes(resource: Resource, described: ResourceAttribute) -> Iterator[str]:
+    attribute = resource.attributes[described.name]
+    if described.enum:
+        yield f"one of {', '.join(described.enum)}"
+    if not resource.writable:
+        return
+    if described.generated:
+        yield "made by the database" if described.read_only else "made by the database where it is not given"
+    elif described.read_only:
+        yield "read only"
+    elif described.default is not None:
+        yield f"default {json.dumps(described.default, ensure_ascii=False)}"
+    elif attribute.has_default:
+        yield "has a default"
+    if described.required:
+        yield "required"
+
+
+def _describe(resource: Resource, attributes: Sequence[ResourceAttribute]) -> Iterator[str]:
     access = "read and write" if resource.writable else "read only"
     yield f"{resource.name}  /{resource.collection}  (table {resource.table}, {access})"
     yield f"  key        {', '.join(resource.key) or 'none: it can only be read as a whole'}"
@@ -38,7 +114,5 @@ def _describe(resource: Resource) -> Iterator[str]:
         yield from _describe_grouping(resource)
     for relation in resource.relations.values():
         yield f"  relation   {relation.name} -> {'many' if relation.many else 'one'} {relation.target}"
-    closed = [attribute.name for attribute in resource.attributes.values() if attribute.read_only]
-    if closed and resource.writable:
-        yield f"  read only  {', '.join(closed)}"
+    yield from _describe_attributes(resource, attributes)
     yield ""
