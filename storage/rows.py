@@ -86,7 +86,7 @@ class Rows:
     def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
         """Find the rows whose attributes together have one of the tuples of values."""
         found: list[Row] = []
-        for chunk in self.statements.chunks(_usable(tuples)):
+        for chunk in self.statements.chunks(resource, attributes, _usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
             found += self._rows(resource, self._read(self.statements.select(resource, where)).rows)
         return found
@@ -172,7 +172,7 @@ class Rows:
         types = types_of(self.statements, resource, names)
         parts = [
             read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
-            for chunk in self.statements.chunks(tuples)
+            for chunk in self.statements.chunks(resource, by, tuples)
         ]
         return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
 
@@ -184,7 +184,7 @@ class Rows:
         raws: list[Sequence[Any]] = []
         places: list[int] = []
         seen = 0
-        for chunk in self.statements.chunks(tuples):
+        for chunk in self.statements.chunks(resource, by, tuples):
             statement = Query(self.statements, resource).matches(names, by, chunk)
             found = self.transaction.read(statement.sql, statement.params).rows
             places += [seen + place for place, *_ in found]

@@ -42,7 +42,7 @@ def summarize_each(
     aggregates: dict[KeyTuple, Aggregate] = {}
     groups: dict[KeyTuple, dict[str, list[Group]]] = {}
     tells = [owned.resource.attributes[name] for name in owned.names] if owned else []
-    for chunk in rows.statements.chunks(parents):
+    for chunk in [parents] if owned is None else owned.chunks(rows.statements, parents):
         if selected.aggregations:
             query = Query(rows.statements, resource, owned=owned)
             statement = query.aggregates(selected.aggregations, selected.condition, chunk)

@@ -47,7 +47,7 @@ def read_families(
         types += types_of(rows.statements, owned.resource, owned.names)
     parts: list[RawColumns] = []
     count = 0
-    for chunk in rows.statements.chunks(parents):
+    for chunk in owned.chunks(rows.statements, parents):
 
         def write(*, packed: bool, chunk: Sequence[Any] = chunk, left: int = most + 1 - count) -> Statement:
             query = Query(rows.statements, resource, owned=owned, packed=packed)
@@ -73,7 +73,7 @@ def _numbered(
     window = replace(selected.window, limit=max(1, selected.window.limit))
     positions = selected.with_cursors
     raws: list[tuple[Any, ...]] = []
-    for chunk in rows.statements.chunks(parents):
+    for chunk in owned.chunks(rows.statements, parents):
         query = Query(rows.statements, owned.children, owned=owned)
         statement = query.children(names, chunk, selected.condition, window, positions=positions)
         raws += rows.transaction.read(statement.sql, statement.params).rows

@@ -139,7 +139,7 @@ def _decoded(
 
 def _totals(rows: Rows, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple]) -> Mapping[KeyTuple, int]:
     totals: dict[KeyTuple, int] = {}
-    for chunk in rows.statements.chunks(parents):
+    for chunk in owned.chunks(rows.statements, parents):
         query = Query(rows.statements, owned.children, owned=owned)
         raws = _run(rows, query.counts(chunk, selected.condition))
         owners = _decoded(rows, owned, [raw[:-1] for raw in raws])

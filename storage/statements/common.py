@@ -1,5 +1,6 @@
 """SQL for resources: what both databases write alike. No text from a client ever becomes SQL text, only parameters."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,10 @@ class Statements(ABC):
     def encode(self, attribute: Attribute, value: Value) -> Any:
         """Turn a value into what the driver takes. Raises `Unstorable`."""
 
+    def most_spellings(self, attribute: Attribute) -> int:  # noqa: ARG002  # SQLite's depend on it
+        """Say in how many spellings the database may have a value."""
+        return 1
+
     def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
         """Say how the database may have a value that is looked for. Raises `Unstorable`."""
         return (self.encode(attribute, value),)
@@ -182,7 +187,7 @@ class Statements(ABC):
     ) -> Iterator[Statement]:
         """Read the rows that any of the lists of key tuples names (PostgreSQL: in the order of the key, locked)."""
         for names, tuples in keys.items():
-            for chunk in self.chunks(tuples):
+            for chunk in self.chunks(resource, names, tuples):
                 yield self.select(resource, self.among(resource, names, chunk), attributes=attributes)
 
     def _set(self, resource: Resource, given: Iterable[str], defaults: Collection[str], counted: str | None) -> str:
@@ -203,6 +208,7 @@ class Statements(ABC):
     mark = "?"  # how the driver writes a parameter without a type
     no_limit = "ALL"
     most_parameters = 10_000  # of one statement: SQLite allows 32,766; PostgreSQL's arrays count as one
+    most_spellings_of_all = most_parameters  # where values are looked for in several spellings
 
     def table(self, resource: Resource) -> str:
         """Name the resource's table."""
@@ -359,9 +365,13 @@ class Statements(ABC):
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
         """Whether what the driver gives is the values themselves; `classes` are those of all that is not null."""
 
-    def chunks(self, tuples: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
-        """Cut a list of key tuples into as many as one statement may take."""
-        size = max(1, self.most_parameters // max(1, len(tuples[0]) if tuples else 1))
+    def chunks(
+        self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]
+    ) -> Iterator[Sequence[Sequence[Value]]]:
+        """Cut a list of tuples of attributes' values into as many as one statement may take."""
+        width = max(1, len(names))
+        spellings = math.prod(self.most_spellings(resource.attributes[name]) for name in names)
+        size = max(1, min(self.most_parameters // width, self.most_spellings_of_all // (width * spellings)))
         for start in range(0, len(tuples), size):
             yield tuples[start : start + size]
 

@@ -261,7 +261,9 @@ class PostgresqlStatements(Statements):
             yield f"unnest({arrays}) AS given ({names})", params
             return
         places = f"({', '.join(self.placeholder(attribute) for attribute in own)})"
-        for chunk in self.chunks([*zip(*columns, strict=True)]):
+        rows, size = [*zip(*columns, strict=True)], max(1, self.most_parameters // len(own))
+        for start in range(0, len(rows), size):
+            chunk = rows[start : start + size]
             values = tuple(
                 self.encode(attribute, value) for row in chunk for attribute, value in zip(own, row, strict=True)
             )

@@ -58,6 +58,10 @@ class Ownership:
         """The attributes that tell."""
         return self.relation.here if self.is_asked else self.relation.there
 
+    def chunks(self, statements: Statements, parents: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
+        """Cut a list of parents, each as what tells it, into as many as one statement may take."""
+        return statements.chunks(self.resource, self.names, parents)
+
 
 class Query:
     """One SELECT over a resource, while it is being written."""

@@ -6,11 +6,11 @@ Columns of an existing database keep the storage that they have. What a column o
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 from uuid import UUID
 
@@ -70,7 +70,8 @@ class SqliteStatements(Statements):
     insert_verb = "INSERT OR ABORT"
     update_verb = "UPDATE OR ABORT"
     no_limit = "-1"
-    most_parameters = 6_000  # a UUID is looked for in five spellings, and SQLite allows 32,766
+    most_parameters = 6_000
+    most_spellings_of_all = 30_000  # of 32,766: a filter has parameters, too
 
     def placeholder(self, attribute: Attribute) -> str:  # noqa: ARG002  # SQLite's parameters have no type
         return "?"
@@ -137,13 +138,15 @@ class SqliteStatements(Statements):
     ) -> Statement:
         own = [resource.attributes[name] for name in attributes]
         columns = ", ".join(prefix + self.quote(attribute.column) for attribute in own)
-        params = tuple(chain.from_iterable(self._each(own, [*zip(*tuples, strict=True)])))
-        if len(own) == 1 and isinstance(own[0].type, Uuid):
-            params = tuple(spelling for each in tuples for spelling in self.spellings(own[0], each[0]))
+        rows: Iterable[Params] = self._each(own, [*zip(*tuples, strict=True)])
+        if any(self.most_spellings(attribute) > 1 for attribute in own):
+            rows = chain.from_iterable(product(*map(self.spellings, own, each)) for each in tuples)
+        params = tuple(chain.from_iterable(rows))
         if len(own) == 1:
             return Statement(sql=f"{columns} IN ({', '.join('?' * len(params))})", params=params)
         places = f"({', '.join('?' * len(own))})"
-        return Statement(sql=f"({columns}) IN (VALUES {', '.join([places] * len(tuples))})", params=params)
+        count = len(params) // len(own)
+        return Statement(sql=f"({columns}) IN (VALUES {', '.join([places] * count)})", params=params)
 
     def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
         params = tuple(chain.from_iterable(self._each(attributes, [*zip(*tuples, strict=True)])))
@@ -259,6 +262,15 @@ class SqliteStatements(Statements):
             return Statement(sql=f"SELECT max({column}) FROM {table}", params=())
         counted = f"SELECT seq FROM sqlite_sequence WHERE name = ? UNION ALL SELECT max({column}) FROM {table}"
         return Statement(sql=f"SELECT max(seq) FROM ({counted})", params=(resource.table,))
+
+    def most_spellings(self, attribute: Attribute) -> int:
+        match attribute.type:
+            case DateTime(aware=aware):
+                return 12 if aware else 4
+            case Uuid():
+                return 5
+            case _:
+                return 1
 
     def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
         own = self.encode(attribute, value)
