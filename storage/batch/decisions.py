@@ -166,13 +166,13 @@ def placed(operation: Operation, fault: Fault) -> Fault:
 
 
 def _page(operation: Operation, query: Query, location: Location) -> ShowPage:
+    relation = operation.address[-1].relation
+    if relation is not None and location.parent is not None and relation.foreign_key.collated:
+        return ShowPage(query=query, below=(relation, location.parent))
     by_place = parent_values(operation.address, location.parent)
     filters = {**query.filters, **by_place}
     if filters != {**by_place, **query.filters}:  # asked for the children of another parent
         return ShowPage(query=None)
-    relation = operation.address[-1].relation
-    if relation is not None and location.parent is not None and relation.foreign_key.collated:
-        return ShowPage(query=query, below=(relation, location.parent))
     return ShowPage(query=replace(query, filters=filters))
 
 
