@@ -187,6 +187,17 @@ def test_paths_of_parts_through_another_parent(api: Api, blog: Backend):
     assert blog.dump() == before
 
 
+@pytest.mark.parametrize("operation", ["UPDATE", "REPLACE", "UPSERT"])
+def test_what_was_read_below_a_parent_can_be_sent_back_there(api: Api, blog: Backend, operation: str):
+    before = blog.rows(POSTS)
+    item = {"title": "b", "tagId": "RED"}
+    assert api.batch(part("p", operation, "/tags/red/posts/2", item))["status"] == "COMMITTED"
+    assert api.batch(part("p", "REPLACE", "/tags/red/posts/2", {"title": "b"}))["status"] == "COMMITTED"
+    assert blog.rows(POSTS) == before
+    refused = api.batch(part("p", operation, "/tags/red/posts/2", {"title": "b", "tagId": "blue"}))
+    assert faults(refused) == {"p": [("INVALID_VALUE", "/payload/tagId")]}
+
+
 def test_a_composite_key_with_a_part_that_is_compared_so(sqlite: Backend, start: Serve):
     sqlite.run("""
         CREATE TABLE region (country TEXT COLLATE NOCASE, code INTEGER, name TEXT, PRIMARY KEY (country, code));
