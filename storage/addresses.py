@@ -133,3 +133,9 @@ def parent_values(address: Address, parent: Row | None) -> Values:
     if relation is None or parent is None:
         return {}
     return dict(zip(relation.there, parent.of(relation.here), strict=True))
+
+
+def placed_below(address: Address, location: Location) -> Values:
+    """Say which foreign key values an item has below its parent: its own, where it is there and a collation takes them for equal."""
+    values, row = parent_values(address, location.parent), location.row
+    return values if row is None else {name: row.values[name] for name in values}

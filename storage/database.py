@@ -19,8 +19,9 @@ from storage.statements import postgresql, sqlite_functions
 from storage.transaction import TimedConnection, Transaction, read_text
 
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
-# Of PostgreSQL's sessions, so that what is read as text is what we take it for. The server reports each change of them.
-_SESSION = {"TimeZone": "UTC", "IntervalStyle": "iso_8601", "DateStyle": "ISO"}
+# Of PostgreSQL's sessions, so that what is read as text is what we take it for, and the bytes that psycopg writes as text are
+# (it doubles backslashes where strings are not standard). The server reports each change of them.
+_SESSION = {"TimeZone": "UTC", "IntervalStyle": "iso_8601", "DateStyle": "ISO", "standard_conforming_strings": "on"}
 _STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
 
 

@@ -187,6 +187,17 @@ def test_paths_of_parts_through_another_parent(api: Api, blog: Backend):
     assert blog.dump() == before
 
 
+@pytest.mark.parametrize("operation", ["UPDATE", "REPLACE", "UPSERT"])
+def test_what_was_read_below_a_parent_can_be_sent_back_there(api: Api, blog: Backend, operation: str):
+    before = blog.rows(POSTS)
+    item = {"title": "b", "tagId": "RED"}
+    assert api.batch(part("p", operation, "/tags/red/posts/2", item))["status"] == "COMMITTED"
+    assert api.batch(part("p", "REPLACE", "/tags/red/posts/2", {"title": "b"}))["status"] == "COMMITTED"
+    assert blog.rows(POSTS) == before
+    refused = api.batch(part("p", operation, "/tags/red/posts/2", {"title": "b", "tagId": "blue"}))
+    assert faults(refused) == {"p": [("INVALID_VALUE", "/payload/tagId")]}
+
+
 def test_a_composite_key_with_a_part_that_is_compared_so(sqlite: Backend, start: Serve):
     sqlite.run("""
         CREATE TABLE region (country TEXT COLLATE NOCASE, code INTEGER, name TEXT, PRIMARY KEY (country, code));
@@ -254,3 +265,67 @@ def test_more_spellings_than_one_statement_takes(sqlite: Backend, start: Serve):
     api = start(sqlite, max_page=count)
     found = api.query(f"{{ posts(first: {count}) {{ nodes {{ id tag {{ name }} }} }} }}")
     assert [post["tag"]["name"] for post in found["posts"]["nodes"]] == [f"t{n}" for n in range(count)]
+
+
+@pytest.mark.parametrize(("spelling", "expected"), [("RED", [2]), ("red", [1]), ("Red", [5]), ("blue", [])])
+def test_the_foreign_key_itself_as_a_filter_below_a_parent(
+    sqlite: Backend, start: Serve, spelling: str, expected: Sequence[int]
+):
+    sqlite.run(SCRIPT.replace("{collated}", NOCASE).replace("{pointing}", "TEXT"))
+    page = start(sqlite).one("GET", f"/tags/red/posts?tagId={spelling}")["payload"]
+    assert [each["id"] for each in page["items"]] == expected
+
+
+COLLATIONS = """
+CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE COLLATION "of Germany 100%" (provider = icu, locale = 'de');
+CREATE EXTENSION citext
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "pointing", "of_red"),
+    [
+        ('text COLLATE "of Germany 100%"', 'text COLLATE "C"', [1, 5]),
+        ("text COLLATE folded", 'text COLLATE "of Germany 100%"', [1, 2, 5]),
+        ('text COLLATE "C"', "text COLLATE folded", [1, 5]),
+        ("text", "text COLLATE folded", [1, 5]),
+        ("text", "citext", [1, 5]),
+    ],
+)
+def test_postgresql_compares_by_the_collation_of_the_key(
+    postgresql: Backend, start: Serve, key: str, pointing: str, of_red: Sequence[int]
+):
+    try:
+        postgresql.run(COLLATIONS)
+    except sa.exc.NotSupportedError as error:
+        pytest.skip(f"this PostgreSQL was built without it: {str(error.orig).splitlines()[0]}")
+    others = ", ('RED', 2)" if of_red == [1, 5] else ""
+    postgresql.run(f"""
+        CREATE TABLE tag (name {key} PRIMARY KEY, size INTEGER);
+        CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT, tag_id {pointing} REFERENCES tag (name));
+        INSERT INTO tag VALUES ('red', 1){others};
+        INSERT INTO post VALUES (1, 'a', 'red'), (2, 'b', 'RED'), (4, 'd', NULL), (5, 'e', 'red')""")
+    api = start(postgresql)
+    found = api.query("""{
+        tag(name: "red") { posts { totalCount nodes { id tag { name } } aggregate { count } } }
+        tags(filter: {posts: {some: {title: {eq: "b"}}}}) { nodes { name posts(first: 1) { nodes { id } aggregate { count } } } }
+        posts(filter: {tag: {size: {eq: 1}}}, orderBy: [{tag: {size: DESC}}, {id: ASC}]) { nodes { id } } }""")
+    assert found["tag"]["posts"] == {
+        "totalCount": len(of_red),
+        "nodes": [{"id": id_, "tag": {"name": "red"}} for id_ in of_red],
+        "aggregate": {"count": len(of_red)},
+    }
+    (tag,) = found["tags"]["nodes"]
+    alone = of_red == [1, 5]
+    assert tag == {
+        "name": "RED" if alone else "red",
+        "posts": {"nodes": [{"id": 2 if alone else 1}], "aggregate": {"count": 1 if alone else 3}},
+    }
+    assert ids(found["posts"]) == of_red
+    every = api.query("{ tags { nodes { name posts(first: 1) { totalCount nodes { id } } } } }")["tags"]["nodes"]
+    counted = {each["name"]: (each["posts"]["totalCount"], ids(each["posts"])) for each in every}
+    assert counted == {"red": (2, [1]), "RED": (1, [2])} if alone else {"red": (3, [1])}
+    page, one = api.batch(part("page", "GET", "/tags/red/posts"), part("one", "GET", "/tags/red/posts/5"))["parts"]
+    assert [each["id"] for each in page["payload"]["items"]] == of_red
+    assert one["status"] == 200

@@ -293,6 +293,26 @@ def test_a_database_that_does_not_answer_is_unavailable(postgresql: Backend):
     database.close()
 
 
+@pytest.mark.parametrize("first", ["SELECT 1", "SET standard_conforming_strings = off; SET DateStyle = German"])
+def test_what_a_database_sets_for_its_sessions_changes_nothing(postgresql: Backend, first: str):
+    """Nor what somebody sets later. Where strings are not standard, psycopg doubles the backslashes of bytes."""
+    name = postgresql.url.rpartition("/")[2].partition("?")[0]
+    settings = ("TimeZone = 'Asia/Tokyo'", "DateStyle = German", "IntervalStyle = postgres_verbose")
+    for setting in (*settings, "standard_conforming_strings = off"):
+        postgresql.run(f"ALTER DATABASE {name} SET {setting}")
+    database = Database(parse_url(postgresql.url), connections=1)
+    with database.write() as transaction:
+        transaction.execute(first)
+        transaction.commit()
+    with database.write() as transaction:
+        (row,) = transaction.execute(
+            "SELECT (%s::bytea[])[1], '2024-05-06 12:00+00'::timestamptz::text, '2024-05-06'::date::text, '90 min'::interval::text",
+            ([b"\\abc"],),
+        ).rows
+    database.close()
+    assert row == (b"\\abc", "2024-05-06 12:00:00+00", "2024-05-06", "PT1H30M")
+
+
 @pytest.mark.parametrize(
     ("pragma", "expected"), [("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 2500)]
 )

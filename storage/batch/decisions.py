@@ -6,7 +6,7 @@ Both ways of running ask here, each with its own view of the rows: the database 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from storage.addresses import Absence, Location, Query, Unresolved, locate, parent_values, place_values
+from storage.addresses import Absence, Location, Query, Unresolved, locate, parent_values, place_values, placed_below
 from storage.batch import rules
 from storage.batch.diagnosis import conflict
 from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, need
@@ -133,7 +133,7 @@ class Decider:
         by_place = place_values(operation.address, location)
         if location.row is None:
             return {**given, **by_place}
-        return {**by_place, **given, **parent_values(operation.address, location.parent)}
+        return {**by_place, **given, **placed_below(operation.address, location)}
 
     def named_by_payload(self, operation: Operation, values: Values) -> Row | Refusal | None:
         """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
@@ -166,13 +166,13 @@ def placed(operation: Operation, fault: Fault) -> Fault:
 
 
 def _page(operation: Operation, query: Query, location: Location) -> ShowPage:
+    relation = operation.address[-1].relation
+    if relation is not None and location.parent is not None and relation.foreign_key.collated:
+        return ShowPage(query=query, below=(relation, location.parent))
     by_place = parent_values(operation.address, location.parent)
     filters = {**query.filters, **by_place}
     if filters != {**by_place, **query.filters}:  # asked for the children of another parent
         return ShowPage(query=None)
-    relation = operation.address[-1].relation
-    if relation is not None and location.parent is not None and relation.foreign_key.collated:
-        return ShowPage(query=query, below=(relation, location.parent))
     return ShowPage(query=replace(query, filters=filters))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from storage.addresses import ByKey, Location, parent_values
+from storage.addresses import ByKey, Location, placed_below
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Unreadable
@@ -60,7 +60,7 @@ def contradictions(operation: Operation, location: Location, given: Values) -> l
     if operation.verb in {Verb.GET, Verb.DELETE}:
         return []
     resource = operation.resource
-    from_parent = parent_values(operation.address, location.parent)
+    from_parent = placed_below(operation.address, location)
     own = dict(zip(location.key.attributes, location.key.values, strict=True)) if location.key is not None else {}
     faults: list[Fault] = [
         InvalidValue(message=f"The path gives {name} twice, and not alike.", pointer="/path", attributes=(name,))

@@ -68,6 +68,8 @@ class ForeignKey:
     collated: bool = (
         False  # whether only the database can tell whose child a row is: by a collation, or a type like citext
     )
+    # PostgreSQL: schema and name of the target attributes' collations, where the attributes have others.
+    collations: tuple[tuple[str, str] | None, ...] = ()
     on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: the delete is refused
     on_update: str | None = None
 

@@ -47,6 +47,8 @@ class ForeignKeyFacts:
     target_schema: str | None = None  # where it is another than the table's own
     on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: refused
     on_update: str | None = None
+    # PostgreSQL: schema and name of the target columns' collations, where the columns have others.
+    collations: tuple[tuple[str, str] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class _Gathered:
     guarded: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)
+    # Of what foreign keys point at: table, target table and columns -> as in `ForeignKeyFacts`.
+    collations: dict[tuple[str, str, tuple[str, ...]], tuple[tuple[str, str] | None, ...]] = field(default_factory=dict)
 
 
 def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
@@ -124,7 +128,13 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         unique = gathered.unique.get(name, [])
         found = gathered.foreign_keys.get(name) or [_foreign_key(key) for key in foreign_keys.get(table, ())]
         by_place = sorted(found, key=lambda key: [names.index(column) for column in key.columns])
-        own_keys = tuple(_complete(key, keys, table) for key in by_place)
+        own_keys = tuple(
+            replace(
+                _complete(key, keys, table),
+                collations=gathered.collations.get((name, key.target_table, key.columns), ()),
+            )
+            for key in by_place
+        )
         waiting = gathered.deferred_foreign.get(name, set())
         tables.append(
             TableFacts(
@@ -296,15 +306,30 @@ UNION
 SELECT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
 """
-# Keys and unique columns whose equality is not that of their characters.
+# Columns of keys, unique and foreign ones, too, whose equality is not that of their characters.
 _POSTGRESQL_COLLATED = """
 SELECT DISTINCT c.relname
-FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid
-JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey::int2[])
+FROM (SELECT indrelid, indkey::int2[] FROM pg_index WHERE indisunique
+      UNION ALL SELECT conrelid, conkey FROM pg_constraint WHERE contype = 'f') AS k (relation, numbers)
+JOIN pg_class c ON c.oid = k.relation
+JOIN pg_attribute a ON a.attrelid = k.relation AND a.attnum = ANY (k.numbers)
 JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
-WHERE c.relnamespace = current_schema()::regnamespace AND x.indisunique
+WHERE c.relnamespace = current_schema()::regnamespace
   AND (t.typname = 'citext' OR b.typname = 'citext' OR NOT coalesce(l.collisdeterministic, true))
+"""
+# Foreign keys with columns of other collations than those that they point at, by which PostgreSQL compares them.
+_POSTGRESQL_COMPARED = """
+SELECT c.relname, t.relname, array_agg(a.attname::text ORDER BY n.place),
+       array_agg(a.attcollation <> b.attcollation AND b.attcollation <> 0 ORDER BY n.place),
+       array_agg(s.nspname::text ORDER BY n.place), array_agg(l.collname::text ORDER BY n.place)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
+CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS n (own, target, place)
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.own
+JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = n.target
+LEFT JOIN pg_collation l ON l.oid = b.attcollation LEFT JOIN pg_namespace s ON s.oid = l.collnamespace
+WHERE c.relnamespace = current_schema()::regnamespace AND k.contype = 'f'
+GROUP BY k.oid, c.relname, t.relname HAVING bool_or(a.attcollation <> b.attcollation AND b.attcollation <> 0)
 """
 _POSTGRESQL_SEQUENCES = """
 SELECT c.relname, a.attname, s.name
@@ -357,6 +382,10 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
     gathered.triggered = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_TRIGGERS)}
     gathered.guarded = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_GUARDED)}
     gathered.collated = {row[0] for row in connection.exec_driver_sql(_POSTGRESQL_COLLATED)}
+    for table, target, key, differ, schemas, names in connection.exec_driver_sql(_POSTGRESQL_COMPARED):
+        gathered.collations[table, target, tuple(key)] = tuple(
+            (schema, name) if differs else None for differs, schema, name in zip(differ, schemas, names, strict=True)
+        )
     for table, column, sequence in connection.exec_driver_sql(_POSTGRESQL_SEQUENCES):
         gathered.sequences.setdefault(table, {})[column] = sequence
     for table, name, definition, whole, is_primary, with_nulls in connection.exec_driver_sql(_POSTGRESQL_INDEXES):

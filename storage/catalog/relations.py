@@ -30,6 +30,7 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 target_attributes=target_attributes,
                 deferred=key.columns in draft.facts.deferred_foreign,
                 collated=_is_collated(draft, attributes) or _is_collated(target, target_attributes),
+                collations=key.collations,
                 on_delete=key.on_delete,
                 on_update=key.on_update,
             )

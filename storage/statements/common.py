@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import repeat
 from typing import Any
 
 from storage.catalog.aggregation import Function, result_type
-from storage.catalog.model import Attribute, Relation, Resource
+from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
 from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value
 from storage.statements.conditions import Operator
 
@@ -238,13 +239,27 @@ class Statements(ABC):
                 params += spellings
         return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
 
+    def related(self, foreign_key: ForeignKey, key: tuple[str, Resource], pointing: tuple[str, Resource]) -> str:
+        """Write that rows of two tables, each with its name, are related, as the key compares: SQLite by what stands first."""
+        (parent, parents), (child, children) = key, pointing
+        compared = zip(
+            foreign_key.attributes,
+            foreign_key.target_attributes,
+            foreign_key.collations or repeat(None),
+            strict=False,
+        )
+        return " AND ".join(
+            f"{parent}.{self.column(parents, target)} = {child}.{self.column(children, own)}{self._collate(collation)}"
+            for own, target, collation in compared
+        )
+
+    def _collate(self, collation: tuple[str, str] | None) -> str:
+        return "" if collation is None else f" COLLATE {'.'.join(map(self.quote, collation))}"
+
     def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Statement:
         """Write the condition that rows are, as the database compares them, the children of the parent with this key."""
-        foreign_key, parent = relation.foreign_key, self.quote("the parent")  # no table's name, most likely
-        related = " AND ".join(
-            f"{parent}.{self.column(parents, target)} = {self.table(resource)}.{self.column(resource, own)}"
-            for own, target in zip(foreign_key.attributes, foreign_key.target_attributes, strict=True)
-        )
+        parent = self.quote("the parent")  # no table's name, most likely
+        related = self.related(relation.foreign_key, (parent, parents), (self.table(resource), resource))
         found = self.among(parents, parents.key, [key], f"{parent}.")
         sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.sql})"
         return Statement(sql=sql, params=found.params)

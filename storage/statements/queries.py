@@ -292,13 +292,8 @@ class Query:
         return alias, resource
 
     def _related(self, relation: Relation, start: tuple[str, Resource], end: tuple[str, Resource]) -> str:
-        """Write that rows are related: the key first, whose collation SQLite compares by then, as its foreign keys do."""
         key, pointing = (start, end) if relation.many else (end, start)
-        foreign_key = relation.foreign_key
-        return " AND ".join(
-            f"{self._column(target, *key)} = {self._column(own, *pointing)}"
-            for own, target in zip(foreign_key.attributes, foreign_key.target_attributes, strict=True)
-        )
+        return self._statements.related(relation.foreign_key, key, pointing)
 
     def _order(self, sorts: Sequence[Sort]) -> str:
         terms = [f"{self._sort(sort)} {'DESC' if sort.descending else 'ASC'}{self._nulls(sort)}" for sort in sorts]
