@@ -166,6 +166,12 @@ class RowColumns:
         )
 
 
+def points_at(row: Row, relation: Relation, parent: Row) -> bool:
+    """Whether a row has a parent's values in all that a relation to many goes by; null is nobody's."""
+    own = row.of(relation.there)
+    return None not in own and own == parent.of(relation.here)
+
+
 class Finder(Protocol):
     """A view of the rows."""
 

@@ -11,7 +11,7 @@ from storage.catalog.types import Opaque, Unreadable, Value
 from storage.database import Database
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
-from storage.row import KeyTuple, Lock, Partial, Row, RowColumns, RowPage, Unknown
+from storage.row import KeyTuple, Lock, Partial, Row, RowColumns, RowPage, Unknown, points_at
 from storage.statements import (
     Bulk,
     Columns,
@@ -73,10 +73,8 @@ class Rows:
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
         """Whether a relation to many leads from a parent to a row."""
-        if row.of(relation.there) == parent.of(relation.here):
-            return True
         if not relation.foreign_key.collated:
-            return False
+            return points_at(row, relation, parent)
         where = _both(self._where_key(row), self._below(row.resource, relation, parent))
         return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
 

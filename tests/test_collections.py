@@ -1,6 +1,7 @@
 """GET of a collection as a part (docs/contract.md, section 2, rule 4; section 3)."""
 
-from tests.harness import Api, part
+from tests.conftest import Serve
+from tests.harness import Api, Backend, part
 from tests.trying import tried
 
 
@@ -133,3 +134,24 @@ def test_filters_and_order_take_nulls_and_text_as_they_are(music: Api):
     assert ids(music, "/tracks?unitPrice=0.99&orderBy=-trackId", "trackId") == [2, 1]
     assert ids(music, "/artists?orderBy=name", "artistId") == [1, 2, 3]  # nulls last
     assert ids(music, "/artists?orderBy=-name", "artistId") == [2, 1, 3]  # nulls last
+
+
+def test_null_is_nobody(backend: Backend, start: Serve):
+    """A row whose foreign key is partly null points at nothing, even where a parent has the same nulls."""
+    backend.run("""
+        CREATE TABLE region (id {key}, country VARCHAR(2), code VARCHAR(2), UNIQUE (country, code));
+        CREATE TABLE city (id {key}, country VARCHAR(2), code VARCHAR(2), FOREIGN KEY (country, code) REFERENCES region (country, code));
+        INSERT INTO region (id, country, code) VALUES (1, NULL, 'X'), (2, 'de', 'X');
+        INSERT INTO city (id, country, code) VALUES (10, NULL, 'X'), (20, 'de', 'X')""")
+    api = start(backend)
+    paths = [f"/regions/{region}/citiesByCountryAndCode{city}" for region in (1, 2) for city in ("", "/10", "/20")]
+    found = api.batch(*[part(f"p{n}", "GET", path) for n, path in enumerate(paths) if n in {0, 3, 5}])["parts"]
+    assert found[0]["payload"]["items"] == []
+    assert [each["id"] for each in found[1]["payload"]["items"]] == [20]
+    assert found[2]["payload"]["id"] == 20
+    for path in (paths[1], paths[2], paths[4]):
+        assert api.one("GET", path)["status"] == 404
+        assert api.query("query ($path: ID!) { node(path: $path) { path } }", path=path) == {"node": None}
+    assert api.query("{ regions { nodes { cities: citiesByCountryAndCode { nodes { id } } } } }") == {
+        "regions": {"nodes": [{"cities": {"nodes": []}}, {"cities": {"nodes": [{"id": 20}]}}]}
+    }

@@ -171,7 +171,7 @@ def _page(operation: Operation, query: Query, location: Location) -> ShowPage:
         return ShowPage(query=query, below=(relation, location.parent))
     by_place = parent_values(operation.address, location.parent)
     filters = {**query.filters, **by_place}
-    if filters != {**by_place, **query.filters}:  # asked for the children of another parent
+    if None in by_place.values() or filters != {**by_place, **query.filters}:  # nobody's children, or another parent's
         return ShowPage(query=None)
     return ShowPage(query=replace(query, filters=filters))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from storage.batch.locks import Loaded
 from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Unreadable, Value
-from storage.row import KeyTuple, Lock, Row, Unknown
+from storage.row import KeyTuple, Lock, Row, Unknown, points_at
 from storage.rows import Rows
 
 Place = tuple[str, tuple[str, ...], KeyTuple]
@@ -57,7 +57,7 @@ class Overlay:
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
         """Whether a relation to many leads from a parent to a row. What compares by a collation does not come here."""
-        return row.of(relation.there) == parent.of(relation.here)
+        return points_at(row, relation, parent)
 
     def put(self, row: Row, before: Row | None = None) -> None:
         """Take in a row that is made or changed."""
