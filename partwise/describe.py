@@ -11,7 +11,7 @@ from schema.scalars import scalar_name
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog, Resource
 from storage.row import RowPage
-from storage.rows import Rows
+from storage.row_reader import RowReader
 from storage.statements import Page
 
 _ROWS = 5_000  # that are read at once
@@ -45,7 +45,7 @@ def describe_values(engine: Engine) -> tuple[str, bool]:
     lines: list[str] = []
     count = 0
     with engine.database.read() as transaction:
-        rows = Rows(transaction, engine.database, engine.secret)
+        rows = RowReader(transaction, engine.database, engine.secret)
         for resource in engine.catalog.resources.values():
             found: Counter[tuple[str, str]] = Counter()
             for page in _pages(rows, resource):
@@ -57,7 +57,7 @@ def describe_values(engine: Engine) -> tuple[str, bool]:
     return "\n".join([f"Values that cannot be read, in {count} rows:", *lines]), True
 
 
-def _pages(rows: Rows, resource: Resource) -> Iterator[RowPage]:
+def _pages(rows: RowReader, resource: Resource) -> Iterator[RowPage]:
     """Read all rows in the order of the key; without one there is no order to cut them in."""
     limit = _ROWS if resource.key else None
     has_more, offset = True, 0

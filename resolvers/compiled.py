@@ -47,7 +47,7 @@ from storage.catalog.model import Catalog
 from storage.errors import RequestError
 from storage.json_text import decode_json, encode_json_bytes
 from storage.reading import ReadPlan, read_root
-from storage.rows import Rows
+from storage.row_reader import RowReader
 from storage.transaction import Transaction
 
 
@@ -133,7 +133,7 @@ class CompiledQuery:
 
 
 def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> dict[str, Any]:
-    rows = Rows(transaction, engine.database, engine.secret)
+    rows = RowReader(transaction, engine.database, engine.secret)
     return {key: read_root(rows, read) for key, read in plan.items()}
 
 

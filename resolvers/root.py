@@ -36,7 +36,7 @@ from storage.catalog.model import Catalog
 from storage.driver_errors import StatementRefused
 from storage.errors import QueryTooComplex
 from storage.reading import Found, ReadPlan, run_read
-from storage.rows import Rows
+from storage.row_reader import RowReader
 from storage.statements import Unstorable
 from storage.transaction import Transaction
 
@@ -172,8 +172,8 @@ async def _read_query(info: Info) -> QueryAnswer:
 async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
     """Read in one snapshot. What the database refuses is an error of its own field."""
 
-    def rows(transaction: Transaction) -> Rows:
-        return Rows(transaction, context.engine.database, context.engine.secret)
+    def rows(transaction: Transaction) -> RowReader:
+        return RowReader(transaction, context.engine.database, context.engine.secret)
 
     try:
         return QueryAnswer(found=await context.read(lambda transaction: run_read(rows(transaction), plan)))
@@ -183,7 +183,7 @@ async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
     return await context.read(lambda transaction: _read_each(rows(transaction), plan))
 
 
-def _read_each(rows: Rows, plan: ReadPlan) -> QueryAnswer:
+def _read_each(rows: RowReader, plan: ReadPlan) -> QueryAnswer:
     found: dict[str, Found] = {}
     errors: dict[str, Exception] = {}
     for key, read in plan.items():

@@ -1,126 +1,34 @@
 """The rows of resources inside one transaction: read, written, and each with its version."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from storage import etags
-from storage.catalog.model import Generation, Relation, Resource, Values
-from storage.catalog.types import Opaque, Unreadable, Value
-from storage.database import Database
-from storage.driver_errors import Retry, StatementRefused, Violation
-from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
-from storage.row import KeyTuple, Lock, Partial, Row, RowColumns, RowPage, Unknown, points_at
+from storage.catalog.model import Generation, Resource, Values
+from storage.catalog.types import Opaque, Value
+from storage.driver_errors import StatementRefused, Violation
+from storage.packed import raw_columns
+from storage.row import KeyTuple, Partial, Row, RowColumns
+from storage.row_reader import RowReader
 from storage.statements import (
     Bulk,
     Columns,
-    Order,
-    Page,
     PostgresqlStatements,
-    Query,
     SqliteStatements,
     Statement,
-    Statements,
     Unstorable,
 )
-from storage.transaction import Result, Transaction
+from storage.transaction import Result
 
 _LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
-_MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
 
 
-class Rows:
+class Rows(RowReader):
     """Reads and writes rows in one transaction."""
 
     key_limit = _LARGEST_KEY
 
-    def __init__(self, transaction: Transaction, database: Database, secret: bytes = b"") -> None:
-        self.transaction = transaction
-        self.statements = statements_of(database)
-        self._secret = secret
-
-    def by_values(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
-    ) -> Row | None:
-        """Find the row whose attributes have these values; none of them may be null."""
-        where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        statement = self.statements.select(resource, where)
-        clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
-        found = self._locked(resource, statement, clause[lock] if resource.writable else "")
-        return self._row(resource, found[0]) if found else None
-
-    def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
-        """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes.
-
-        Raises `Retry` where there is no policy: others delete the row and insert it again, all the time.
-        """
-        seen: Sequence[tuple[Any, ...]] = ()
-        for _ in range(_MOST_LOOKS):
-            locked = self._read(replace(statement, sql=statement.sql + clause)).rows
-            if locked or not clause:
-                return locked
-            seen = self._read(statement).rows
-            if not seen:
-                break
-        if seen and not resource.has_policies:
-            raise Retry
-        return seen
-
-    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
-        """Find a row by its key."""
-        return self.by_values(resource, resource.key, key)
-
-    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
-        """Whether a relation to many leads from a parent to a row."""
-        if not relation.foreign_key.collated:
-            return points_at(row, relation, parent)
-        where = _both(self._where_key(row), self._below(row.resource, relation, parent))
-        return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
-
-    def _below(self, resource: Resource, relation: Relation, parent: Row) -> Statement:
-        return self.statements.below(resource, relation, parent.resource, parent.key)
-
-    def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
-        """Find the rows whose attributes together have one of the tuples of values."""
-        found: list[Row] = []
-        for chunk in self.statements.chunks(resource, attributes, _usable(tuples)):
-            where = self.statements.among(resource, attributes, chunk)
-            found += self._rows(resource, self._read(self.statements.select(resource, where)).rows)
-        return found
-
-    def page(
-        self,
-        resource: Resource,
-        filters: Values,
-        order: Sequence[Order],
-        page: Page,
-        below: tuple[Relation, Row] | None = None,
-    ) -> RowPage:
-        """Read a page of the rows that have these values, and to which a relation leads from a parent."""
-        where = self.statements.equal(resource, filters)
-        if below is not None:
-            where = _both(where, self._below(resource, *below))
-        one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
-        raw = self._read(self.statements.select(resource, where, order=order, page=one_more)).rows
-        rows = self._rows(resource, raw[: page.limit])
-        return RowPage(rows=rows, has_more=len(raw) > len(rows))
-
-    def keys_where(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int
-    ) -> list[KeyTuple]:
-        """Find the keys of at most so many rows that have these values."""
-        where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        statement = self.statements.select(
-            resource, where, page=Page(limit=most), attributes=resource.key or tuple(attributes)
-        )
-        own = [resource.attributes[name] for name in resource.key or attributes]
-        return [
-            tuple(
-                None if value is None else self.statements.decode(a, value) for a, value in zip(own, raw, strict=True)
-            )
-            for raw in self._read(statement).rows
-        ]
+    # --- one row
 
     def insert(self, resource: Resource, values: Values) -> Row:
         """Insert a row, and read it back as the database has it, its triggers' doing included."""
@@ -146,126 +54,30 @@ class Rows:
         if result.count != 1:
             raise StatementRefused(Violation.OTHER)
 
-    # --- many rows at once
+    def _expect(self, resource: Resource, key: KeyTuple) -> Row:
+        row = self.by_key(resource, key)
+        if row is None:  # a trigger has taken it away again
+            raise StatementRefused(Violation.OTHER)
+        return row
 
-    def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
-        """Find the rows that any of the lists of key tuples names, and lock them."""
-        found: list[Row] = []
-        for statement in self.statements.load(resource, keys, lock):
-            found += self._rows(resource, self._read(statement).rows)
-        return found
+    def check_kept(self, row: Row, written: Values) -> None:
+        """Make sure that the database has what it was given. Raises `Unstorable`."""
+        self._kept(row, written)
 
-    def load_columns(
-        self,
-        resource: Resource,
-        by: Sequence[str],
-        tuples: Sequence[KeyTuple],
-        attributes: Sequence[str] | None = None,
-    ) -> RowColumns:
-        """Find the rows whose attributes `by` have one of these values, and read some attributes of them, or all, for their etags.
+    def _kept(self, row: Row, written: Values) -> Row:
+        """Make sure that the database has not rounded, cut or converted what it was given, as its types may.
 
-        Rows that are not locked: see `locked_columns`.
+        Triggers may change a row on purpose, and how PostgreSQL writes a type that only it can read is its own affair.
         """
-        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
-        types = types_of(self.statements, resource, names)
-        parts = [
-            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
-            for chunk in self.statements.chunks(resource, by, tuples)
-        ]
-        return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
+        attributes = row.resource.attributes
+        for name, value in () if row.resource.has_triggers else written.items():
+            if row.values[name] != value and not (
+                self.statements.rewrites_opaque and isinstance(attributes[name].type, Opaque)
+            ):
+                raise Unstorable(name, "is not kept by the database as it is given: its column would change it.")
+        return row
 
-    def matched_columns(
-        self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None
-    ) -> tuple[RowColumns, Sequence[int]]:
-        """Read what `load_columns` reads; say of each row which of the tuples it has, as the database compares them."""
-        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
-        raws: list[Sequence[Any]] = []
-        places: list[int] = []
-        seen = 0
-        for chunk in self.statements.chunks(resource, by, tuples):
-            statement = Query(self.statements, resource).matches(names, by, chunk)
-            found = self.transaction.read(statement.sql, statement.params).rows
-            places += [seen + place for place, *_ in found]
-            raws += [raw for _, *raw in found]
-            seen += len(chunk)
-        return self.columns_from(resource, names, raw_columns(raws, len(names))), places
-
-    def locked_columns(
-        self,
-        resource: Resource,
-        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
-        attributes: Sequence[str] | None,
-        lock: str,
-    ) -> RowColumns:
-        """Find the rows that any of the lists of key tuples names, each once, and lock them."""
-        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
-        raws: list[Sequence[Any]] = []
-        for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
-            raws += self._read(statement).rows
-        return self.columns_from(resource, names, raw_columns(raws, len(names)))
-
-    def _items(
-        self,
-        resource: Resource,
-        names: Sequence[str],
-        by: Sequence[str],
-        tuples: Sequence[Sequence[Value]],
-        *,
-        packed: bool,
-    ) -> Statement:
-        return Query(self.statements, resource, packed=packed).items(names, by, tuples)
-
-    def columns_from(self, resource: Resource, names: Sequence[str], read: RawColumns) -> RowColumns:
-        """Turn what was read of these attributes, which stand first, into their values."""
-        raws = dict(zip(names, read.columns, strict=False))
-        columns = {
-            name: self.statements.decode_column(resource.attributes[name], raws[name], typed=read.typed)
-            for name in names
-        }
-        whole = len(names) == len(resource.attributes)
-        return RowColumns(
-            resource=resource,
-            columns=columns,
-            etags=self._etags(resource, columns, (lambda: zip(*raws.values(), strict=True)) if whole else None),
-            is_readable=not any(
-                columns[name] is not raws[name] and Unreadable in map(type, columns[name]) for name in names
-            ),
-            typed=read.typed,
-        )
-
-    def _etags(
-        self, resource: Resource, columns: Columns, raws: Callable[[], Iterable[Sequence[Any]]] | None
-    ) -> Callable[[], Sequence[str]] | None:
-        """Say how the etags of rows are made, where that is known: of their versions, or of all that the driver reads."""
-        versions = () if resource.version is None else columns.get(resource.version, ())
-        if versions and Unreadable not in map(type, versions):
-            return lambda: etags.version_etags(versions)
-        if raws is None:
-            return None
-        return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
-
-    def made_columns(self, resource: Resource, columns: Columns, keys: Sequence[KeyTuple]) -> RowColumns:
-        """Say what rows will be there once they are inserted, where that is known of all attributes."""
-        nulls = [None] * len(keys)
-        known = {**columns, **dict(zip(resource.key, zip(*keys, strict=True), strict=True))}
-        whole = {name: known.get(name) or nulls for name in resource.attributes}
-        raws = partial(self._raws_of, resource, whole)
-        return RowColumns(resource=resource, keys=keys, columns=whole, etags=self._etags(resource, whole, raws))
-
-    def _raws_of(self, resource: Resource, columns: Columns) -> Iterable[Sequence[Any]]:
-        as_read = self.statements.as_read
-        return zip(
-            *(
-                [None if value is None else as_read(attribute, value) for value in columns[name]]
-                for name, attribute in resource.attributes.items()
-            ),
-            strict=True,
-        )
-
-    def named_columns(self, resource: Resource, keys: Sequence[KeyTuple]) -> RowColumns:
-        """Name rows of which only the keys are known."""
-        columns = dict(zip(resource.key, zip(*keys, strict=True), strict=True))
-        return RowColumns(resource=resource, keys=keys, columns=columns)
+    # --- many rows at once
 
     def insert_many(self, resource: Resource, columns: Columns) -> None:
         """Insert rows: for each attribute that is given, the values of all."""
@@ -318,6 +130,11 @@ class Rows:
         if sum(self.transaction.execute_bulk(bulk) for bulk in statements) != expected:
             raise StatementRefused(Violation.OTHER)
 
+    def _run(self, statement: Statement) -> Result:
+        return self.transaction.execute(statement.sql, statement.params)
+
+    # --- keys that are not made yet
+
     def counts_keys(self, resource: Resource) -> bool:
         """Whether the database makes the resource's keys by counting on from the largest (SQLite)."""
         return isinstance(self.statements, SqliteStatements) and (
@@ -337,6 +154,31 @@ class Rows:
             self.statements.new_keys(attribute, count) if isinstance(self.statements, PostgresqlStatements) else None
         )
         return [] if making is None else [self.statements.decode(attribute, raw[0]) for raw in self._run(making).rows]
+
+    # --- rows that are not written yet
+
+    def made_columns(self, resource: Resource, columns: Columns, keys: Sequence[KeyTuple]) -> RowColumns:
+        """Say what rows will be there once they are inserted, where that is known of all attributes."""
+        nulls = [None] * len(keys)
+        known = {**columns, **dict(zip(resource.key, zip(*keys, strict=True), strict=True))}
+        whole = {name: known.get(name) or nulls for name in resource.attributes}
+        raws = partial(self._raws_of, resource, whole)
+        return RowColumns(resource=resource, keys=keys, columns=whole, etags=self._etags(resource, whole, raws))
+
+    def _raws_of(self, resource: Resource, columns: Columns) -> Iterable[Sequence[Any]]:
+        as_read = self.statements.as_read
+        return zip(
+            *(
+                [None if value is None else as_read(attribute, value) for value in columns[name]]
+                for name, attribute in resource.attributes.items()
+            ),
+            strict=True,
+        )
+
+    def named_columns(self, resource: Resource, keys: Sequence[KeyTuple]) -> RowColumns:
+        """Name rows of which only the keys are known."""
+        columns = dict(zip(resource.key, zip(*keys, strict=True), strict=True))
+        return RowColumns(resource=resource, keys=keys, columns=columns)
 
     def made(self, resource: Resource, values: Values, unsure: Collection[str]) -> Row:
         """Make the row that will be there once it is inserted, with what is surely known of it."""
@@ -375,76 +217,3 @@ class Rows:
             raw if name not in changes else None if (value := changes[name]) is None else as_read(attribute, value)
             for raw, (name, attribute) in zip(before.raw, before.resource.attributes.items(), strict=True)
         ]
-
-    def check_kept(self, row: Row, written: Values) -> None:
-        """Make sure that the database has what it was given. Raises `Unstorable`."""
-        self._kept(row, written)
-
-    def _where_key(self, row: Row) -> Statement:
-        return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
-
-    def _expect(self, resource: Resource, key: KeyTuple) -> Row:
-        row = self.by_key(resource, key)
-        if row is None:  # a trigger has taken it away again
-            raise StatementRefused(Violation.OTHER)
-        return row
-
-    def _kept(self, row: Row, written: Values) -> Row:
-        """Make sure that the database has not rounded, cut or converted what it was given, as its types may.
-
-        Triggers may change a row on purpose, and how PostgreSQL writes a type that only it can read is its own affair.
-        """
-        attributes = row.resource.attributes
-        for name, value in () if row.resource.has_triggers else written.items():
-            if row.values[name] != value and not (
-                self.statements.rewrites_opaque and isinstance(attributes[name].type, Opaque)
-            ):
-                raise Unstorable(name, "is not kept by the database as it is given: its column would change it.")
-        return row
-
-    def _run(self, statement: Statement) -> Result:
-        return self.transaction.execute(statement.sql, statement.params)
-
-    def _read(self, statement: Statement) -> Result:
-        return self.transaction.read(statement.sql, statement.params)
-
-    def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
-        decoded = self.statements.decode_rows(resource, raws)
-        return [
-            Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
-            for values, raw in zip(decoded, raws, strict=True)
-        ]
-
-    def _known_etag(self, resource: Resource, values: Values) -> str | None:
-        """Say the etag where a version counts, which costs nothing."""
-        version = values.get(resource.version) if resource.version is not None else None
-        return str(version) if type(version) is int else None
-
-    def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
-        values = self.statements.decode_row(resource, raw)
-        return Row(resource=resource, values=values, raw=raw, etag=self._etag)
-
-    def _etag(self, row: Row) -> str:
-        resource, values = row.resource, row.values
-        if resource.version is not None and not isinstance(values[resource.version], Unreadable):
-            return etags.version_etag(values[resource.version])
-        if not row.whole:
-            raise Unknown
-        return etags.content_etag(resource, row.raw, self._secret)
-
-
-def _both(one: Statement, other: Statement) -> Statement:
-    return Statement(sql=f"{one.sql} AND {other.sql}", params=(*one.params, *other.params))
-
-
-def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
-    """Keep what can be the values of a key: no null, and nothing that cannot be read."""
-    return [each for each in tuples if not any(value is None or isinstance(value, Unreadable) for value in each)]
-
-
-_STATEMENTS: Mapping[str, Statements] = {"sqlite": SqliteStatements(), "postgresql": PostgresqlStatements()}
-
-
-def statements_of(database: Database) -> Statements:
-    """Find the statements of a database's kind."""
-    return _STATEMENTS[database.dialect]

@@ -34,14 +34,18 @@ MAY_IMPORT = {
     ),
     "storage.row": ("storage.statements", "storage.catalog"),
     "storage.packed": ("storage.transaction", "storage.statements", "storage.catalog"),
-    "storage.rows": (
+    "storage.row_reader": (
         *("storage.row", "storage.packed", "storage.transaction"),
         *("storage.statements", "storage.database", "storage.driver_errors"),
         *("storage.etags", "storage.catalog"),
     ),
+    "storage.rows": (
+        *("storage.row_reader", "storage.row", "storage.packed", "storage.transaction"),
+        *("storage.statements", "storage.driver_errors", "storage.catalog"),
+    ),
     "storage.addresses": ("storage.row", "storage.statements", "storage.catalog"),
     "storage.reading": (
-        *("storage.reading", "storage.addresses", "storage.row", "storage.packed", "storage.rows"),
+        *("storage.reading", "storage.addresses", "storage.row", "storage.packed", "storage.row_reader"),
         *("storage.statements", "storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
     "storage.batch": (

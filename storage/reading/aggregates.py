@@ -13,13 +13,13 @@ from storage.catalog.types import Value
 from storage.reading.found import Aggregate, Group, Summary
 from storage.reading.plan import Selected
 from storage.row import KeyTuple
-from storage.rows import Rows
+from storage.row_reader import RowReader
 from storage.statements import Ownership, Query, Statement, Statements
 
 _ALL: KeyTuple = ()  # the parent of what has none
 
 
-def summarize(rows: Rows, resource: Resource, selected: Selected) -> Summary:
+def summarize(rows: RowReader, resource: Resource, selected: Selected) -> Summary:
     """Read what is asked for of a whole collection."""
     if not selected.aggregations and not selected.groupings:
         return nothing_of(selected)
@@ -32,7 +32,7 @@ def nothing_of(selected: Selected) -> Summary:
 
 
 def summarize_each(
-    rows: Rows,
+    rows: RowReader,
     resource: Resource,
     selected: Selected,
     parents: Sequence[KeyTuple],
@@ -64,7 +64,7 @@ def summarize_each(
 
 
 def _read(
-    rows: Rows,
+    rows: RowReader,
     resource: Resource,
     statement: Statement,
     read: tuple[Sequence[Attribute], Sequence[Attribute], Sequence[Aggregation]],

@@ -9,7 +9,7 @@ from typing import Any
 from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
 from storage.reading.plan import Selected
 from storage.row import KeyTuple
-from storage.rows import Rows
+from storage.row_reader import RowReader
 from storage.statements import Ownership, Query, Statement
 
 _LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
@@ -28,7 +28,7 @@ class Families:
 
 
 def read_families(
-    rows: Rows,
+    rows: RowReader,
     owned: Ownership,
     selected: Selected,
     parents: Sequence[KeyTuple],
@@ -68,7 +68,7 @@ def read_families(
 
 
 def _numbered(
-    rows: Rows, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
+    rows: RowReader, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
 ) -> Families:
     window = replace(selected.window, limit=max(1, selected.window.limit))
     positions = selected.with_cursors

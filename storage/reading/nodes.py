@@ -7,10 +7,10 @@ from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Value
 from storage.reading.plan import NodeRead
 from storage.row import Lock, Row, RowColumns
-from storage.rows import Rows
+from storage.row_reader import RowReader
 
 
-def read_node(rows: Rows, read: NodeRead) -> RowColumns | None:
+def read_node(rows: RowReader, read: NodeRead) -> RowColumns | None:
     """Read the item at an address; None where there is none, or where it is another parent's."""
     way = _Way(rows, read)
     location = locate(way, read.address, {})
@@ -20,7 +20,7 @@ def read_node(rows: Rows, read: NodeRead) -> RowColumns | None:
 class _Way:
     """The items of an address, each read by the attributes that its step needs."""
 
-    def __init__(self, rows: Rows, read: NodeRead) -> None:
+    def __init__(self, rows: RowReader, read: NodeRead) -> None:
         self._rows = rows
         self._names = _names(read)  # of each step: they are looked for one after the other
         self.last: RowColumns | None = None  # what was read of the item that was looked for last

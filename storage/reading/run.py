@@ -23,13 +23,13 @@ from storage.reading.plan import (
     Selected,
 )
 from storage.row import KeyTuple, RowColumns
-from storage.rows import Rows
+from storage.row_reader import RowReader
 from storage.statements import Ownership, Query, Statement
 
 _HOLES = frozenset({type(None), Unreadable})
 
 
-def run_read(rows: Rows, plan: ReadPlan) -> dict[str, Found]:
+def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Found]:
     """Read all that a query asks for, by response key."""
     found: dict[str, Found] = {}
     for key, read in plan.items():
@@ -38,7 +38,7 @@ def run_read(rows: Rows, plan: ReadPlan) -> dict[str, Found]:
     return found
 
 
-def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
+def read_root(rows: RowReader, read: RootRead) -> Collection | Items | None:
     """Read one root field: a page, or one item."""
     resource = read.items.resource
     match read:
@@ -53,7 +53,7 @@ def read_root(rows: Rows, read: RootRead) -> Collection | Items | None:
     return relate(rows, Items(found), read.items) if found else None
 
 
-def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collection:
+def _read_collection(rows: RowReader, selected: Selected, plan: ItemPlan) -> Collection:
     window, names = selected.window, plan.names()
     total = _run(rows, _query(rows, plan).count(selected.condition))[0][0] if selected.with_total else None
     positions = window.sorts if selected.with_cursors else ()
@@ -74,7 +74,7 @@ def _read_collection(rows: Rows, selected: Selected, plan: ItemPlan) -> Collecti
     return Collection(page, _pages(rows, selected, plan, names, shown.reversed() if window.backward else shown))
 
 
-def relate(rows: Rows, items: Items, plan: ItemPlan) -> Items:
+def relate(rows: RowReader, items: Items, plan: ItemPlan) -> Items:
     """Find what the relations of items lead to, level by level; gives the same items back."""
     for key, relation in plan.relations.items():
         read = _to_one if relation.selected is None else _to_many
@@ -82,7 +82,7 @@ def relate(rows: Rows, items: Items, plan: ItemPlan) -> Items:
     return items
 
 
-def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
+def _to_one(rows: RowReader, start: RowColumns, plan: RelationPlan) -> One:
     there, items = plan.relation.there, plan.items
     leads_to = _joining(start, plan.relation.here)
     distinct = dict.fromkeys(leads_to)
@@ -96,7 +96,7 @@ def _to_one(rows: Rows, start: RowColumns, plan: RelationPlan) -> One:
     return One(list(map(places.get, leads_to)), relate(rows, Items(found), items))
 
 
-def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
+def _to_many(rows: RowReader, start: RowColumns, plan: RelationPlan) -> Many:
     items, selected = plan.items, plan.selected
     assert selected is not None  # noqa: S101  # of a relation to many
     owned = Ownership(relation=plan.relation, parents=start.resource, children=items.resource)
@@ -126,7 +126,7 @@ def _to_many(rows: Rows, start: RowColumns, plan: RelationPlan) -> Many:
 
 
 def _decoded(
-    rows: Rows, owned: Ownership, raws: Sequence[Sequence[Any]], *, typed: bool = False
+    rows: RowReader, owned: Ownership, raws: Sequence[Sequence[Any]], *, typed: bool = False
 ) -> list[tuple[Value, ...]]:
     """Turn what tells parents, as the driver has read it, into values."""
     attributes = [owned.resource.attributes[name] for name in owned.names]
@@ -137,7 +137,9 @@ def _decoded(
     return list(zip(*columns, strict=True))
 
 
-def _totals(rows: Rows, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple]) -> Mapping[KeyTuple, int]:
+def _totals(
+    rows: RowReader, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple]
+) -> Mapping[KeyTuple, int]:
     totals: dict[KeyTuple, int] = {}
     for chunk in owned.chunks(rows.statements, parents):
         query = Query(rows.statements, owned.children, owned=owned)
@@ -147,11 +149,11 @@ def _totals(rows: Rows, owned: Ownership, selected: Selected, parents: Sequence[
     return totals
 
 
-def _query(rows: Rows, plan: ItemPlan) -> Query:
+def _query(rows: RowReader, plan: ItemPlan) -> Query:
     return Query(rows.statements, plan.resource)
 
 
-def _run(rows: Rows, statement: Statement) -> Sequence[tuple[Any, ...]]:
+def _run(rows: RowReader, statement: Statement) -> Sequence[tuple[Any, ...]]:
     return rows.transaction.read(statement.sql, statement.params).rows
 
 
@@ -192,7 +194,7 @@ def _empty(selected: Selected, total: int) -> Page:
     return page
 
 
-def _pages(rows: Rows, selected: Selected, plan: ItemPlan, names: Sequence[str], read: RawColumns) -> Pages:
+def _pages(rows: RowReader, selected: Selected, plan: ItemPlan, names: Sequence[str], read: RawColumns) -> Pages:
     """Turn what was read (attributes, and then what the rows are ordered by) into items."""
     cursors: list[str] = []
     if selected.with_cursors:

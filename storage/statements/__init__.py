@@ -15,7 +15,8 @@ from storage.statements.conditions import (
     Window,
 )
 from storage.statements.postgresql import PostgresqlStatements
-from storage.statements.queries import Ownership, Query
+from storage.statements.queries import Query
+from storage.statements.select import Ownership
 from storage.statements.sqlite import SqliteStatements
 
 __all__ = [
