@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from resolvers.values import from_json, to_json
 from schema.resources import Operation, ResourceAttribute, ResourceDescription, ResourceRelation
+from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource
 from storage.catalog.types import (
     Array,
@@ -50,7 +51,7 @@ def _describe(resource: Resource, type_name: TypeName) -> ResourceDescription:
         unique_keys=[list(unique.attributes) for unique in resource.unique_keys],
         version=resource.version,
         operations=list(Operation) if resource.writable else [Operation.GET],
-        attributes=[_describe_attribute(attribute, type_name) for attribute in resource.attributes.values()],
+        attributes=[_describe_attribute(attribute, resource, type_name) for attribute in resource.attributes.values()],
         relations=[_describe_relation(relation, item_path) for relation in resource.relations.values()],
     )
 
@@ -66,25 +67,27 @@ def _describe_relation(relation: Relation, item_path: str | None) -> ResourceRel
     )
 
 
-def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAttribute:
+def _describe_attribute(attribute: Attribute, resource: Resource, type_name: TypeName) -> ResourceAttribute:
     type_ = attribute.type
     element = type_.of if isinstance(type_, Array) else type_
-    default = _default(type_, attribute.default_sql)
-    limits = _limits_of(element)
+    is_counted = attribute.name == resource.version and resource.next_version is not None
+    is_made = is_counted or attribute.generation is Generation.ALWAYS
+    default = None if is_made else _default(attribute)
+    limits = _limits_of(type_, attribute.limits)
     return ResourceAttribute(
         name=attribute.name,
         type=type_name(type_),
         required=attribute.required,
         nullable=attribute.nullable,
         read_only=attribute.read_only,
-        generated=attribute.generation is not Generation.NEVER
-        or (default is None and attribute.default_sql is not None),
+        generated=is_made or (attribute.has_default and default is None),
         default=default,
+        min_length=limits.min_length,
         max_length=limits.max_length,
         precision=limits.precision,
         scale=limits.scale,
-        minimum=None if limits.maximum is None else to_json(element, limits.minimum),
-        maximum=None if limits.maximum is None else to_json(element, limits.maximum),
+        minimum=_written(element, limits.minimum),
+        maximum=_written(element, limits.maximum),
         time_zone=element.aware if isinstance(element, DateTime) else None,
         enum=list(element.labels) if isinstance(element, Enumeration) else None,
         description=attribute.description,
@@ -93,30 +96,94 @@ def _describe_attribute(attribute: Attribute, type_name: TypeName) -> ResourceAt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limits:
-    """What a type takes, as `from_json` checks it."""
+    """What an attribute takes: what its type takes, as `from_json` checks it, and its model."""
 
+    min_length: int | None = None
     max_length: int | None = None
     precision: int | None = None
     scale: int | None = None
-    minimum: int | Decimal | None = None
-    maximum: int | Decimal | None = None
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
 
 
-def _limits_of(type_: ValueType) -> _Limits:
+def _limits_of(type_: ValueType, own: Limits) -> _Limits:
     match type_:
         case Text(max_length=max_length) | Bytes(max_length=max_length):
-            return _Limits(max_length=max_length)
+            return _Limits(min_length=own.min_length or None, max_length=_narrower(max_length, own.max_length))
         case Integer(bits=bits):
-            limit = 1 << (bits - 1)
-            return _Limits(minimum=-limit, maximum=limit - 1)
-        case Numeric(precision=int(precision), scale=given):
-            scale = given or 0
-            most = Decimal(10**precision - 1).scaleb(-scale, _EXACT)
-            return _Limits(precision=precision, scale=scale, minimum=most.copy_negate(), maximum=most)
+            edge = Decimal(1 << (bits - 1))
+            return _Limits(minimum=_lowest(-edge, own, scale=0), maximum=_highest(edge - 1, own, scale=0))
+        case Numeric():
+            return _limits_of_decimal(type_, own)
+        case Float():
+            return _Limits(minimum=_lowest(None, own), maximum=_highest(None, own))
         case Time(precision=precision) | DateTime(precision=precision):
             return _Limits(scale=precision)
+        case Array(of=of):
+            return _limits_of(of, NO_LIMITS)  # a model's are of the list
         case _:
             return _Limits()
+
+
+def _limits_of_decimal(type_: Numeric, own: Limits) -> _Limits:
+    """Join what column and model say of a decimal's digits: in all, before and after the point."""
+    column_scale = None if type_.precision is None else type_.scale or 0
+    scale = _narrower(column_scale, own.decimal_places)
+    before = [digits - after for digits, after in _digits(type_, own)]
+    if not before:
+        return _Limits(scale=scale, minimum=_lowest(None, own, scale), maximum=_highest(None, own, scale))
+    whole = min(before)
+    precision = min(digits for digits, _ in _digits(type_, own))
+    if scale is not None:
+        precision = max(min(precision, whole + scale), 0)
+    most = Decimal(10**precision - 1).scaleb(whole - precision, _EXACT)
+    return _Limits(
+        precision=precision,
+        scale=scale,
+        minimum=_lowest(most.copy_negate(), own, scale),
+        maximum=_highest(most, own, scale),
+    )
+
+
+def _digits(type_: Numeric, own: Limits) -> list[tuple[int, int]]:
+    """Say how many digits there may be, and how many of them are kept for those after the point."""
+    found = [(type_.precision, type_.scale), (own.max_digits, own.decimal_places)]
+    return [(digits, after or 0) for digits, after in found if digits is not None]
+
+
+def _narrower(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
+
+
+def _lowest(edge: Decimal | None, own: Limits, scale: int | None = None) -> Decimal | None:
+    """Find the least value that type and model take; without a scale there is none next to an exclusive limit."""
+    return _bound(edge, own.minimum, own.above, scale)
+
+
+def _highest(edge: Decimal | None, own: Limits, scale: int | None = None) -> Decimal | None:
+    found = _bound(_negated(edge), _negated(own.maximum), _negated(own.below), scale)
+    return _negated(found)
+
+
+def _bound(edge: Decimal | None, at_least: Decimal | None, above: Decimal | None, scale: int | None) -> Decimal | None:
+    if scale is None:
+        above = None
+    else:
+        step = Decimal(1).scaleb(-scale)
+        at_least = None if at_least is None else at_least.quantize(step, ROUND_CEILING, _EXACT)
+        above = None if above is None else _EXACT.add(above.quantize(step, ROUND_FLOOR, _EXACT), step)
+    return max((each for each in (edge, at_least, above) if each is not None), default=None)
+
+
+def _negated(number: Decimal | None) -> Decimal | None:
+    return None if number is None else number.copy_negate()
+
+
+def _written(type_: ValueType, limit: Decimal | None) -> Any:
+    try:
+        return None if limit is None else _as_value(type_, _raw(type_, format(limit, "f")))
+    except ValueError:  # beyond what the type holds: no value is so
+        return None
 
 
 _NUMBER = re.compile(r"\(?(-?\d{1,40}(\.\d{1,40})?)\)?", re.ASCII)
@@ -124,15 +191,21 @@ _QUOTED = re.compile(r"'((?:[^']|'')*)'(::[\w\s\"\[\]().,]+)?")
 _TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
-def _default(type_: ValueType, sql: str | None) -> Any:
+def _default(attribute: Attribute) -> Any:
     """Write a default as values of its type are, where it is a plain value; one that is made anew each time has none to show."""
-    text = _literal((sql or "").strip())
-    if text is None:
-        return None
+    type_, made = attribute.type, attribute.default
     try:
-        return to_json(type_, from_json(type_, _raw(type_, text)))
+        if made is not None:  # the model's goes before the database's
+            return _as_value(type_, to_json(type_, made())) if attribute.default_is_constant else None
+        text = _literal((attribute.default_sql or "").strip())
+        return None if text is None else _as_value(type_, _raw(type_, text))
     except ValueError:  # what only the database reads
         return None
+
+
+def _as_value(type_: ValueType, raw: Any) -> Any:
+    """Write JSON as values of a type are. Raises `ValueError` for what is none of them."""
+    return to_json(type_, from_json(type_, raw))
 
 
 def _literal(sql: str) -> str | None:

@@ -79,10 +79,13 @@ class ResourceAttribute:
     nullable: bool = strawberry.field(description="Whether it may be null.")
     read_only: bool = strawberry.field(description="Whether no payload may give it.")
     generated: bool = strawberry.field(
-        description="Whether the database makes its value: always where it is read-only, else where none is given."
+        description="Whether the server or its database makes its value: always where it is read-only, else where none is given."
     )
     default: JSON | None = strawberry.field(
         description="What it is where a CREATE leaves it out; null where there is none, or where it is made anew each time."
+    )
+    min_length: int | None = strawberry.field(
+        description="How long it has to be at least, counted as `maxLength` is; null where it may be empty."
     )
     max_length: int | None = strawberry.field(
         description="How long it may be: characters of a text, bytes of what is sent as Base64; null where there is no limit."
@@ -94,10 +97,10 @@ class ResourceAttribute:
         description="How many digits may stand after the point, of a decimal or of a time's seconds; null where there is no limit."
     )
     minimum: JSON | None = strawberry.field(
-        description="The least number that it takes, written as its values are; null where its type has none."
+        description="The least number that it takes, written as its values are; null where no such number is known."
     )
     maximum: JSON | None = strawberry.field(
-        description="The greatest number that it takes, written as its values are; null where its type has none."
+        description="The greatest number that it takes, written as its values are; null where no such number is known."
     )
     time_zone: bool | None = strawberry.field(
         description="Whether a DateTime has to have a time zone; where it has not to, it must have none. Null for other types."

@@ -8,7 +8,7 @@ RESOURCES = """
 { resources {
     name description collection field path itemPath key uniqueKeys version operations
     attributes {
-      name type required nullable readOnly generated default maxLength precision scale minimum maximum timeZone enum description
+      name type required nullable readOnly generated default minLength maxLength precision scale minimum maximum timeZone enum description
     }
     relations { name target many attributes targetAttributes path }
 } }

@@ -159,6 +159,35 @@ def test_what_a_model_refuses_is_an_error_of_that_attribute(club: Api, backend: 
     assert backend.dump() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("points", -1, "points must be greater than or equal to 0."),
+        ("points", 101, "points must be less than or equal to 100."),
+        ("nickname", "ADA", "nickname must match pattern '^[a-z]+$'."),
+        ("email", "nobody", "email must have an @."),
+        ("ends", -1, "ends must not be before starts."),
+        ("alarm", "2026-07-01T10:00:00Z", "alarm must have no time zone."),
+        ("settings", ["a list"], "settings must be a valid dictionary."),
+    ],
+)
+def test_what_a_model_refuses_is_said_in_a_sentence_that_names_the_attribute_once(club: Api, name, value, sentence):
+    refused = club.one("CREATE", "/members", {"homeId": 1, "email": "ada@example.org", name: value})
+    assert [error["message"] for error in refused["errors"]] == [sentence]
+
+
+def test_the_elements_of_lists_and_the_words_of_authors_are_said_as_they_are(backend: Backend, start: Serve):
+    api = start(backend, models="tests.models_limited", create_tables=True)
+    refused = api.one("CREATE", "/parcels", {"needed": 1, "tags": ["a", 2], "label": "Loud", "zero": -1})
+
+    assert [(error["pointer"], error["message"]) for error in refused["errors"]] == [
+        ("/payload/zero", "zero must be greater than -1."),
+        ("/payload/label", "label: Write it in lower case."),
+        ("/payload/tags", "tags[1] must be a valid string."),
+    ]
+    assert backend.rows("SELECT id FROM parcels") == []
+
+
 def test_all_that_a_model_refuses_of_one_part_is_listed_with_pointers_into_payload_or_item(club: Api):
     values = {"homeId": 1, "email": "nobody", "points": -1, "nickname": "A"}
     result = club.batch(

@@ -178,6 +178,7 @@ TYPES: dict[str, dict[str, str]] = {
         "readOnly": "Boolean!",
         "generated": "Boolean!",
         "default": "JSON",
+        "minLength": "Int",
         "maxLength": "Int",
         "precision": "Int",
         "scale": "Int",

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from storage.catalog import naming
 from storage.catalog.drafts import Draft, present
+from storage.catalog.limits import NO_LIMITS, limits_of
 from storage.catalog.model import Attribute, Generation
-from storage.catalog.models import column_default, default_of
+from storage.catalog.models import column_default, default_is_constant, default_of, field_of
 from storage.catalog.overrides import AttributeOverride, CatalogError
 from storage.catalog.reflection import is_aware, is_known
 from storage.catalog.types import (
@@ -103,6 +104,7 @@ def _attribute(own: str, column: object, type_: ValueType, override: AttributeOv
     generation = _generation(column, draft)
     has_sql_default = generation is Generation.NEVER and default is not None and str(default).upper() != "NULL"
     model_column = model.columns[name] if model else None
+    field = field_of(model, name) if model else None
     return Attribute(
         name=own,
         column=name,
@@ -115,7 +117,9 @@ def _attribute(own: str, column: object, type_: ValueType, override: AttributeOv
         counts_on=facts.autoincrement and name in facts.primary_key,
         default_sql=str(default) if has_sql_default else None,
         default=default_of(model, name) if model else None,
+        default_is_constant=model is not None and default_is_constant(model, name),
         on_update=column_default(model_column, "onupdate") if model_column is not None else None,
+        limits=NO_LIMITS if field is None else limits_of(field),
         description=(model.descriptions.get(name) if model else None) or column.get("comment"),  # type: ignore[attr-defined]
         former_names=present(override.former_name),
     )

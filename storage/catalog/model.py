@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.types import Value, ValueType
 from storage.errors import Fault
 
@@ -34,7 +35,9 @@ class Attribute:
     counts_on: bool = False  # SQLite's AUTOINCREMENT: a generated key is never given a second time
     default_sql: str | None = None  # the database's default, as the database writes it
     default: Callable[[], Value] | None = None  # the model's default
+    default_is_constant: bool = False  # whether the model's default is the same each time
     on_update: Callable[[], Value] | None = None  # the model's value for each update that does not give one
+    limits: Limits = NO_LIMITS  # the model's, beside those of `type`
     description: str | None = None
     former_names: tuple[str, ...] = ()
 

@@ -1,8 +1,9 @@
 """SQLModel classes as a source of the catalog: names, types, defaults, relationships and validators."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator, core_schema
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 from sqlmodel import SQLModel
@@ -21,9 +23,11 @@ from storage.catalog.naming import camel
 from storage.catalog.types import Unreadable, Value
 from storage.errors import Fault, InvalidValue
 
-_MODEL_PREFIX = "Value error, "  # pydantic puts it before what a validator says
 _UNREAD = Unreadable(reason="")  # stands for a field that is no column
+_AUTHORS_OWN = ("Value error, ", "Assertion failed, ")  # pydantic puts them before what a validator says
+_PYDANTICS_OWN = re.compile(r"^(\w+ input|[A-Z]\w*) should ")  # "Input should be …", "String should have …"
 _PLAIN = (bool, int, float, Decimal, str, bytes, date, time, UUID, list, dict)  # datetime is a date
+_CONSTANT_FACTORIES = (list, dict)  # an empty list, an empty object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +131,33 @@ def _relation(relationship: RelationshipProperty[Any]) -> ModelRelation:
 
 def default_of(model: Model, column: str) -> Callable[[], Value] | None:
     """Find what the model, not the database, gives a column that a CREATE leaves out: its field's or its column's."""
-    info = model.class_.model_fields.get(model.fields.get(column, ""))
-    is_known = info is not None and not info.is_required() and not info.default_factory_takes_validated_data
-    if info is not None and is_known and (info.default_factory is not None or info.default is not None):
-        return lambda: to_value(info.get_default(call_default_factory=True), model.columns[column].type)
+    field = _field_with_default(model, column)
+    if field is not None:
+        return lambda: to_value(field.get_default(call_default_factory=True), model.columns[column].type)
     return column_default(model.columns[column], "default")
+
+
+def default_is_constant(model: Model, column: str) -> bool:
+    """Whether what `default_of` finds gives the same value each time, as far as can be seen without calling it."""
+    field = _field_with_default(model, column)
+    if field is not None:
+        return field.default_factory is None or field.default_factory in _CONSTANT_FACTORIES
+    default = model.columns[column].default
+    return default is not None and default.is_scalar
+
+
+def field_of(model: Model, column: str) -> FieldInfo | None:
+    """Find the field of a column."""
+    return model.class_.model_fields.get(model.fields.get(column, ""))
+
+
+def _field_with_default(model: Model, column: str) -> FieldInfo | None:
+    """Find the field of a column, where it has a default other than null that needs no other values."""
+    field = field_of(model, column)
+    is_known = field is not None and not field.is_required() and not field.default_factory_takes_validated_data
+    if field is None or not is_known or (field.default_factory is None and field.default is None):
+        return None
+    return field
 
 
 def column_default(column: sa.Column[Any], key: str) -> Callable[[], Value] | None:
@@ -145,9 +171,11 @@ def column_default(column: sa.Column[Any], key: str) -> Callable[[], Value] | No
 
 
 def to_value(value: Any, type_: sa.types.TypeEngine[Any]) -> Value:
-    """Turn what a model holds into a value: members of enums into their labels, other objects into their text."""
+    """Turn what a model holds into a value: members of enums into their labels, instants into UTC, other objects into their text."""
     if isinstance(value, Enum) and isinstance(type_, sa.Enum):
-        return next(label for label, member in _members(type_).items() if member is value)
+        return next((label for label, member in _members(type_).items() if member is value), str(value.value))
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
     return value if value is None or isinstance(value, _PLAIN) else str(value)
 
 
@@ -220,7 +248,13 @@ def _is_made_later(error: Any) -> bool:
 def _fault(error: Any, attribute_names: Mapping[str, str]) -> Fault:
     place = error["loc"]
     name = attribute_names.get(str(place[0])) if place else None
-    message = error["msg"].removeprefix(_MODEL_PREFIX)
+    said = error["msg"]
+    for prefix in _AUTHORS_OWN:
+        said = said.removeprefix(prefix)
     if name is None:
-        return InvalidValue(message=message)
-    return InvalidValue(message=f"{name}: {message}", attributes=(name,))
+        return InvalidValue(message=said)
+    if said == error["msg"]:
+        said = _PYDANTICS_OWN.sub("must ", said, count=1)
+    named = name + "".join(f"[{each}]" for each in place[1:] if isinstance(each, int))  # an element of a list
+    said = f"{named} {said}" if said.startswith("must ") else f"{named}: {said}"
+    return InvalidValue(message=said if said.endswith((".", "!")) else f"{said}.", attributes=(name,))
