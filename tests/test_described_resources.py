@@ -317,9 +317,32 @@ def test_descriptions_and_versions_of_models_are_told(backend: Backend, start: S
     assert (found["version"], found["description"]) == (resource.version, resource.description)
     if name == "Order":
         assert found["version"] == "version"
-        assert found["attributes"]["status"]["default"] == "PLACED"
         assert found["attributes"]["status"]["enum"] == ["PLACED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"]
-    else:
-        shown = {member: found["attributes"]["price"][member] for member in LIMITS[:6]}
-        expected = {"precision": 10, "scale": 2, "minimum": "0.00", "maximum": "99999999.99"}
-        assert shown == {"minLength": None, "maxLength": None} | expected
+
+
+def test_the_shop_tells_what_its_models_give_and_take(backend: Backend, start: Serve):
+    found = resources(start(backend, models=SHOP, create_tables=True))
+
+    members = ("required", "generated", "default", "minLength", "maxLength", "minimum", "maximum")
+    assert {
+        f"{resource}.{name}": tuple(found[resource]["attributes"][name][member] for member in members)
+        for resource, name in (
+            ("Customer", "name"),
+            ("Customer", "joinedOn"),
+            ("Product", "price"),
+            ("Product", "tags"),
+            ("Order", "status"),
+            ("Order", "placedAt"),
+            ("OrderLine", "number"),
+            ("OrderLine", "quantity"),
+        )
+    } == {
+        "Customer.name": (True, False, None, 1, 100, None, None),
+        "Customer.joinedOn": (False, True, None, None, None, None, None),
+        "Product.price": (True, False, None, None, None, "0.00", "99999999.99"),
+        "Product.tags": (False, False, [], None, None, None, None),
+        "Order.status": (False, False, "PLACED", None, None, None, None),
+        "Order.placedAt": (False, True, None, None, None, None, None),
+        "OrderLine.number": (True, False, None, None, None, 1, 2**31 - 1),
+        "OrderLine.quantity": (False, False, 1, None, None, 1, 2**31 - 1),
+    }

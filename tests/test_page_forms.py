@@ -1,5 +1,6 @@
 """The fields of the console: what they suggest, what they take of every type, and what they say, in a real browser."""
 
+import shutil
 from pathlib import Path
 
 from tests.every_type import TABLE
@@ -180,7 +181,7 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(
         seen = use(chromium, program, "hints")
 
     fields = seen["seen"]
-    made = "made by the database when left empty"
+    made = "made by the server when left empty"
     assert {name: each["hint"] for name, each in fields.items()} == {
         "id": made,
         "fullName": "at most 40 characters",
@@ -207,6 +208,73 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(
     }
     assert [name for name, each in fields.items() if each["isRequired"]] == ["fullName", "email", "country"]
     assert seen["inUpsert"] == ["required if new"] * 3
+
+
+def test_fields_say_what_a_model_takes_and_what_it_gives(
+    chromium: str,  # noqa: F811  # the fixture
+    sqlite: Backend,
+    tmp_path: Path,
+    port: int,  # noqa: F811  # the fixture
+):
+    shutil.copy(Path(__file__).parent / "models_limited.py", tmp_path / "wares.py")
+    with serving([sqlite.url, "--models", "wares", "--create-tables"], tmp_path, port=port) as program:
+        seen = use(chromium, program, "modelHints")
+
+    given = {name: each["hint"] for name, each in seen["parcel"].items()}
+    made = "made by the server when left empty"
+    assert {name: hint.removesuffix(" when left empty") for name, hint in given.items() if hint != made} == {
+        "quantity": "1",
+        "zero": "at least 0 · 0",
+        "far": "9007199254740993",
+        "grade": "SECOND",
+        "fee": "6 digits, 2 after the point · 2.50",
+        "rate": "1.0",
+        "isOpen": "false",
+        "label": "plain",
+        "empty": "an empty text",
+        "day": "2026-01-31",
+        "opened": "your time (Europe/Berlin), sent in UTC · 2026-01-31T10:00:00Z",
+        "owner": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        "seal": "bytes, as Base64 · AAE=",
+        "options": 'JSON, like {"a": 1} or "text" · {"a":[1]}',
+        "tags": 'JSON, like {"a": 1} or "text" · []',
+        "ofColumn": "3",
+        "ofBoth": "4",
+        "ofDatabase": "6",
+        "madeAt": "your time (Europe/Berlin), sent in UTC · made by the server",
+        "note": "",
+        "needed": "",
+    }
+    assert sorted(name for name, hint in given.items() if hint == made) == ["id", "stamped", "token"]
+    assert {name: each["hint"] for name, each in seen["ware"].items() if name not in {"id", "tags"}} == {
+        "atLeast": "at least 1",
+        "above": "at least 1",
+        "between": "-5 to 99",
+        "half": "4 digits, 1 after the point · 0.6 to 9.5",
+        "loose": "",
+        "several": "7 to 9",
+        "inner": "3 to 8",
+        "fieldInside": "at least 4",
+        "small": "-32768 to 99",
+        "big": "at least 1",
+        "price": "8 digits, 2 after the point · at least 0.00",
+        "paid": "8 digits, 2 after the point · 0.01 to 999.99",
+        "rough": "0.125 to 10",
+        "open": "",
+        "digits": "5 digits, 2 after the point",
+        "places": "9 digits, 1 after the point",
+        "both": "5 digits, 2 after the point",
+        "share": "0.0 to 1.0",
+        "ratio": "",
+        "name": "1 to 30 characters",
+        "code": "2 to 4 characters",
+        "word": "3 to 5 characters",
+        "note": "",
+        "seal": "bytes, as Base64 · 2 to 8 bytes",
+        "day": "",
+    }
+    assert seen["said"] == "Committed: all of it is written."
+    assert sqlite.rows("SELECT needed, quantity, label FROM parcels") == [(1, 1, "plain")]
 
 
 def test_what_was_said_of_former_parts_is_marked_so(

@@ -25,6 +25,7 @@ def test_resources_describe_the_music_shop(music: Api):
         "readOnly": False,
         "generated": True,
         "default": None,
+        "minLength": None,
         "maxLength": None,
         "precision": None,
         "scale": None,

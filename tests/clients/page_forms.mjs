@@ -166,6 +166,25 @@ export async function targets(page, url) {
 export async function hints(page, url) {
   await open(page, url);
   const made = await add(page, 1, "/people");
+  const seen = await said(made);
+  await made.getByLabel("Operation").selectOption("UPSERT");
+  const inUpsert = await made.locator(".required").allInnerTexts();
+  return { seen, inUpsert };
+}
+
+// The same of what a model limits and gives, and an item of nothing but its defaults.
+export async function modelHints(page, url) {
+  await open(page, url);
+  const parcels = await add(page, 1, "/parcels");
+  const parcel = await said(parcels);
+  await fill(parcels, { needed: "1" });
+  const wares = await add(page, 2, "/wares");
+  const ware = await said(wares);
+  await wares.getByRole("button", { name: /^Remove part/ }).click();
+  return { parcel, ware, said: await run(page) };
+}
+
+async function said(made) {
   const seen = {};
   for (const field of await made.locator(".fields .field").all()) {
     const name = await field.locator("label").innerText();
@@ -176,9 +195,7 @@ export async function hints(page, url) {
       isRequired: (await field.locator(".required").count()) > 0,
     };
   }
-  await made.getByLabel("Operation").selectOption("UPSERT");
-  const inUpsert = await made.locator(".required").allInnerTexts();
-  return { seen, inUpsert };
+  return seen;
 }
 
 // An earlier part's item that does not fit is marked at what chose it.

@@ -12,6 +12,7 @@ export interface Attribute {
   readOnly: boolean;
   generated: boolean;
   default: Json;
+  minLength: number | null;
   maxLength: number | null;
   precision: number | null;
   scale: number | null;
@@ -52,8 +53,8 @@ const RESOURCES = `{
   resources {
     name description collection field path itemPath key uniqueKeys version operations
     attributes {
-      name type required nullable readOnly generated default maxLength precision scale minimum maximum timeZone enum
-      description
+      name type required nullable readOnly generated default minLength maxLength precision scale minimum maximum timeZone
+      enum description
     }
     relations { name target many attributes targetAttributes path }
   }

@@ -22,6 +22,11 @@ export function parseJson(text: string): Json {
   );
 }
 
+/** The text of a value: a number that was kept as its text (`1.0`) is an object without one. */
+export function textOf(value: Json): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 /** The page lies beside the endpoint, whatever a proxy has put in front of both. */
 export const ENDPOINT = new URL("graphql", document.baseURI).href;
 

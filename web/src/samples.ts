@@ -1,7 +1,7 @@
 /** Values to begin with, as a person might write them: of an attribute's name, its type and its limits. */
 
 import type { Attribute, Resource } from "./catalog";
-import type { Json } from "./request";
+import { type Json, textOf } from "./request";
 
 const PERSON = "Ada King";
 /** What a text may be, by its attribute's name: the first rule that fits, of it the first text that is short enough. */
@@ -41,11 +41,11 @@ export function sampleOf(attribute: Attribute, resource: Resource, isUnique = fa
   switch (attribute.type) {
     case "Int":
     case "Float":
-      return isUnique ? anyNumber() : numberNamed(attribute);
+      return numberFor(attribute, isUnique);
     case "BigInt":
-      return String(isUnique ? anyNumber() : numberNamed(attribute));
+      return String(numberFor(attribute, isUnique));
     case "Decimal":
-      return ["9.50", "0.50", "9", "0"].find((text) => fits(text, attribute)) ?? "0";
+      return ["9.50", "0.50", "9", "0"].find((text) => fits(text, attribute)) ?? textOf(attribute.minimum ?? "0");
     case "Boolean":
       return true;
     case "Date":
@@ -71,24 +71,39 @@ export function exampleOf(attribute: Attribute, resource: Resource): string | nu
     case "Decimal":
       return String(sampleOf(attribute, resource));
     case "String":
-      return knownTexts(attribute, resource).find((text) => text.length <= (attribute.maxLength ?? Infinity)) ?? null;
+      return knownTexts(attribute, resource).find((text) => hasLength(text, attribute)) ?? null;
     default:
       return null;
   }
 }
 
-function numberNamed({ name, maximum }: Attribute): number {
-  const number = /millisecond|duration/i.test(name) ? 180_000 : /year/i.test(name) ? new Date().getFullYear() : 1;
-  return maximum === null || number <= Number(maximum) ? number : 1;
+function numberFor(attribute: Attribute, isUnique: boolean): number {
+  const { name, minimum, maximum } = attribute;
+  const named = /millisecond|duration/i.test(name) ? 180_000 : /year/i.test(name) ? new Date().getFullYear() : 1;
+  const likely = isUnique ? [anyNumber(), named, 1] : [named, 1];
+  const nearest = minimum !== null && numberOf(minimum) > 1 ? minimum : maximum;
+  return likely.find((number) => isWithin(number, attribute)) ?? numberOf(nearest);
+}
+
+function isWithin(number: number, { minimum, maximum }: Attribute): boolean {
+  return (minimum === null || number >= numberOf(minimum)) && (maximum === null || number <= numberOf(maximum));
+}
+
+function numberOf(limit: Json): number {
+  return Number(textOf(limit));
 }
 
 function anyNumber(): number {
   return 1_000 + Math.floor(Math.random() * 30_000); // of 16 bits, too
 }
 
-function fits(text: string, { scale, maximum }: Attribute): boolean {
+function fits(text: string, attribute: Attribute): boolean {
   const digits = text.split(".")[1]?.length ?? 0;
-  return (scale === null || digits <= scale) && (maximum === null || Number(text) <= Number(maximum));
+  return (attribute.scale === null || digits <= attribute.scale) && isWithin(Number(text), attribute);
+}
+
+function hasLength({ length }: string, { minLength, maxLength }: Attribute): boolean {
+  return length >= (minLength ?? 0) && length <= (maxLength ?? Infinity);
 }
 
 function anyUuid(): string {
@@ -109,18 +124,19 @@ function knownTexts({ name }: Attribute, resource: Resource): string[] {
 }
 
 function textFor(attribute: Attribute, resource: Resource): string {
-  const { name, maxLength } = attribute;
+  const { name, minLength, maxLength } = attribute;
   const found = [...knownTexts(attribute, resource), words(name)];
   const most = maxLength ?? Infinity;
-  return found.find((text) => text.length <= most) ?? (most > SHORT.length ? found.at(-1)! : SHORT).slice(0, most);
+  const fallback = (most > SHORT.length ? found.at(-1)! : SHORT).slice(0, most);
+  return found.find((text) => hasLength(text, attribute)) ?? fallback.padEnd(minLength ?? 0, SHORT);
 }
 
-function unlikeOthers(text: string, { maxLength }: Attribute): string {
+function unlikeOthers(text: string, { minLength, maxLength }: Attribute): string {
   const number = String(anyNumber());
   const at = text.indexOf("@");
   const after = /\d$/.test(text) ? text.replace(/\d+$/, number) : `${text} ${number}`;
   const made = at < 0 ? after : `${text.slice(0, at)}.${number}${text.slice(at)}`;
-  return made.length <= (maxLength ?? Infinity) ? made : number.slice(0, maxLength!);
+  return made.length <= (maxLength ?? Infinity) ? made : number.slice(0, maxLength!).padStart(minLength ?? 0, "0");
 }
 
 /** A name in words: `billingState` is "Billing state", `OrderLine` "Order line". */

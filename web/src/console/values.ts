@@ -1,7 +1,7 @@
 /** Between the text of a form's field and JSON (docs/contract.md, section 7). What is wrong with a value the server says. */
 
 import type { Attribute, Operation } from "../catalog";
-import { type Json, parseJson } from "../request";
+import { type Json, parseJson, textOf } from "../request";
 import type { Entry } from "./state";
 import { pickerOf, toPicker, zone } from "./times";
 
@@ -28,7 +28,7 @@ export function isWrittenAsJson({ type }: Attribute): boolean {
 }
 
 export function toText(attribute: Attribute, value: Json): string {
-  return isWrittenAsJson(attribute) || typeof value === "object" ? JSON.stringify(value) : String(value);
+  return isWrittenAsJson(attribute) ? JSON.stringify(value) : textOf(value);
 }
 
 /** Whether an entry stands for something to send: an empty text does of a String only. */
@@ -43,11 +43,9 @@ export function hintsOf(attribute: Attribute, operation: Operation, entry: Entry
     return hints; // what is left out stays as it is
   }
   if (attribute.generated) {
-    hints.push("made by the database when left empty");
+    hints.push("made by the server when left empty");
   } else if (attribute.default !== null) {
-    hints.push(`${toText(attribute, attribute.default)} when left empty`);
-  } else if (!attribute.required && !attribute.nullable) {
-    hints.push("filled in by the server when left empty"); // by a default of the model, which the catalog does not tell
+    hints.push(`${toText(attribute, attribute.default) || "an empty text"} when left empty`);
   }
   return hints;
 }
@@ -80,26 +78,50 @@ function listOf({ type }: Attribute): string {
   return isPlain ? (type.includes("Boolean") ? "[true, false]" : "[1, 2]") : '["a", "b"]';
 }
 
-function limitsOf({ type, maxLength, precision, scale, minimum, maximum }: Attribute): string[] {
-  const length = maxLength === null ? [] : [`at most ${maxLength} ${type === "Base64" ? "bytes" : "characters"}`];
-  if (precision !== null && scale !== null) {
-    return [...length, `${precision} digits, ${scale} after the point`];
-  }
-  const isNews = (minimum !== null || maximum !== null) && !isWholeRange(minimum, maximum);
-  return isNews ? [...length, `${shown(minimum)} to ${shown(maximum)}`] : length;
+function limitsOf(attribute: Attribute): string[] {
+  return [lengthOf(attribute), digitsOf(attribute), rangeOf(attribute)].filter((limit) => limit !== null);
 }
+
+function lengthOf({ type, minLength, maxLength }: Attribute): string | null {
+  const unit = `${type === "Base64" ? "byte" : "character"}${(maxLength ?? minLength) === 1 ? "" : "s"}`;
+  const length = between(minLength, maxLength);
+  return length && `${length} ${unit}`;
+}
+
+function digitsOf({ type, precision, scale }: Attribute): string | null {
+  if (!type.includes("Decimal") || (precision === null && scale === null)) {
+    return null;
+  }
+  if (precision === null) {
+    return `at most ${scale} after the point`;
+  }
+  return scale === null ? `${precision} digits` : `${precision} digits, ${scale} after the point`;
+}
+
+function rangeOf(attribute: Attribute): string | null {
+  const [minimum, maximum] = [attribute.minimum, attribute.maximum].map((limit) =>
+    limit === null || isOfType(limit, attribute) ? null : textOf(limit),
+  );
+  return between(minimum ?? null, maximum ?? null);
+}
+
+function between<Limit extends string | number>(least: Limit | null, most: Limit | null): string | null {
+  if (least === null || most === null) {
+    return least !== null ? `at least ${least}` : most !== null ? `at most ${most}` : null;
+  }
+  return least === most ? `${least}` : `${least} to ${most}`;
+}
+
+/** A limit that only says how wide the type is, is no news: the ends of whole numbers, and as many nines as there are digits. */
+function isOfType(limit: Json, { precision }: Attribute): boolean {
+  const text = textOf(limit);
+  const digits = text.replace(/[-.]/g, "").replace(/^0+|0+$/g, "");
+  return precision === null ? WHOLE.includes(text) : digits === "9".repeat(precision);
+}
+
+const WHOLE = [-(2 ** 31), -(2n ** 63n), 2 ** 31 - 1, 2n ** 63n - 1n].map(String);
 
 /** Whether a date or a time is in its picker: not where it was typed, or the picker could not show it. */
 export function isPicked(attribute: Attribute, entry: Entry | undefined): boolean {
   return entry?.kind !== "value" || (!entry.isTyped && toPicker(attribute, entry.text) !== null);
-}
-
-function shown(limit: Json): string {
-  return limit === null ? "…" : String(limit);
-}
-
-/** Limits that only say how wide the type is are no news. */
-function isWholeRange(minimum: Json, maximum: Json): boolean {
-  const wide = [-(2 ** 31), -(2n ** 63n), 2 ** 31 - 1, 2n ** 63n - 1n].map(String);
-  return wide.includes(String(minimum)) && wide.includes(String(maximum));
 }
