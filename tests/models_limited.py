@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from annotated_types import Ge, Interval, Le, Len
 from pydantic import StringConstraints, field_validator
-from sqlalchemy import JSON, BigInteger, Column, Computed, Integer, Numeric, SmallInteger
+from sqlalchemy import JSON, BigInteger, Column, Computed, Enum, Integer, Numeric, SmallInteger
 from sqlmodel import Field, SQLModel
 
 
@@ -67,6 +67,7 @@ class Parcel(SQLModel, table=True):
     zero: int = Field(default=0, gt=-1)
     far: int = Field(default=9007199254740993, sa_type=BigInteger)
     grade: Grade = Grade.SECOND
+    former_grade: Grade = Field(default=Grade.FIRST, sa_type=Enum("first", "second", name="former_grade"))
     fee: Decimal = Field(default=Decimal("2.5"), max_digits=6, decimal_places=2)
     rate: float = 1
     is_open: bool = False

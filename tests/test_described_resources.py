@@ -227,6 +227,7 @@ def test_constant_defaults_of_a_model_are_told_and_those_that_are_made_anew_are_
         "zero": 0,
         "far": "9007199254740993",
         "grade": "SECOND",
+        "formerGrade": "first",
         "fee": "2.50",
         "rate": 1.0,
         "isOpen": False,

@@ -227,6 +227,7 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(
         "zero": "at least 0 · 0",
         "far": "9007199254740993",
         "grade": "SECOND",
+        "formerGrade": "first",
         "fee": "6 digits, 2 after the point · 2.50",
         "rate": "1.0",
         "isOpen": "false",
