@@ -91,13 +91,13 @@ def _notes(resource: Resource, described: ResourceAttribute) -> Iterator[str]:
     if not resource.writable:
         return
     if described.generated:
-        yield "made by the database" if described.read_only else "made by the database where it is not given"
+        is_ours = attribute.default is not None or attribute.name == resource.version
+        maker = "the server" if is_ours else "the database"
+        yield f"made by {maker}" if described.read_only else f"made by {maker} where it is not given"
     elif described.read_only:
         yield "read only"
     elif described.default is not None:
         yield f"default {json.dumps(described.default, ensure_ascii=False)}"
-    elif attribute.has_default:
-        yield "has a default"
     if described.required:
         yield "required"
 

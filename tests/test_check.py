@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from tests.conftest import Serve
 from tests.harness import Backend
 from tests.program import run
 
+SHOP = "partwise.examples.shop.models"
 SCRIPT = """
 CREATE TABLE product (
   id {key}, name VARCHAR(40) NOT NULL, price NUMERIC(10,2) NOT NULL DEFAULT 0.5, made DATE DEFAULT CURRENT_DATE,
@@ -39,6 +41,20 @@ def test_it_lists_attributes_with_type_and_what_a_create_has_to_give(backend: Ba
     assert PRODUCT in done.stdout
     assert CHEAP in done.stdout
     assert "Values" not in done.stdout
+
+
+def test_what_a_model_gives_is_said_to_be_made_by_the_server(backend: Backend, start: Serve, tmp_path: Path):
+    start(backend, models=SHOP, create_tables=True)
+    said = run("check", backend.url, "--models", SHOP, folder=tmp_path).stdout
+
+    order = said.partition("\nOrder  /orders ")[2].partition("\n\n")[0].splitlines()
+    found = {words[0]: " ".join(words[2:]) for words in (line.removeprefix("  attributes").split() for line in order)}
+    expected = {
+        "status": 'one of PLACED, PAID, SHIPPED, DELIVERED, CANCELLED, default "PLACED"',
+        "placedAt": "made by the server where it is not given",
+        "version": "made by the server",
+    }
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_the_labels_of_an_enum_are_listed(postgresql: Backend, tmp_path: Path):
