@@ -405,7 +405,7 @@ def test_the_program_stops_with_the_sentence_alone(sqlite: Backend, tmp_path: Pa
     sqlite.run(SCRIPT)
     (tmp_path / "a.graphql").write_text("{ nothing }")
 
-    done = run("serve", sqlite.url, folder=tmp_path, PARTWISE_PERSISTED_DOCUMENTS=".")
+    done = run("serve", sqlite.url, folder=tmp_path, PARTWISE_PERSISTED_DOCUMENTS=".", PARTWISE_PORT="0")
 
     sentence = "The persisted document a.graphql is wrong in line 1: Cannot query field 'nothing' on type 'Query'."
     assert (done.returncode, done.stderr) == (2, f"partwise: {sentence}\n")
