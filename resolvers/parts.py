@@ -24,6 +24,7 @@ from resolvers.places import Place, Unbound, bind_path
 from resolvers.preconditions import bind_preconditions, check_place
 from resolvers.requests import PartRequest, ReferenceRequest
 from storage.addresses import ByPart, Query
+from storage.batch import rules
 from storage.batch.operations import Operation, Part, Reference, SetAside, Verb
 from storage.catalog.model import Resource
 from storage.errors import (
@@ -96,6 +97,7 @@ class _Binder:
         )
         if faults:
             known = operation if allowed else None
+            faults += rules.key_contradictions(operation)
             return SetAside(index=index, faults=tuple(faults), operation=known, touched=frozenset(payload.touched))
         return operation
 

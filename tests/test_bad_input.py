@@ -298,6 +298,20 @@ def test_all_bad_values_of_a_part_are_listed_at_once(api: Api, backend: Backend)
     assert sorted(found) == sorted(("INVALID_VALUE", f"/payload/{name}") for name in BAD_VALUES)
 
 
+@pytest.mark.parametrize("operation", ["UPDATE", "REPLACE", "UPSERT"])
+@pytest.mark.parametrize("path", ["/albums/1", "/albums/99"], ids=["there", "not there"])
+def test_another_key_is_listed_beside_what_else_is_wrong(api: Api, backend: Backend, operation: str, path: str):
+    payload = {"albumId": 2, "title": None, "artistId": 1, "nothing": 1}
+
+    found = refused(api, backend, {"part": {"operation": operation, "path": path, "payload": payload}})
+
+    assert sorted(found["part"]) == [
+        ("READ_ONLY", "/payload/albumId"),
+        ("REQUIRED", "/payload/title"),
+        ("UNKNOWN_ATTRIBUTE", "/payload/nothing"),
+    ]
+
+
 BAD_ITEMS: Mapping[str, tuple[str, Json, list[tuple[str, str]]]] = {  # name -> path, item, faults
     "NUL": ("/albums/1", {"album": {"title": "a\x00"}}, [("INVALID_VALUE", "/item/album/title")]),
     "a lone surrogate": ("/albums/1", {"album": {"title": "\ud800"}}, [("INVALID_VALUE", "/item/album/title")]),

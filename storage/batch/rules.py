@@ -5,7 +5,7 @@ from collections.abc import Collection
 from storage.addresses import ByKey, Location, placed_below
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
-from storage.catalog.types import Unreadable
+from storage.catalog.types import Text, Unreadable
 from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, ReadOnly, RefusedByDatabase, Required
 from storage.row import Row
 
@@ -81,6 +81,21 @@ def contradictions(operation: Operation, location: Location, given: Values) -> l
         elif location.row is None and name in own and value != own[name]:
             faults.append(_otherwise(operation, name))
     return faults
+
+
+def key_contradictions(operation: Operation) -> list[Fault]:
+    """Find what `contradictions` finds of the item's own key, where its path names that: for a part that will not be run."""
+    resource, selector = operation.resource, operation.address[-1].selector
+    if not isinstance(selector, ByKey) or selector.attributes != resource.key:
+        return []
+    named = dict(zip(selector.attributes, selector.values, strict=True))
+    return [
+        _immutable(operation, name)
+        for name, value in named.items()
+        # Of texts, only the database may know whether they are the same.
+        if not (isinstance(resource.attributes[name].type, Text) and resource.one_by_one)
+        and operation.values.get(name, value) != value
+    ]
 
 
 def _immutable(operation: Operation, name: str) -> Fault:
