@@ -256,7 +256,12 @@ async def read_body(request: Request, most: int, media_types: Container[str] = (
         async for chunk in request.stream():
             body += chunk
             if len(body) > most:
-                raise Refused(413, "BAD_REQUEST", f"The body must have at most {most} bytes.", {"Connection": "close"})
+                raise Refused(
+                    413,
+                    "BAD_REQUEST",
+                    f"The body must have at most {most} bytes (the server's setting max_body).",
+                    {"Connection": "close"},
+                )
     except ClientDisconnect:
         raise Refused(400, "BAD_REQUEST", "The body ended too early.") from None
     return bytes(body)

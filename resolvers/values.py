@@ -174,12 +174,12 @@ def _is_single(value: float) -> bool:
 def _numeric(type_: Numeric, raw: Any) -> Decimal:
     text = raw.text if isinstance(raw, ExactFloat) else raw
     if isinstance(text, bool) or not isinstance(text, int | float | str):
-        raise Misfit("must be a decimal number")
+        raise Misfit("must be a decimal number, like 12.50")
     plain = _PLAIN_DECIMAL.fullmatch(text) if isinstance(text, str) else None
     if plain is not None and (value := _plain_decimal(type_, plain)):
         return value
     if isinstance(text, str) and not _DECIMAL.fullmatch(text):
-        raise Misfit("must be a decimal number")
+        raise Misfit("must be a decimal number, like 12.50")
     try:
         value = Decimal(repr(text)) if isinstance(text, float) else Decimal(text)
     except InvalidOperation:
@@ -292,7 +292,7 @@ def _date_time(type_: DateTime, raw: Any) -> datetime:
     if type_.aware and value.tzinfo is None:
         raise Misfit("must have a time zone, like 2026-12-31T23:59:59Z or 2026-12-31T23:59:59+02:00")
     if not type_.aware and value.tzinfo is not None:
-        raise Misfit("must have no time zone")
+        raise Misfit("must have no time zone, like 2026-12-31T23:59:59")
     _check_fraction(value, type_.precision)
     return value
 

@@ -21,6 +21,8 @@ from storage.catalog.types import (
     ValueType,
 )
 
+_MOST_LABELS = 20  # of an enum, in a description
+
 
 def of_resource(resource: Resource) -> str:
     """Describe an item."""
@@ -84,7 +86,8 @@ def _of_type(type_: ValueType) -> str:
         case Bytes(max_length=length):
             return f"Up to {length} bytes."
         case Enumeration(labels=labels):
-            return f"One of {len(labels)} labels."
+            more = f" and {len(labels) - _MOST_LABELS} more" if len(labels) > _MOST_LABELS else ""
+            return f"One of: {', '.join(labels[:_MOST_LABELS])}{more}."
         case JsonDocument():
             return "Any JSON value."
         case Opaque():

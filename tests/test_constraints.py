@@ -267,3 +267,17 @@ def test_an_exclusion_over_an_expression_names_the_attributes_in_it(postgresql: 
     assert said(start(postgresql), part("p", "CREATE", "/rooms/2", {"low": 5, "high": 6})) == {
         "p": ["CONFLICT /payload/low low,high"]
     }
+
+
+def test_a_check_over_several_attributes_names_them_in_the_order_of_the_table(backend: Backend, start: Serve):
+    backend.run("""
+        CREATE TABLE event (id {key}, starts INTEGER NOT NULL, ends INTEGER NOT NULL, CHECK (ends > starts));
+        INSERT INTO event (id, starts, ends) VALUES (1, 1, 2)""")
+    refused = start(backend).one("UPDATE", "/events/1", {"ends": 0, "starts": 1})
+    (error,) = refused["errors"]
+    assert (error["code"], error["attributes"], error["pointer"]) == (
+        "CHECK_FAILED",
+        ["starts", "ends"],
+        "/payload/starts",
+    )
+    assert backend.rows("SELECT starts, ends FROM event") == [(1, 2)]

@@ -167,7 +167,7 @@ def test_what_a_model_refuses_is_an_error_of_that_attribute(club: Api, backend: 
         ("nickname", "ADA", "nickname must match pattern '^[a-z]+$'."),
         ("email", "nobody", "email must have an @."),
         ("ends", -1, "ends must not be before starts."),
-        ("alarm", "2026-07-01T10:00:00Z", "alarm must have no time zone."),
+        ("alarm", "2026-07-01T10:00:00Z", "alarm must have no time zone, like 2026-12-31T23:59:59."),
         ("settings", ["a list"], "settings must be a valid dictionary."),
     ],
 )

@@ -375,3 +375,12 @@ def test_the_shop_has_enums_descriptions_and_the_names_of_its_relationships(sqli
         assert {"stock", "orderLines"} <= product.fields.keys()
     else:
         pytest.fail("OrderStatus is an enum, Order and Product are objects")
+
+
+def test_the_labels_of_an_enum_that_are_no_graphql_names_are_in_the_description(postgresql: Backend, start: Serve):
+    labels = ["cash", "bank transfer", "card"]
+    postgresql.run("CREATE TYPE method AS ENUM ('cash', 'bank transfer', 'card')")
+    postgresql.run("CREATE TABLE payment (id {key}, method method NOT NULL)")
+    query = '{ __type(name: "Payment") { fields { name description } } }'
+    described = {each["name"]: each["description"] for each in start(postgresql).query(query)["__type"]["fields"]}
+    assert described["method"] == f"One of: {', '.join(labels)}."

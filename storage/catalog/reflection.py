@@ -371,6 +371,8 @@ def _gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence
         if kind == "x":
             gathered.odd_unique.add(table)
         own = mentioned(exclusion, columns.get(table, ())) if exclusion else tuple(key)
+        if kind == "c":  # in the order of the table, as SQLite's are
+            own = tuple(column for column in columns.get(table, ()) if column in own)
         gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=own))
         if deferred:
             if kind == "f":
