@@ -1,5 +1,6 @@
 """What the schema says of attributes and relations on which the database and the models have no word of their own."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
@@ -49,10 +50,16 @@ def _derived(name: str, resource: Resource, catalog: Catalog) -> list[str]:
     if target is not None:
         said.append(f"Points at one of the {catalog.resources[target].collection}.")
     if not said:
-        said.append(_of_type(resource.attributes[name].type))
+        choices = resource.choices(name)
+        said.append(_one_of(choices) if choices else _of_type(resource.attributes[name].type))
     if (name,) in resource.keys and name not in resource.key:
         said.append("No two items have the same.")
     return said
+
+
+def _one_of(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _MOST_LABELS} more" if len(texts) > _MOST_LABELS else ""
+    return f"One of: {', '.join(texts[:_MOST_LABELS])}{more}."
 
 
 def _of_type(type_: ValueType) -> str:
@@ -86,8 +93,7 @@ def _of_type(type_: ValueType) -> str:
         case Bytes(max_length=length):
             return f"Up to {length} bytes."
         case Enumeration(labels=labels):
-            more = f" and {len(labels) - _MOST_LABELS} more" if len(labels) > _MOST_LABELS else ""
-            return f"One of: {', '.join(labels[:_MOST_LABELS])}{more}."
+            return _one_of(labels)
         case JsonDocument():
             return "Any JSON value."
         case Opaque():

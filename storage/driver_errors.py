@@ -72,7 +72,8 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exc
         _, _, what = str(error).partition(" failed: ")
         violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
         if violation is Violation.CHECK or what.startswith("index "):
-            return StatementRefused(violation, constraint=what.removeprefix("index ").strip("'"), transaction_lost=lost)
+            index = what.removeprefix("index ").strip("'") if what.startswith("index ") else None
+            return StatementRefused(violation, constraint=index or what, transaction_lost=lost)
         said = str(error) if violation is Violation.OTHER else None
         columns = tuple(each.rpartition(".")[2] for each in what.split(", ")) if what else ()
         return StatementRefused(violation, columns=columns, said=said, transaction_lost=lost)

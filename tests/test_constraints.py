@@ -281,3 +281,53 @@ def test_a_check_over_several_attributes_names_them_in_the_order_of_the_table(ba
         "/payload/starts",
     )
     assert backend.rows("SELECT starts, ends FROM event") == [(1, 2)]
+
+
+@pytest.mark.parametrize("declared", ["VARCHAR(20)", "TEXT"])
+def test_a_check_that_lists_texts_is_told_as_an_enum_is(backend: Backend, start: Serve, declared: str):
+    labels = ["basic", "it's, gold", "junior"]
+    listed = ", ".join("'{}'".format(label.replace("'", "''")) for label in labels)
+    backend.run(f"""
+        CREATE TABLE member (
+          id {{key}}, level {declared} NOT NULL CHECK (level IN ({listed})),
+          size {declared} CHECK (size IN ('s', 'm') OR size LIKE 'x%'), low INTEGER CHECK (low IN (1, 2))
+        );
+        INSERT INTO member (id, level) VALUES (1, 'basic')""")
+    api = start(backend)
+    resources = api.query(
+        '{ resources { name attributes { name enum description } } __type(name: "Member") { fields { name description } } }'
+    )
+    (member,) = resources["resources"]
+    assert {each["name"]: each["enum"] for each in member["attributes"]} == {
+        "id": None,
+        "level": labels,
+        "size": None,
+        "low": None,
+    }
+    described = {each["name"]: each["description"] for each in resources["__type"]["fields"]}
+    assert described["level"] == "One of: basic, it's, gold, junior."
+
+    refused = api.batch(
+        part("listed", "UPDATE", "/members/1", {"level": "platinum"}),
+        part("other", "UPDATE", "/members/1", {"size": "l"}),
+    )
+    assert [each["errors"] for each in refused["parts"]] == [
+        [
+            {
+                "code": "CHECK_FAILED",
+                "message": "level must be one of basic, it's, gold, junior.",
+                "pointer": "/payload/level",
+                "attributes": ["level"],
+            }
+        ],
+        [
+            {
+                "code": "CHECK_FAILED",
+                "message": "A check of the database refuses the value of size.",
+                "pointer": "/payload/size",
+                "attributes": ["size"],
+            }
+        ],
+    ]
+    assert backend.rows("SELECT level, size FROM member") == [("basic", None)]
+    assert api.one("UPDATE", "/members/1", {"level": "it's, gold"})["status"] == 200

@@ -5,12 +5,12 @@ one; what is left (checks, not null, triggers) is what the driver said.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from storage.batch.effects import ANY, MADE, REMOVED, Verdict, need
 from storage.batch.operations import Operation, Verb
-from storage.catalog.model import Catalog, ForeignKey, Resource, Values
+from storage.catalog.model import Catalog, Constraint, ForeignKey, Resource, Values
 from storage.catalog.types import Opaque
 from storage.driver_errors import StatementRefused, Violation
 from storage.errors import (
@@ -198,9 +198,11 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             fault = Required(message=f"{_and(attributes)} must have a value.", pointer=pointer, attributes=attributes)
         case Violation.CHECK:
             what = f"the value of {_and(attributes)}" if attributes else "the values of this item"
-            fault = CheckFailed(
-                message=f"A check of the database refuses {what}.", pointer=pointer, attributes=attributes
-            )
+            choices = next((each.choices for each in _constraints(resource, refused)), ())
+            message = f"A check of the database refuses {what}."
+            if choices:
+                message = f"{attributes[0]} must be one of {', '.join(choices)}."
+            fault = CheckFailed(message=message, pointer=pointer, attributes=attributes)
         case Violation.VALUE:
             attributes = attributes or _only_opaque(operation)
             pointer = _first_pointer(operation, attributes)
@@ -234,9 +236,13 @@ def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
         return tuple(by_column[column] for column in refused.columns if column in by_column)
     if refused.domain is not None:
         return tuple(a.name for a in resource.attributes.values() if a.sql_type.strip('"') == refused.domain)
+    return next((each.attributes for each in _constraints(resource, refused)), ())
+
+
+def _constraints(resource: Resource, refused: StatementRefused) -> Iterator[Constraint]:
+    """Find the constraint that the database names."""
     wanted = _folded(refused.constraint or "")
-    found = (each.attributes for each in resource.constraints if _folded(each.name) == wanted)
-    return next(found, ())
+    return (each for each in resource.constraints if _folded(each.name) == wanted)
 
 
 def _folded(text: str) -> str:

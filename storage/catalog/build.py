@@ -142,7 +142,10 @@ def _constraints(draft: Draft) -> tuple[Constraint, ...]:
     found: dict[str, Constraint] = {}
     for constraint in draft.facts.constraints:
         attributes = tuple(draft.names[column] for column in constraint.columns if column in draft.names)
-        found.setdefault(constraint.name, Constraint(name=constraint.name, attributes=attributes))
+        if constraint.name not in found or constraint.choices:  # what PostgreSQL names first has no text
+            found[constraint.name] = Constraint(
+                name=constraint.name, attributes=attributes, choices=constraint.choices if attributes else ()
+            )
     return tuple(found.values())
 
 

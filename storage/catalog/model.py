@@ -83,6 +83,7 @@ class Constraint:
 
     name: str
     attributes: tuple[str, ...]
+    choices: tuple[str, ...] = ()  # of a check that lists the texts that its only attribute may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,11 @@ class Resource:
         if found is None:
             found = next((each for each in self.relations.values() if name in each.former_names), None)
         return found
+
+    def choices(self, name: str) -> tuple[str, ...]:
+        """List the texts that checks leave an attribute; none where no check lists any."""
+        lists = [each.choices for each in self.constraints if each.choices and each.attributes == (name,)]
+        return tuple(text for text in lists[0] if all(text in other for other in lists)) if lists else ()
 
     def unique_key_of(self, attributes: frozenset[str]) -> tuple[str, ...] | None:
         """Find the key, or the unique key, that has exactly these attributes."""

@@ -3,6 +3,7 @@
 import logging
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -11,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedForeignKeyConstraint
 from sqlalchemy.engine.reflection import ObjectKind
+
+from storage.catalog.checks import checks_of, choices_of
 
 # Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
 SQLITE_TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
@@ -35,6 +38,7 @@ class NamedConstraint:
 
     name: str
     columns: tuple[str, ...]
+    choices: tuple[str, ...] = ()  # of a check that lists the texts that its column may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,7 @@ class _Gathered:
     sequences: dict[str, dict[str, str]] = field(default_factory=dict)
     collated: set[str] = field(default_factory=set)
     odd_unique: set[str] = field(default_factory=set)
+    checks: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # SQLite: name and text
     triggered: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
@@ -149,9 +154,12 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 constraints=(
                     *gathered.constraints.get(name, ()),
                     *(
-                        NamedConstraint(name=check["name"] or text, columns=mentioned(text, names))
-                        for check in checks.get(table, ())
-                        for text in [check["sqltext"]]
+                        _check(own, text, mentioned(text, names))
+                        for own, text in (
+                            gathered.checks[name]
+                            if is_sqlite
+                            else [(check["name"] or "", check["sqltext"]) for check in checks.get(table, ())]
+                        )
                     ),
                 ),
                 deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
@@ -188,6 +196,11 @@ def mentioned(text: str, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         column for column in columns if re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$(])", bare, re.IGNORECASE)
     )
+
+
+def _check(name: str, text: str, columns: tuple[str, ...]) -> NamedConstraint:
+    choices = choices_of(text, columns[0]) if len(columns) == 1 else ()
+    return NamedConstraint(name=name, columns=columns, choices=choices)
 
 
 def _foreign_key(key: ReflectedForeignKeyConstraint) -> ForeignKeyFacts:
@@ -233,6 +246,8 @@ def _gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str
             gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
         if kind == "table" and sql and re.search(r"COLLATE\s+(?!BINARY\b)", sql, re.IGNORECASE):
             gathered.collated.add(table)
+        if kind == "table" and sql:
+            gathered.checks[table] += checks_of(sql)
         if kind == "table" and sql and re.search(r"\bAUTOINCREMENT\b", sql, re.IGNORECASE):
             gathered.autoincrement.add(table)
         if kind == "index" and sql and table in columns and re.match(r"CREATE\s+UNIQUE", sql, re.IGNORECASE):
