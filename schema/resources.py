@@ -105,7 +105,9 @@ class ResourceAttribute:
     time_zone: bool | None = strawberry.field(
         description="Whether a DateTime has to have a time zone; where it has not to, it must have none. Null for other types."
     )
-    enum: list[str] | None = strawberry.field(description="The labels that it takes; null where it is no enum.")
+    enum: list[str] | None = strawberry.field(
+        description="The labels of an enum, or the texts that a check lists; else null."
+    )
     description: str | None = strawberry.field(description="What the database or the model says about it.")
 
 
