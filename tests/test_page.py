@@ -1,42 +1,25 @@
 """The pages for a browser: GraphiQL and the console, built from web/ and used in a real browser that reaches no other host."""
 
 import json
-import os
 import re
 import shlex
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import hatch_build
 import partwise.page
+from tests.browser import Browse, find_chromium, use
 from tests.conftest import Serve
 from tests.harness import Backend
 from tests.music import SCRIPT
-from tests.node import node, run
-from tests.program import Program, serving
-from tests.test_program import port  # noqa: F401  # a fixture
+from tests.node import run
+from tests.program import free_port, serving
 
 ROOT = Path(__file__).parent.parent
 HTML = {"Accept": "text/html"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _built() -> None:
-    """The built pages are those of the sources, also where somebody has just changed one."""
-    hatch_build.build(ROOT)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Where Chromium is."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("there is no Chromium on this machine")
-    assert found is not None, "there is no Chromium, and CI is set"
-    return found
+pytestmark = pytest.mark.usefixtures("built_pages")
 
 
 def _installed() -> Path:
@@ -46,16 +29,6 @@ def _installed() -> Path:
         done = run("npm", "ci", "--ignore-scripts", "--prefer-offline", folder=web, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
     return web
-
-
-def use(chromium: str, program: Program, scenario: str) -> Any:
-    """Do in a browser what a scenario of tests/clients/page.mjs says; nobody else was asked, nothing complained of."""
-    done = node("page.mjs", chromium, program.url, scenario)
-    assert done.returncode == 0, done.stdout + done.stderr
-    answer = json.loads(done.stdout)
-    assert answer["outside"] == []
-    assert answer["complaints"] == []
-    return answer["seen"]
 
 
 def test_the_page_and_its_files_are_served_under_a_policy(sqlite: Backend, start: Serve):
@@ -107,11 +80,10 @@ def test_the_sources_fit_their_types():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_examples_are_of_this_catalog_and_run(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_the_examples_are_of_this_catalog_and_run(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        query, creates, update = use(chromium, program, "examples")
+    query, creates, update = browse("examples", sqlite.url)
 
     for each in (query, creates, update):
         assert max(map(len, each["document"].split("\n"))) <= 50  # characters that there is room for at 1280 pixels
@@ -128,10 +100,9 @@ def test_the_examples_are_of_this_catalog_and_run(chromium: str, sqlite: Backend
     assert sqlite.dump() == before
 
 
-def test_long_lines_of_a_document_are_wrapped(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_long_lines_of_a_document_are_wrapped(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "longLine")
+    seen = browse("longLine", sqlite.url)
 
     assert seen["lines"] > 1
     assert seen["cut"] <= 0
@@ -153,21 +124,17 @@ UNUSUAL = {
 @pytest.mark.parametrize("case", UNUSUAL)
 def test_unusual_catalogs_have_the_examples_that_they_can_have(
     case: str,
-    chromium: str,
+    browse: Browse,
     sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
 ):
     script, expected = UNUSUAL[case]
     sqlite.run(script)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        assert use(chromium, program, "tabs") == expected
+    assert browse("tabs", sqlite.url) == expected
 
 
-def test_a_batch_is_composed_with_the_keyboard_and_committed(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_a_batch_is_composed_with_the_keyboard_and_committed(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "commit")
+    seen = browse("commit", sqlite.url)
 
     assert (seen["chosen"], seen["below"]) == ("/artists", "/artists/$a/albums")
     assert seen["said"] == "Committed: all of it is written."
@@ -183,11 +150,11 @@ def test_a_batch_is_composed_with_the_keyboard_and_committed(chromium: str, sqli
     assert sqlite.rows('SELECT "Title", "ArtistId" FROM "Album" WHERE "AlbumId" > 3') == [("Vierte", 4)]
 
 
-def test_a_rejected_batch_is_marked_at_its_fields(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_a_rejected_batch_is_marked_at_its_fields(sqlite: Backend, tmp_path: Path):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "reject")
+    with serving([sqlite.url], tmp_path, port=free_port()) as program:
+        seen = use(find_chromium(), program, "reject")
         (album,) = program.post("{ albums(first: 1) { nodes { etag } } }")["data"]["albums"]["nodes"]
 
     assert seen["said"] == "Rejected: nothing is written."
@@ -208,11 +175,10 @@ def test_a_rejected_batch_is_marked_at_its_fields(chromium: str, sqlite: Backend
     assert sqlite.dump() == before
 
 
-def test_a_dry_run_says_what_would_be_and_writes_nothing(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_a_dry_run_says_what_would_be_and_writes_nothing(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "dryRun")
+    seen = browse("dryRun", sqlite.url)
 
     assert seen["said"] == "Valid: a dry run, nothing is written."
     assert [line.split("\n")[0] for line in seen["results"]] == [
@@ -222,10 +188,10 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(chromium: str, sqlite: 
     assert sqlite.dump() == before
 
 
-def test_absent_null_empty_and_references_are_told_apart(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_absent_null_empty_and_references_are_told_apart(sqlite: Backend, tmp_path: Path):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "entries")
+    with serving([sqlite.url], tmp_path, port=free_port()) as program:
+        seen = use(find_chromium(), program, "entries")
 
     expected = {
         "parts": [
@@ -258,15 +224,9 @@ def test_absent_null_empty_and_references_are_told_apart(chromium: str, sqlite: 
     assert sqlite.rows('SELECT "Name" FROM "Playlist" WHERE "PlaylistId" = 9') == [(None,)]
 
 
-def test_references_follow_when_parts_are_renamed_moved_and_removed(
-    chromium: str,
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_references_follow_when_parts_are_renamed_moved_and_removed(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "arrange")
+    seen = browse("arrange", sqlite.url)
 
     assert [part["path"] for part in seen["renamed"]] == ["/artists", "/artists/$artist/albums", "/albums/1"]
     assert seen["renamed"][2]["references"] == [{"attribute": "artistId", "part": "artist"}]
@@ -276,10 +236,9 @@ def test_references_follow_when_parts_are_renamed_moved_and_removed(
     assert "references" not in seen["removed"][0]
 
 
-def test_a_replace_begins_with_what_the_item_has(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_a_replace_begins_with_what_the_item_has(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "load")
+    seen = browse("load", sqlite.url)
 
     (part,) = seen["variables"]["parts"]
     assert part["payload"] == {
@@ -303,10 +262,9 @@ CREATE VIEW number AS SELECT 1 AS n;
 INSERT INTO seat VALUES ('A/B', 1), ('ü', 2)"""
 
 
-def test_paths_are_suggested_whatever_the_key(chromium: str, sqlite: Backend, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_paths_are_suggested_whatever_the_key(browse: Browse, sqlite: Backend):
     sqlite.run(SEATS)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "suggest")
+    seen = browse("suggest", sqlite.url)
 
     seats = ["/seats/%C3%BC,2", "/seats/A%2FB,1"]
     assert sorted(seen["found"].pop("/seats")) == seats
@@ -321,30 +279,18 @@ def test_paths_are_suggested_whatever_the_key(chromium: str, sqlite: Backend, tm
     assert seen["fields"][:4] == ["name", "row", "number", "seatByRowAndNumber"]
 
 
-def test_a_composite_relation_takes_the_item_of_an_earlier_part(
-    chromium: str,
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_a_composite_relation_takes_the_item_of_an_earlier_part(browse: Browse, sqlite: Backend):
     sqlite.run(SEATS)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "reference")
+    seen = browse("reference", sqlite.url)
 
     assert seen["variables"]["parts"][1]["references"] == [{"attribute": "seatByRowAndNumber", "part": "a"}]
     assert seen["said"] == "Committed: all of it is written."
     assert sqlite.rows("SELECT name, row, number FROM guest") == [("Ada", "C", 3)]
 
 
-def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(
-    chromium: str,
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "looks")
+    seen = browse("looks", sqlite.url)
 
     light, wide, dark, wide_dark = seen["seen"]
     assert [each["width"] for each in seen["seen"]] == [390, 1280, 390, 1280]
@@ -354,15 +300,9 @@ def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(
     assert [each["accessible"] for each in seen["seen"]] == [[], [], [], []]
 
 
-def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(
-    chromium: str,
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(browse: Browse, sqlite: Backend):
     sqlite.run("CREATE TABLE note (id {key}, doc {json})")
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "nothingRan")
+    seen = browse("nothingRan", sqlite.url)
 
     assert seen["unreadable"]["said"].startswith("Nothing ran.")
     assert [(mark["field"], mark["said"]) for mark in seen["unreadable"]["marks"]] == [

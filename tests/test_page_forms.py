@@ -3,23 +3,20 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
+from tests.browser import Browse
 from tests.every_type import TABLE
 from tests.harness import Backend
 from tests.music import SCRIPT
-from tests.program import serving
-from tests.test_page import SEATS, _built, chromium, use  # noqa: F401  # fixtures among them
-from tests.test_program import port  # noqa: F401  # a fixture
+from tests.test_page import SEATS
+
+pytestmark = pytest.mark.usefixtures("built_pages")
 
 
-def test_what_is_below_the_items_of_earlier_parts_is_suggested(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_what_is_below_the_items_of_earlier_parts_is_suggested(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "suggestEarlier")
+    seen = browse("suggestEarlier", sqlite.url)
 
     assert seen["first"][:2] == [
         ["/artists/$a", "the item of part a"],
@@ -41,15 +38,9 @@ def test_what_is_below_the_items_of_earlier_parts_is_suggested(
     assert seen["kept"] == "GET"
 
 
-def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(browse: Browse, sqlite: Backend):
     sqlite.run(TABLE)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "types")
+    seen = browse("types", sqlite.url)
 
     assert seen["kinds"] == {
         **dict.fromkeys(("id", "small", "whole", "big", "single", "double", "price", "exact"), "text"),
@@ -106,15 +97,9 @@ def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(
     ]
 
 
-def test_the_items_that_a_foreign_key_can_point_at_are_offered(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_the_items_that_a_foreign_key_can_point_at_are_offered(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "targets")
+    seen = browse("targets", sqlite.url)
 
     assert seen["before"] == 0
     assert seen["offered"] == [["1", "1 · Audio"], ["2", "2 · Video"]]
@@ -131,15 +116,9 @@ CREATE TABLE thing (
 INSERT INTO thing (id, name, mood, flag, document, at) VALUES (1, 'one', 'sad', true, '{"a": 1}', '2026-01-31 12:00:00.5+00')"""
 
 
-def test_the_types_of_postgresql_have_their_controls_and_null_is_not_left_out(
-    chromium: str,  # noqa: F811  # the fixture
-    postgresql: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_the_types_of_postgresql_have_their_controls_and_null_is_not_left_out(browse: Browse, postgresql: Backend):
     postgresql.run(THINGS)
-    with serving([postgresql.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "postgresqlTypes")
+    seen = browse("postgresqlTypes", postgresql.url)
 
     assert seen["choices"] == ["", "sad", "glad"]
     assert seen["how"] == ["left out", "value"]
@@ -170,15 +149,9 @@ CREATE TABLE people (
 )"""
 
 
-def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(browse: Browse, sqlite: Backend):
     sqlite.run(PEOPLE)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "hints")
+    seen = browse("hints", sqlite.url)
 
     fields = seen["seen"]
     made = "made by the server when left empty"
@@ -210,15 +183,9 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(
     assert seen["inUpsert"] == ["required if new"] * 3
 
 
-def test_fields_say_what_a_model_takes_and_what_it_gives(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_fields_say_what_a_model_takes_and_what_it_gives(browse: Browse, sqlite: Backend, tmp_path: Path):
     shutil.copy(Path(__file__).parent / "models_limited.py", tmp_path / "wares.py")
-    with serving([sqlite.url, "--models", "wares", "--create-tables"], tmp_path, port=port) as program:
-        seen = use(chromium, program, "modelHints")
+    seen = browse("modelHints", sqlite.url, "--models", "wares", "--create-tables")
 
     given = {name: each["hint"] for name, each in seen["parcel"].items()}
     made = "made by the server when left empty"
@@ -278,15 +245,9 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(
     assert sqlite.rows("SELECT needed, quantity, label FROM parcels") == [(1, 1, "plain")]
 
 
-def test_what_was_said_of_former_parts_is_marked_so(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_what_was_said_of_former_parts_is_marked_so(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "former")
+    seen = browse("former", sqlite.url)
 
     formerly = "It was rejected before your changes: nothing is written."
     assert seen["said"] == [
@@ -305,16 +266,10 @@ def test_what_was_said_of_former_parts_is_marked_so(
     assert sqlite.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" > 3') == [("Neu",)]
 
 
-def test_a_part_without_a_path_says_at_its_path_what_to_do(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_a_part_without_a_path_says_at_its_path_what_to_do(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "noPath")
+    seen = browse("noPath", sqlite.url)
 
     said = "NO_PATH This part has no path yet: choose one, such as /albums, or remove the part."
     assert seen["marks"] == [{"part": "Part 2, b", "field": "Path", "said": said}]
@@ -325,16 +280,10 @@ def test_a_part_without_a_path_says_at_its_path_what_to_do(
     assert sqlite.dump() == before
 
 
-def test_a_reference_that_does_not_fit_is_announced_at_what_chose_it(
-    chromium: str,  # noqa: F811  # the fixture
-    sqlite: Backend,
-    tmp_path: Path,
-    port: int,  # noqa: F811  # the fixture
-):
+def test_a_reference_that_does_not_fit_is_announced_at_what_chose_it(browse: Browse, sqlite: Backend):
     sqlite.run(SEATS)
     before = sqlite.dump()
-    with serving([sqlite.url], tmp_path, port=port) as program:
-        seen = use(chromium, program, "badReference")
+    seen = browse("badReference", sqlite.url)
 
     assert seen["isInvalid"] == "true"
     assert seen["described"][0].startswith("INVALID_REFERENCE")
