@@ -73,7 +73,6 @@ def _describe_attribute(attribute: Attribute, resource: Resource, type_name: Typ
     is_counted = attribute.name == resource.version and resource.next_version is not None
     is_made = is_counted or attribute.generation is Generation.ALWAYS
     default = None if is_made else _default(attribute)
-    choices = resource.choices(attribute.name) if isinstance(type_, Text) else ()
     limits = _limits_of(type_, attribute.limits)
     return ResourceAttribute(
         name=attribute.name,
@@ -90,7 +89,9 @@ def _describe_attribute(attribute: Attribute, resource: Resource, type_name: Typ
         minimum=_written(element, limits.minimum),
         maximum=_written(element, limits.maximum),
         time_zone=element.aware if isinstance(element, DateTime) else None,
-        enum=list(element.labels) if isinstance(element, Enumeration) else list(choices) or None,
+        enum=list(element.labels)
+        if isinstance(element, Enumeration)
+        else list(resource.choices(attribute.name)) or None,
         description=attribute.description,
     )
 

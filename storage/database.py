@@ -113,7 +113,7 @@ class Database:
             connection = _connect(engine)
             transaction = Transaction(connection, self.dialect, timeout=self.timeout, deadline=deadline)
             try:
-                transaction.execute(begin + _missing_settings(connection))
+                transaction.execute(begin + _set_what_is_lost(connection))
             except Unavailable:
                 transaction.discard()
                 if is_last or self.dialect == "sqlite":
@@ -154,7 +154,7 @@ class Database:
                 engine.dispose()
 
 
-def _missing_settings(connection: PoolProxiedConnection) -> str:
+def _set_what_is_lost(connection: PoolProxiedConnection) -> str:
     """Write what a transaction has to set, because its session is not as `set_up` left it: a pooler may have another one for each."""
     driver = connection.driver_connection
     if not isinstance(driver, psycopg.Connection):

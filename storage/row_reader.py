@@ -132,7 +132,7 @@ class RowReader:
         lock: str,
     ) -> RowColumns:
         """Find the rows that any of the lists of key tuples names, each once, and lock them."""
-        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
+        names = _names(resource, attributes)
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
             raws += self._read(statement).rows
@@ -149,7 +149,7 @@ class RowReader:
 
         Rows that are not locked: see `locked_columns`.
         """
-        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
+        names = _names(resource, attributes)
         types = types_of(self.statements, resource, names)
         parts = [
             read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
@@ -172,7 +172,7 @@ class RowReader:
         self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None
     ) -> tuple[RowColumns, Sequence[int]]:
         """Read what `load_columns` reads; say of each row which of the tuples it has, as the database compares them."""
-        names = tuple(resource.attributes) if attributes is None else tuple(attributes)
+        names = _names(resource, attributes)
         raws: list[Sequence[Any]] = []
         places: list[int] = []
         seen = 0
@@ -242,6 +242,10 @@ class RowReader:
         if not row.whole:
             raise Unknown
         return etags.content_etag(resource, row.raw, self._secret)
+
+
+def _names(resource: Resource, attributes: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(resource.attributes if attributes is None else attributes)
 
 
 def _both(one: Statement, other: Statement) -> Statement:

@@ -198,10 +198,10 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             fault = Required(message=f"{_and(attributes)} must have a value.", pointer=pointer, attributes=attributes)
         case Violation.CHECK:
             what = f"the value of {_and(attributes)}" if attributes else "the values of this item"
-            choices = next((each.choices for each in _constraints(resource, refused)), ())
             message = f"A check of the database refuses {what}."
-            if choices:
-                message = f"{attributes[0]} must be one of {', '.join(choices)}."
+            listing = next((each for each in _constraints(resource, refused) if each.choices), None)
+            if listing is not None:
+                message = f"{_and(listing.attributes)} must be one of {', '.join(listing.choices)}."
             fault = CheckFailed(message=message, pointer=pointer, attributes=attributes)
         case Violation.VALUE:
             attributes = attributes or _only_opaque(operation)

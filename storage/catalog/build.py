@@ -11,7 +11,7 @@ from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
 from storage.catalog.reflection import TableFacts
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
-from storage.catalog.types import Integer, Value
+from storage.catalog.types import Integer, Text, Value
 from storage.catalog.value_types import Dialect
 
 
@@ -143,8 +143,9 @@ def _constraints(draft: Draft) -> tuple[Constraint, ...]:
     for constraint in draft.facts.constraints:
         attributes = tuple(draft.names[column] for column in constraint.columns if column in draft.names)
         if constraint.name not in found or constraint.choices:  # what PostgreSQL names first has no text
+            lists_texts = len(attributes) == 1 and isinstance(draft.attributes[attributes[0]].type, Text)
             found[constraint.name] = Constraint(
-                name=constraint.name, attributes=attributes, choices=constraint.choices if attributes else ()
+                name=constraint.name, attributes=attributes, choices=constraint.choices if lists_texts else ()
             )
     return tuple(found.values())
 

@@ -98,7 +98,7 @@ class _Gathered:
     sequences: dict[str, dict[str, str]] = field(default_factory=dict)
     collated: set[str] = field(default_factory=set)
     odd_unique: set[str] = field(default_factory=set)
-    checks: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # SQLite: name and text
+    checks: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # name and text
     triggered: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
@@ -120,12 +120,14 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=readable)
         keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
         foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
-        checks = inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
+        checks = {} if is_sqlite else inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
         comments = (
             inspector.get_multi_table_comment(kind=ObjectKind.ANY) if connection.dialect.supports_comments else {}
         )
     gather = _gather_sqlite if is_sqlite else _gather_postgresql
     gathered = gather(connection, {name: [column["name"] for column in found] for (_, name), found in columns.items()})
+    for (_, table_name), found_checks in checks.items():
+        gathered.checks[table_name] += ((check["name"] or "", check["sqltext"]) for check in found_checks)
     tables = []
     for table in sorted(columns, key=lambda key: key[1]):
         name = table[1]
@@ -153,14 +155,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 foreign_keys=own_keys,
                 constraints=(
                     *gathered.constraints.get(name, ()),
-                    *(
-                        _check(own, text, mentioned(text, names))
-                        for own, text in (
-                            gathered.checks[name]
-                            if is_sqlite
-                            else [(check["name"] or "", check["sqltext"]) for check in checks.get(table, ())]
-                        )
-                    ),
+                    *(_check(own, text, mentioned(text, names)) for own, text in gathered.checks[name]),
                 ),
                 deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
                 deferred_foreign=frozenset({key.columns for key in own_keys} if waiting is None else waiting),
