@@ -89,6 +89,8 @@ class _WritingThread:
         A call for each group, so that nothing of it is held while the thread waits: the next batch would pay for freeing it.
         """
         group = self._next_group()
+        if not group:
+            return False
         try:
             found: Sequence[Ran[Any] | Exception] = run_together(self._engine, [each.job for each in group])
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
@@ -96,7 +98,7 @@ class _WritingThread:
         for each, ran in zip(group, found, strict=True):
             with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
                 each.loop.call_soon_threadsafe(each.settle, ran)
-        return bool(group)
+        return True
 
     def _next_group(self) -> list[_Waiting]:
         """Take those that wait, as many as may go together; none after some time without any."""

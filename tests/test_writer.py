@@ -187,7 +187,7 @@ def test_small_batches_do_not_wait_for_many_large_ones(things: Api, groups: Grou
 
 
 def test_the_thread_that_writes_ends_without_work_and_begins_again(
-    things: Api, sqlite: Backend, monkeypatch: pytest.MonkeyPatch
+    things: Api, sqlite: Backend, groups: Groups, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(writer, "_IDLE", 0.01)
     others = set(threading.enumerate())
@@ -198,6 +198,7 @@ def test_the_thread_that_writes_ends_without_work_and_begins_again(
             time.sleep(0.01)
 
     assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "a", "b", "c"}
+    assert groups.sizes == [1, 1, 1], "no group of none is run when the thread ends"
 
 
 def test_nothing_of_a_batch_is_held_once_it_has_been_answered(things: Api, monkeypatch: pytest.MonkeyPatch):
