@@ -179,6 +179,7 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
         pool_timeout=timeout,
         pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
         connect_args={
@@ -209,6 +210,7 @@ def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.E
         url.set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
+        pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
         pool_timeout=timeout,
         pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
         connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout)), "client_encoding": "utf8"},
