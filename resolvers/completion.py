@@ -13,7 +13,7 @@ from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
-from resolvers.values import is_json, to_json
+from resolvers.serialization import is_json, to_json
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns, writer
 from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed

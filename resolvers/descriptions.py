@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
-from resolvers.values import from_json, to_json
+from resolvers.serialization import to_json
+from resolvers.values import from_json
 from schema.resources import Operation, ResourceAttribute, ResourceDescription, ResourceRelation
 from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
 from resolvers.limits import DEFAULT_LIMITS, Limits
-from resolvers.values import no_value, to_text
+from resolvers.serialization import no_value, to_text
 from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from graphql import GraphQLError
 
-from resolvers.values import no_value, to_json
+from resolvers.serialization import no_value, to_json
 from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Enumeration, Value
 from storage.row import Row

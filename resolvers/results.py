@@ -14,7 +14,7 @@ from resolvers.descriptions import describe
 from resolvers.paths import format_path
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
-from resolvers.values import AS_THEY_ARE, no_value, to_json
+from resolvers.serialization import AS_THEY_ARE, no_value, to_json
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import Operation, PageInfo, Readers

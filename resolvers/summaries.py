@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resolvers.selections import Selection
-from resolvers.values import to_json
+from resolvers.serialization import to_json
 from resolvers.writing import NotPlain, completion, constant, fields, writer
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Resource

@@ -12,8 +12,8 @@ from graphql import GraphQLNonNull, GraphQLOutputType
 
 from resolvers.paths import format_paths
 from resolvers.selections import Selection
+from resolvers.serialization import is_json, to_json
 from resolvers.summaries import compile_aggregate, compile_group
-from resolvers.values import is_json, to_json
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Enumeration, Float, JsonDocument, Opaque

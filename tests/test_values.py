@@ -12,7 +12,8 @@ from graphql import GraphQLError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolvers.values import Misfit, from_json, from_text, to_json, to_text
+from resolvers.serialization import to_json, to_text
+from resolvers.values import Misfit, from_json, from_text
 from storage.catalog.types import (
     Array,
     Boolean,
