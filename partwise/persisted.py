@@ -14,7 +14,7 @@ import strawberry
 from graphql import GraphQLError, parse, validate
 
 from partwise.settings import Settings, SettingsError
-from resolvers.cost import RULES
+from resolvers.shape import RULES
 from storage.json_text import decode_json
 
 _MOST = 1_000  # documents that clients have sent

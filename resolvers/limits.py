@@ -1,8 +1,12 @@
 """The limits of a request; all of them are settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.catalog.model import Catalog
+from storage.errors import QueryTooComplex
+
+MOST = 10**15  # where counting ends: fragments in fragments make numbers of any length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +17,7 @@ class Limits:
     page: int = 1_000  # items
     nesting: int = 12  # collections of a path
     path: int = 2_048  # characters
-    # of a document (resolvers/cost.py)
+    # of a document (resolvers/shape.py, resolvers/cost.py)
     document: int = 200_000  # characters
     tokens: int = 8_000
     definitions: int = 300  # operations and fragments
@@ -32,6 +36,32 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+_COUNTED = {
+    "document": ("characters", "max_document"),
+    "tokens": ("tokens", "max_tokens"),
+    "definitions": ("operations and fragments", "max_definitions"),
+    "depth": ("levels of fields", "max_depth"),
+    "selections": ("selections", "max_selections"),
+    "aliases": ("aliases", "max_aliases"),
+    "directives": ("directives", "max_directives"),
+    "root_fields": ("root fields", "max_root_fields"),
+    "introspections": ("introspections", "max_introspections"),
+    "cost": ("objects in its answer", "max_cost"),
+}  # limit -> what it counts, and its setting
+
+
+def excess(found: Mapping[str, int], limits: Limits) -> QueryTooComplex | None:
+    """Name all limits that are passed, with their values and what was found."""
+    over = {limit: number for limit, number in found.items() if number > getattr(limits, limit)}
+    if not over:
+        return None
+    sentences = []
+    for limit, number in over.items():
+        what, setting = _COUNTED[limit]
+        least = "at least " if number == MOST else ""
+        sentences.append(f"{least}{number:,} {what}, and the limit is {getattr(limits, limit):,} ({setting})")
+    return QueryTooComplex(f"This query has {'; '.join(sentences)}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

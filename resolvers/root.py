@@ -14,21 +14,13 @@ from strawberry.types import Info
 from resolvers.batch import batch_readers
 from resolvers.compiled import Compiler
 from resolvers.context import RequestContext
-from resolvers.cost import (
-    RULES,
-    Cost,
-    cost_of,
-    excess_of_cost,
-    excess_of_shape,
-    excess_of_text,
-    excess_of_validation,
-    parse_options,
-)
+from resolvers.cost import Cost, cost_of, excess_of_cost
 from resolvers.documents import Documents
 from resolvers.limits import Limits
 from resolvers.reads import plan_query
 from resolvers.results import QueryAnswer, readers
 from resolvers.selections import response_keys, selection_of_operation
+from resolvers.shape import RULES, excess_of_shape, excess_of_text, excess_of_validation, parse_options
 from schema.batch import mutation_type
 from schema.resources import resource_types
 from schema.scalars import SCALARS

@@ -1,4 +1,4 @@
-"""What a query may cost (resolvers/cost.py): costs counted by hand, each limit from both sides, and documents made to hurt."""
+"""What a query may cost (resolvers/shape.py, resolvers/cost.py): costs counted by hand, each limit from both sides, and documents made to hurt."""
 
 import os
 from collections.abc import Mapping
@@ -26,8 +26,9 @@ from hypothesis import strategies as st
 
 import resolvers.compiled
 import resolvers.root
-from resolvers.cost import MOST, Cost, cost_of, count_tokens, shape_of
-from resolvers.limits import Limits
+from resolvers.cost import Cost, cost_of
+from resolvers.limits import MOST, Limits
+from resolvers.shape import count_tokens, shape_of
 from tests.conftest import Serve
 from tests.harness import BATCH, Api, Backend, Json, part
 from tests.music import SCRIPT
