@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from storage.catalog.reflection import SQLITE_TYPE_NAMES
+from storage.catalog import sqlite_facts
 from storage.driver_errors import Retry
 from storage.errors import RequestError, SerializationConflict, Unavailable
 from storage.statements import postgresql, sqlite_functions
@@ -189,7 +189,7 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
             "factory": TimedConnection,
         },
     )
-    engine.dialect.ischema_names = {**engine.dialect.ischema_names, **SQLITE_TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
+    engine.dialect.ischema_names = {**engine.dialect.ischema_names, **sqlite_facts.TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
 
     def set_up(connection: Any, _record: object) -> None:
         connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)

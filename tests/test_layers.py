@@ -75,7 +75,14 @@ LIBRARIES = {
     "typer": ("partwise",),
 }
 
-MAY_WRITE_SQL = ("storage.statements", "storage.catalog.reflection", "storage.transaction", "storage.database")
+MAY_WRITE_SQL = (
+    "storage.statements",
+    "storage.catalog.reflection",
+    "storage.catalog.sqlite_facts",
+    "storage.catalog.postgresql_facts",
+    "storage.transaction",
+    "storage.database",
+)
 # How a statement begins. Prose that only begins with such a word has no second one of them.
 SQL = (
     *("SELECT ", "INSERT INTO", "INSERT OR", "UPDATE OR", "DELETE FROM", "CREATE TABLE", "ALTER TABLE", "DROP TABLE"),

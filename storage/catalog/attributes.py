@@ -8,7 +8,7 @@ from storage.catalog.limits import NO_LIMITS, limits_of
 from storage.catalog.model import Attribute, Generation
 from storage.catalog.models import column_default, default_is_constant, default_of, field_of
 from storage.catalog.overrides import AttributeOverride, CatalogError
-from storage.catalog.reflection import is_aware, is_known
+from storage.catalog.sqlite_facts import is_aware, is_known
 from storage.catalog.types import (
     Boolean,
     Bytes,

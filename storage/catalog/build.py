@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from storage.catalog import naming
 from storage.catalog.attributes import add_attributes, version_column
 from storage.catalog.drafts import Draft, name_resources, present
+from storage.catalog.facts import TableFacts
 from storage.catalog.grouping import Grouping, grouping_of
 from storage.catalog.model import Attribute, Catalog, Constraint, Resource, UniqueKey
 from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
-from storage.catalog.reflection import TableFacts
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
 from storage.catalog.types import Integer, Text, Value
 from storage.catalog.value_types import Dialect

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from storage.catalog import naming
+from storage.catalog.facts import TableFacts
 from storage.catalog.model import Attribute, ForeignKey, Relation
 from storage.catalog.models import Model
 from storage.catalog.overrides import CatalogError, ResourceOverride
-from storage.catalog.reflection import TableFacts
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.catalog.drafts import Draft
+from storage.catalog.facts import ForeignKeyFacts, TableFacts
 from storage.catalog.model import Attribute, Generation
-from storage.catalog.reflection import ForeignKeyFacts, TableFacts
 from storage.catalog.types import Boolean, Bytes, Date, Enumeration, Integer, Text, Uuid
 
 

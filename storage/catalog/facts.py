@@ -1,0 +1,97 @@
+"""What is found out about a database's tables and views, as plain values."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.engine.interfaces import ReflectedColumn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedConstraint:
+    """A constraint as the database names it when it refuses a row."""
+
+    name: str
+    columns: tuple[str, ...]
+    choices: tuple[str, ...] = ()  # of a check that lists the texts that its column may have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKeyFacts:
+    """A foreign key of a table."""
+
+    columns: tuple[str, ...]
+    target_table: str
+    target_columns: tuple[str, ...]
+    target_schema: str | None = None  # where it is another than the table's own
+    on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: refused
+    on_update: str | None = None
+    # PostgreSQL: schema and name of the target columns' collations, where the columns have others.
+    collations: tuple[tuple[str, str] | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """One table or view of a database."""
+
+    name: str
+    schema: str | None = None
+    is_view: bool = False
+    is_closed: bool = False  # PostgreSQL: our role may not write it
+    columns: tuple[ReflectedColumn, ...]
+    sql_types: Mapping[str, str]  # column -> its type, without length or precision
+    primary_key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKeyFacts, ...] = ()
+    constraints: tuple[NamedConstraint, ...] = ()  # checks, exclusions, foreign keys, partial and expression indexes
+    deferred_unique: frozenset[tuple[str, ...]] = frozenset()  # columns of keys that are checked at COMMIT only
+    deferred_foreign: frozenset[tuple[str, ...]] = frozenset()
+    has_triggers: bool = False
+    has_policies: bool = False  # PostgreSQL: row security decides which rows our role sees and may change
+    is_collated: bool = False  # some key compares text otherwise than character by character
+    odd_unique: bool = (
+        False  # something unique that is no unique key: of some rows only, over expressions, an exclusion
+    )
+    rowid_key: bool = False  # SQLite: the key is the rowid, made by the database where it is not given
+    autoincrement: bool = False  # SQLite: no such key is given a second time
+    sequences: Mapping[str, str] = field(
+        default_factory=dict
+    )  # PostgreSQL: column -> the sequence that it is taken from
+    comment: str | None = None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one database says beyond SQLAlchemy's reflection."""
+
+    sql_types: dict[str, dict[str, str]] = field(default_factory=dict)
+    constraints: dict[str, list[NamedConstraint]] = field(default_factory=dict)
+    deferred_unique: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
+    deferred_foreign: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: all of the table
+    rowid_keys: set[str] = field(default_factory=set)
+    autoincrement: set[str] = field(default_factory=set)
+    sequences: dict[str, dict[str, str]] = field(default_factory=dict)
+    collated: set[str] = field(default_factory=set)
+    odd_unique: set[str] = field(default_factory=set)
+    checks: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # name and text
+    triggered: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    guarded: set[str] = field(default_factory=set)
+    unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)
+    # Of what foreign keys point at: table, target table and columns -> as in `ForeignKeyFacts`.
+    collations: dict[tuple[str, str, tuple[str, ...]], tuple[tuple[str, str] | None, ...]] = field(default_factory=dict)
+
+
+def mentioned(text: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Say which columns an SQL expression mentions; string literals do not count."""
+    bare = re.sub(r"'(?:[^']|'')*'", "''", text)
+    return tuple(
+        column for column in columns if re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$(])", bare, re.IGNORECASE)
+    )
+
+
+def action(text: str | None) -> str | None:
+    """Say what becomes of rows that point at one that is changed or deleted; None: it is refused."""
+    return None if text is None or text.upper() in {"NO ACTION", "RESTRICT"} else text.upper()

@@ -1,0 +1,121 @@
+"""What SQLite says of its tables beyond SQLAlchemy's reflection, and the types that its users write."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.catalog.checks import checks_of
+from storage.catalog.facts import ForeignKeyFacts, Gathered, NamedConstraint, action, mentioned
+
+# Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
+TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
+    "BOOL": sa.BOOLEAN,
+    "JSONB": sa.JSON,
+    "UUID": sa.UUID,
+    "BYTEA": sa.LargeBinary,
+    "INT2": sa.SmallInteger,
+    "INT8": sa.BigInteger,
+    "TINYINT": sa.SmallInteger,
+    "NCHAR": sa.NCHAR,
+    "DECIMAL_TEXT": sa.Numeric,
+}
+_AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
+
+
+def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
+    """Ask the file about its tables, given the columns of each."""
+    gathered = Gathered()
+    without_rowid = {row[1] for row in connection.exec_driver_sql("PRAGMA table_list") if row[4]}
+    for name in columns:
+        quoted = name.replace('"', '""')
+        rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
+        gathered.sql_types[name] = {row[1]: row[2] for row in rows}
+        key = [row for row in rows if row[5]]
+        _gather_indexes(connection, name, gathered)
+        gathered.foreign_keys[name] = _foreign_keys(connection, name, columns)
+        if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
+            gathered.rowid_keys.add(name)
+    for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        if kind == "trigger":
+            gathered.triggered.add(_as_declared(table, columns))
+        if kind == "table" and sql and re.search(r"INITIALLY\s+DEFERRED", sql, re.IGNORECASE):
+            gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
+        if kind == "table" and sql and re.search(r"COLLATE\s+(?!BINARY\b)", sql, re.IGNORECASE):
+            gathered.collated.add(table)
+        if kind == "table" and sql:
+            gathered.checks[table] += checks_of(sql)
+        if kind == "table" and sql and re.search(r"\bAUTOINCREMENT\b", sql, re.IGNORECASE):
+            gathered.autoincrement.add(table)
+        if kind == "index" and sql and table in columns and re.match(r"CREATE\s+UNIQUE", sql, re.IGNORECASE):
+            text = sql[sql.index("(") :]
+            constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
+            gathered.constraints.setdefault(table, []).append(constraint)
+    return gathered
+
+
+def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -> None:
+    """Find the unique keys: SQLAlchemy reads them out of the table's text, and not from every spelling of it."""
+    quoted = table.replace('"', '""')
+    found = []
+    for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
+        escaped = name.replace('"', '""')
+        rows = connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all()
+        columns = [row[2] for row in rows if row[5]]  # the others are carried along
+        if unique and any(row[4].upper() != "BINARY" for row in rows if row[5]):
+            gathered.collated.add(table)
+        if unique and (partial or None in columns):  # None: an expression, or the rowid
+            gathered.odd_unique.add(table)
+        elif unique and origin != "pk":
+            found.append(tuple(columns))
+    gathered.unique[table] = found[::-1]  # SQLite lists the latest first
+
+
+def _as_declared(name: str, names: Iterable[str]) -> str:
+    """SQLite takes names in any case: find the one that is meant."""
+    return next((each for each in names if each.lower() == name.lower()), name)
+
+
+def _foreign_keys(connection: sa.Connection, table: str, columns: Mapping[str, Sequence[str]]) -> list[ForeignKeyFacts]:
+    """Find the foreign keys with their actions, which SQLAlchemy reads out of the table's text, and not all."""
+    quoted = table.replace('"', '""')
+    rows = connection.exec_driver_sql(f'PRAGMA foreign_key_list("{quoted}")').all()
+    found = []
+    for _, group in groupby(sorted(rows, key=lambda row: (row[0], row[1])), key=lambda row: row[0]):
+        steps = list(group)
+        _, _, written, _, _, on_update, on_delete, _ = steps[0]
+        target = _as_declared(written, columns)
+        found.append(
+            ForeignKeyFacts(
+                columns=tuple(step[3] for step in steps),
+                target_table=target,
+                target_columns=tuple(_as_declared(step[4], columns.get(target, ())) for step in steps if step[4]),
+                on_delete=action(on_delete),
+                on_update=action(on_update),
+            )
+        )
+    return found
+
+
+def is_aware(sql_type: str) -> bool:
+    """Whether a type that SQLite's users wrote names instants."""
+    return _AWARE.fullmatch(sql_type) is not None
+
+
+def is_known(sql_type: str) -> bool:
+    """Whether a type that SQLite's users wrote says more than SQLite's rule of last resort, NUMERIC affinity.
+
+    https://sqlite.org/datatype3.html, section 3.1: a column of type POLYGON has that affinity, and holds anything.
+    """
+    base = sql_type.partition("(")[0].strip().upper()
+    words = ("INT", "CHAR", "CLOB", "TEXT", "BLOB", "REAL", "FLOA", "DOUB", "NUM", "DEC", "DATE", "TIME", "BOOL")
+    return any(word in base for word in words) or base in {
+        *TYPE_NAMES,
+        "JSON",
+        "MONEY",
+        "CURRENCY",
+        "BINARY",
+        "VARBINARY",
+    }
