@@ -1,6 +1,7 @@
 """The only place that writes SQL."""
 
-from storage.statements.common import Bulk, Columns, Order, Page, Statement, Statements, Unstorable
+from storage.statements.codec import Unstorable
+from storage.statements.common import Bulk, Columns, Order, Page, Statement, Statements
 from storage.statements.conditions import (
     All,
     AnyOf,

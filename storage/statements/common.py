@@ -1,32 +1,22 @@
 """SQL for resources: what both databases write alike. No text from a client ever becomes SQL text, only parameters."""
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from itertools import repeat
 from typing import Any
 
-from storage.catalog.aggregation import Function, result_type
+from storage.catalog.aggregation import Function
 from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
-from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value
+from storage.catalog.types import Value
+from storage.statements.codec import Codec
 from storage.statements.conditions import Operator
 
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
-_FEWEST_COLUMNS = 4  # rows: fewer are decoded faster one by one
 Columns = Mapping[str, Sequence[Value]]
 """Many rows: attribute name -> a value for each row."""
-
-
-class Unstorable(Exception):  # it names the value, not an error of ours
-    """A value that the database cannot keep exactly. The text says why."""
-
-    def __init__(self, attribute: str, reason: str) -> None:
-        super().__init__(f"{attribute} {reason}")
-        self.attribute = attribute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +52,7 @@ class Page:
     offset: int = 0
 
 
-class Statements(ABC):
+class Statements(Codec):
     """Writes the statements of one kind of database, and carries values over."""
 
     @abstractmethod
@@ -76,14 +66,6 @@ class Statements(ABC):
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
         """Write an attribute as a position in an order holds it."""
         return self.sort_expression(attribute, prefix)
-
-    @abstractmethod
-    def packed_type(self, attribute: Attribute) -> Any:
-        """Say as which type msgspec decodes a JSON array of an attribute to what the driver reads; None where it cannot."""
-
-    @abstractmethod
-    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
-        """Say the same of an attribute as a position in an order holds it; `optional` where a row may have none."""
 
     @abstractmethod
     def array_of(self, column: str) -> str:
@@ -104,22 +86,6 @@ class Statements(ABC):
     @abstractmethod
     def placeholder(self, attribute: Attribute) -> str:
         """Write the place of a value of the attribute."""
-
-    @abstractmethod
-    def encode(self, attribute: Attribute, value: Value) -> Any:
-        """Turn a value into what the driver takes. Raises `Unstorable`."""
-
-    def most_spellings(self, attribute: Attribute) -> int:  # noqa: ARG002  # SQLite's depend on it
-        """Say in how many spellings the database may have a value."""
-        return 1
-
-    def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
-        """Say how the database may have a value that is looked for. Raises `Unstorable`."""
-        return (self.encode(attribute, value),)
-
-    @abstractmethod
-    def decode(self, attribute: Attribute, raw: Any) -> Value:
-        """Turn what the driver gives into a value, or into `Unreadable`."""
 
     @abstractmethod
     def quote(self, name: str) -> str:
@@ -146,14 +112,6 @@ class Statements(ABC):
     @abstractmethod
     def no_values(self) -> str:
         """Write the rest of an INSERT that gives no column."""
-
-    @abstractmethod
-    def foretells(self, attribute: Attribute) -> bool:
-        """Whether a value that is written surely comes back as it is, and we know how the driver will read it."""
-
-    @abstractmethod
-    def as_read(self, attribute: Attribute, value: Value) -> Any:
-        """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
     @abstractmethod
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
@@ -328,58 +286,6 @@ class Statements(ABC):
         """Delete rows."""
         return Statement(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
 
-    def decode_row(self, resource: Resource, raw: Sequence[Any]) -> dict[str, Value]:
-        """Turn a row that `row_list` has read into values."""
-        return {
-            attribute.name: None if value is None else self.decode(attribute, value)
-            for attribute, value in zip(resource.attributes.values(), raw, strict=True)
-        }
-
-    def decode_rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[dict[str, Value]]:
-        """Turn rows that `row_list` has read into values, a column at a time."""
-        if len(raws) < _FEWEST_COLUMNS:
-            return [self.decode_row(resource, raw) for raw in raws]
-        attributes = resource.attributes.values()
-        columns = zip(*raws, strict=True)
-        decoded = [self.decode_column(attribute, column) for attribute, column in zip(attributes, columns, strict=True)]
-        names = tuple(resource.attributes)
-        return [dict(zip(names, row, strict=True)) for row in zip(*decoded, strict=True)]
-
-    def decode_column(self, attribute: Attribute, raws: Sequence[Any], *, typed: bool = False) -> Sequence[Value]:
-        """Turn what the driver gives for one attribute of many rows into values; `typed` where they were read from JSON."""
-        if typed and isinstance(attribute.type, Integer | Text):
-            return raws
-        if self.are_values(attribute, raws, set(map(type, raws)) - {type(None)}):
-            return raws
-        return [None if raw is None else self.decode(attribute, raw) for raw in raws]
-
-    def decode_sum(self, attribute: Attribute, raw: Any) -> Value:
-        """Turn a sum into a value of its own type (`result_type`)."""
-        number = exact(raw)
-        if number is None:
-            return unreadable(attribute, "no finite number")
-        match attribute.type:
-            case Integer():
-                is_whole = number == number.to_integral_value()
-                return _whole(attribute, number) if is_whole else unreadable(attribute, "no whole number")
-            case Float():
-                return _finite(attribute, number, 1)
-            case Numeric(scale=scale):
-                exponent = number.as_tuple().exponent
-                digits = f".{scale}f" if scale is not None and isinstance(exponent, int) and exponent > -scale else "f"
-                return Decimal(format(number, digits))
-            case _:
-                raise AssertionError(attribute.type)
-
-    def decode_average(self, attribute: Attribute, raw: Any, count: int) -> Value:
-        """Turn a sum of so many values into their average, rounded once."""
-        number = exact(raw)
-        return unreadable(attribute, "no finite number") if number is None else _finite(attribute, number, count)
-
-    @abstractmethod
-    def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
-        """Whether what the driver gives is the values themselves; `classes` are those of all that is not null."""
-
     def chunks(
         self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]
     ) -> Iterator[Sequence[Sequence[Value]]]:
@@ -389,34 +295,3 @@ class Statements(ABC):
         size = max(1, min(self.most_parameters // width, self.most_spellings_of_all // (width * spellings)))
         for start in range(0, len(tuples), size):
             yield tuples[start : start + size]
-
-
-def unreadable(attribute: Attribute, what: str) -> Unreadable:
-    """Say that the database holds something against its own type, and which setting helps."""
-    return Unreadable(
-        reason=f"The database holds a value for {attribute.name} that is {what}. "
-        'Its operator can have it served as it is: type = "String" (or another type that fits) for this attribute '
-        "in partwise.toml."
-    )
-
-
-def exact(raw: Any) -> Decimal | None:
-    """Read a number, without rounding: a double as its shortest decimal form; None where it is no finite number."""
-    try:
-        number = Decimal(repr(raw)) if isinstance(raw, float) else Decimal(raw)
-    except (InvalidOperation, TypeError, ValueError):
-        return None
-    return number if number.is_finite() else None
-
-
-def _whole(attribute: Attribute, number: Decimal) -> Value:
-    is_decimal = isinstance(result_type(Function.SUM, attribute.type), Numeric)
-    return Decimal(format(number, ".0f")) if is_decimal else int(number)
-
-
-def _finite(attribute: Attribute, total: Decimal, count: int) -> Value:
-    """Divide exactly, and round once, so that all databases give the same double."""
-    try:
-        return float(Fraction(total) / count)
-    except OverflowError:
-        return Unreadable(reason=f"The values of {attribute.name} together are more than a Float holds.")

@@ -30,6 +30,7 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
+from storage.statements.codec import Unstorable, unreadable
 from storage.statements.common import (
     Bulk,
     Columns,
@@ -38,8 +39,6 @@ from storage.statements.common import (
     Params,
     Statement,
     Statements,
-    Unstorable,
-    unreadable,
 )
 from storage.statements.conditions import Operator
 

@@ -32,6 +32,7 @@ from storage.catalog.types import (
     Uuid,
     Value,
 )
+from storage.statements.codec import unreadable
 from storage.statements.common import (
     Bulk,
     Columns,
@@ -39,7 +40,6 @@ from storage.statements.common import (
     Params,
     Statement,
     Statements,
-    unreadable,
 )
 from storage.statements.conditions import Operator
 from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM

@@ -3,7 +3,7 @@
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
-from storage.statements.common import exact
+from storage.statements.codec import exact
 
 DECIMAL_COLLATION = "partwise_decimal"  # see `compare_decimals`
 EXACT_SUM = "partwise_sum"  # see `ExactSum`

@@ -25,7 +25,7 @@ from storage.catalog.types import (
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.common import Unstorable, unreadable
+from storage.statements.codec import Unstorable, unreadable
 
 LARGEST = 2**63 - 1
 _AFFINITIES = (
