@@ -12,9 +12,10 @@ from storage.batch.run import Engine
 from storage.catalog.model import Catalog, Resource
 from storage.row import RowPage
 from storage.row_reader import RowReader
-from storage.statements import Page
+from storage.statements import Window, total_order
 
 _ROWS = 5_000  # that are read at once
+_MANY = 1 << 62  # rows: more than there are
 _LABEL = 13  # characters before what a line says
 
 
@@ -59,10 +60,10 @@ def describe_values(engine: Engine) -> tuple[str, bool]:
 
 def _pages(rows: RowReader, resource: Resource) -> Iterator[RowPage]:
     """Read all rows in the order of the key; without one there is no order to cut them in."""
-    limit = _ROWS if resource.key else None
+    sorts, limit = total_order((), resource), _ROWS if resource.key else _MANY
     has_more, offset = True, 0
     while has_more:
-        page = rows.page(resource, {}, (), Page(limit=limit, offset=offset))
+        page = rows.page(resource, {}, Window(sorts=sorts, limit=limit, offset=offset))
         yield page
         has_more, offset = page.has_more, offset + _ROWS
 

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from resolvers.values import Misfit, from_json
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Array, Bytes, DateTime, JsonDocument, Numeric, Text, Time, Value, ValueType
-from storage.statements import All, AnyOf, Compare, Condition, HasRelated, IsTrue, Not, Operator, Sort
+from storage.statements import All, AnyOf, Compare, Condition, HasRelated, IsTrue, Not, Operator, Sort, total_order
 
 MAX_NESTING = 20  # of conditions in conditions
 MAX_OPERANDS = 2_000  # of one filter
@@ -162,8 +162,7 @@ def bind_order(given: Sequence[Mapping[str, Any]] | None, resource: Resource, ca
     if len(given or ()) > MAX_STEPS:
         raise bad_request(f"orderBy takes at most {MAX_STEPS} steps.")
     sorts = [_sort(step, resource, catalog, f"orderBy[{n}]") for n, step in enumerate(given or ())]
-    named = {sort.attribute for sort in sorts if not sort.path}
-    return (*sorts, *(Sort(name) for name in resource.key if name not in named))
+    return total_order(sorts, resource)
 
 
 def _sort(step: Mapping[str, Any], resource: Resource, catalog: Catalog, place: str) -> Sort:

@@ -35,7 +35,7 @@ from storage.errors import (
     InvalidReference,
     OperationNotAllowed,
 )
-from storage.statements import Page
+from storage.statements import Window, total_order
 
 MAX_ID_LENGTH = 255  # characters
 
@@ -212,4 +212,5 @@ def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) ->
 def _collection_query(request: PartRequest, place: Place, limits: Limits) -> Query | None:
     if request.verb is not Verb.GET or place.is_item:
         return None
-    return place.query or Query(filters={}, order=(), page=Page(limit=limits.default_page))
+    sorts = total_order((), place.address[-1].resource)
+    return place.query or Query(filters={}, window=Window(sorts=sorts, limit=limits.default_page))

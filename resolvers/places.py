@@ -13,7 +13,7 @@ from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
-from storage.statements import Order, Page
+from storage.statements import Sort, Window, total_order
 
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 _QUERY_NAMES = ("limit", "offset", "orderBy")
@@ -142,10 +142,11 @@ def _value(attribute: Attribute, text: Text, *, canonical: bool = True) -> Value
 
 def _bind_query(path: ResourcePath, resource: Resource, limits: Limits) -> Query:
     filters: dict[str, Value] = {}
-    order, limit, offset = [], limits.default_page, 0
+    sorts: list[Sort] = []
+    limit, offset = limits.default_page, 0
     for name, values in path.query:
         if name.text == "orderBy":
-            order = [_order(value, resource) for value in values]
+            sorts = [_sort(value, resource) for value in values]
         elif len(values) != 1:
             raise _invalid(f"{name.text} takes one value", name.offset)
         elif name.text == "limit":
@@ -157,7 +158,8 @@ def _bind_query(path: ResourcePath, resource: Resource, limits: Limits) -> Query
             if attribute is None:
                 raise _unknown(resource, name, [*_QUERY_NAMES, *resource.attributes])
             filters[attribute.name] = _value(attribute, values[0], canonical=False)
-    return Query(filters=filters, order=tuple(order), page=Page(limit=limit, offset=offset))
+    window = Window(sorts=total_order(sorts, resource), limit=limit, offset=offset)
+    return Query(filters=filters, window=window)
 
 
 def _unknown(resource: Resource, name: Text, known: Iterable[str]) -> Unbound:
@@ -165,12 +167,12 @@ def _unknown(resource: Resource, name: Text, known: Iterable[str]) -> Unbound:
     return Unbound(InvalidPath(message=message + suggestion(name.text, known), pointer="/path"))
 
 
-def _order(value: Text, resource: Resource) -> Order:
+def _sort(value: Text, resource: Resource) -> Sort:
     name = value.text.removeprefix("-")
     attribute = resource.attribute(name)
     if attribute is None:
         raise _unknown(resource, replace(value, text=name), resource.attributes)
-    return Order(attribute=attribute.name, descending=value.text.startswith("-"))
+    return Sort(attribute.name, descending=value.text.startswith("-"))
 
 
 def _number(name: str, text: Text, largest: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from storage.catalog.model import Relation, Resource, Values
 from storage.row import Finder, KeyTuple, Lock, Row
-from storage.statements import Order, Page
+from storage.statements import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,7 @@ class Query:
     """Which items of a collection a GET wants."""
 
     filters: Values
-    order: tuple[Order, ...]
-    page: Page
+    window: Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,17 @@ from storage.driver_errors import Retry
 from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
 from storage.row import KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, points_at
 from storage.statements import (
+    All,
     Columns,
-    Order,
-    Page,
+    Compare,
+    Operator,
+    Ownership,
     PostgresqlStatements,
     Query,
     SqliteStatements,
     Statement,
     Statements,
+    Window,
 )
 from storage.transaction import Result, Transaction
 
@@ -53,11 +56,8 @@ class RowReader:
         """Whether a relation to many leads from a parent to a row."""
         if not relation.foreign_key.collated:
             return points_at(row, relation, parent)
-        where = _both(self._where_key(row), self._below(row.resource, relation, parent))
+        where = _both(self._where_key(row), self.statements.below(row.resource, relation, parent.resource, parent.key))
         return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
-
-    def _below(self, resource: Resource, relation: Relation, parent: Row) -> Statement:
-        return self.statements.below(resource, relation, parent.resource, parent.key)
 
     def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
         """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes.
@@ -88,17 +88,23 @@ class RowReader:
         self,
         resource: Resource,
         filters: Values,
-        order: Sequence[Order],
-        page: Page,
+        window: Window,
         below: tuple[Relation, Row] | None = None,
     ) -> RowPage:
         """Read a page of the rows that have these values, and to which a relation leads from a parent."""
-        where = self.statements.equal(resource, filters)
+        owned: Ownership | None = None
+        parents: Sequence[KeyTuple] = ()
         if below is not None:
-            where = _both(where, self._below(resource, *below))
-        one_more = page if page.limit is None else Page(limit=page.limit + 1, offset=page.offset)
-        raw = self._read(self.statements.select(resource, where, order=order, page=one_more)).rows
-        rows = self._rows(resource, raw[: page.limit])
+            relation, parent = below
+            owned = Ownership(relation=relation, parents=parent.resource, children=resource)
+            parents = _usable([parent.of(relation.here)])
+            if not parents:
+                return RowPage(rows=[], has_more=False)
+        query = Query(self.statements, resource, owned=owned)
+        condition = All(tuple(Compare(name, Operator.EQ, value) for name, value in filters.items()))
+        one_more = replace(window, limit=window.limit + 1)
+        raw = self._read(query.page(tuple(resource.attributes), condition, one_more, parents=parents)).rows
+        rows = self._rows(resource, raw[: window.limit])
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
     def keys_where(
@@ -106,9 +112,7 @@ class RowReader:
     ) -> list[KeyTuple]:
         """Find the keys of at most so many rows that have these values."""
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        statement = self.statements.select(
-            resource, where, page=Page(limit=most), attributes=resource.key or tuple(attributes)
-        )
+        statement = self.statements.select(resource, where, attributes=resource.key or tuple(attributes), most=most)
         own = [resource.attributes[name] for name in resource.key or attributes]
         return [
             tuple(

@@ -41,10 +41,10 @@ class Show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowPage:
-    """Items of a collection; None where nothing can be among them."""
+    """Items of a collection."""
 
-    query: Query | None
-    below: tuple[Relation, Row] | None = None  # whose children, where only the database can tell
+    query: Query
+    below: tuple[Relation, Row] | None  # whose children
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,14 +166,8 @@ def placed(operation: Operation, fault: Fault) -> Fault:
 
 
 def _page(operation: Operation, query: Query, location: Location) -> ShowPage:
-    relation = operation.address[-1].relation
-    if relation is not None and location.parent is not None and relation.foreign_key.collated:
-        return ShowPage(query=query, below=(relation, location.parent))
-    by_place = parent_values(operation.address, location.parent)
-    filters = {**query.filters, **by_place}
-    if None in by_place.values() or filters != {**by_place, **query.filters}:  # nobody's children, or another parent's
-        return ShowPage(query=None)
-    return ShowPage(query=replace(query, filters=filters))
+    relation, parent = operation.address[-1].relation, location.parent
+    return ShowPage(query=query, below=None if relation is None or parent is None else (relation, parent))
 
 
 def _absent(operation: Operation, absence: Absence) -> Refusal:

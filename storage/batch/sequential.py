@@ -28,7 +28,7 @@ from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Ve
 from storage.catalog.model import Catalog
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue
-from storage.row import Row, RowPage
+from storage.row import Row
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -115,9 +115,7 @@ class Sequential:
             case Refusal() | Unjudged():
                 return decision
             case ShowPage(query=query, below=below):
-                page = RowPage(rows=[], has_more=False)
-                if query is not None:
-                    page = self._rows.page(operation.resource, query.filters, query.order, query.page, below)
+                page = self._rows.page(operation.resource, query.filters, query.window, below)
                 return Done(index=operation.index, status=200, page=page)
             case Show(row=row, status=status):
                 return Done(index=operation.index, status=status, row=row, precondition=decision.precondition)

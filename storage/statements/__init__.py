@@ -1,7 +1,7 @@
 """The only place that writes SQL."""
 
 from storage.statements.codec import Unstorable
-from storage.statements.common import Bulk, Columns, Order, Page, Statement, Statements
+from storage.statements.common import Bulk, Columns, Statement, Statements
 from storage.statements.conditions import (
     All,
     AnyOf,
@@ -14,6 +14,7 @@ from storage.statements.conditions import (
     Operator,
     Sort,
     Window,
+    total_order,
 )
 from storage.statements.postgresql import PostgresqlStatements
 from storage.statements.queries import Query
@@ -32,9 +33,7 @@ __all__ = [
     "IsTrue",
     "Not",
     "Operator",
-    "Order",
     "Ownership",
-    "Page",
     "PostgresqlStatements",
     "Query",
     "Sort",
@@ -43,4 +42,5 @@ __all__ = [
     "Statements",
     "Unstorable",
     "Window",
+    "total_order",
 ]

@@ -36,22 +36,6 @@ class Bulk:
     each: bool = False  # `params` are one set of parameters for each row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One step of an ordering. Nulls come last either way."""
-
-    attribute: str
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A cut of a collection; None is no limit."""
-
-    limit: int | None
-    offset: int = 0
-
-
 class Statements(Codec):
     """Writes the statements of one kind of database, and carries values over."""
 
@@ -165,7 +149,6 @@ class Statements(Codec):
     insert_verb = "INSERT"
     update_verb = "UPDATE"
     mark = "?"  # how the driver writes a parameter without a type
-    no_limit = "ALL"
     most_parameters = 10_000  # of one statement: SQLite allows 32,766; PostgreSQL's arrays count as one
     most_spellings_of_all = most_parameters  # where values are looked for in several spellings
 
@@ -227,37 +210,21 @@ class Statements(Codec):
         resource: Resource,
         where: Statement,
         *,
-        order: Sequence[Order] = (),
-        page: Page | None = None,
         attributes: Sequence[str] | None = None,
+        in_key_order: bool = False,
+        most: int | None = None,
     ) -> Statement:
-        """Read rows: all attributes, or those named."""
+        """Read rows, at most so many: all attributes, or those named."""
         names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
-        sql = f"SELECT {names or '1'} FROM {self.table(resource)} WHERE {where.sql}{self.order_by(resource, order)}"
-        if page is None:
+        sql = f"SELECT {names or '1'} FROM {self.table(resource)} WHERE {where.sql}"
+        if in_key_order and resource.key:
+            sql += f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}"
+        if most is None:
             return Statement(sql=sql, params=where.params)
-        cut, params = self._cut(page)
-        return Statement(sql=sql + cut, params=(*where.params, *params))
+        return Statement(sql=f"{sql} LIMIT {self.mark}", params=(*where.params, most))
 
     def _list(self, resource: Resource, attributes: Sequence[str]) -> str:
         return ", ".join(self.read_expression(resource.attributes[name]) for name in attributes)
-
-    def _cut(self, page: Page) -> tuple[str, Params]:
-        if page.limit is None:
-            return f" LIMIT {self.no_limit} OFFSET {self.mark}", (page.offset,)
-        return f" LIMIT {self.mark} OFFSET {self.mark}", (page.limit, page.offset)
-
-    def order_by(self, resource: Resource, order: Sequence[Order]) -> str:
-        """Write an ORDER BY, the key last so that the order is total."""
-        named = {step.attribute for step in order}
-        steps = [*order, *(Order(attribute=name) for name in resource.key if name not in named)]
-        terms = [
-            f"{self.sort_expression(resource.attributes[step.attribute], '')} {'DESC' if step.descending else 'ASC'}"
-            # Saying where nulls go where there are none would keep SQLite from using an index.
-            f"{' NULLS LAST' if resource.attributes[step.attribute].nullable else ''}"
-            for step in steps
-        ]
-        return f" ORDER BY {', '.join(terms)}" if terms else ""
 
     def insert(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
         """Insert one row; give back its key."""

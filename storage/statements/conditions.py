@@ -95,6 +95,12 @@ class Sort:
         return Sort(self.attribute, self.path, not self.descending, not self.nulls_first)
 
 
+def total_order(sorts: Sequence[Sort], resource: Resource) -> tuple[Sort, ...]:
+    """Add what is missing of the key, so that no two items stand in the same place."""
+    named = {sort.attribute for sort in sorts if not sort.path}
+    return (*sorts, *(Sort(name) for name in resource.key if name not in named))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """A cut of an ordered collection."""

@@ -35,7 +35,6 @@ from storage.statements.common import (
     Bulk,
     Columns,
     KeyTuple,
-    Order,
     Params,
     Statement,
     Statements,
@@ -196,8 +195,7 @@ class PostgresqlStatements(Statements):
             sql=" OR ".join(condition.sql for condition in conditions),
             params=tuple(param for condition in conditions for param in condition.params),
         )
-        order = [Order(attribute=name) for name in resource.key]
-        found = self.select(resource, where, order=order, attributes=attributes)
+        found = self.select(resource, where, attributes=attributes, in_key_order=True)
         yield Statement(sql=f"{found.sql} {lock}", params=found.params)
 
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:  # noqa: ARG002  # their classes tell

@@ -17,11 +17,19 @@ from storage.statements.select import Select
 class Query(Select):
     """One SELECT over a resource."""
 
-    def page(self, attributes: Sequence[str], condition: Condition, window: Window, *, positions: bool) -> Statement:
-        """Read a page: the attributes, and with `positions` what the rows are ordered by."""
+    def page(
+        self,
+        attributes: Sequence[str],
+        condition: Condition,
+        window: Window,
+        *,
+        parents: Sequence[Sequence[Value]] = (),
+        positions: bool = False,
+    ) -> Statement:
+        """Read a page, of all or of the children of these parents: the attributes, and with `positions` what the rows are ordered by."""
         read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction)
-        where = self._where(condition, window=window)
+        where = self._where(condition, parents, window)
         cut = f"LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
         return self._done(self._select(read, f"FROM {self._from()} WHERE {where}{order} {cut}"))
 

@@ -69,7 +69,6 @@ class SqliteStatements(Statements):
     # An ON CONFLICT clause in an existing table's definition would replace or drop rows silently.
     insert_verb = "INSERT OR ABORT"
     update_verb = "UPDATE OR ABORT"
-    no_limit = "-1"
     most_parameters = 6_000
     most_spellings_of_all = 30_000  # of 32,766: a filter has parameters, too
 
