@@ -7,7 +7,8 @@ COMMIT that the database turned into a rollback is found out.
 
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -125,7 +126,8 @@ class Transaction:
 
     def rollback_to(self, name: str) -> None:
         """Undo what was done since the point; the point and all locks stay."""
-        self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+        with self._keeping_prepared():
+            self.execute(f"ROLLBACK TO SAVEPOINT {name}")
 
     def check_constraints(self) -> None:
         """Check what would be checked at COMMIT; SQLite can only do that there."""
@@ -158,9 +160,23 @@ class Transaction:
         self._stop_clock()
         if self._is_open():
             try:
-                self._connection.cursor().execute("ROLLBACK")
+                with self._keeping_prepared():
+                    self._connection.cursor().execute("ROLLBACK")
             except (sqlite3.Error, psycopg.Error):
                 self._connection.invalidate()
+
+    @contextmanager
+    def _keeping_prepared(self) -> Iterator[None]:
+        """Keep psycopg from forgetting, at a rollback, all that the session has prepared: nothing of ours makes or drops tables."""
+        driver = self._connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            yield
+            return
+        threshold, driver.prepare_threshold = driver.prepare_threshold, None
+        try:
+            yield
+        finally:
+            driver.prepare_threshold = threshold
 
     def close(self) -> None:
         """Give the connection back."""
