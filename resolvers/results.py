@@ -12,6 +12,7 @@ from strawberry.types import Info
 
 from resolvers.descriptions import describe
 from resolvers.paths import format_path
+from resolvers.refusals import in_words_of_json
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
 from resolvers.serialization import AS_THEY_ARE, no_value, to_json
@@ -327,5 +328,6 @@ def to_wire_error(error: GraphQLError) -> dict[str, Any]:
         formatted["message"] = f"Something went wrong on the server. Its log has more under {number}."
         formatted["extensions"] = {"code": "INTERNAL", "id": number}
     elif "code" not in formatted.get("extensions", {}):
+        formatted["message"] = in_words_of_json(error.message)
         formatted["extensions"] = {"code": "BAD_REQUEST"}
     return formatted
