@@ -12,7 +12,7 @@ from strawberry.types import Info
 
 from resolvers.descriptions import describe
 from resolvers.paths import format_path
-from resolvers.refusals import in_words_of_json
+from resolvers.refusals import in_words_of_json, pointer_into_variables
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
 from resolvers.serialization import AS_THEY_ARE, no_value, to_json
@@ -329,5 +329,7 @@ def to_wire_error(error: GraphQLError) -> dict[str, Any]:
         formatted["extensions"] = {"code": "INTERNAL", "id": number}
     elif "code" not in formatted.get("extensions", {}):
         formatted["message"] = in_words_of_json(error.message)
-        formatted["extensions"] = {"code": "BAD_REQUEST"}
+        pointer = pointer_into_variables(error.message)
+        where = {} if pointer is None else {"pointer": pointer}
+        formatted["extensions"] = {"code": "BAD_REQUEST", **where}
     return formatted

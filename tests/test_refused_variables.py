@@ -1,4 +1,4 @@
-"""Variables that are not of their types: what the answer says of them, in the words of JSON."""
+"""Variables that are not of their types: what the answer says of them, in the words of JSON, and where they are."""
 
 from typing import Any
 
@@ -71,3 +71,32 @@ def messages(api: Api, query: str, variables: Json) -> list[str]:
 @pytest.mark.parametrize(("query", "variables", "end"), MESSAGES.values(), ids=MESSAGES.keys())
 def test_a_refusal_has_the_words_of_json_and_leaves_texts_as_they_were(api: Api, query: str, variables: Json, end: str):
     assert messages(api, query, variables)[-1].endswith(end)
+
+
+ITEM = {"album": {"artistId": "7", "title": 1}}
+POINTERS: dict[str, tuple[str, Json, list[str | None]]] = {
+    "a variable as a whole": (BATCH, {"parts": None}, ["/parts"]),
+    "a variable that is missing": (BATCH, {}, ["/parts"]),
+    "two values of an item": (
+        BATCH,
+        {"parts": [GOOD, part("p", "CREATE", "/albums", item=ITEM)]},
+        ["/parts/1/item/album/title", "/parts/1/item/album/artistId"],
+    ),
+    "what has a member too many": (
+        BATCH,
+        {"parts": [GOOD, part("p", "CREATE", "/albums", item={"album": {"at [9].x: ": 1}})]},
+        ["/parts/1/item/album"],
+    ),
+    "an etag": (BATCH, {"parts": [part("p", "GET", "/artists/1", ifMatch=["a", None])]}, ["/parts/0/ifMatch/1"]),
+    "a member of a filter": (ALBUMS, {"is": {"albumId": {"eq": "1"}}}, ["/is/albumId/eq"]),
+    "not exactly one member": (BATCH, {"parts": [part("p", "CREATE", "/albums", item={})]}, [None]),
+    "no variable": ('{ artist(artistId: "1") { name } }', {}, [None]),
+    "a default": ('query($id: Int = "1") { artist(artistId: $id) { name } }', {}, [None]),
+}
+
+
+@pytest.mark.parametrize(("query", "variables", "pointers"), POINTERS.values(), ids=POINTERS.keys())
+def test_a_refusal_points_at_the_value(api: Api, query: str, variables: Json, pointers: list[str | None]):
+    found = [each["extensions"].get("pointer") for each in api.post(query, variables)["errors"]]
+
+    assert sorted(found, key=str) == sorted(pointers, key=str)
