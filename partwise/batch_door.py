@@ -22,7 +22,7 @@ from resolvers.results import BatchView, status_of, to_wire_error
 from storage.batch.blocks import Shown
 from storage.batch.operations import Status
 from storage.errors import PartErrorCode
-from storage.json_text import RepeatedMember, decode_distinct, encode_json_bytes
+from storage.json_text import RepeatedMember, decode_distinct, encode_json_bytes, fault_of
 
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
 _PLAN = AnswerPlan(shown=Shown.ROWS)
@@ -100,8 +100,8 @@ def _parts(text: str) -> list[PartRequest]:
     except msgspec.ValidationError as error:
         hint = f" Operations are {_OPERATIONS}, in lower case." if "enum value" in str(error) else ""
         message = f"The body is not as GET /batch describes it: {str(error).replace('`str`', '`string`')}.{hint}"
-    except (ValueError, RecursionError):
-        message = "The body is no JSON."
+    except (ValueError, RecursionError) as error:
+        message = f"The body is no JSON{fault_of(error)}."
     raise Refused(400, "BAD_REQUEST", message)
 
 

@@ -22,7 +22,7 @@ from resolvers.limits import Limits
 from resolvers.results import to_wire_error
 from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine, Job, Ran
-from storage.json_text import decode_json, encode_json_bytes
+from storage.json_text import decode_json, encode_json_bytes, fault_of
 from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
@@ -278,8 +278,8 @@ def text_of(body: bytes) -> str:
     """Read a body as text. Raises `Refused`."""
     try:
         return body.decode()
-    except UnicodeDecodeError:
-        raise Refused(400, "BAD_REQUEST", "The body is no UTF-8.") from None
+    except UnicodeDecodeError as error:
+        raise Refused(400, "BAD_REQUEST", f"The body is no UTF-8 at byte {error.start}, counted from 0.") from None
 
 
 def _from_body(body: bytes) -> Any:
@@ -289,8 +289,8 @@ def _from_body(body: bytes) -> Any:
 def _decode(text: str, what: str) -> Any:
     try:
         return decode_json(text)
-    except (ValueError, RecursionError):
-        raise Refused(400, "BAD_REQUEST", f"{what} is no JSON.") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "BAD_REQUEST", f"{what} is no JSON{fault_of(error)}.") from None
 
 
 def _from_url(request: Request) -> Any:

@@ -49,6 +49,13 @@ def decode_distinct(text: str) -> Any:
     return _distinct_decoder.decode(text)
 
 
+def fault_of(error: ValueError | RecursionError) -> str:
+    """Say where a text is no JSON, or why: to stand behind "is no JSON"."""
+    if isinstance(error, json.JSONDecodeError):
+        return f" at line {error.lineno}, column {error.colno}"
+    return ": it is nested too deeply" if isinstance(error, RecursionError) else ": it has a number that cannot be read"
+
+
 def typed_decoder(type_: Any, convert: Callable[[type, Any], Any]) -> msgspec.json.Decoder[Any]:
     """Make a decoder of one type; numbers of any type keep their digits. It raises `ValueError` or `RecursionError`.
 

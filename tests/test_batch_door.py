@@ -407,11 +407,11 @@ def of(*parts: str) -> str:
 
 DELETE = '{"id": "a", "path": "/playlists/1", "operation": "delete"}'
 REFUSED: dict[str, tuple[str | bytes, str, str]] = {
-    "no JSON": ("{parts", "BAD_REQUEST", "no JSON"),
-    "nothing": ("", "BAD_REQUEST", "no JSON"),
-    "NaN": ('{"parts": NaN}', "BAD_REQUEST", "no JSON"),
-    "deep": ("[" * 100_000, "BAD_REQUEST", "no JSON"),
-    "no UTF-8": (b'{"parts": "\xff"}', "BAD_REQUEST", "no UTF-8"),
+    "no JSON": ('{\n "parts": [}', "BAD_REQUEST", "The body is no JSON at line 2, column 12."),
+    "nothing": ("", "BAD_REQUEST", "The body is no JSON at line 1, column 1."),
+    "NaN": ('{"parts": NaN}', "BAD_REQUEST", "The body is no JSON: it has a number that cannot be read."),
+    "deep": ("[" * 100_000, "BAD_REQUEST", "The body is no JSON: it is nested too deeply."),
+    "no UTF-8": (b'{"parts": "\xff"}', "BAD_REQUEST", "The body is no UTF-8 at byte 11, counted from 0."),
     "a list": (f"[{DELETE}]", "BAD_REQUEST", "Expected `object`, got `array`"),
     "no parts member": ("{}", "BAD_REQUEST", "missing required field `parts`"),
     "parts null": ('{"parts": null}', "BAD_REQUEST", "$.parts"),
