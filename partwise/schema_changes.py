@@ -30,6 +30,24 @@ _PLACE = re.compile(
     r"(?P<type>@?\w+)(?:\.(?P<member>\w+))?"
 )
 _ROOTS = frozenset({"Query", "BatchItemInput"})  # whose members come and go with resources
+# Why a client may care for what is dangerous; of several reasons for one line, the first.
+_RESET = "A REPLACE by a client that does not know it sets it to its default, or to null, unless it is read only."
+_OTHER_DEFAULT = "Clients that leave it out get something else now."
+_NEW_RESOURCE = "Code that has a case for each type of item meets one more."
+_NEW_VALUE = "Code that has a case for each value meets one more."
+_NEW_TYPE = "Code that has a case for each type meets one more."
+_NOT_ONE = "Types that are generated of it change."
+_LEFT_OUT = "Clients that do not know it leave it out."
+_REASONS = (_RESET, _OTHER_DEFAULT, _NEW_RESOURCE, _NEW_VALUE, _NEW_TYPE, _NOT_ONE, _LEFT_OUT)
+_REASON_OF = {
+    DangerousChangeType.VALUE_ADDED_TO_ENUM: _NEW_VALUE,
+    DangerousChangeType.TYPE_ADDED_TO_UNION: _NEW_TYPE,
+    DangerousChangeType.IMPLEMENTED_INTERFACE_ADDED: _NEW_TYPE,
+    DangerousChangeType.OPTIONAL_INPUT_FIELD_ADDED: _LEFT_OUT,
+    DangerousChangeType.OPTIONAL_ARG_ADDED: _LEFT_OUT,
+    DangerousChangeType.ARG_DEFAULT_VALUE_CHANGE: _OTHER_DEFAULT,
+    DangerousChangeType.INPUT_FIELD_DEFAULT_VALUE_CHANGE: _OTHER_DEFAULT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +56,7 @@ class _Change:
     text: str
     type: str
     member: str | None
+    reason: str | None = None  # of what is dangerous
 
 
 def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[list[str], bool]:
@@ -66,6 +85,7 @@ def _to_change(change: SchemaChange) -> _Change:
         text=change.description,
         type=place["type"],
         member=place["member"],
+        reason=_REASON_OF[change.type] if isinstance(change.type, DangerousChangeType) else None,
     )
 
 
@@ -79,7 +99,7 @@ def _one_of_changes(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[_Change]
             yield _Change(kind="breaking", text=f"{name} became @oneOf: it takes one member.", type=name, member=None)
         elif before.is_one_of and not after.is_one_of:
             text = f"{name} is no longer @oneOf: it takes any members."
-            yield _Change(kind="dangerous", text=text, type=name, member=None)
+            yield _Change(kind="dangerous", text=text, type=name, member=None, reason=_NOT_ONE)
 
 
 class _Resources:
@@ -138,16 +158,30 @@ def _lines(place: tuple[str, str | None], changes: Sequence[tuple[_Change, str |
     own = sorted((change for change, suffix in changes if suffix is None), key=_rank)
     derived = sorted((change for change, suffix in changes if suffix is not None), key=_rank)
     if own and own[0].text in {f"{name} was removed.", f"{name} was added."}:
-        yield kind, f"{own[0].text} With it: all its types and fields." if derived else own[0].text
+        folded = f"{own[0].text} With it: all its types and fields." if derived else own[0].text
+        yield _line(kind, folded, changes)
         return
     if member is None:
-        yield from ((change.kind, change.text) for change in (*own, *derived))
+        yield from (_line(change.kind, change.text, [(change, suffix)]) for change, suffix in changes)
         return
     is_told_by_own = own and (own[0].kind == kind or kind != "breaking")
     first = own[0] if is_told_by_own else (*derived, *own)[0]
     others = sorted({suffix for change, suffix in changes if suffix is not None and change is not first})
-    yield kind, f"{first.text} Also in its {', '.join(others)}." if others else first.text
-    yield from ((change.kind, change.text) for change in own if change is not first)
+    yield _line(kind, f"{first.text} Also in its {', '.join(others)}." if others else first.text, changes)
+    yield from (_line(change.kind, change.text, [(change, None)]) for change in own if change is not first)
+
+
+def _line(kind: str, text: str, changes: Sequence[tuple[_Change, str | None]]) -> tuple[str, str]:
+    """Say why it matters, too, if it is dangerous."""
+    if kind != "dangerous":
+        return kind, text
+    special = {"Input": _RESET, "BatchItemInput": _NEW_RESOURCE}
+    reasons = {
+        special.get(suffix or "", change.reason) if change.reason == _LEFT_OUT else change.reason
+        for change, suffix in changes
+        if change.reason is not None
+    }
+    return kind, f"{text} {min(reasons, key=_REASONS.index)}"
 
 
 def _rank(change: _Change) -> tuple[int, str]:

@@ -48,6 +48,7 @@ CHANGES = {
             (
                 "dangerous: Field Artist.country was added."
                 " Also in its Attribute, Filter, GroupKeys, Input, Max, Min, OrderBy."
+                " A REPLACE by a client that does not know it sets it to its default, or to null, unless it is read only."
             ),
             "In all: 0 breaking, 1 dangerous, 0 safe, 0 of descriptions.",
         ],
@@ -77,7 +78,10 @@ CHANGES = {
         'CREATE TABLE "Label" ("LabelId" {key}, "Name" TEXT)',
         0,
         [
-            "dangerous: Label was added. With it: all its types and fields.",
+            (
+                "dangerous: Label was added. With it: all its types and fields."
+                " Code that has a case for each type of item meets one more."
+            ),
             "In all: 0 breaking, 1 dangerous, 0 safe, 0 of descriptions.",
         ],
     ),
@@ -131,7 +135,30 @@ EDITS = {
     "an input is @oneOf no longer": (
         (ARTIST_INPUT, "input ArtistInput @oneOf {"),
         0,
-        "dangerous: ArtistInput is no longer @oneOf: it takes any members.",
+        "dangerous: ArtistInput is no longer @oneOf: it takes any members. Types that are generated of it change.",
+    ),
+    "an argument that may be left out comes": (
+        ('dryRun: Boolean! = false\n\n    """The operations, in order."""', ""),
+        0,
+        "dangerous: An optional argument Mutation.batch(dryRun:) was added. Clients that do not know it leave it out.",
+    ),
+    "a default changes": (
+        ("dryRun: Boolean! = false", "dryRun: Boolean! = true"),
+        0,
+        (
+            "dangerous: Mutation.batch(dryRun:) has changed defaultValue from true to false."
+            " Clients that leave it out get something else now."
+        ),
+    ),
+    "an enum has a value more": (
+        ('  """Make an item."""\n  CREATE\n', ""),
+        0,
+        "dangerous: Enum value Operation.CREATE was added. Code that has a case for each value meets one more.",
+    ),
+    "a type is of an interface": (
+        ("type Artist implements Node", "type Artist"),
+        0,
+        "dangerous: Node added to interfaces implemented by Artist. Code that has a case for each type meets one more.",
     ),
     "two arguments go": (
         ("  node(", "  node(old: Int older: Int "),
