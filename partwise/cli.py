@@ -144,18 +144,19 @@ def check(
     *,
     models: Models = None,
     values: Annotated[
-        bool, typer.Option("--values", help="Read every row, too: status 1 if there are values that cannot be read.")
+        bool, typer.Option("--values", help="Read every row instead: status 1 if there are values that cannot be read.")
     ] = False,
 ) -> None:
     """Say what is seen: resources, keys, attributes, and what is read-only or left out, and why."""
     with _sentences():
         engine = open_engine(_settings(database_url=database_url, models=models))
-    typer.echo(describe_catalog(engine.catalog))
-    if values:
-        with _sentences():
-            said, is_bad = _read_values(engine)
-        typer.echo(f"\n{said}")
-        raise typer.Exit(1 if is_bad else 0)
+    if not values:
+        typer.echo(describe_catalog(engine.catalog))
+        return
+    with _sentences():
+        said, is_bad = _read_values(engine)
+    typer.echo(said)
+    raise typer.Exit(1 if is_bad else 0)
 
 
 def _read_values(engine: Engine) -> tuple[str, bool]:

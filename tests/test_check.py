@@ -75,7 +75,7 @@ def test_values_that_can_all_be_read(backend: Backend, tmp_path: Path):
     done = run("check", backend.url, "--values", folder=tmp_path)
 
     assert done.returncode == 0
-    assert done.stdout.endswith("\nValues: those of all 10006 rows can be read.\n")
+    assert done.stdout == "Values: those of all 10006 rows can be read.\n"
     assert backend.dump() == before
 
 
@@ -96,7 +96,7 @@ def test_values_that_cannot_be_read_are_named_and_counted(backend: Backend, tmp_
 
     assert plain.returncode == 0  # they are looked for only when asked
     assert (done.returncode, done.stderr) == (1, "")
-    head, *lines = done.stdout[len(plain.stdout) :].strip().splitlines()
+    head, *lines = done.stdout.splitlines()  # and nothing of the catalog
     assert head.startswith("Values that cannot be read, in 100")
     assert [line.partition(":")[0].strip() for line in lines] == [
         "Cheap.made  1 value",
