@@ -274,7 +274,8 @@ def test_a_part_without_a_path_says_at_its_path_what_to_do(browse: Browse, sqlit
     said = "NO_PATH This part has no path yet: choose one, such as /albums, or remove the part."
     assert seen["marks"] == [{"part": "Part 2, b", "field": "Path", "said": said}]
     assert seen["focused"] == ["p2-path", "p2-path"]
-    assert seen["afterEnter"] == 0
+    assert seen["afterEnter"] == 0  # what Enter has run
+    assert seen["title"] == "What to send for name"
     assert seen["afterTyping"] == []
     assert seen["accessible"] == []
     assert sqlite.dump() == before

@@ -37,14 +37,17 @@ export async function noPath(page, url) {
   const focused = () => page.evaluate(() => document.activeElement.id);
   const afterAdding = await focused();
   await page.keyboard.press("Enter"); // ends the path, and runs nothing
+  await part(page, 1).getByLabel("name", { exact: true }).press("Enter"); // nor does it in a field
+  await page.getByLabel("Dry run").press("Enter");
   const afterEnter = await page.locator(".outcome").count();
+  const title = await part(page, 1).getByLabel("What to send for name").getAttribute("title");
   await page.getByRole("button", { name: "Run the batch" }).click();
   const marks = await marked(page);
   await page.locator(".errors a").click();
   const afterLink = await focused();
   await page.keyboard.type("/albums/1");
   const afterTyping = await marked(page);
-  return { marks, focused: [afterAdding, afterLink], afterEnter, afterTyping, accessible: await violations(page) };
+  return { marks, focused: [afterAdding, afterLink], afterEnter, title, afterTyping, accessible: await violations(page) };
 }
 
 // What is suggested of earlier parts, and which operations fit there.

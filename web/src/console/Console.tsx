@@ -71,9 +71,14 @@ export function Console({ catalog }: { catalog: Catalog }) {
     void execute();
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (event.key !== "Enter") {
+      return;
+    }
+    if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
       void execute();
+    } else if (event.target instanceof HTMLInputElement) {
+      event.preventDefault(); // a browser would run the batch: who ends a value with it does not mean to write
     }
   };
   const goTo = ({ key, field }: Mark) => {
@@ -116,6 +121,7 @@ export function Console({ catalog }: { catalog: Catalog }) {
               <input type="checkbox" checked={dryRun} onChange={(event) => setDryRun(event.target.checked)} />
               Dry run
             </label>
+            <p className="hint">Ctrl+Enter (⌘ Enter) does it from any field. Enter alone does not.</p>
           </div>
           <Outcome run={run} marks={shown} isFormer={composed !== ran} parts={parts} heading={heading} onGo={goTo} />
           <Request wire={wire} dryRun={dryRun} />

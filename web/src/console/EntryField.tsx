@@ -102,6 +102,7 @@ function How({
   described: string | undefined;
 }) {
   const hasPicker = attribute !== null && pickerOf(attribute) !== null;
+  const label = `What to send for ${name}`;
   const change = (chosen: string) => {
     const former = entry?.kind === "value" ? entry.text : "";
     if (chosen === "absent") {
@@ -120,7 +121,8 @@ function How({
     <select
       id={`${id}-how`}
       className="how"
-      aria-label={`What to send for ${name}`}
+      aria-label={label}
+      title={label}
       aria-invalid={isInvalid}
       aria-describedby={described}
       value={kindOf(attribute, entry)}

@@ -55,7 +55,7 @@ export function PathField({ catalog, parts, part, marks, hasOwnMarks, onChange }
       const from = active < 0 && step < 0 ? 0 : active;
       setActive(options.length ? (from + step + options.length) % options.length : -1);
     } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault(); // who ends a path with it does not mean to run the batch
+      event.preventDefault();
       const option = isShown ? options[active] : undefined;
       option ? choose(option) : setOpen(false);
     } else if (event.key === "Escape" && isShown) {
