@@ -108,6 +108,12 @@ def test_long_lines_of_a_document_are_wrapped(browse: Browse, sqlite: Backend):
     assert seen["cut"] <= 0
 
 
+def test_the_heads_of_the_plugins_are_not_cut(browse: Browse, sqlite: Backend):
+    sqlite.run(SCRIPT)
+
+    assert browse("plugins", sqlite.url) == [{"isWhole": True, "isSeen": True}] * 2
+
+
 UNUSUAL = {
     "a view alone can only be read": ("CREATE VIEW number AS SELECT 1 AS n", ["Numbers"]),
     "composite keys, nothing generated": (

@@ -40,6 +40,32 @@ export async function longLine(page, url) {
   return { lines: ends.length, cut: Math.max(...ends) - (await editor.evaluate(right)) };
 }
 
+// What of the plugins' heads is out of sight, on a desk and on a telephone: the shortcut of the search, and the explorer's name.
+export async function plugins(page, url) {
+  const found = [];
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.goto(`${url}/graphql`);
+    await page.getByLabel("Show Documentation Explorer").click();
+    const missing = await page.locator(".graphiql-doc-explorer-search input").evaluate((input) => {
+      const pen = document.createElement("canvas").getContext("2d");
+      const { fontSize, fontFamily } = getComputedStyle(input);
+      pen.font = `${fontSize} ${fontFamily}`;
+      return Math.ceil(pen.measureText(input.placeholder).width) - input.clientWidth;
+    });
+    await page.getByLabel("Show GraphiQL Explorer").click();
+    const title = page.locator(".doc-explorer-title");
+    await page.locator(".graphiql-explorer-root input:focus").waitFor(); // the first argument, to which the panel goes
+    const isSeen = await title.evaluate((element) => {
+      const { left, top, height } = element.getBoundingClientRect();
+      return [2, height - 2].every((below) => document.elementFromPoint(left + 2, top + below) === element);
+    });
+    found.push({ isWhole: missing <= 0, isSeen });
+    await page.getByLabel("Hide GraphiQL Explorer").click();
+  }
+  return found;
+}
+
 function isIntrospection(request) {
   return (request.postData() ?? "").includes("__schema") || (request.postData() ?? "").includes("resources {");
 }
