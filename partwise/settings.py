@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -15,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from resolvers.limits import Limits
 from storage.catalog.overrides import AttributeOverride, ResourceOverride
@@ -26,6 +29,16 @@ _MEBIBYTE = 1 << 20  # bytes
 _ORIGIN = re.compile(
     r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 )
+_NUMBERS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "int_from_float"})
+_KINDS = {  # of settings that are no number, by the first word of pydantic's errors
+    "bool": "true or false",
+    "string": "a text",
+    "path": "a path",
+    "tuple": "a list",
+    "dict": "a table",
+    "model": "a table",
+}
+_BOUNDS = (("at least", "ge"), ("more than", "gt"), ("at most", "le"))
 
 
 class SettingsError(Exception):
@@ -164,12 +177,35 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(each) for each in error.errors())) from None
+    except UnreadableVariable:
+        raise SettingsError("The variable PARTWISE_RESOURCES is no JSON.") from None  # no other is read as JSON
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE} is no TOML: {error}.") from None
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: ErrorDetails) -> str:
     place = ".".join(str(step) for step in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"There is no setting {place}."
-    return f"The setting {place} is wrong: {error['msg'].removeprefix('Value error, ')}."
+    if error["type"] == "value_error":  # a sentence of our own
+        return f"The setting {place} is wrong: {error['msg'].removeprefix('Value error, ')}."
+    given = (
+        error["input"] if error["type"] in _NUMBERS else "wrong"
+    )  # a text may be a secret that has come to the wrong place
+    return f"The setting {place} is {given}: it must be {_allowed(error)}."
+
+
+def _allowed(error: ErrorDetails) -> str:
+    """Say what a setting can be, all of it: not only which bound a number has passed."""
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"]).replace("'", "")
+    kind = error["type"].partition("_")[0]
+    if kind in _KINDS:
+        return _KINDS[kind]
+    field = Settings.model_fields[str(error["loc"][0])]
+    found = [f"{word} {limit}" for word, name in _BOUNDS if (limit := _bound(field, name)) is not None]
+    return ", ".join(["a whole number" if field.annotation is int else "a number", " and ".join(found)])
+
+
+def _bound(field: FieldInfo, name: str) -> float | None:
+    return next((getattr(each, name) for each in field.metadata if hasattr(each, name)), None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from partwise.settings import SettingsError, load_settings
 from tests.harness import BATCH, Backend, part
 from tests.music import SCRIPT
 from tests.program import free_port, run, serving
@@ -64,6 +65,11 @@ WRONG_STARTS = {
     ),
     "no such address": (["test.sqlite", "--host", "nowhere.invalid", "--open"], {}, "no address nowhere.invalid"),
     "the address of another machine": (["test.sqlite", "--host", "192.0.2.1", "--open"], {}, "--host"),
+    "a port that there is not": (
+        ["test.sqlite", "--port", "99999"],
+        {},
+        "The setting port is 99999: it must be a whole",
+    ),
     "no database of ours": (["mysql://localhost/x"], {}, "it takes sqlite and postgresql"),
     "no URL": (["postgresql://:x"], {}, "cannot be read"),
     "in memory": (["sqlite://"], {}, "must be a file"),
@@ -93,6 +99,43 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(
     assert done.stderr.startswith("partwise: ")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+PORTS = "it must be a whole number, at least 0 and at most 65535."
+WRONG_VALUES = {
+    "a number too large": ({"PORT": "99999"}, f"The setting port is 99999: {PORTS}"),
+    "a text for a number": ({"PORT": "http"}, f"The setting port is wrong: {PORTS}"),
+    "a fraction": ({"MAX_PARTS": "1.5"}, "The setting max_parts is wrong: it must be a whole number, at least 1."),
+    "a number too small": (
+        {"TIMEOUT": "0"},
+        "The setting timeout is 0: it must be a number, more than 0 and at most 3600.",
+    ),
+    "an unknown word": (
+        {"LOG_LEVEL": "loud"},
+        "The setting log_level is wrong: it must be debug, info, warning or error.",
+    ),
+    "no Boolean": ({"OPEN": "maybe"}, "The setting open is wrong: it must be true or false."),
+    "a secret": ({"ETAG_SECRET": "x" * 65}, "The setting etag_secret is wrong: must have at most 64 bytes."),
+    "of a table": ({"RESOURCES": '{"A": 5}'}, "The setting resources.A is wrong: it must be a table."),
+    "no JSON": ({"RESOURCES": "A"}, "The variable PARTWISE_RESOURCES is no JSON."),
+    "two at once": (
+        {"PORT": "-1", "COMPRESSION": "10"},
+        f"The setting port is -1: {PORTS}\nThe setting compression is 10: it must be a whole number, at least 0 and at most 9.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("variables", "sentence"), WRONG_VALUES.values(), ids=WRONG_VALUES.keys())
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], sentence: str
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PARTWISE_{name}", value)
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert str(raised.value) == sentence
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
