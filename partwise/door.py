@@ -108,18 +108,13 @@ class Door:
         try:
             if request.method == "POST":
                 return await self._post(request, media_type or _not_acceptable(), timing)
-            if self._wants_page(request):
-                return graphiql()
+            if _wants_page(request):
+                return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
             asked = self._to_request(_from_url(request), media_type)
             return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
         except Refused as refused:
             return refusal(str(refused), refused.status, refused.code, refused.headers, media_type or JSON)
-
-    def _wants_page(self, request: Request) -> bool:
-        """Whether a person's browser asks for the page; it sends documents of its own."""
-        asks = not any(name in request.query_params for name in _NAMES)
-        return asks and self.documents.takes_any and prefers_page(accept_of(request))
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
@@ -201,6 +196,11 @@ class Door:
         is_refused = not has_run and bool(result.errors) and media_type == GRAPHQL_JSON
         status = 400 if is_ambiguous or is_refused else 200
         return Response(encode_json_bytes(answer), status, media_type=media_type)
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a person's browser asks for the page, and for nothing else."""
+    return not any(name in request.query_params for name in _NAMES) and prefers_page(accept_of(request))
 
 
 def _document_id(query: str | None, *names: T) -> T | None:

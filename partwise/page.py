@@ -37,11 +37,6 @@ which has the pages in it. <code>pip install -v</code> shows what went wrong.
 <p>The server itself is complete: every GraphQL client works with this address.
 </html>
 """
-_OFF = f"""{_FRAME}<h1>The console is off</h1>
-<p>This server runs persisted documents only, and the console sends documents of its own.
-<p>That is its setting <code>only_persisted</code>. Whoever runs it and leaves the setting out has the console, and GraphiQL.
-</html>
-"""
 
 
 class _Assets(StaticFiles):
@@ -54,21 +49,30 @@ class _Assets(StaticFiles):
         return response
 
 
-def graphiql() -> Response:
-    """Show GraphiQL, which asks /graphql itself."""
-    return _page("graphql.html")
+def graphiql(*, takes_any: bool) -> Response:
+    """Show GraphiQL, which asks /graphql itself; it is off where its documents would not be run."""
+    return _page("graphql.html") if takes_any else _off("GraphiQL")
 
 
 def routes(*, takes_any: bool) -> list[BaseRoute]:
     """Say where the console and all files of the pages are; the console is off where its documents would not be run."""
 
     async def console(_request: Request) -> Response:
-        return _page("console.html") if takes_any else HTMLResponse(_OFF, 403, headers=_HEADERS)
+        return _page("console.html") if takes_any else _off("the console")
 
     return [
         Route("/console", console),
         Mount("/page", _Assets(directory=STATIC / "page", check_dir=False)),
     ]
+
+
+def _off(name: str) -> Response:
+    text = f"""{_FRAME}<h1>{name[0].upper()}{name[1:]} is off</h1>
+<p>This server runs persisted documents only, and {name} sends documents of its own.
+<p>That is its setting <code>only_persisted</code>. Whoever runs it and leaves the setting out has GraphiQL and the console.
+</html>
+"""
+    return HTMLResponse(text, 403, headers=_HEADERS)
 
 
 def _page(name: str) -> Response:

@@ -233,14 +233,14 @@ def test_only_persisted_has_no_page(api: Api, tmp_path: Path):
     own = Settings(database_url=api.settings.database_url, persisted_documents=in_folder(tmp_path), only_persisted=True)
     http = Doors(api, own)._fast
 
-    assert http.get("/graphql", headers={"Accept": "text/html, */*;q=0.8"}).status_code == 400
-    assert http.get("/graphql", headers={"Accept": "text/html"}).status_code == 406
-    console = http.get("/console", headers={"Accept": "text/html"})
-    assert console.status_code == 403
-    assert "The console is off" in console.text
-    assert "only_persisted" in console.text
-    assert "<script" not in console.text
-    assert "frame-ancestors 'none'" in console.headers["content-security-policy"]
+    assert http.get("/graphql", headers={"Accept": "*/*"}).json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
+    for path, name in (("/graphql", "GraphiQL"), ("/console", "The console")):
+        page = http.get(path, headers={"Accept": "text/html, */*;q=0.8"})
+        assert page.status_code == 403
+        assert f"<h1>{name} is off</h1>" in page.text
+        assert "only_persisted" in page.text
+        assert "<script" not in page.text
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
 # --- automatic persisted queries
