@@ -38,6 +38,7 @@ class Database:
         self.timeout = timeout
         self.connections = connections
         self._glancer: sa.Engine | None = None
+        self._file = _file_of(url)
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
             self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False)
@@ -133,13 +134,15 @@ class Database:
             raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
         try:
             with self.write():
-                pass
+                self._file = _file_of(self.url)  # SQLite has made it if there was none
         except Unavailable as error:
             cause = getattr(error.__cause__, "orig", None) or error.__cause__
             raise DatabaseError(f"The database cannot be opened: {str(cause).strip() or error}") from error
 
     def is_ready(self) -> bool:
-        """Whether the database answers."""
+        """Whether the database answers, and an SQLite file is still the one that was opened: what is open outlives its name."""
+        if _file_of(self.url) != self._file:
+            return False
         try:
             with self.read() as transaction:
                 transaction.execute("SELECT 1")
@@ -152,6 +155,17 @@ class Database:
         for engine in (self._writer, self._reader, self._glancer):
             if engine is not None:
                 engine.dispose()
+
+
+def _file_of(url: sa.URL) -> tuple[int, int] | None:
+    """Tell the file that an SQLite URL names from all others; None where there is none, and of other databases."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    try:
+        found = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _set_what_is_lost(connection: PoolProxiedConnection) -> str:

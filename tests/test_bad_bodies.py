@@ -5,7 +5,9 @@ The rows of "Bad input and what it gets" that are about HTTP. None of them reach
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -351,6 +353,24 @@ def test_a_service_whose_database_is_away_is_alive_and_not_ready_until_it_is_bac
     assert not [leak for leak in (*LEAKS, str(name)) if leak in away[1].text or leak in json.dumps(request)]
     assert http.get("/readyz").status_code == 200
     assert "errors" not in send_query(http)
+
+
+def test_a_service_whose_file_was_moved_away_or_replaced_is_not_ready_until_it_is_back(sqlite: Backend, start: Serve):
+    sqlite.run('CREATE TABLE "Playlist" ("PlaylistId" {key}, "Name" VARCHAR(120))')
+    http = start(sqlite).http
+    file = Path(sa.make_url(sqlite.url).database or "")
+    away = file.with_name("away.sqlite")
+
+    file.rename(away)
+    moved = http.get("/readyz")
+    shutil.copy(away, file)
+    replaced = http.get("/readyz")
+    away.rename(file)
+
+    check_refused(moved, 503, "UNAVAILABLE")
+    check_refused(replaced, 503, "UNAVAILABLE")
+    assert http.get("/livez").status_code == 200
+    assert http.get("/readyz").status_code == 200
 
 
 def send_query(http: Any) -> Any:
