@@ -89,6 +89,8 @@ def _notes(resource: Resource, described: ResourceAttribute) -> Iterator[str]:
     attribute = resource.attributes[described.name]
     if described.enum:
         yield f"one of {', '.join(described.enum)}"
+    if described.time_zone is not None:
+        yield "with a time zone" if described.time_zone else "without a time zone"
     if not resource.writable:
         return
     if described.generated:

@@ -51,10 +51,19 @@ def test_what_a_model_gives_is_said_to_be_made_by_the_server(backend: Backend, s
     found = {words[0]: " ".join(words[2:]) for words in (line.removeprefix("  attributes").split() for line in order)}
     expected = {
         "status": 'one of PLACED, PAID, SHIPPED, DELIVERED, CANCELLED, default "PLACED"',
-        "placedAt": "made by the server where it is not given",
+        "placedAt": "with a time zone, made by the server where it is not given",
         "version": "made by the server",
     }
     assert {name: found[name] for name in expected} == expected
+
+
+def test_it_says_which_times_have_a_zone(backend: Backend, tmp_path: Path):
+    backend.run("CREATE TABLE slot (id {key}, seen {aware} NOT NULL, planned {naive})")
+
+    said = run("check", backend.url, folder=tmp_path).stdout
+
+    assert "             seen     DateTime!  with a time zone, required\n" in said
+    assert "             planned  DateTime   without a time zone\n" in said
 
 
 def test_the_labels_of_an_enum_are_listed(postgresql: Backend, tmp_path: Path):
