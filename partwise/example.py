@@ -1,4 +1,4 @@
-"""The example shop: what is served when no database is named, and what the terminal then shows."""
+"""What the terminal shows to begin with: of the example shop, which is served when no database is named, and of any other."""
 
 import json
 
@@ -6,6 +6,7 @@ from sqlmodel import Session, select
 
 from partwise.examples.shop.data import fill
 from partwise.examples.shop.models import Customer
+from storage.catalog.model import Catalog
 from storage.database import Database
 
 URL = "sqlite:///partwise-shop.db"
@@ -30,6 +31,16 @@ def fill_if_empty(database: Database) -> None:
         if session.exec(select(Customer).limit(1)).first() is None:
             fill(session)
             session.flush()
+
+
+def first_batch(server: str, catalog: Catalog) -> str:
+    """Show a batch that reads what there is, as `curl`, through the door that also takes it where only persisted documents are run."""
+    resource = max(catalog.resources.values(), key=lambda each: bool(each.key))  # the first with a key, if there is one
+    part = {"id": "a", "path": f"/{resource.collection}?limit=3", "operation": "get"}
+    return (
+        "\nA batch to begin with, which only reads:\n\n"
+        f"curl -s {server}/batch -H 'Content-Type: application/json' -d '{json.dumps({'parts': [part]})}'\n"
+    )
 
 
 def invitation(address: str) -> str:

@@ -1,8 +1,12 @@
 """The program as people start it: `partwise serve`, `schema`, `check`, in processes of their own."""
 
+import json
+import shlex
 import signal
 import socket
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +37,32 @@ def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int
         assert program.get("/livez") == "ok"
         assert program.get("/readyz") == "ok"
         assert program.stop() in {0, -signal.SIGTERM}  # uvicorn hands the signal on when it is done
+
+
+VIEW = 'CREATE VIEW "Abroad" AS SELECT 1 AS n'
+FIRST = {
+    "tables": ([VIEW, SCRIPT], "/albums?limit=3", [{"albumId": 1, "title": "Erste", "artistId": 1}]),
+    "a view alone": ([VIEW], "/abroads?limit=3", [{"n": "1"}]),
+}
+
+
+@pytest.mark.parametrize(("scripts", "path", "items"), FIRST.values(), ids=FIRST.keys())
+def test_it_shows_a_batch_of_its_own_catalog_that_runs_as_it_stands(
+    sqlite: Backend, tmp_path: Path, scripts: list[str], path: str, items: list[Any]
+):
+    for script in scripts:
+        sqlite.run(script)
+
+    with serving([sqlite.url], tmp_path, port=free_port()) as program:
+        (line,) = [each for each in program.said.splitlines() if each.startswith("curl ")]
+        command, silent, address, has, header, gives, body = shlex.split(line)
+        request = urllib.request.Request(address, body.encode(), dict([header.split(": ")]))  # noqa: S310  # our own server's
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # as above
+            (part,) = json.load(answer)["parts"]
+
+    assert [command, silent, has, gives] == ["curl", "-s", "-H", "-d"]
+    assert part["path"] == path
+    assert part["payload"]["items"][:1] == items
 
 
 def test_what_it_acknowledged_is_there_after_a_restart(sqlite: Backend, tmp_path: Path, port: int):
