@@ -122,3 +122,28 @@ def test_nulls_in_keys_are_among_them(sqlite: Backend, tmp_path: Path):
 
     assert done.returncode == 1
     assert "Place.code  2 values: The database holds a null for code" in done.stdout
+
+
+COLLATED = """
+CREATE TABLE tag (name TEXT COLLATE NOCASE PRIMARY KEY);
+CREATE TABLE post (id INTEGER PRIMARY KEY, tag TEXT REFERENCES tag (name));
+CREATE TABLE note (id INTEGER PRIMARY KEY, tag TEXT COLLATE NOCASE REFERENCES tag);
+CREATE TABLE plain (id INTEGER PRIMARY KEY, tag TEXT REFERENCES tag, post INTEGER REFERENCES post);
+CREATE INDEX tag_name ON tag (name COLLATE BINARY);
+CREATE INDEX post_tag ON post (tag);
+CREATE INDEX note_tag ON note (tag);
+CREATE INDEX plain_post ON plain (post)"""
+HELP = 'CREATE INDEX "post_tag_collated" ON "post" ("tag" COLLATE NOCASE)'
+
+
+def test_an_index_that_compares_otherwise_than_the_key_is_told_with_one_that_helps(sqlite: Backend, tmp_path: Path):
+    sqlite.run(COLLATED)
+
+    said = run("check", sqlite.url, folder=tmp_path).stdout
+    sqlite.run(HELP)
+    after = run("check", sqlite.url, folder=tmp_path).stdout
+
+    (line,) = [each for each in said.splitlines() if "CREATE INDEX" in each]
+    assert line.strip().startswith("Post: no index serves the relation over tag")
+    assert line.endswith(f"This one would: {HELP}")
+    assert "CREATE INDEX" not in after

@@ -29,6 +29,8 @@ class ForeignKeyFacts:
     on_update: str | None = None
     # PostgreSQL: schema and name of the target columns' collations, where the columns have others.
     collations: tuple[tuple[str, str] | None, ...] = ()
+    # SQLite: the collations of the target columns, where the columns have indexes, but only by other collations.
+    unserved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,8 @@ class Gathered:
     guarded: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)
+    # SQLite: by table, the columns of each index over all rows with their collations, in order.
+    indexes: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
     # Of what foreign keys point at: table, target table and columns -> as in `ForeignKeyFacts`.
     collations: dict[tuple[str, str, tuple[str, ...]], tuple[tuple[str, str] | None, ...]] = field(default_factory=dict)
 

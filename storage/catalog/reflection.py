@@ -13,7 +13,7 @@ from sqlalchemy.engine.reflection import ObjectKind
 from storage.catalog.checks import choices_of
 from storage.catalog.facts import ForeignKeyFacts, NamedConstraint, TableFacts, action, mentioned
 from storage.catalog.postgresql_facts import gather_postgresql
-from storage.catalog.sqlite_facts import gather_sqlite
+from storage.catalog.sqlite_facts import gather_sqlite, unserved
 
 _AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
 
@@ -49,10 +49,11 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         by_place = sorted(found, key=lambda key: [names.index(column) for column in key.columns])
         own_keys = tuple(
             replace(
-                _complete(key, keys, table),
+                key,
                 collations=gathered.collations.get((name, key.target_table, key.columns), ()),
+                unserved=unserved(key, gathered.indexes[name], gathered.indexes[key.target_table]),
             )
-            for key in by_place
+            for key in (_complete(each, keys, table) for each in by_place)
         )
         waiting = gathered.deferred_foreign.get(name, set())
         tables.append(

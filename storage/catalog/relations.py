@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from storage.catalog import naming
 from storage.catalog.drafts import Draft
+from storage.catalog.facts import ForeignKeyFacts
 from storage.catalog.model import ForeignKey, Relation
 from storage.catalog.models import Model, ModelRelation
 from storage.catalog.overrides import CatalogError
@@ -23,6 +24,8 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 f"{draft.name}: no relation over {columns}, because {key.target_table!r} or its key is not served."
             )
             continue
+        if key.unserved:
+            notices.append(_no_index(draft, key))
         draft.foreign_keys.append(
             ForeignKey(
                 attributes=attributes,
@@ -35,6 +38,20 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 on_update=key.on_update,
             )
         )
+
+
+def _no_index(draft: Draft, key: ForeignKeyFacts) -> str:
+    """Say that a relation is read without an index, and which one would help."""
+    columns = ", ".join(f"{_quoted(name)} COLLATE {how}" for name, how in zip(key.columns, key.unserved, strict=True))
+    name = _quoted("_".join((draft.facts.name, *key.columns, "collated")))
+    return (
+        f"{draft.name}: no index serves the relation over {', '.join(key.columns)}, because it compares as {key.target_table!r} does,"
+        f" and those that there are compare otherwise. This one would: CREATE INDEX {name} ON {_quoted(draft.facts.name)} ({columns})"
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _is_collated(draft: Draft, attributes: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,13 +57,15 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
 
 
 def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -> None:
-    """Find the unique keys: SQLAlchemy reads them out of the table's text, and not from every spelling of it."""
+    """Find the indexes, and the unique keys: SQLAlchemy reads them out of the table's text, and not from every spelling of it."""
     quoted = table.replace('"', '""')
     found = []
     for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
         escaped = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all()
         columns = [row[2] for row in rows if row[5]]  # the others are carried along
+        if not partial and None not in columns:
+            gathered.indexes[table].append({row[2]: row[4].upper() for row in rows if row[5]})
         if unique and any(row[4].upper() != "BINARY" for row in rows if row[5]):
             gathered.collated.add(table)
         if unique and (partial or None in columns):  # None: an expression, or the rowid
@@ -97,6 +99,20 @@ def _foreign_keys(connection: sa.Connection, table: str, columns: Mapping[str, S
             )
         )
     return found
+
+
+def unserved(
+    key: ForeignKeyFacts, own: Sequence[Mapping[str, str]], targets: Sequence[Mapping[str, str]]
+) -> tuple[str, ...]:
+    """Find the collations that an index of a foreign key needs, where there are indexes of it and none has them."""
+    # The first that was made is the table's own, whose collations are those of its columns; SQLite lists the latest first.
+    wanted = next((index for index in reversed(targets) if set(index) == set(key.target_columns)), None)
+    found = [dict(islice(index.items(), len(key.columns))) for index in own]
+    there = [index for index in found if set(index) == set(key.columns)]
+    if wanted is None or not there:
+        return ()
+    collations = tuple(wanted[column] for column in key.target_columns)
+    return () if dict(zip(key.columns, collations, strict=True)) in there else collations
 
 
 def is_aware(sql_type: str) -> bool:
