@@ -268,6 +268,8 @@ def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
     path = Path(url.database or "")
     if path.is_dir():
         raise DatabaseError(f"{path} is a folder, and not a database.")
+    if path.exists() and not path.is_file():
+        raise DatabaseError(f"{path} is no file, and no database.")
     if not path.exists():
         if not may_create:
             hint = "; --create-tables makes one for the models" if has_models else ""

@@ -111,6 +111,7 @@ WRONG_STARTS = {
     "models of our name": (["--models", "schema.models"], {}, "package of Partwise itself"),
     "an empty database": (["empty.sqlite"], {}, "no table that can be served"),
     "a file that is no database": (["text.sqlite"], {}, "is no SQLite database"),
+    "a device": (["/dev/null"], {}, "is no file"),
     "tables without models": (["test.sqlite", "--create-tables"], {}, "--models"),
 }
 
