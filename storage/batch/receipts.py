@@ -94,6 +94,6 @@ def not_kept(error: Exception) -> KeysNotKept:
         "Idempotency keys cannot be kept: the database does not let this role make or use the table %s (%s). "
         "docs/settings.md says how to make it by hand, and how to do without keys.",
         RECEIPTS,
-        error.__cause__ or error,
+        str(error.__cause__ or error).partition("\n")[0],
     )
     return KeysNotKept()
