@@ -264,6 +264,23 @@ def test_old_receipts_go_a_few_at_a_time_and_none_before_a_day(music: Api, backe
     assert not send(music, "old 07", part("a", "GET", "/artists/1"))["replayed"]
 
 
+def test_nobody_waits_for_an_old_receipt_that_another_transaction_deletes(postgresql: Backend, start: Serve):
+    postgresql.run(SCRIPT)
+    api = start(postgresql, timeout=0.2)
+    for n in range(3):
+        send(api, f"old {n}", part("a", "GET", "/artists/1"))
+    postgresql.run("UPDATE partwise_receipt SET made_at = made_at - interval '2 days'")
+    engine = postgresql.engine()
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("DELETE FROM partwise_receipt WHERE idempotency_key = 'old 1'")
+        assert not send(api, "new", part("a", "GET", "/artists/1"))["replayed"]
+        connection.rollback()
+    engine.dispose()
+
+    assert receipts(postgresql) == ["new", "old 1"]
+
+
 def test_the_table_is_no_resource(backend: Backend, start: Serve, tmp_path: Path):
     backend.run(SCRIPT)
     before = start(backend)

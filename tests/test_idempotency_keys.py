@@ -1,5 +1,6 @@
 """How idempotency keys come: as an argument, as a header, at both doors; and that one batch is the same whichever way it came."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.music import SCRIPT
 PARTS = [part("a", "CREATE", "/artists", {"name": "Neu"})]
 DOCUMENT = {"parts": [{**PARTS[0], "operation": "create"}]}
 PLAIN = "mutation ($parts: [PartInput!]!) { batch(parts: $parts) { status replayed } }"
+JSON = "application/json"
 FORM = "must have 1 to 255 printable ASCII characters, without a blank at either end."
 
 
@@ -315,6 +317,34 @@ def test_a_batch_is_the_same_whichever_way_it_comes(backend: Backend, start: Ser
 
     assert replayed == [False, True, True, True, True]
     assert backend.rows("SELECT count(*) FROM thing") == [(2,)]
+
+
+def test_what_json_can_say_and_utf_8_cannot_has_a_fingerprint_too(shop: Api):
+    bodies = [
+        f'{{"query": {json.dumps(KEYED)}, "variables": {{"key": "k", "parts": [{{"id": "\\ud800", "path": "/artists/1", '
+        f'"operation": "UPDATE", "payload": {{"name": "x", "artistId": 1}}, "ifMatch": null{other}}}]}}}}'
+        for other in ("", "", ', "ifNoneMatch": ["x"]')
+    ]
+
+    answers = [shop.http.post("/graphql", content=body, headers={"Content-Type": JSON}).json() for body in bodies]
+
+    assert [outcome(answer) for answer in answers] == ["new", "replayed", "IDEMPOTENCY_KEY_REUSED"]
+    assert answers[1]["data"]["batch"]["parts"][0]["id"] == "\ud800"
+
+
+@pytest.mark.parametrize("depth", [101, 300, 500, 700, 900, 950])
+def test_a_value_that_is_nested_too_deep_is_what_it_is_without_a_key(shop: Api, depth: int):
+    deep = "[" * depth + "]" * depth
+    for key in (None, "k"):
+        body = (
+            f'{{"query": {json.dumps(KEYED)}, "variables": {{"key": {json.dumps(key)}, "parts": '
+            f'[{{"id": "a", "path": "/artists", "operation": "CREATE", "payload": {{"name": {deep}}}}}]}}}}'
+        )
+        for _ in range(2):
+            answer = shop.http.post("/graphql", content=body, headers={"Content-Type": JSON})
+            assert "INTERNAL" not in answer.text
+            if answer.status_code == 200:
+                assert answer.json()["data"]["batch"]["parts"][0]["errors"][0]["code"] == "INVALID_VALUE"
 
 
 # --- over HTTP

@@ -121,7 +121,7 @@ def _run_in_savepoint(transaction: Transaction, engine: Engine, job: Job[Any]) -
         return _run_in(transaction, engine, job)
     except RequestError as error:
         return error
-    except (Retry, NoReceipts):
+    except Retry:
         return None
 
 
