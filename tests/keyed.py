@@ -1,5 +1,6 @@
 """Batches with idempotency keys, and the table that keeps them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,3 +47,8 @@ def receipts(backend: Backend) -> list[str]:
     rows = backend.rows("SELECT idempotency_key, caller, outcome IS NULL FROM partwise_receipt ORDER BY 1")
     assert all((caller, is_open) == ("", False) for _, caller, is_open in rows), "each is complete"
     return [key for key, _, _ in rows]
+
+
+def artists(backend: Backend) -> Counter[str]:
+    """Count the new artists of the music shop, by their names."""
+    return Counter(name for (name,) in backend.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" > 3'))
