@@ -17,6 +17,7 @@ from partwise.door import Door, Refused, accept_of, content_type, read_body, ref
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
 from resolvers.batch import AnswerPlan, answer, check_number
+from resolvers.idempotency import HEADER
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, status_of, to_wire_error
 from storage.batch.blocks import Shown
@@ -24,6 +25,7 @@ from storage.batch.operations import Status
 from storage.errors import PartErrorCode
 from storage.json_text import RepeatedMember, decode_distinct, encode_json_bytes, fault_of
 
+REPLAYED = "Idempotency-Replayed"  # a header
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
 _PLAN = AnswerPlan(shown=Shown.ROWS)
 _SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
@@ -31,6 +33,7 @@ _MIXED = 422
 _STATUS: Mapping[str, int] = {  # of a request error, by its code; of others, 400
     **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part
     **dict.fromkeys(("TIMEOUT", "UNAVAILABLE", "SERIALIZATION_CONFLICT"), 503),
+    "IDEMPOTENCY_KEY_REUSED": 422,
     **dict.fromkeys(("OUTCOME_UNKNOWN", "INTERNAL"), 500),
 }
 _OPERATIONS = ", ".join(Operation)
@@ -57,10 +60,11 @@ class BatchDoor:
             body = await read_body(request, self.door.max_body, MEDIA_TYPES)
             timing.received()
             media_type, dry_run, parts = _media_type(request), _dry_run(request), _parts(text_of(body))
-            context = self.door.context(timing)
+            context = self.door.context(timing, request.headers.getlist(HEADER))
             check_number(len(parts), context.limits)
             view = await answer(parts, lambda: _PLAN, context, dry_run=dry_run)
-            return Response(encode_json_bytes(to_answer(view)), _status(view), media_type=media_type)
+            headers = {REPLAYED: "true"} if view.replayed else None
+            return Response(encode_json_bytes(to_answer(view)), _status(view), headers, media_type=media_type)
         except Refused as refused:
             return refusal(str(refused), refused.status, refused.code, refused.headers)
         except Exception as error:  # noqa: BLE001  # as graphql-core does with what the mutation raises

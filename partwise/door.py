@@ -1,6 +1,6 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
 
@@ -18,6 +18,7 @@ from partwise.reader import Reader
 from partwise.timing import Timing
 from partwise.writer import Writer
 from resolvers.context import Pace, RequestContext
+from resolvers.idempotency import HEADER
 from resolvers.limits import Limits
 from resolvers.results import to_wire_error
 from resolvers.root import AmbiguousDocument, documents_of
@@ -82,7 +83,7 @@ class Door:
     server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
 
-    def context(self, timing: Timing | None = None) -> RequestContext:
+    def context(self, timing: Timing | None = None, key_headers: Sequence[str] = ()) -> RequestContext:
         """Make what a request brings along; its time with the database is noted for those who tell it."""
         noted = timing or Timing()
 
@@ -92,7 +93,7 @@ class Door:
         def write(job: Job[T]) -> Awaitable[Ran[T]]:
             return noted.database(self.writer(job))
 
-        return RequestContext(engine=self.engine, read=read, write=write, limits=self.limits)
+        return RequestContext(engine=self.engine, read=read, write=write, limits=self.limits, key_headers=key_headers)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -119,7 +120,7 @@ class Door:
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
         timing.received()
-        context = self.context(timing)
+        context = self.context(timing, request.headers.getlist(HEADER))
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
             return Response(answer, media_type=media_type)

@@ -65,7 +65,12 @@ def open_engine(settings: Settings) -> Engine:
         )
     except (DatabaseError, CatalogError, RequestError) as error:
         raise SettingsError(str(error)) from error
-    return Engine(database=database, catalog=catalog, secret=settings.etag_secret.get_secret_value().encode())
+    return Engine(
+        database=database,
+        catalog=catalog,
+        secret=settings.etag_secret.get_secret_value().encode(),
+        keeps_keys=settings.idempotency_keys,
+    )
 
 
 def _import_models(name: str) -> ModuleType:

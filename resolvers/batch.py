@@ -8,6 +8,7 @@ from strawberry.types import Info
 
 from resolvers.blocks import bind_blocks
 from resolvers.context import RequestContext
+from resolvers.idempotency import HEADER, receipt_of
 from resolvers.limits import Limits, Scope
 from resolvers.parts import bind, bind_some
 from resolvers.reads import Planned, plan_items, plan_query
@@ -18,26 +19,44 @@ from schema.batch import BatchReaders
 from storage.batch.blocks import Batch, Shown
 from storage.batch.operations import Outcome
 from storage.batch.run import Job
-from storage.errors import NoParts, TooManyParts
+from storage.catalog.types import Unreadable
+from storage.errors import BadRequest, NoParts, TooManyParts
 from storage.reading import Found, Item, ItemPage, ItemPlan, Items, relate, run_read, to_items
 from storage.row import KeyTuple, Row
 from storage.rows import Rows
 
 
-async def batch(info: Info, parts: list[PartRequest], dry_run: bool) -> BatchView:  # noqa: FBT001  # as the schema calls it
+async def batch(
+    info: Info,
+    parts: list[PartRequest],
+    dry_run: bool,  # noqa: FBT001  # as the schema calls it
+    idempotency_key: str | None,
+) -> BatchView:
     """Resolve the field, unless its batch has run already (resolvers/compiled.py)."""
     context: RequestContext = info.context
     if context.finished is not None:
         return context.finished
-    check_number(_count(info, parts), context.limits)
+    selection = selection_of_operation(info)
+    batches = [key for key, name in selection if name == "batch"]
+    check_number(_count(selection, batches, parts), context.limits)
+    if context.key_headers and len(batches) > 1:
+        raise BadRequest(
+            f"The header {HEADER} is for one batch, and this mutation has {len(batches)}: give each its own idempotencyKey."
+        )
     plan = partial(plan_answer, selection_of_field(info, "BatchResult"), context.scope)
-    return await answer(parts, plan, context, dry_run=dry_run)
+    return await answer(parts, plan, context, dry_run=dry_run, idempotency_key=idempotency_key)
 
 
 async def answer(
-    parts: Sequence[PartRequest], plan: "Callable[[], AnswerPlan]", context: RequestContext, *, dry_run: bool
+    parts: Sequence[PartRequest],
+    plan: "Callable[[], AnswerPlan]",
+    context: RequestContext,
+    *,
+    dry_run: bool,
+    idempotency_key: str | None = None,
 ) -> BatchView:
     """Run every part, in order, in one transaction: all of them, or none."""
+    receipt = receipt_of(parts, idempotency_key, context, dry_run=dry_run)
     blocks = bind_blocks(parts, context.scope)
     bound = cache(partial(bind, parts, context.scope))
     if not blocks:
@@ -49,10 +68,11 @@ async def answer(
             parts=bound,
             blocks=blocks,
             some=lambda indexes: bind_some(indexes, parts, context.scope),
-            shown=planned.shown,
+            shown=planned.shown if receipt is None else Shown.ROWS,  # a replay may ask for all of them
         ),
         read=lambda rows, outcome: read_answer(rows, outcome, planned),
         dry_run=dry_run,
+        receipt=receipt,
     )
     outcome, found = await context.write(job)
     queries = {key: QueryAnswer(found=reads) for key, reads in found.queries.items()}
@@ -67,12 +87,11 @@ def check_number(count: int, limits: Limits) -> None:
         raise TooManyParts(f"A mutation takes at most {limits.parts} parts, and this one has {count}.")
 
 
-def _count(info: Info, parts: Sequence[PartRequest]) -> int:
+def _count(selection: Selection, batches: Sequence[str], parts: Sequence[PartRequest]) -> int:
     """Count the parts; those of several batches in one mutation count together, before the first of them runs."""
-    selection = selection_of_operation(info)
-    if not parts or len(selection.fields) == 1:
+    if not parts or len(batches) == 1:
         return len(parts)
-    return sum(len(selection.arguments(key)["parts"]) for key, name in selection if name == "batch")
+    return sum(len(selection.arguments(key)["parts"]) for key in batches)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +164,7 @@ def _read_items(
     every = [row for found in own.values() for row in (found if isinstance(found, list) else [found])]
     related: dict[tuple[str, KeyTuple], dict[str, Item | ItemPage | None]] = {}
     for name, plan in plans.items():
-        keys = {row.key for row in every if row.resource.name == name}
+        keys = {row.key for row in every if row.resource.name == name and Unreadable not in map(type, row.key)}
         if not keys or not plan.relations:
             continue
         loaded = rows.load_columns(plan.resource, plan.resource.key, list(keys), plan.names())

@@ -5,6 +5,7 @@ one value for a list of one) or wrong: then graphql-core's coercion decides, wit
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional
 
 import msgspec
@@ -37,6 +38,15 @@ _OWN_ENUMS: Mapping[str, Any] = {"Operation": Verb}
 _OWN_INPUTS: Mapping[str, type[msgspec.Struct]] = {"PartInput": PartRequest, "ReferenceInput": ReferenceRequest}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable that is the value of an argument."""
+
+    name: str
+    type: Any  # as msgspec decodes it
+    default: Any = msgspec.NODEFAULT  # without one it has to be given
+
+
 class _Open(msgspec.Struct, forbid_unknown_fields=True):
     """An input of which any members may be given."""
 
@@ -65,13 +75,11 @@ class Inputs:
         self._scalars: dict[str, type] = {}
         self._coerce: dict[type, Callable[[Any], Any]] = {}  # what stands for a scalar -> its own coercion
 
-    def decoder(self, parts: str, dry_run: str | None, *, default: bool | None) -> msgspec.json.Decoder[Any]:
-        """Make a decoder of the variables of a batch, from their names; without default `dryRun` has to be given."""
+    def decoder(self, parts: str, others: Mapping[str, Variable]) -> msgspec.json.Decoder[Any]:
+        """Make a decoder of the variables of a batch: its parts, by the name of their variable, and other arguments."""
         fields: list[Any] = [("parts", list[self._object("PartInput")])]  # type: ignore[misc]  # made at run time
-        names = {"parts": parts}
-        if dry_run is not None:
-            fields.append(("dry_run", bool) if default is None else ("dry_run", bool, default))
-            names["dry_run"] = dry_run
+        fields += [(name, each.type, each.default) for name, each in others.items()]
+        names = {"parts": parts, **{name: each.name for name, each in others.items()}}
         type_ = msgspec.defstruct("Variables", fields, rename=names, forbid_unknown_fields=True, kw_only=True)
         return typed_decoder(type_, self._convert)
 

@@ -19,8 +19,10 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     NonNullTypeNode,
+    NullValueNode,
     OperationDefinitionNode,
     OperationType,
+    StringValueNode,
     ValueNode,
     VariableDefinitionNode,
     VariableNode,
@@ -32,7 +34,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from resolvers.batch import AnswerPlan, answer, check_number, shown_of
-from resolvers.coercion import Inputs
+from resolvers.coercion import Inputs, Variable
 from resolvers.completion import compile_batch
 from resolvers.context import Pace, RequestContext
 from resolvers.cost import cost_of, excess_of_cost
@@ -58,7 +60,7 @@ class CompiledBatch:
     key: str  # of `batch` in the answer
     nodes: list[FieldNode]
     variables: msgspec.json.Decoder[Any]
-    dry_run: bool | None  # None: a variable says
+    arguments: Mapping[str, Any]  # those whose values stand in the document
     plan: AnswerPlan
     complete: Callable[[BatchView], Any]
 
@@ -68,10 +70,11 @@ class CompiledBatch:
             given = self.variables.decode(variables)
         except (ValueError, RecursionError):
             return None
-        dry_run = given.dry_run if self.dry_run is None else self.dry_run
+        arguments = {**self.arguments, **msgspec.structs.asdict(given)}
+        parts = arguments.pop("parts")
         try:
-            check_number(len(given.parts), context.limits)
-            view = await answer(given.parts, lambda: self.plan, context, dry_run=dry_run)
+            check_number(len(parts), context.limits)
+            view = await answer(parts, lambda: self.plan, context, **arguments)
         except Exception as error:  # noqa: BLE001  # as graphql-core does with what a resolver raises
             located = located_error(error, self.nodes, [self.key])
             return encode_json_bytes({"errors": [to_wire_error(located)], "data": {self.key: None}})
@@ -137,14 +140,6 @@ def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> dict[str,
     return {key: read_root(rows, read) for key, read in plan.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DryRun:
-    """Where `dryRun` comes from."""
-
-    variable: str | None = None
-    value: bool | None = None  # without variable: what it is; with one: its default, None where it has to be given
-
-
 Compiled = CompiledBatch | CompiledQuery
 
 
@@ -187,15 +182,21 @@ class Compiler:
         arguments = {each.name.value: each.value for each in root.nodes(key)[0].arguments or ()}
         if variables.keys() != {each.name.value for each in arguments.values() if isinstance(each, VariableNode)}:
             raise NotPlain("a variable elsewhere")
-        parts, dry_run = _parts(arguments.pop("parts"), variables), _dry_run(arguments.pop("dryRun", None), variables)
+        parts = _parts(arguments.pop("parts"), variables)
+        others = {
+            "dry_run": _dry_run(arguments.pop("dryRun", None), variables),
+            "idempotency_key": _key(arguments.pop("idempotencyKey", None), variables),
+        }
         if arguments:
             raise NotPlain(*arguments)
         result = root.below(key, "BatchResult")
         return CompiledBatch(
             key=key,
             nodes=root.nodes(key),
-            variables=self._inputs.decoder(parts, dry_run.variable, default=dry_run.value),
-            dry_run=dry_run.value if dry_run.variable is None else None,
+            variables=self._inputs.decoder(
+                parts, {name: each for name, each in others.items() if isinstance(each, Variable)}
+            ),
+            arguments={name: each for name, each in others.items() if not isinstance(each, Variable)},
             plan=AnswerPlan(shown=shown_of(result)),
             complete=compile_batch(result, self._catalog),
         )
@@ -232,18 +233,38 @@ def _parts(value: ValueNode, variables: Variables) -> str:
     raise NotPlain("parts")
 
 
-def _dry_run(value: ValueNode | None, variables: Variables) -> _DryRun:
+def _dry_run(value: ValueNode | None, variables: Variables) -> Variable | bool:
     match value:
         case None:
-            return _DryRun(value=False)
+            return False
         case BooleanValueNode(value=literal):
-            return _DryRun(value=literal)
+            return literal
         case VariableNode(name=name):
             definition = variables[name.value]
             match definition.default_value:
                 case None:
                     is_required = isinstance(definition.type, NonNullTypeNode)
-                    return _DryRun(variable=name.value, value=None if is_required else False)
+                    return Variable(name=name.value, type=bool, default=msgspec.NODEFAULT if is_required else False)
                 case BooleanValueNode(value=default):
-                    return _DryRun(variable=name.value, value=default)
+                    return Variable(name=name.value, type=bool, default=default)
     raise NotPlain("dryRun")
+
+
+def _key(value: ValueNode | None, variables: Variables) -> Variable | str | None:
+    match value:
+        case None | NullValueNode():
+            return None
+        case StringValueNode(value=literal):
+            return literal
+        case VariableNode(name=name):
+            definition = variables[name.value]
+            is_required = isinstance(definition.type, NonNullTypeNode)
+            type_ = str if is_required else str | None
+            match definition.default_value:
+                case None:
+                    return Variable(name=name.value, type=type_, default=msgspec.NODEFAULT if is_required else None)
+                case NullValueNode():
+                    return Variable(name=name.value, type=type_, default=None)
+                case StringValueNode(value=default):
+                    return Variable(name=name.value, type=type_, default=default)
+    raise NotPlain("idempotencyKey")

@@ -53,6 +53,8 @@ def _batch_field(selection: Selection, key: str, name: str, catalog: Catalog) ->
             return lambda view: view.outcome.status
         case "committed":
             return lambda view: view.committed
+        case "replayed":
+            return lambda view: view.replayed
         case "parts":
             return _parts(selection.below(key, "PartResult"), catalog)
         case "__typename":

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
@@ -52,6 +52,7 @@ class RequestContext:
     read: Read
     write: Write
     limits: Limits
+    key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as they were sent
     operation_name: str | None = None  # which operation of the document is to run
     finished: BatchView | None = None  # the request's only batch, where it has run already
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it

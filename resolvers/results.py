@@ -179,6 +179,11 @@ class BatchView:
         return self.outcome.status is Status.COMMITTED
 
     @property
+    def replayed(self) -> bool:
+        """Whether it was written before, under the same idempotency key."""
+        return self.outcome.replayed
+
+    @property
     def parts(self) -> list[PartView]:
         """The results of its parts."""
         return [

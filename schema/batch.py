@@ -52,7 +52,7 @@ class BatchReaders:
     """How the mutation runs and how its results are read: what this package declares and `resolvers` does."""
 
     part: Callable[[Mapping[str, Any]], Any]  # a PartInput that graphql-core has coerced
-    batch: Callable[..., Any]  # (info, parts, dry_run)
+    batch: Callable[..., Any]  # (info, parts, dry_run, idempotency_key)
     item: Callable[[Any, Info], Any]  # a result's item, by its key in the answer
     items: Callable[[Any, Info], Any]
     query: Callable[[Any, Info], Any]
@@ -145,12 +145,16 @@ def _batch_result(part_result: type, resources: ResourceTypes, readers: BatchRea
         "status": BatchStatus,
         "committed": bool,
         "parts": list[part_result],  # type: ignore[valid-type]  # made at run time
+        "replayed": bool,
         "query": Optional[query_type],  # noqa: UP045
     }
     class_.status = strawberry.field(description="What became of it.")  # type: ignore[attr-defined]  # a class made at run time
     class_.committed = strawberry.field(description="Whether it is written.")  # type: ignore[attr-defined]
     class_.parts = strawberry.field(  # type: ignore[attr-defined]
         description="Committed or valid: every part, in request order. Rejected: only the parts that are in error."
+    )
+    class_.replayed = strawberry.field(  # type: ignore[attr-defined]
+        description="Whether nothing ran now: the same parts were written before, under the same idempotency key."
     )
     class_.query = strawberry.field(  # type: ignore[attr-defined]
         resolver=query, description="Read anything as the batch left it, in the same request."
@@ -165,8 +169,16 @@ def _mutation(part_input: type, batch_result: type, readers: BatchReaders) -> ty
         dry_run: Annotated[  # noqa: FBT002  # GraphQL's arguments have names
             bool, strawberry.argument(description="Do everything, constraints included, then undo it.")
         ] = False,
+        idempotency_key: Annotated[
+            str | None,
+            strawberry.argument(
+                description="1 to 255 printable ASCII characters, new for each batch: sent again with the same key and"
+                " the same parts, it is not run again, and answered as the first time. The header Idempotency-Key says the same."
+            ),
+        ] = strawberry.UNSET,
     ) -> Any:
-        return await readers.batch(info, parts, dry_run)
+        key = None if idempotency_key is strawberry.UNSET else idempotency_key
+        return await readers.batch(info, parts, dry_run, key)
 
     class_ = type("Mutation", (), {"__module__": __name__})
     class_.__annotations__ = {"batch": Optional[batch_result]}  # noqa: UP045

@@ -212,6 +212,30 @@ class NotAsAtStart(RequestError):
         )
 
 
+class IdempotencyKeyReused(RequestError):
+    """The key belongs to a batch of other parts."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This idempotency key belongs to a batch that was written before, with other parts. Nothing was written now. "
+            "Take a new key for each new batch, and send the same parts again with the same key."
+        )
+
+
+class KeysNotKept(RequestError):
+    """Idempotency keys cannot be kept here, or shall not be."""
+
+    code = "BAD_REQUEST"  # asking again does not help
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server keeps no idempotency keys, so it cannot promise that the batch runs once. Nothing was written. "
+            "Send it without a key, or ask the operator to have keys kept."
+        )
+
+
 class SerializationConflict(RequestError):
     """Other transactions were in the way, more often than we retry. Try again."""
 

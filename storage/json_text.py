@@ -56,7 +56,7 @@ def fault_of(error: ValueError | RecursionError) -> str:
     return ": it is nested too deeply" if isinstance(error, RecursionError) else ": it has a number that cannot be read"
 
 
-def typed_decoder(type_: Any, convert: Callable[[type, Any], Any]) -> msgspec.json.Decoder[Any]:
+def typed_decoder(type_: Any, convert: Callable[[type, Any], Any] | None = None) -> msgspec.json.Decoder[Any]:
     """Make a decoder of one type; numbers of any type keep their digits. It raises `ValueError` or `RecursionError`.
 
     `convert` makes values of classes that msgspec does not know of what JSON has.

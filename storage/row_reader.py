@@ -210,8 +210,8 @@ class RowReader:
         self, resource: Resource, columns: Columns, raws: Callable[[], Iterable[Sequence[Any]]] | None
     ) -> Callable[[], Sequence[str]] | None:
         """Say how the etags of rows are made, where that is known: of their versions, or of all that the driver reads."""
-        versions = () if resource.version is None else columns.get(resource.version, ())
-        if versions and Unreadable not in map(type, versions):
+        versions = None if resource.version is None else columns.get(resource.version)
+        if versions is not None and Unreadable not in map(type, versions):
             return lambda: etags.version_etags(versions)
         if raws is None:
             return None

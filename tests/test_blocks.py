@@ -38,7 +38,7 @@ class Binding:
 
     def __init__(self, service: Any) -> None:
         self.scope = Scope(catalog=service.engine.catalog, limits=Limits(path=23))
-        self._decoder = Inputs(service.schema._schema).decoder("parts", None, default=None)
+        self._decoder = Inputs(service.schema._schema).decoder("parts", {})
 
     def decode(self, variables: Any) -> list[PartRequest] | None:
         try:

@@ -31,6 +31,7 @@ class Told:
     number: int
     screens: list[Json]  # at first, and after each of the three batches
     committed: Json
+    repeated: Json  # the same with the same key
     rejected: Json
     saved: Json
     unreadable: Json
@@ -76,7 +77,7 @@ def _with_gql(orders: Orders, number: int) -> dict[str, Json]:
     client = with_gql.make_client(orders.url)
     to_send = steps(number)
     screens = [with_gql.read_order(client, number)]
-    committed = with_gql.save(client, to_send["committed"])
+    committed, repeated = (with_gql.save(client, to_send["committed"], "save with gql") for _ in range(2))
     screens.append(with_gql.read_order(client, number))
     with_gql.save(client, to_send["elsewhere"])
     rejected = with_gql.save(client, to_send["rejected"])
@@ -92,6 +93,7 @@ def _with_gql(orders: Orders, number: int) -> dict[str, Json]:
     return {
         "screens": screens,
         "committed": committed,
+        "repeated": repeated,
         "rejected": rejected,
         "saved": saved,
         "unreadable": unreadable,
@@ -124,6 +126,11 @@ def test_a_committed_batch_changes_what_is_shown(told: Told):
     before, after = (screen["order"]["lines"]["nodes"] for screen in told.screens[:2])
     assert before[0]["etag"] != after[0]["etag"]
     assert before[1]["etag"] == after[1]["etag"]
+
+
+def test_a_save_that_is_sent_again_with_its_key_is_replayed(told: Told):
+    assert (told.committed["replayed"], told.repeated["replayed"]) == (False, True)
+    assert told.repeated == {**told.committed, "replayed": True}
 
 
 def test_a_rejected_batch_is_read_field_by_field(told: Told):
@@ -169,7 +176,7 @@ def test_a_form_shows_what_is_wrong_at_which_attribute(told: Told):
 
 @pytest.mark.parametrize("told", CACHES, indirect=True)
 def test_what_a_cache_shows_changes_without_another_query(told: Told):
-    assert told.sent == ["query", *["mutation"] * 7]
+    assert told.sent == ["query", *["mutation"] * 8]
 
 
 def test_a_committed_batch_is_told_though_a_field_of_it_cannot_be_read(told: Told):

@@ -10,7 +10,8 @@ from graphql import GraphQLError, OperationDefinitionNode, get_variable_values, 
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from resolvers.coercion import Inputs
+from resolvers.coercion import Inputs, Variable
+from resolvers.idempotency import fingerprint
 from resolvers.requests import PartRequest, members, to_request
 from storage.catalog.types import ExactFloat
 from storage.json_text import decode_json
@@ -31,18 +32,18 @@ settings.register_profile(
 tried = settings(settings.get_profile("coercion"))
 
 DOCUMENT = "mutation($parts: [PartInput!]!, $d: Boolean = true) { batch(parts: $parts, dryRun: $d) { status } }"
-Coerced = tuple[list[Any], Any]
+Coerced = tuple[list[Any], Any, str]  # parts, dryRun, and the fingerprint of the parts
 Coerce = Callable[[str], Coerced | None]
 
 
 @pytest.fixture
 def both(backend: Backend, start: Serve) -> tuple[Coerce, Coerce]:
-    """Coercion by msgspec and by graphql-core: parts and dryRun, or None where it refuses."""
+    """Coercion by msgspec and by graphql-core; None where it refuses."""
     backend.run(sent.SCRIPT)
     if backend.kind == "postgresql":
         backend.run(sent.ON_POSTGRESQL)
     schema: Any = start(backend).service.schema
-    decoder = Inputs(schema._schema).decoder("parts", "d", default=True)
+    decoder = Inputs(schema._schema).decoder("parts", {"dry_run": Variable(name="d", type=bool, default=True)})
     (definition,) = parse(DOCUMENT).definitions
     assert isinstance(definition, OperationDefinitionNode)
 
@@ -51,7 +52,7 @@ def both(backend: Backend, start: Serve) -> tuple[Coerce, Coerce]:
             found = decoder.decode(text)
         except (ValueError, RecursionError):
             return None
-        return [plain(each) for each in found.parts], found.dry_run
+        return [plain(each) for each in found.parts], found.dry_run, fingerprint(found.parts)
 
     def by_graphql(text: str) -> Coerced | None:
         try:
@@ -60,7 +61,8 @@ def both(backend: Backend, start: Serve) -> tuple[Coerce, Coerce]:
                 return None
         except (ValueError, RecursionError, GraphQLError):
             return None
-        return [plain(to_request(each)) for each in found.coerced["parts"]], found.coerced["d"]
+        parts = [to_request(each) for each in found.coerced["parts"]]
+        return [plain(each) for each in parts], found.coerced["d"], fingerprint(parts)
 
     return by_msgspec, by_graphql
 

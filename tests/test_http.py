@@ -254,7 +254,10 @@ def test_head_is_get_without_its_body(program: Program, path: str):
 # --- pages of other origins
 
 APP = "https://app.example.org"
-PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-client"}
+PREFLIGHT = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "content-type,idempotency-key,x-client",
+}
 
 
 def cors_of(answer: Any) -> dict[str, str]:
@@ -288,13 +291,13 @@ def test_the_origins_of_the_settings_are_let_in(api: Api, origins: Any, told: st
 
     assert [answer.status_code for answer in answers] == [200, 200, 400, 404, 405]
     for answer in answers:
-        assert cors_of(answer) == {"allow-origin": told, "expose-headers": "Server-Timing"}
+        assert cors_of(answer) == {"allow-origin": told, "expose-headers": "Server-Timing, Idempotency-Replayed"}
         assert "Origin" in answer.headers["vary"]
     assert (preflight.status_code, preflight.content) == (204, b"")
     assert cors_of(preflight) == {
         "allow-origin": told,
         "allow-methods": "GET, HEAD, POST",
-        "allow-headers": "content-type,x-client",
+        "allow-headers": "content-type,idempotency-key,x-client",
         "max-age": "7200",
     }
 

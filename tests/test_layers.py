@@ -50,14 +50,26 @@ MAY_IMPORT = {
     ),
     "storage.batch": (
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
-        *("storage.driver_errors", "storage.transaction"),
+        *("storage.driver_errors", "storage.transaction", "storage.json_text"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }
 
 # Inside storage.batch, downwards only: what comes later may import what comes earlier.
 BATCH_ORDER = (
-    *("operations", "blocks", "effects", "rules", "schedule", "cells", "keys", "locks", "meeting", "receipts"),
+    *(
+        "operations",
+        "blocks",
+        "effects",
+        "rules",
+        "schedule",
+        "cells",
+        "keys",
+        "locks",
+        "meeting",
+        "outcomes",
+        "receipts",
+    ),
     *("diagnosis", "decisions", "overlay"),
     *("deferred", "losses", "sequential", "bisection", "grouped", "bulk", "run"),
 )

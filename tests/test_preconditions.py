@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness import Api, Backend, faults, part
 from tests.trying import tried
 
@@ -285,3 +286,12 @@ def test_an_etag_is_the_one_just_answered_by_the_part_before(music: Api):
     stale = music.one("UPDATE", "/albums/1", {"title": "C"}, ifMatch=[changed["etag"]])
 
     assert (changed["status"], again["status"], stale["status"]) == (200, 200, 412)
+
+
+def test_of_items_that_are_all_absent_no_version_is_right(backend: Backend, start: Serve):
+    backend.run("CREATE TABLE thing (id {key}, name VARCHAR(9), version INTEGER NOT NULL DEFAULT 1)")
+    api = start(backend, resources={"thing": {"version": "version"}})
+
+    rejected = api.batch(*(part(f"p{n}", "UPDATE", f"/things/{n}", {"name": "x"}, ifMatch=["1"]) for n in range(3)))
+
+    assert faults(rejected) == {f"p{n}": [("PRECONDITION_FAILED", "/ifMatch")] for n in range(3)}

@@ -59,7 +59,13 @@ def test_the_example_shop_has_the_same_schema_on_both_databases(backend: Backend
 # What clients rely on, copied from the contract by hand: type -> field -> type.
 TYPES: dict[str, dict[str, str]] = {
     "Mutation": {"batch": "BatchResult"},
-    "BatchResult": {"status": "BatchStatus!", "committed": "Boolean!", "parts": "[PartResult!]!", "query": "Query"},
+    "BatchResult": {
+        "status": "BatchStatus!",
+        "committed": "Boolean!",
+        "parts": "[PartResult!]!",
+        "replayed": "Boolean!",
+        "query": "Query",
+    },
     "PartResult": {
         "id": "ID!",
         "index": "Int!",
@@ -225,7 +231,11 @@ def _page_arguments(name: str) -> dict[str, tuple[str, str | None]]:
 
 # field -> argument -> its type and default
 ARGUMENTS: dict[tuple[str, str], dict[str, tuple[str, str | None]]] = {
-    ("Mutation", "batch"): {"parts": ("[PartInput!]!", None), "dryRun": ("Boolean!", "false")},
+    ("Mutation", "batch"): {
+        "parts": ("[PartInput!]!", None),
+        "dryRun": ("Boolean!", "false"),
+        "idempotencyKey": ("String", None),
+    },
     ("Query", "node"): {"path": ("ID!", None)},
     ("Query", "album"): {"albumId": ("Int!", None)},
     ("Query", "playlistTrack"): {"playlistId": ("Int!", None), "trackId": ("Int!", None)},

@@ -12,6 +12,7 @@ from storage.statements import Bulk
 from storage.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.harness import BATCH, LEAN_BATCH, Api, Backend, part
+from tests.keyed import KEYED
 
 FEW, MANY = 10, 1_000  # parts
 ROWS_OF_INSERT = 100  # that SQLite gets in one statement: there a statement is no journey
@@ -282,3 +283,25 @@ def test_a_large_batch_takes_the_statements_of_a_small_one(
     assert in_one(few, backend.kind) == wanted
     assert in_one(many, backend.kind) == wanted
     assert len(many) <= len(wanted) + MANY // ROWS_OF_INSERT
+
+
+@pytest.mark.parametrize("work", ["creates", "changes"])
+def test_a_key_costs_three_statements_and_a_replay_two(
+    company: Api, backend: Backend, statements: Statements, work: str
+):
+    parts_of, texts = SENT[work]
+    has_version = company.service.engine.catalog.resources["Employee"].version is not None
+    wanted = expected(texts[backend.kind], "rows", has_version=has_version)
+    wanted[1:1] = ["INSERT partwise_receipt", "DELETE partwise_receipt"]
+    wanted[-1:-1] = ["UPDATE partwise_receipt"]
+
+    def sent(parts: Parts, key: str) -> list[str]:
+        statements.sent.clear()
+        assert company.post(KEYED, {"parts": parts, "key": key})["data"]["batch"]["status"] == "COMMITTED"
+        return in_one([*statements.sent], backend.kind)
+
+    sent([part("p", "GET", "/departments/1")], "made")  # from now on the table is there
+    for key, numbers in (("few", range(1, FEW + 1)), ("many", range(FEW + 1, FEW + MANY + 1))):
+        parts = parts_of(company, numbers)
+        assert sent(parts, key) == wanted
+        assert sent(parts, key) == ["BEGIN", "INSERT partwise_receipt", "SELECT partwise_receipt"]

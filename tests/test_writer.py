@@ -65,8 +65,10 @@ def things(sqlite: Backend, start: Callable[[Backend], Api]) -> Api:
     return start(sqlite)
 
 
-def send_at_once(api: Api, *batches: list[Json], dry: frozenset[int] = frozenset()) -> list[Json]:
-    """Send batches at the same moment, each in a request of its own."""
+def send_at_once(
+    api: Api, *batches: list[Json], dry: frozenset[int] = frozenset(), keys: Sequence[str] = ()
+) -> list[Json]:
+    """Send batches at the same moment, each in a request of its own; with idempotency keys, where there are any."""
 
     async def send_all() -> list[Json]:
         transport = httpx2.ASGITransport(app=make_app(api.service, api.settings))
@@ -75,7 +77,9 @@ def send_at_once(api: Api, *batches: list[Json], dry: frozenset[int] = frozenset
                 {"query": BATCH, "variables": {"parts": parts, "dryRun": number in dry}}
                 for number, parts in enumerate(batches)
             ]
-            answers = await asyncio.gather(*(client.post("/graphql", json=body) for body in bodies))
+            headers = [{"Idempotency-Key": key} for key in keys] or [{}] * len(bodies)
+            requests = zip(bodies, headers, strict=True)
+            answers = await asyncio.gather(*(client.post("/graphql", json=body, headers=own) for body, own in requests))
         return [answer.json() for answer in answers]
 
     return asyncio.run(send_all())
@@ -109,6 +113,38 @@ def test_batches_that_wait_go_together_and_each_stands_alone(things: Api, sqlite
     assert statuses(answers) == ["COMMITTED", "COMMITTED", "REJECTED", "COMMITTED", "VALID", "REJECTED", "COMMITTED"]
     assert groups.sizes == [7]
     assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"new", "a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["no table", "a table"])
+def test_batches_with_one_key_that_go_together_are_run_once(
+    things: Api, sqlite: Backend, groups: Groups, *, known: bool
+):
+    if known:
+        send_at_once(things, make("first"), keys=["first"])
+    groups.awaited = 6
+    answers = send_at_once(
+        things,
+        make("old"),  # refused: the key stays free
+        make("a"),
+        make("b"),
+        make("a"),
+        make("a"),
+        make("b"),
+        keys=["k", "k", "l", "k", "k", "k"],
+    )
+
+    assert statuses(answers) == ["REJECTED", *["COMMITTED"] * 4, "IDEMPOTENCY_KEY_REUSED"]
+    results = [answer["data"]["batch"] for answer in answers[1:5]]
+    assert results[0] == results[2] == results[3] != results[1]
+    assert groups.sizes[-1] == 6
+    assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {
+        "old",
+        "a",
+        "b",
+        *(["first"] if known else []),
+    }
+    receipts = [key for (key,) in sqlite.rows("SELECT idempotency_key FROM partwise_receipt ORDER BY 1")]
+    assert receipts == [*(["first"] if known else []), "k", "l"]
 
 
 @pytest.mark.parametrize("fatal", [2, 4])

@@ -92,7 +92,7 @@ class DoneBlocks(Sequence[Done]):
     """What became of the parts of blocks, as columns; a part's own is made when somebody asks for it."""
 
     def __init__(self, blocks: Sequence[DoneBlock]) -> None:
-        self._blocks = blocks
+        self.blocks = blocks
         self._count = sum(len(each.block.parts) for each in blocks)
         self._parts: Sequence[Done] = ()
 
@@ -111,15 +111,15 @@ class DoneBlocks(Sequence[Done]):
 
     def column(self, read: Callable[[DoneBlock], Sequence[T]]) -> Sequence[T]:
         """Put together what is read of each block, in the order of the parts."""
-        if len(self._blocks) == 1:
-            return read(self._blocks[0])
-        every = list(chain.from_iterable(map(read, self._blocks)))
+        if len(self.blocks) == 1:
+            return read(self.blocks[0])
+        every = list(chain.from_iterable(map(read, self.blocks)))
         return self._in_part_order(every)
 
     @cached_property
     def _in_part_order(self) -> Callable[[Sequence[Any]], Sequence[Any]]:
         """Say how a list of all, block by block, is put into the order of the parts; of which each is in one block."""
-        parts = list(chain.from_iterable(each.block.parts for each in self._blocks))
+        parts = list(chain.from_iterable(each.block.parts for each in self.blocks))
         return itemgetter(*sorted(range(self._count), key=parts.__getitem__))
 
     def _made(self) -> Sequence[Done]:

@@ -128,3 +128,4 @@ class Outcome:
 
     status: Status
     parts: Sequence[Done | Failed]
+    replayed: bool = False  # nothing ran: it is the outcome that an idempotency key has found

@@ -13,6 +13,7 @@ from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
 from storage.batch.locks import lock_rows, wanted_rows
 from storage.batch.operations import Done, Failed, Operation, Outcome, SetAside, Status
+from storage.batch.receipts import NoReceipts, Receipt, Receipts, make_receipts, not_kept
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
 from storage.database import Database
@@ -42,6 +43,7 @@ class Engine:
     database: Database
     catalog: Catalog
     secret: bytes = b""
+    keeps_keys: bool = True  # whether batches may have idempotency keys
     groups: bool = True  # whether alike parts run in one statement; the answers are the same
     sleep: Callable[[float], None] = time.sleep
 
@@ -53,6 +55,7 @@ class Job(Generic[T]):
     batch: Batch
     read: Read[T]
     dry_run: bool = False
+    receipt: Receipt | None = None  # of a batch with an idempotency key; its rows are all shown; none of a dry run
 
 
 Ran = tuple[Outcome, T]
@@ -65,13 +68,18 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
         try:
             with engine.database.write() as transaction:
                 ran = _run_in(transaction, engine, job)
-                if ran[0].status is Status.COMMITTED:
+                if ran[0].status is Status.COMMITTED and not ran[0].replayed:
                     _commit(transaction)
                 return ran
         except _GroupLost:
             engine = replace(engine, groups=False)
         except TransactionLost as lost:
             job = replace(job, batch=_set_aside(job.batch, lost))
+        except NoReceipts as missing:
+            tries += 1
+            if tries == MAX_TRIES:  # another table has its name
+                raise not_kept(missing) from missing
+            make_receipts(engine.database)
         except Retry as retry:
             tries += 1
             if tries == MAX_TRIES:
@@ -141,6 +149,9 @@ class _GroupLost(Exception):
 def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     """Run a batch in a transaction that has been begun; the caller commits it if the outcome says so."""
     rows = Rows(transaction, engine.database, engine.secret)
+    receipts = Receipts(transaction, engine.database)
+    if job.receipt is not None and (before := receipts.claim(job.receipt, engine.catalog)) is not None:
+        return before, job.read(rows, before)
     outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
     failed = [] if isinstance(outcomes, DoneBlocks) else [each for each in outcomes if isinstance(each, Failed)]
     if failed:
@@ -152,6 +163,8 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     if engine.catalog.checks_at_commit:
         _check_deferred(transaction)
     outcome = Outcome(status=Status.VALID if job.dry_run else Status.COMMITTED, parts=outcomes)
+    if job.receipt is not None:
+        receipts.complete(job.receipt, outcome)
     return outcome, job.read(rows, outcome)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
+RECEIPTS = "partwise_receipt"  # a table of our own (storage/batch/receipts.py): never a resource
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedConstraint:

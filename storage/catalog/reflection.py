@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.engine.reflection import ObjectKind
 
 from storage.catalog.checks import choices_of
-from storage.catalog.facts import ForeignKeyFacts, NamedConstraint, TableFacts, action, mentioned
+from storage.catalog.facts import RECEIPTS, ForeignKeyFacts, NamedConstraint, TableFacts, action, mentioned
 from storage.catalog.postgresql_facts import gather_postgresql
 from storage.catalog.sqlite_facts import gather_sqlite, unserved
 
@@ -43,6 +43,8 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     tables = []
     for table in sorted(columns, key=lambda key: key[1]):
         name = table[1]
+        if name.lower() == RECEIPTS:
+            continue
         names = [column["name"] for column in columns[table]]
         unique = gathered.unique.get(name, [])
         found = gathered.foreign_keys.get(name) or [_foreign_key(key) for key in foreign_keys.get(table, ())]

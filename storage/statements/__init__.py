@@ -18,10 +18,12 @@ from storage.statements.conditions import (
 )
 from storage.statements.postgresql import PostgresqlStatements
 from storage.statements.queries import Query
+from storage.statements.receipts import RECEIPT_STATEMENTS, ReceiptStatements
 from storage.statements.select import Ownership
 from storage.statements.sqlite import SqliteStatements
 
 __all__ = [
+    "RECEIPT_STATEMENTS",
     "All",
     "AnyOf",
     "Bulk",
@@ -36,6 +38,7 @@ __all__ = [
     "Ownership",
     "PostgresqlStatements",
     "Query",
+    "ReceiptStatements",
     "Sort",
     "SqliteStatements",
     "Statement",

@@ -24,10 +24,11 @@ export function watchOrder(client: ApolloClient, id: number, show: (form: OrderF
   });
 }
 
-export async function save(client: ApolloClient, parts: PartInput[]) {
+export async function save(client: ApolloClient, parts: PartInput[], key: string = crypto.randomUUID()) {
   const { data, error } = await client.mutate({
     mutation: SaveDocument,
     variables: { parts },
+    context: { headers: { "Idempotency-Key": key } },
     errorPolicy: "all",
   });
   if (!data?.batch) throw error; // a request error: nothing ran

@@ -11,8 +11,8 @@ export function readOrder(client: GraphQLClient, id: number) {
   return client.request(OrderFormDocument, { id });
 }
 
-export async function save(client: GraphQLClient, parts: PartInput[]) {
-  const { batch } = await client.request(SaveDocument, { parts }).catch(dataOf);
+export async function save(client: GraphQLClient, parts: PartInput[], key: string = crypto.randomUUID()) {
+  const { batch } = await client.request(SaveDocument, { parts }, { "Idempotency-Key": key }).catch(dataOf);
   return batch;
 }
 

@@ -10,7 +10,7 @@ type Adapter = {
   makeClient(url: string): unknown;
   watchOrder?(client: unknown, id: number, show: (form: unknown) => void): void;
   readOrder?(client: unknown, id: number): Promise<unknown>;
-  save(client: unknown, parts: Parts): Promise<unknown>;
+  save(client: unknown, parts: Parts, key?: string): Promise<unknown>;
   saveOrder(client: unknown, id: number, parts: Parts): Promise<unknown>;
   codeOf(error: unknown): unknown;
 };
@@ -57,7 +57,9 @@ async function failure(parts: Parts): Promise<unknown> {
 }
 
 const screens = [await shown(undefined)];
-const committed = await adapter.save(client, steps.committed);
+const key = `save ${module}`;
+const committed = await adapter.save(client, steps.committed, key);
+const repeated = await adapter.save(client, steps.committed, key);
 screens.push(await shown(screens.at(-1)));
 await changeElsewhere(steps.elsewhere);
 const rejected = await adapter.save(client, steps.rejected);
@@ -70,5 +72,5 @@ const unreadable = await adapter.save(client, steps.unreadable);
 const failures: unknown[] = [];
 for (const parts of steps.failures) failures.push(await failure(parts));
 
-console.log(JSON.stringify({ screens, committed, rejected, saved, marks, unreadable, failures, sent }));
+console.log(JSON.stringify({ screens, committed, repeated, rejected, saved, marks, unreadable, failures, sent }));
 process.exit(); // what a client keeps open (timers, connections) does not matter any more

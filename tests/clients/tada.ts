@@ -35,6 +35,7 @@ export const SaveDocument = graphql(`
   mutation Save($parts: [PartInput!]!) {
     batch(parts: $parts) {
       status
+      replayed
       parts {
         id
         path

@@ -32,8 +32,9 @@ export function watchOrder(client: Client, id: number, show: (form: OrderFormQue
   });
 }
 
-export async function save(client: Client, parts: PartInput[]) {
-  const { data, error } = await client.mutation(SaveDocument, { parts });
+export async function save(client: Client, parts: PartInput[], key: string = crypto.randomUUID()) {
+  const fetchOptions = { headers: { "Idempotency-Key": key } };
+  const { data, error } = await client.mutation(SaveDocument, { parts }, { fetchOptions });
   if (!data?.batch) throw error; // a request error: nothing ran
   return data.batch;
 }

@@ -21,10 +21,10 @@ const noNodes = ["PartResult", "Resource", "ResourceRelation"];
 
 export function makeClient(url: string): Environment {
   return new Environment({
-    network: Network.create(async (request, variables) => {
+    network: Network.create(async (request, variables, { metadata }) => {
       const response = await fetch(url, {
         method: "POST",
-        headers: { "Content-Type": "application/json", Accept: "application/graphql-response+json" },
+        headers: { "Content-Type": "application/json", Accept: "application/graphql-response+json", ...metadata },
         body: JSON.stringify({ query: request.text, variables }),
       });
       return (await response.json()) as GraphQLResponse;
@@ -47,11 +47,12 @@ function noBatch(errors: unknown): Error {
   return new Error("A request error: nothing ran.", { cause: errors });
 }
 
-export function save(client: Environment, parts: PartInput[]) {
+export function save(client: Environment, parts: PartInput[], key: string = crypto.randomUUID()) {
   return new Promise<NonNullable<orderSaveMutation["response"]["batch"]>>((resolve, reject) => {
     commitMutation<orderSaveMutation>(client, {
       mutation: saveParts,
       variables: { parts },
+      cacheConfig: { metadata: { "Idempotency-Key": key } },
       onCompleted: ({ batch }, errors) => (batch ? resolve(batch) : reject(noBatch(errors))),
       onError: reject,
     });

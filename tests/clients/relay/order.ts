@@ -17,6 +17,7 @@ graphql`
   mutation orderSaveMutation($parts: [PartInput!]!) {
     batch(parts: $parts) {
       status
+      replayed
       parts {
         id
         path
