@@ -295,3 +295,30 @@ def test_of_items_that_are_all_absent_no_version_is_right(backend: Backend, star
     rejected = api.batch(*(part(f"p{n}", "UPDATE", f"/things/{n}", {"name": "x"}, ifMatch=["1"]) for n in range(3)))
 
     assert faults(rejected) == {f"p{n}": [("PRECONDITION_FAILED", "/ifMatch")] for n in range(3)}
+
+
+LAST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
+
+
+@pytest.mark.parametrize("type_", LAST)
+@pytest.mark.parametrize("groups", [True, False])
+def test_an_item_that_has_had_all_versions_is_not_changed_any_more(
+    backend: Backend, start: Serve, type_: str, groups: bool
+):
+    backend.run(f"CREATE TABLE thing (id {{key}}, name VARCHAR(9), version {type_} NOT NULL)")
+    backend.run(
+        f"INSERT INTO thing (id, version) VALUES (1, {LAST[type_] - 1}), (2, {LAST[type_]}), (3, {LAST[type_]})"
+    )
+    api = start(backend, groups=groups, resources={"thing": {"version": "version"}})
+    before = backend.dump()
+    over = [("INVALID_VALUE", "/payload")]
+
+    alone = api.batch(part("a", "UPDATE", "/things/2", {"name": "x"}, ifMatch=[str(LAST[type_])]))
+    several = api.batch(*(part(f"p{n}", "UPDATE", f"/things/{n}", {"name": "x"}) for n in (1, 2, 3)))
+    again = api.batch(*(part(f"p{n}", "REPLACE", "/things/1", {"name": "x"}) for n in (1, 2)))
+
+    assert faults(alone) == {"a": over}
+    assert faults(several) == {"p2": over, "p3": over}
+    assert faults(again) == {"p2": over}
+    assert backend.dump() == before
+    assert api.one("UPDATE", "/things/1", {"name": "x"})["etag"] == str(LAST[type_])

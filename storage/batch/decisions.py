@@ -273,6 +273,9 @@ def _change(
 ) -> Change | Refusal:
     resource = operation.resource
     changes = rules.with_update_values(resource, row, changes)
+    used_up = rules.used_up_version(operation, changes)
+    if used_up is not None:
+        return Refusal(verdicts=[Verdict(fault=used_up)], item=row, precondition=precondition)
     if resource.validate is not None:
         checked = resource.validate({**row.values, **changes}, False)  # noqa: FBT003  # a callable's type has no names
         if not isinstance(checked, Mapping):

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from storage.addresses import ByKey, Location, placed_below
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
-from storage.catalog.types import Text, Unreadable
+from storage.catalog.types import Integer, Text, Unreadable
 from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, ReadOnly, RefusedByDatabase, Required
 from storage.row import Row
 
@@ -208,3 +208,16 @@ def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
         last = row.values[resource.version]
         made[resource.version] = resource.next_version(None if isinstance(last, Unreadable) else last)
     return {**changes, **made}
+
+
+def used_up_version(operation: Operation, changes: Values) -> Fault | None:
+    """Say that an item has had as many versions as its version attribute can count."""
+    resource = operation.resource
+    if resource.version is None or not resource.counts_versions:
+        return None
+    type_ = resource.attributes[resource.version].type
+    version = changes[resource.version]
+    if not isinstance(type_, Integer) or not isinstance(version, int) or version <= type_.largest:
+        return None
+    message = f"{resource.version} has come to its largest number: this item cannot be changed any more."
+    return InvalidValue(message=message, pointer=operation.payload_pointer, attributes=(resource.version,))

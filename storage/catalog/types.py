@@ -58,6 +58,11 @@ class Integer:
 
     bits: Literal[16, 32, 64] = 32
 
+    @property
+    def largest(self) -> int:
+        """The largest of them."""
+        return (1 << (self.bits - 1)) - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Float:

@@ -235,6 +235,10 @@ class SqliteStatements(Statements):
         own = [resource.attributes[name] for name in (*columns, *by)]
         terms = self._set(resource, (f"{self.column(resource, name)} = ?" for name in columns), defaults, counted)
         key = " AND ".join(f"own.{self.column(resource, name)} = ?" for name in by)
+        if counted is not None:  # SQLite would go on counting, beyond what the attribute's type takes
+            type_ = resource.attributes[counted].type
+            assert isinstance(type_, Integer)  # noqa: S101  # the catalog takes no other for a version that is counted
+            key += f" AND coalesce(own.{self.column(resource, counted)}, 0) < {type_.largest}"
         sql = f"{self.update_verb} {self.table(resource)} AS own SET {terms} WHERE {key}"
         yield Bulk(sql=sql, params=list(self._each(own, [*columns.values(), *zip(*keys, strict=True)])), each=True)
 
