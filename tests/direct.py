@@ -34,9 +34,15 @@ class Direct(Api):
 
     def post(self, query: str, variables: Mapping[str, Any] | None = None) -> Json:
         """Send a GraphQL request; give back the decoded answer."""
-        return self._runner.run(self._post(json.dumps({"query": query, "variables": variables or {}}).encode()))
+        status, answer = self.exchange(json.dumps({"query": query, "variables": variables or {}}).encode())
+        assert status == 200, answer
+        return json.loads(answer)
 
-    async def _post(self, body: bytes) -> Json:
+    def exchange(self, body: bytes, path: str = "/graphql") -> tuple[int, bytes]:
+        """Send a body; give back the status and the body of the answer, whatever they are."""
+        return self._runner.run(self._exchange(body, path))
+
+    async def _exchange(self, body: bytes, path: str) -> tuple[int, bytes]:
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -45,10 +51,8 @@ class Direct(Api):
         async def send(message: Message) -> None:
             sent.append(message)
 
-        await self.http.app(dict(_SCOPE), receive, send)
-        answer = b"".join(message.get("body", b"") for message in sent)
-        assert sent[0]["status"] == 200, answer
-        return json.loads(answer)
+        await self.http.app(_SCOPE | {"path": path, "raw_path": path.encode()}, receive, send)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
     def close(self) -> None:
         """Close the database."""
