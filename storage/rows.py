@@ -205,9 +205,10 @@ class Rows(RowReader):
         return Row(resource=resource, values=surely, raw=raw, etag=self._etag, whole=False)
 
     def _raw_of(self, resource: Resource, values: Values) -> list[Any]:
+        """Say how a new row is read; what is not known of it is asked for only once a later change has given it."""
         as_read = self.statements.as_read
         return [
-            None if (value := values[name]) is None else as_read(attribute, value)
+            None if (value := values.get(name)) is None else as_read(attribute, value)
             for name, attribute in resource.attributes.items()
         ]
 

@@ -87,7 +87,7 @@ class Batches:
         self.parts, self.made, self.number = [], [], self.random.randrange(1_000)
         self.tame = not self.chance(3)
         self.resources = [each for each in self.start.catalog.resources.values() if each.writable or not self.tame]
-        if self.chance(100):
+        if self.chance(300):
             self.crowd(self.template(), MANY)
         else:
             self.random.choice(THEMES)(self)
@@ -117,6 +117,39 @@ class Batches:
         """One kind of part, from top to bottom; or two."""
         for _ in range(self.pick((1, 1, 1, 2, 3))):
             self.crowd(self.template(), self.pick(SIZES))
+
+    def extremes(self) -> None:
+        """Every part does the same to items that are all there, all absent, or all the same, on the same condition."""
+        versioned = [each for each in self.resources if each.version is not None]
+        resource = self.pick(versioned if versioned and self.chance(3) else self.resources)
+        verb = self.pick(VERBS)
+        where = self.pick(
+            ("existing", "absent", "same", "collection")
+            if verb in ("CREATE", "UPSERT")
+            else ("existing", "absent", "same")
+        )
+        free = [name for name, each in resource.attributes.items() if not each.read_only and name not in resource.key]
+        attributes = self.pick(
+            (self.fine(), self.fine(), {}, {name: self.how() for name in free[:1]}, dict.fromkeys(free, self.how()))
+        )
+        conditions = self.pick(
+            (
+                {},
+                {"ifMatch": "right"},
+                {"ifMatch": "one"},
+                {"ifMatch": self.pick(_ETAGS)},
+                {"ifNoneMatch": self.pick(_ETAGS)},
+            )
+        )
+        if verb in ("GET", "DELETE"):
+            attributes = {}
+        self.tame = where != "absent" or self.tame
+        self.crowd(
+            Template(
+                resource, verb, where, attributes, conditions if where != "collection" else {}, self.chance(3), None
+            ),
+            self.pick(SIZES[4:]),
+        )
 
     def deviant(self) -> None:
         """One part is of another kind."""
@@ -181,7 +214,7 @@ class Batches:
 
     def clearance(self) -> None:
         """Everything of some resources goes, in one order or the other, and comes again."""
-        chosen = self.random.sample(self.resources, self.pick((1, 1, 2, 3, len(self.resources))))
+        chosen = self.random.sample(self.resources, min(len(self.resources), self.pick((1, 1, 2, 3, 100))))
         for resource in chosen:
             for known in self.start.items[resource.name]:
                 self.add("DELETE", known.path, resource)
@@ -321,7 +354,7 @@ class Batches:
             path = one.path if one is not None and is_one else self.path(template.resource, template.where)
             is_whole = template.verb in ("CREATE", "UPSERT", "REPLACE")
             values = self.payload(template.resource, template.attributes, given=is_whole)
-            if template.where != "collection" and self.tame:
+            if template.where not in ("collection", "below") and self.tame:
                 values = {name: value for name, value in values.items() if name not in template.resource.key}
             self.write(template.resource, template.verb, path, values, template.typed, **others)
 
@@ -417,7 +450,7 @@ class Batches:
                 return self.below(resource, where)
             case "broken":
                 return self.broken(self.path(resource, self.pick(("existing", "collection", "unique", "below"))))
-        return f"{collection}/{self.key(resource, 'fresh' if self.tame else self.pick((*HOW[:3], 'good', 'edge', 'wrong')))}"
+        return f"{collection}/{self.key(resource, 'fresh' if self.tame or self.chance(2) else self.pick((*HOW[:3], 'good', 'edge', 'wrong')))}"
 
     def below(self, resource: Resource, where: str) -> str:
         """Write the path of a collection below an item of another resource; or of an item in it."""
@@ -488,7 +521,8 @@ def _encoded(text: str) -> str:
 
 
 THEMES: tuple[Callable[[Batches], None], ...] = (
-    *(Batches.crowds,) * 6,
+    *(Batches.crowds,) * 5,
+    *(Batches.extremes,) * 6,
     *(Batches.deviant,) * 2,
     *(Batches.mix,) * 2,
     *(Batches.neighbours,) * 3,

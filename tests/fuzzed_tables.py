@@ -3,7 +3,7 @@
 `{key}` and its like are those of `Backend.translate`. Nothing here is nondeterministic: two runs of a batch are compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ class Tables:
 
     script: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    first: Sequence[Mapping[str, Any]] = ()  # parts that make the rows at the start, where no SQL does
     comparable: bool = True  # whether a batch that runs again does the same: no value is made anew each time
 
 
@@ -241,6 +242,45 @@ def _family(family: Family, kind: str, *, comparable: bool = True) -> Tables:
     return Tables(";\n".join((script, *family.start)), family.settings, comparable=comparable)
 
 
+_WARE = {
+    "atLeast": 1,
+    "above": 1,
+    "between": 1,
+    "half": "1.5",
+    "loose": 1,
+    "several": 7,
+    "small": 1,
+    "big": 1,
+    "price": 1,
+    "paid": 1,
+    "rough": 1,
+    "open": "0.5",
+    "digits": 1,
+    "places": 1,
+    "both": 1,
+    "share": 1,
+    "ratio": 0.5,
+    "name": "x",
+    "code": "xy",
+    "note": "",
+    "seal": "AAE=",
+    "tags": ["a"],
+    "day": "2024-02-29",
+}
+_MODELS = Tables(
+    "",
+    {"models": "tests.models_limited", "create_tables": True},
+    [
+        *({"id": f"w{n}", "operation": "CREATE", "path": "/wares", "payload": {**_WARE, "id": n}} for n in (1, 2, 3)),
+        *(
+            {"id": f"p{n}", "operation": "CREATE", "path": "/parcels", "payload": {"id": n, "needed": n}}
+            for n in (1, 2, 3)
+        ),
+    ],
+    comparable=False,
+)
+
+
 def tables_of(name: str, kind: str) -> Tables:
     """Give tables by their name, as a kind of database has them."""
     match name:
@@ -252,7 +292,9 @@ def tables_of(name: str, kind: str) -> Tables:
             return _family(LIBRARY, kind)
         case "crowd":
             return _family(crowd_family(kind), kind, comparable=False)
+        case "models":
+            return _MODELS
     raise ValueError(name)
 
 
-NAMES = ("odd", "parents", "crowd", "library")
+NAMES = ("models", "odd", "parents", "crowd", "library")

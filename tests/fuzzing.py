@@ -224,8 +224,8 @@ class Fuzzed:
             return
         if made_keys(mine) == made_keys(its):
             mine, its = _plain(mine), _plain(its)
-        else:  # PostgreSQL's sequences have gaps
-            mine, its = alike(_plain(mine)), alike(_plain(its))
+        else:  # PostgreSQL's sequences have gaps, and etags and cursors are made of keys, whatever their aliases
+            mine, its = (alike({"answer": _summary(answer), "tables": tables}) for answer, tables in (fast, slow))
         assert mine == its, f"ways differ: {_difference(mine, its)}"
 
 
@@ -307,6 +307,14 @@ def fuzzed(backend: Backend, name: str) -> Iterator[Fuzzed]:
     """Make tables in an empty database, and serve them."""
     tables = tables_of(name, backend.kind)
     backend.run(tables.script)
+    settings = Settings(database_url=backend.url, **tables.settings)
+    service = open_service(settings)
+    one_by_one = replace(service, engine=replace(service.engine, groups=False))
+    slow = Api(one_by_one, settings)
+    slow.http = TestClient(make_app(one_by_one, settings, compiled=False), base_url="http://127.0.0.1")
+    fast_client, slow_client = Direct(Api(service, settings)), Direct(slow)
+    if tables.first:
+        assert fast_client.batch(*tables.first)["committed"], "the rows at the start"
     engine = backend.engine()
     raw = engine.raw_connection()
     connection: Any = raw.driver_connection
@@ -317,12 +325,6 @@ def fuzzed(backend: Backend, name: str) -> Iterator[Fuzzed]:
         connection.autocommit = True
         connection.execute(f"ALTER DATABASE {sa.make_url(backend.url).database} SET synchronous_commit = off")
         rows = _PostgresqlRows(connection)
-    settings = Settings(database_url=backend.url, **tables.settings)
-    service = open_service(settings)
-    one_by_one = replace(service, engine=replace(service.engine, groups=False))
-    slow = Api(one_by_one, settings)
-    slow.http = TestClient(make_app(one_by_one, settings, compiled=False), base_url="http://127.0.0.1")
-    fast_client, slow_client = Direct(Api(service, settings)), Direct(slow)
     log = _Errors()
     logging.getLogger("partwise").addHandler(log)
     try:
@@ -392,7 +394,7 @@ def _summary(answer: Json) -> Json:
 
 
 def _plain(value: Json) -> Json:
-    """Leave out what two ways may say differently: messages, and cursors, which are made of keys."""
+    """Leave out what two ways may say differently."""
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items() if name not in ("message", "locations")}
     return [_plain(each) for each in value] if isinstance(value, list) else value

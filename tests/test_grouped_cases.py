@@ -53,6 +53,19 @@ CASES = {
             part("d", "CREATE", "/things", {"flag": True, "day": "2024-01-01"}),
         ],
     ),
+    "a default that a later part replaces, before the version is asked for": Case(
+        "id {key}, n INTEGER NOT NULL DEFAULT 7, m INTEGER DEFAULT 8",
+        "(id, n, m) VALUES (1, 1, 1)",
+        [
+            part("a", "CREATE", "/things", {"id": 9, "m": 5}),
+            part("b", "REPLACE", "/things/9", {"n": 3, "m": 5}),
+            part("c", "GET", "/things/9", ifNoneMatch=["1"]),
+            part("d", "UPDATE", "/things/9", {"n": 4}, ifNoneMatch=["1"]),
+            part("e", "REPLACE", "/things/1", {"n": 3}),
+            part("f", "UPDATE", "/things/1", {"m": 9}),
+            part("g", "DELETE", "/things/1", ifNoneMatch=["1"]),
+        ],
+    ),
     "a unique value that is a default": Case(
         "id {key}, code VARCHAR(5) DEFAULT 'q' UNIQUE, n INTEGER",
         "(id, code, n) VALUES (1, 'a', 1), (2, 'b', 2)",
