@@ -33,7 +33,7 @@ from storage.catalog.types import (
     Uuid,
     ValueType,
 )
-from tests.fuzzed_batches import Start
+from tests.fuzzed_parts import Start
 from tests.fuzzed_values import edge, fresh, good
 
 Json = Any

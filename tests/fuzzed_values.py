@@ -224,7 +224,7 @@ def edge(random: Random, type_: ValueType, sql_type: str = "") -> Json:
             return random.choice((labels[0].lower(), labels[0].upper(), f"{labels[0]} ", "", "x" * 70))
         case JsonDocument():
             deep: Json = None
-            for _ in range(random.choice((5, 90, 400))):
+            for _ in range(random.choice((5, 90, 150))):
                 deep = [deep] if random.random() < 0.5 else {"d": deep}
             return random.choice(
                 (deep, {"\x00": 1}, ["\x00"], "\ud800", 10**30, 1e300, {"": {"": None}}, [None], -0.0, "x" * 70_000)

@@ -6,7 +6,6 @@ found is made as small as leaving parts out makes it. tests/fuzzed_*.py draw tab
 
 import json
 import logging
-import sqlite3
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,11 +21,13 @@ from partwise.app import make_app
 from partwise.service import open_service
 from partwise.settings import Settings
 from tests.direct import Direct
-from tests.fuzzed_batches import Batches, Known, Part, Start
+from tests.fuzzed_batches import Batches
+from tests.fuzzed_parts import Known, Part, Start
 from tests.fuzzed_queries import Queries
+from tests.fuzzed_rows import Dump, PostgresqlRows, Rows, SqliteRows
 from tests.fuzzed_tables import Tables, tables_of
 from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json
-from tests.worlds import FIRST_MADE_KEY, alike, made_keys
+from tests.worlds import alike, made_keys
 
 SERIOUS = {"INTERNAL", "UNAVAILABLE", "TIMEOUT", "OUTCOME_UNKNOWN", "SERIALIZATION_CONFLICT"}
 INNARDS = (
@@ -40,7 +41,6 @@ INNARDS = (
     "pg_",
     "object at 0x",
 )
-Dump = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Fuzzed:
     tables: Tables
     fast: Direct
     slow: Direct  # one by one, by the ordinary door
-    rows: "Rows"
+    rows: Rows
     start: Start
     log: list[logging.LogRecord]
     counted: Counter[str] = field(default_factory=Counter)
@@ -229,79 +229,6 @@ class Fuzzed:
         assert mine == its, f"ways differ: {_difference(mine, its)}"
 
 
-@dataclass
-class Rows:
-    """The rows of the tables, behind the server's back: how they were at the start, and how they come to be so again."""
-
-    connection: Any  # SQLite's or psycopg's own
-    first: Dump = field(default_factory=dict)
-
-    def reset(self) -> None:
-        """Set all back that has changed."""
-        raise NotImplementedError
-
-    def dump(self) -> Dump:
-        """Read all rows."""
-        raise NotImplementedError
-
-
-class _SqliteRows(Rows):
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
-        self._pristine = sqlite3.connect(":memory:")
-        connection.backup(self._pristine)
-        self._tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        self.first = self.dump()
-
-    def reset(self) -> None:
-        if self.dump() != self.first:
-            self._pristine.backup(self.connection)
-
-    def dump(self) -> Dump:
-        def rows(name: str) -> list[str]:
-            return sorted(map(repr, self.connection.execute(f'SELECT * FROM "{name}"')))
-
-        return {name: rows(name) for name in self._tables}
-
-
-class _PostgresqlRows(Rows):
-    def __init__(self, connection: Any) -> None:
-        super().__init__(connection)
-        tables = connection.execute(
-            "SELECT c.oid::regclass::text, string_agg(quote_ident(attname), ', ' ORDER BY attnum) "
-            "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND attnum > 0 AND attgenerated = '' AND NOT attisdropped "
-            "WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace GROUP BY c.oid"
-        ).fetchall()
-        self._columns = dict(tables)
-        connection.execute("CREATE SCHEMA pristine; SET session_replication_role = replica")
-        for name, columns in tables:
-            connection.execute(f"CREATE TABLE pristine.{name} AS SELECT {columns} FROM public.{name}")
-        names = [
-            name for (name,) in connection.execute("SELECT quote_ident(sequencename) FROM pg_sequences ORDER BY 1")
-        ]
-        first = [f"setval('{name}', {FIRST_MADE_KEY + 100 * place}, false)" for place, name in enumerate(names)]
-        self._sequences = f"SELECT {', '.join(first)}"
-        self._dump = " UNION ALL ".join(
-            f"SELECT '{name}', coalesce(array_agg(a_row::text), '{{}}') FROM public.{name} a_row"
-            for name in self._columns
-        )
-        self.first = self.dump()
-
-    def reset(self) -> None:
-        found = self.dump()
-        statements = [self._sequences]
-        for name, columns in self._columns.items():
-            if found[name] != self.first[name]:
-                statements.append(f"DELETE FROM public.{name}")
-                statements.append(
-                    f"INSERT INTO public.{name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM pristine.{name}"
-                )
-        self.connection.execute("; ".join(statements))
-
-    def dump(self) -> Dump:
-        return {name: sorted(rows) for name, rows in self.connection.execute(self._dump)}
-
-
 @contextmanager
 def fuzzed(backend: Backend, name: str) -> Iterator[Fuzzed]:
     """Make tables in an empty database, and serve them."""
@@ -320,11 +247,11 @@ def fuzzed(backend: Backend, name: str) -> Iterator[Fuzzed]:
     connection: Any = raw.driver_connection
     if backend.kind == "sqlite":
         connection.execute("PRAGMA synchronous = OFF")
-        rows: Rows = _SqliteRows(connection)
+        rows: Rows = SqliteRows(connection)
     else:
         connection.autocommit = True
         connection.execute(f"ALTER DATABASE {sa.make_url(backend.url).database} SET synchronous_commit = off")
-        rows = _PostgresqlRows(connection)
+        rows = PostgresqlRows(connection)
     log = _Errors()
     logging.getLogger("partwise").addHandler(log)
     try:
