@@ -132,6 +132,8 @@ def from_postgresql(error: psycopg.Error) -> Exception:
         violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
         columns = (diag.column_name,) if diag.column_name else ()
         return StatementRefused(violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name)
+    if state == "42601" and diag.statement_position is None:  # of a value: a tsvector has a syntax of its own
+        return StatementRefused(Violation.VALUE)
     if state.startswith("22") or state in {"42883", "42804"}:  # no operator for the type of a value that is sought
         return StatementRefused(Violation.VALUE, domain=diag.datatype_name)
     if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):

@@ -15,7 +15,7 @@ from graphql import (
 from tests.conftest import Serve
 from tests.described import fields
 from tests.every_type import GRAPHQL_TYPES, TABLE
-from tests.harness import Api, Backend
+from tests.harness import Api, Backend, faults, part
 
 AMONG = "eq ne in notIn isNull"
 ORDERED = f"{AMONG} lt lte gt gte"
@@ -320,3 +320,18 @@ def test_filters_and_orders_are_taken_as_literals_and_as_variables(music: Api):
     )
 
     assert found["given"] == found["written"]
+
+
+def test_a_text_that_is_no_search_vector_is_a_bad_value(postgresql: Backend, start: Serve):
+    postgresql.run("CREATE TABLE page (id {key}, words tsvector);\nINSERT INTO page (words) VALUES ('a')")
+    api = start(postgresql)
+    before = postgresql.dump()
+
+    asked = api.post('{ pages(filter: {words: {eq: "\\\\"}}) { nodes { id } } }')
+    alone = api.batch(part("p", "CREATE", "/pages", {"words": "\\"}))
+    many = api.batch(*(part(f"p{n}", "CREATE", "/pages", {"words": "\\"}) for n in range(3)))
+
+    assert [each["extensions"]["code"] for each in asked["errors"]] == ["BAD_REQUEST"]
+    assert {code for code, _ in faults(alone)["p"]} == {"INVALID_VALUE"}
+    assert faults(many).keys() == {"p0", "p1", "p2"}
+    assert postgresql.dump() == before
