@@ -169,7 +169,7 @@ def conflict(operation: Operation, attributes: Sequence[str]) -> Fault:
 
 
 def _missing_target(operation: Operation, attributes: Sequence[str]) -> Fault:
-    what = f"{_and(attributes)} points" if attributes else "The item points"
+    what = f"{_and(attributes)} point{'' if len(attributes) > 1 else 's'}" if attributes else "The item points"
     return MissingTarget(
         message=f"{what} at an item that does not exist.",
         pointer=_first_pointer(operation, attributes),
