@@ -267,3 +267,26 @@ def test_a_replay_after_the_tables_have_changed_says_what_it_knows(backend: Back
     assert {each["extensions"]["code"] for each in answer["errors"]} == {"UNREADABLE_VALUE"}
     assert "title" in answer["errors"][0]["message"]
     assert without_replayed(first)["status"] == answer["data"]["batch"]["status"]
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("BIGINT", str(1 << 40), "INTEGER"),
+        ("{naive}", "2026-01-02T10:11:12", "{aware}"),
+        ("{aware}", "2026-01-02T10:11:12Z", "{naive}"),
+    ],
+)
+def test_a_replay_answers_no_value_that_its_column_could_not_have_now(
+    backend: Backend, start: Serve, before: str, value: str, after: str
+):
+    backend.run(f"CREATE TABLE thing (id {{key}}, value {before})")
+    create = part("a", "CREATE", "/things", {"value": value})
+    assert send(start(backend), "k", create)["parts"][0]["payload"]["value"] == value
+    backend.run(f"DROP TABLE thing;\nCREATE TABLE thing (id {{key}}, value {after})")
+    query = KEYED.replace("__typename path etag", "... on Thing { value }")
+
+    answer = start(backend).post(query, {"parts": [create], "key": "k"})
+
+    assert answer["data"]["batch"]["replayed"]
+    assert {each["extensions"]["code"] for each in answer["errors"]} == {"UNREADABLE_VALUE"}
