@@ -50,6 +50,7 @@ def key_of(argument: str | None, headers: Sequence[str]) -> str | None:
 
 
 def _unquoted(header: str) -> str:
+    header = header.strip(" \t")  # which are no part of it (RFC 9110, section 5.5), and left to us behind it
     if not header.startswith('"'):
         return header
     quoted = _QUOTED.fullmatch(header)

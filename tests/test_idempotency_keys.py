@@ -95,6 +95,14 @@ def test_a_header_that_begins_with_a_quote_is_a_quoted_string(shop: Api, header:
     assert 'write it as "8e03978e"' in answer["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("header", ["k ", "k\t", ' "k"', '"k" \t'])
+def test_blanks_around_a_header_are_no_part_of_it(shop: Api, sqlite: Backend, header: str):
+    send(shop, "k", *PARTS)
+
+    assert outcome(with_header(shop, header)) == "replayed"
+    assert receipts(sqlite) == ["k"]
+
+
 # --- argument and header
 
 
