@@ -50,6 +50,7 @@ def key_of(argument: str | None, headers: Sequence[str]) -> str | None:
 
 
 def _unquoted(header: str) -> str:
+    header = header.strip(" \t")  # which are no part of it (RFC 9110, section 5.5), and left to us behind it
     if not header.startswith('"'):
         return header
     quoted = _QUOTED.fullmatch(header)
@@ -73,12 +74,18 @@ def fingerprint(parts: Sequence[PartRequest]) -> str:
     """Hash parts as they were sent (SHA-256), the same whichever way they came; the order of members does not matter."""
     sent = [part if part.item is None else msgspec.structs.replace(part, item=_plain(part.item)) for part in parts]
     try:
-        text = _encoder.encode(sent)
-    except UnicodeEncodeError:  # half of a surrogate pair
-        text = json.dumps(msgspec.to_builtins(sent), sort_keys=True).encode()
+        text = _canonical(sent)
     except RecursionError:  # no part with such a value is ever written
         text = b""
     return sha256(text).hexdigest()
+
+
+def _canonical(parts: Sequence[PartRequest]) -> bytes:
+    try:
+        return _encoder.encode(parts)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        plain = msgspec.to_builtins(parts, enc_hook=lambda n: float(n) if _is_double(n) else {"number": n.text})
+        return json.dumps(plain, sort_keys=True).encode()
 
 
 def _plain(item: Any) -> dict[str, Any]:
@@ -92,7 +99,7 @@ def _plain(item: Any) -> dict[str, Any]:
 def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(each) for each in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT_INTEGERS:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT_INTEGERS and _is_double(value):
         return int(value)
     return value
 
@@ -101,12 +108,15 @@ def _as_number(value: Any) -> msgspec.Raw:
     """Write a number that kept its digits: as a double is written, if it is one."""
     if not isinstance(value, ExactFloat):
         raise TypeError(f"{type(value).__name__} is no JSON")
-    double = float(value)
+    return msgspec.Raw(_encoder.encode(float(value)) if _is_double(value) else value.text.encode())
+
+
+def _is_double(value: float) -> bool:
+    """Whether a number that may have kept its digits says no more than a double does."""
     try:
-        is_double = Decimal(value.text) == Decimal(repr(double))
-    except InvalidOperation:
-        is_double = False
-    return msgspec.Raw(_encoder.encode(double) if is_double else value.text.encode())
+        return not isinstance(value, ExactFloat) or Decimal(value.text) == Decimal(repr(float(value)))
+    except InvalidOperation:  # an exponent beyond all bounds
+        return False
 
 
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=_as_number)

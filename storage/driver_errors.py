@@ -53,7 +53,8 @@ _SQLITE_VIOLATIONS = {
 # What SQLite says of a statement that names what is not there, or is not any more what it was.
 _SQLITE_NOT_THERE = re.compile(
     r"no such (table|column|function|module|collation sequence): |table .+ has (no column named|\d+ columns but) |"
-    r"cannot modify .+ because it is a view|cannot (INSERT into|UPDATE) generated column"
+    r"cannot modify .+ because it is a view|cannot (INSERT into|UPDATE) generated column|"
+    r"ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint"
 )
 # What SQLite says of a statement that goes beyond its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
@@ -105,8 +106,8 @@ _POSTGRESQL_VIOLATIONS = {
 # Classes of errors that a statement of ours, valid as it is, only gets from a rule that somebody wrote
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL_OTHER = ("P0", "09", "27", "44", "42501", "23")
-# A column, table, schema or type that is not there, a table that is a view now, a column that is generated now.
-_POSTGRESQL_NOT_THERE = frozenset({"42703", "42P01", "3F000", "42704", "42809", "428C9"})
+# A column, table, schema, type or unique key that is not there, a table that is a view now, a column that is generated now.
+_POSTGRESQL_NOT_THERE = frozenset({"42703", "42P01", "3F000", "42704", "42P10", "42809", "55000", "428C9"})
 _POSTGRESQL_UNAVAILABLE = ("08", "53", "57P", "58", "25006")
 
 

@@ -95,6 +95,14 @@ def test_a_header_that_begins_with_a_quote_is_a_quoted_string(shop: Api, header:
     assert 'write it as "8e03978e"' in answer["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("header", ["k ", "k\t", ' "k"', '"k" \t'])
+def test_blanks_around_a_header_are_no_part_of_it(shop: Api, sqlite: Backend, header: str):
+    send(shop, "k", *PARTS)
+
+    assert outcome(with_header(shop, header)) == "replayed"
+    assert receipts(sqlite) == ["k"]
+
+
 # --- argument and header
 
 
@@ -330,6 +338,33 @@ def test_what_json_can_say_and_utf_8_cannot_has_a_fingerprint_too(shop: Api):
 
     assert [outcome(answer) for answer in answers] == ["new", "replayed", "IDEMPOTENCY_KEY_REUSED"]
     assert answers[1]["data"]["batch"]["parts"][0]["id"] == "\ud800"
+
+
+@pytest.mark.parametrize("number", ["1.5", "1e-400", "0.1000000000000000055511151231257827"])
+def test_half_of_a_surrogate_pair_beside_a_number_with_a_fraction_has_a_fingerprint_too(shop: Api, number: str):
+    body = (
+        f'{{"query": {json.dumps(KEYED)}, "variables": {{"key": "k", "parts": [{{"id": "\\ud800", "path": "/artists/1", '
+        f'"operation": "UPDATE", "payload": {{"name": {number}}}}}]}}}}'
+    )
+
+    answer = shop.http.post("/graphql", content=body, headers={"Content-Type": JSON}).json()
+
+    (result,) = answer["data"]["batch"]["parts"]
+    assert [error["code"] for error in result["errors"]] == ["INVALID_VALUE"]
+
+
+def test_a_number_that_is_no_double_is_not_the_whole_number_that_it_is_next_to(backend: Backend, start: Serve):
+    backend.run("CREATE TABLE thing (id {key}, document {json})")
+    api = start(backend)
+    bodies = [
+        f'{{"query": {json.dumps(KEYED)}, "variables": {{"key": "k", "parts": [{{"id": "a", "path": "/things", '
+        f'"operation": "CREATE", "item": {{"thing": {{"document": {number}}}}}}}]}}}}'
+        for number in ("1", "1", "1.00000000000000000000001")
+    ]
+
+    answers = [api.http.post("/graphql", content=body, headers={"Content-Type": JSON}).json() for body in bodies]
+
+    assert [outcome(answer) for answer in answers] == ["new", "replayed", "IDEMPOTENCY_KEY_REUSED"]
 
 
 @pytest.mark.parametrize("depth", [101, 300, 500, 700, 900, 950])

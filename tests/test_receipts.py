@@ -119,16 +119,55 @@ def test_several_servers_make_the_table_at_the_same_moment(postgresql: Backend, 
     assert artists(postgresql) == {"Neu": 1}
 
 
+_OWN = "caller TEXT NOT NULL, idempotency_key TEXT NOT NULL, fingerprint TEXT NOT NULL"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "CREATE TABLE partwise_receipt (id INTEGER PRIMARY KEY)",
+        "CREATE VIEW partwise_receipt AS SELECT 1 AS caller, 2 AS idempotency_key, 3 AS fingerprint",
+        f"CREATE TABLE partwise_receipt ({_OWN}, outcome TEXT, made_at TIMESTAMP)",  # a batch would run a second time
+        f"CREATE TABLE partwise_receipt ({_OWN}, made_at TIMESTAMP, PRIMARY KEY (caller, idempotency_key))",
+        f"CREATE TABLE partwise_receipt ({_OWN}, outcome TEXT, PRIMARY KEY (caller, idempotency_key))",
+    ],
+    ids=["another table", "a view", "no key", "no outcome", "no time"],
+)
 def test_another_table_of_that_name_is_told_to_the_operator(
-    music: Api, backend: Backend, caplog: pytest.LogCaptureFixture
+    music: Api, backend: Backend, caplog: pytest.LogCaptureFixture, other: str
 ):
-    backend.run("CREATE TABLE partwise_receipt (id INTEGER PRIMARY KEY)")
+    backend.run(other)
     before = backend.dump()
 
     code, message = refusal(music, "k", part("a", "CREATE", "/artists", {"name": "Neu"}))
 
     assert (code, "keeps no idempotency keys" in message) == ("BAD_REQUEST", True)
     assert "partwise_receipt" in caplog.text
+    assert "as they were when the server started" not in caplog.text
+    assert backend.dump() == before
+
+
+def test_a_trigger_that_takes_the_receipt_away_takes_the_batch_along(
+    backend: Backend, start: Serve, caplog: pytest.LogCaptureFixture
+):
+    backend.run("CREATE TABLE thing (id {key}, name TEXT)")
+    assert send(start(backend), "first", part("a", "CREATE", "/things", {"name": "a"}))["status"] == "COMMITTED"
+    deletes = "DELETE FROM partwise_receipt WHERE idempotency_key = 'k'"
+    with backend.engine().begin() as connection:
+        if backend.kind == "sqlite":
+            connection.exec_driver_sql(f"CREATE TRIGGER forgetful AFTER INSERT ON thing BEGIN {deletes}; END")
+        else:
+            connection.exec_driver_sql(
+                f"CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {deletes}; RETURN NEW; END$$;"
+                "CREATE TRIGGER forgetful AFTER INSERT ON thing FOR EACH ROW EXECUTE FUNCTION forget()"
+            )
+    api = start(backend)
+    before = backend.dump()
+
+    code, message = refusal(api, "k", part("a", "CREATE", "/things", {"name": "b"}))
+
+    assert (code, message) == ("BAD_REQUEST", NOT_KEPT)
+    assert "a trigger or a policy" in caplog.text
     assert backend.dump() == before
 
 
@@ -228,3 +267,26 @@ def test_a_replay_after_the_tables_have_changed_says_what_it_knows(backend: Back
     assert {each["extensions"]["code"] for each in answer["errors"]} == {"UNREADABLE_VALUE"}
     assert "title" in answer["errors"][0]["message"]
     assert without_replayed(first)["status"] == answer["data"]["batch"]["status"]
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("BIGINT", str(1 << 40), "INTEGER"),
+        ("{naive}", "2026-01-02T10:11:12", "{aware}"),
+        ("{aware}", "2026-01-02T10:11:12Z", "{naive}"),
+    ],
+)
+def test_a_replay_answers_no_value_that_its_column_could_not_have_now(
+    backend: Backend, start: Serve, before: str, value: str, after: str
+):
+    backend.run(f"CREATE TABLE thing (id {{key}}, value {before})")
+    create = part("a", "CREATE", "/things", {"value": value})
+    assert send(start(backend), "k", create)["parts"][0]["payload"]["value"] == value
+    backend.run(f"DROP TABLE thing;\nCREATE TABLE thing (id {{key}}, value {after})")
+    query = KEYED.replace("__typename path etag", "... on Thing { value }")
+
+    answer = start(backend).post(query, {"parts": [create], "key": "k"})
+
+    assert answer["data"]["batch"]["replayed"]
+    assert {each["extensions"]["code"] for each in answer["errors"]} == {"UNREADABLE_VALUE"}

@@ -93,6 +93,10 @@ def test_what_sqlite_holds_against_its_type_is_an_error_of_that_field(sqlite: Ba
         ("INTEGER[]", "'{{1,2},{3,4}}'"),
         ("DATE[]", "'{infinity}'"),
         ("NUMERIC[]", "'{NaN}'"),
+        ("JSON", "'[1e400]'"),
+        ("JSONB", "'[1e5000]'"),
+        ("JSONB[]", "'{1e5000}'"),
+        ("JSON", f"'{'[' * 1_500 + ']' * 1_500}'"),
     ],
 )
 def test_what_json_cannot_say_of_postgresql_is_an_error_of_that_field(
@@ -100,6 +104,29 @@ def test_what_json_cannot_say_of_postgresql_is_an_error_of_that_field(
 ):
     thing(postgresql, declared, value)
     check_that_only_the_field_is_in_error(start(postgresql))
+
+
+@pytest.mark.parametrize(
+    ("declared", "values"),
+    [
+        ("DATE", ["infinity", "-infinity", "12000-01-01", "12000-01-02"]),
+        ("TIMESTAMP WITH TIME ZONE", ["infinity", "-infinity"]),
+        ("DATE[]", ["{infinity}", "{-infinity}"]),
+        ("JSON", ["[1e400]", "[1e401]"]),
+    ],
+)
+def test_a_row_has_another_etag_when_what_cannot_be_read_has_changed(
+    postgresql: Backend, start: Serve, declared: str, values: list[str]
+):
+    thing(postgresql, declared, f"'{values[0]}'")
+    api = start(postgresql)
+
+    etags = []
+    for value in values:
+        postgresql.run(f"UPDATE thing SET value = '{value}' WHERE id = 1")
+        etags.append(api.post("{ thing(id: 1) { etag } }")["data"]["thing"]["etag"])
+
+    assert len(set(etags)) == len(values)
 
 
 def test_an_unreadable_value_can_be_overwritten_and_deleted(sqlite: Backend, start: Serve):

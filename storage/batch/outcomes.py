@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Optional, assert_never
+from typing import Annotated, Any, Optional, assert_never
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from storage.batch.blocks import DoneBlocks
 from storage.batch.operations import Done, Failed, Outcome, Status
@@ -244,8 +245,8 @@ def _reader(type_: ValueType) -> "msgspec.json.Decoder[list[Any]]":
 
 def _python_type(type_: ValueType) -> Any:  # a table of types
     match type_:
-        case Integer():
-            return int
+        case Integer(bits=bits):
+            return Annotated[int, Meta(ge=-(1 << (bits - 1)), le=(1 << (bits - 1)) - 1)]
         case Float():
             return float
         case Numeric():
@@ -259,9 +260,9 @@ def _python_type(type_: ValueType) -> Any:  # a table of types
         case Date():
             return date
         case Time():
-            return time
-        case DateTime():
-            return datetime
+            return Annotated[time, Meta(tz=False)]
+        case DateTime(aware=aware):
+            return Annotated[datetime, Meta(tz=aware)]
         case Uuid():
             return UUID
         case JsonDocument():

@@ -47,9 +47,11 @@ class Receipts:
         """
         own = receipt.caller, receipt.key
         try:
-            made = self._run(self._statements.claim, (*own, receipt.fingerprint))
+            made = self._transaction.execute(self._statements.claim, (*own, receipt.fingerprint))
         except NotAsAtStart as error:
             raise NoReceipts from error
+        except StatementRefused as refused:
+            raise not_kept(refused) from refused
         if made.count:
             self._run(self._statements.prune)
             return None
@@ -64,13 +66,14 @@ class Receipts:
     def complete(self, receipt: Receipt, outcome: Outcome) -> None:
         """Write down what becomes of the batch when the transaction is committed."""
         params = encode_outcome(outcome.parts), receipt.caller, receipt.key
-        self._run(self._statements.complete, params)
+        if self._run(self._statements.complete, params).count != 1:  # without it the batch would run a second time
+            raise not_kept("a trigger or a policy keeps the receipt of a batch from being completed")
 
     def _run(self, sql: str, params: Params | None = None) -> Result:
         try:
             return self._transaction.execute(sql, params)
-        except StatementRefused as refused:
-            raise not_kept(refused) from refused
+        except (StatementRefused, NotAsAtStart) as error:
+            raise not_kept(error) from error
 
 
 def make_receipts(database: Database) -> None:
@@ -88,12 +91,14 @@ def make_receipts(database: Database) -> None:
     logger.info("Made the table %s: it keeps idempotency keys, for a day.", RECEIPTS)
 
 
-def not_kept(error: Exception) -> KeysNotKept:
+def not_kept(why: BaseException | str) -> KeysNotKept:
     """Say so to the operator; give back what the client is told."""
+    while isinstance(why, BaseException) and why.__cause__ is not None:
+        why = why.__cause__  # what the driver says
     logger.error(
         "Idempotency keys cannot be kept: the database does not let this role make or use the table %s (%s). "
         "docs/settings.md says how to make it by hand, and how to do without keys.",
         RECEIPTS,
-        str(error.__cause__ or error).partition("\n")[0],
+        str(why).partition("\n")[0],
     )
     return KeysNotKept()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -336,6 +337,17 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Strange(Unreadable):
+    """What the driver cannot read, with the text of it: another text is another version of the row."""
+
+    text: str
+
+
+def _strange(what: str, text: Buffer) -> _Strange:
+    return _Strange(reason=what, text=bytes(text).decode(errors="backslashreplace"))
+
+
 def _or_unreadable(base: type[Loader], what: str) -> type[Loader]:
     """Make a loader that gives what Python cannot hold (infinity, years before 1) as `Unreadable`."""
 
@@ -344,7 +356,7 @@ def _or_unreadable(base: type[Loader], what: str) -> type[Loader]:
             try:
                 return super().load(data)
             except (psycopg.DataError, ValueError, OverflowError):
-                return Unreadable(reason=what)
+                return _strange(what, data)
 
     return Tolerant
 
@@ -366,4 +378,8 @@ def set_up(connection: psycopg.Connection[Any]) -> None:
 
 def decode_json_bytes(text: str | bytes) -> Any:
     """Read JSON as psycopg hands it over."""
-    return decode_json(text.decode() if isinstance(text, bytes) else text)
+    raw = text if isinstance(text, bytes) else text.encode()
+    try:
+        return decode_json(raw.decode())
+    except (ValueError, RecursionError):  # a number beyond all doubles; nested too deep
+        return _strange("no JSON that can be read", raw)

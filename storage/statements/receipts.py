@@ -37,7 +37,7 @@ def _statements(
             f'CREATE INDEX IF NOT EXISTS "{RECEIPTS}_made_at" ON {table} (made_at)',
         ),
         claim=f"INSERT INTO {table} (caller, idempotency_key, fingerprint) VALUES ({mark}, {mark}, {mark}) "
-        "ON CONFLICT DO NOTHING",
+        "ON CONFLICT (caller, idempotency_key) DO NOTHING",  # a table without that key is refused
         prune=f"DELETE FROM {table} WHERE {chosen} IN (SELECT {chosen} FROM {table} "
         f"WHERE made_at < {old} ORDER BY made_at LIMIT {_MOST_PRUNED}{lock})",
         read=f"SELECT fingerprint, outcome FROM {table} {own}",
