@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from storage.batch.run import Engine, Job, Ran, run_batch, run_together
 
@@ -25,16 +26,24 @@ class Writer:
         self._engine = engine
         self._threads = threads
         self._own_thread = _WritingThread(engine) if engine.database.dialect == "sqlite" else None
+        self._keyed: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, job: Job[T]) -> Ran[T]:
         """Run a batch. Raises what `run_batch` raises."""
         if self._own_thread is None:
-            return await run_in(self._threads, partial(run_batch, self._engine, job))
+            async with self._turn(job):
+                return await run_in(self._threads, partial(run_batch, self._engine, job))
         loop = asyncio.get_running_loop()
         waiting = _Waiting(job, loop, loop.create_future())
         waiting.future.add_done_callback(_look_at)
         self._own_thread.take(waiting)
         return await asyncio.shield(waiting.future)
+
+    def _turn(self, job: Job[Any]) -> AbstractAsyncContextManager[None]:
+        """Wait for others with the same idempotency key: each that waited in the database would hold a connection meanwhile."""
+        if job.receipt is None:
+            return nullcontext()
+        return self._keyed.setdefault((job.receipt.caller, job.receipt.key), asyncio.Lock())
 
 
 async def run_in(threads: Executor, run: Callable[[], T]) -> T:

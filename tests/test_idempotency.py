@@ -1,11 +1,15 @@
 """Idempotency keys (docs/contract.md, rule 8): a batch with a key is run once, whatever happens, and answered each time."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
 
+import httpx2
 import pytest
+import sqlalchemy as sa
 
+from partwise.app import make_app
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.transaction import Transaction
 from tests.conftest import Serve
@@ -276,6 +280,40 @@ def test_a_key_that_another_transaction_holds_is_waited_for(postgresql: Backend,
     assert postgresql.dump() == before
     assert not send(api, "k", *parts)["replayed"]
     assert receipts(postgresql) == ["k", "other"]
+
+
+def test_those_that_wait_for_a_key_leave_connections_to_others(postgresql: Backend, start: Serve):
+    postgresql.run(SCRIPT)
+    postgresql.run(AFTER_POSTGRESQL)
+    api = start(postgresql, connections=2)
+    parts = [part("a", "CREATE", "/artists", {"name": "Neu"})]
+    send(api, "other", *parts)
+    engine = postgresql.engine()
+
+    async def work(holder: sa.Connection) -> tuple[Json, list[Json]]:
+        transport = httpx2.ASGITransport(app=make_app(api.service, api.settings))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+
+            async def post(query: str, variables: Json) -> Json:
+                answer: Json = (await client.post("/graphql", json={"query": query, "variables": variables})).json()
+                return answer
+
+            keyed = [asyncio.create_task(post(KEYED, {"parts": parts, "key": "k"})) for _ in range(3)]
+            await asyncio.sleep(0.2)  # they wait
+            other = await asyncio.wait_for(post("{ artists { totalCount } }", {}), 10)
+            assert not any(each.done() for each in keyed)
+            holder.rollback()
+            return other, await asyncio.gather(*keyed)
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO partwise_receipt (caller, idempotency_key, fingerprint) VALUES ('', 'k', 'x')"
+        )
+        other, answers = asyncio.run(work(connection))
+    engine.dispose()
+
+    assert "errors" not in other, other
+    assert sorted(each["data"]["batch"]["replayed"] for each in answers) == [False, True, True]
 
 
 def test_a_rejected_batch_hands_its_key_on_to_the_one_that_waits(running: Running, backend: Backend):

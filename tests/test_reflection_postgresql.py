@@ -1,5 +1,9 @@
 """What reflection sees of PostgreSQL alone: identities, enums, arrays, types of its own, comments."""
 
+from dataclasses import replace
+
+import sqlalchemy as sa
+
 from tests.conftest import Serve
 from tests.described import fields, resources
 from tests.harness import Backend, faults, part
@@ -160,3 +164,16 @@ def test_comments_of_postgresql_are_descriptions(postgresql: Backend, start: Ser
     assert shown["description"] == "Something to sing."
     assert {"name": "title", "description": "As on the sleeve."} in shown["fields"]
     assert resources(api)["Song"]["attributes"]["title"]["description"] == "As on the sleeve."
+
+
+def test_of_a_search_path_the_first_schema_is_served(postgresql: Backend, start: Serve):
+    """SQLAlchemy lists what can be seen by its name alone, wherever it is."""
+    postgresql.run("CREATE TABLE thing (id INTEGER PRIMARY KEY); CREATE TABLE elsewhere (id INTEGER PRIMARY KEY)")
+    postgresql.run(
+        "CREATE SCHEMA one; CREATE TABLE one.thing (key TEXT PRIMARY KEY); INSERT INTO one.thing VALUES ('a')"
+    )
+    url = sa.make_url(postgresql.url).update_query_dict({"options": "-c search_path=one,public"})
+    api = start(replace(postgresql, url=url.render_as_string(hide_password=False)))
+
+    assert [each["name"] for each in resources(api).values()] == ["Thing"]
+    assert api.query("{ things { nodes { key } } }") == {"things": {"nodes": [{"key": "a"}]}}

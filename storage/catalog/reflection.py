@@ -43,7 +43,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     tables = []
     for table in sorted(columns, key=lambda key: key[1]):
         name = table[1]
-        if name.lower() == RECEIPTS:
+        if name.lower() == RECEIPTS or name not in gathered.sql_types:  # ours; of another schema of the search path
             continue
         names = [column["name"] for column in columns[table]]
         unique = gathered.unique.get(name, [])
