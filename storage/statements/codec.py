@@ -110,12 +110,8 @@ class Codec(ABC):
 
 
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
-    """Say that the database holds something against its own type, and which setting helps."""
-    return Unreadable(
-        reason=f"The database holds a value for {attribute.name} that is {what}. "
-        'Its operator can have it served as it is: type = "String" (or another type that fits) for this attribute '
-        "in partwise.toml."
-    )
+    """Say that the database holds something against its own type."""
+    return Unreadable(reason=f"The database holds a value for {attribute.name} that is {what}.")
 
 
 def exact(raw: Any) -> Decimal | None:

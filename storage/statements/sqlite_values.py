@@ -21,17 +21,28 @@ from storage.catalog.types import (
     JsonDocument,
     Text,
     Time,
+    Unreadable,
     Uuid,
     Value,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.codec import Unstorable, unreadable
+from storage.statements import codec
+from storage.statements.codec import Unstorable
 
 LARGEST = 2**63 - 1
 _AFFINITIES = (
     *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
     *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"), ("ANY", "BLOB")),  # ANY, of STRICT tables, keeps all
 )
+
+
+def unreadable(attribute: Attribute, what: str) -> Unreadable:
+    """Say that the database holds something against its own type, which only SQLite leaves open, and which setting helps."""
+    advice = (
+        'Its operator can have it served as it is: type = "String" (or another type that fits) for this attribute '
+        "in partwise.toml."
+    )
+    return Unreadable(reason=f"{codec.unreadable(attribute, what).reason} {advice}")
 
 
 @cache
