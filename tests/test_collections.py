@@ -198,3 +198,14 @@ def test_a_parent_with_a_key_that_its_children_cannot_hold_has_none(backend: Bac
     assert [[pet["id"] for pet in each["pets"]["nodes"]] for each in nodes] == [[1], []]
     assert [[house["id"] for house in each[houses]["nodes"]] for each in nodes] == [[1], []]
     assert [each["pets"]["aggregate"]["count"] for each in nodes] == [1, 0]
+
+
+def test_a_filter_that_only_the_database_can_read_is_named_below_a_parent_too(postgresql: Backend, start: Serve):
+    postgresql.run("""CREATE TABLE rack (id {key});
+    CREATE TABLE host (id {key}, rack_id INTEGER REFERENCES rack (id), address inet);
+    INSERT INTO rack VALUES (1)""")
+
+    (error,) = start(postgresql).one("GET", "/racks/1/hosts?address=nowhere")["errors"]
+
+    assert (error["code"], error["pointer"]) == ("INVALID_VALUE", "/path")
+    assert "address" in error["attributes"]
