@@ -139,7 +139,7 @@ EDITS = {
         "dangerous: ArtistInput is no longer @oneOf: it takes any members. Types that are generated of it change.",
     ),
     "an argument that may be left out comes": (
-        ('dryRun: Boolean! = false\n\n    """The operations, in order."""', ""),
+        ('    """Do everything, constraints included, then undo it."""\n    dryRun: Boolean! = false\n\n', ""),
         0,
         "dangerous: An optional argument Mutation.batch(dryRun:) was added. Clients that do not know it leave it out.",
     ),
