@@ -30,6 +30,7 @@ from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
 from partwise.writer import Writer
 from resolvers.results import to_wire_error
+from storage.database import NO_ANSWER
 from storage.json_text import encode_json_bytes
 
 _READY_TIMEOUT = 5.0  # seconds
@@ -109,12 +110,10 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         return PlainTextResponse("ok")
 
     async def ready(_request: Request) -> Response:
-        is_ready = False
+        reason: str | None = NO_ANSWER
         with anyio.move_on_after(_READY_TIMEOUT):
-            is_ready = await anyio.to_thread.run_sync(database.is_ready, limiter=health, abandon_on_cancel=True)
-        if not is_ready:
-            return refusal("The database does not answer.", 503, "UNAVAILABLE")
-        return PlainTextResponse("ok")
+            reason = await anyio.to_thread.run_sync(database.why_unready, limiter=health, abandon_on_cancel=True)
+        return PlainTextResponse("ok") if reason is None else refusal(reason, 503, "UNAVAILABLE")
 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/graphql")

@@ -196,5 +196,10 @@ def _announce(service: Service, settings: Settings, *, is_example: bool) -> None
     who = "Whoever uses this machine" if settings.is_loopback else "Whoever reaches this address, from any machine,"
     others = " Other machines are not let in." if settings.is_loopback else ""
     typer.echo(f"There are no access rules. {who} may read and write everything.{others}")
-    typer.echo(example.invitation(f"{server}/graphql") if is_example else example.first_batch(server, catalog))
+    shown = (
+        example.invitation(f"{server}/graphql")
+        if is_example
+        else example.first_batch(server, catalog, settings.max_page)
+    )
+    typer.echo(shown)
     sys.stdout.flush()

@@ -9,6 +9,7 @@ from partwise.examples.shop.models import Customer
 from storage.catalog.model import Catalog
 from storage.database import Database
 
+_ITEMS = 3  # of the first batch of any other database
 URL = "sqlite:///partwise-shop.db"
 MODULE = "partwise.examples.shop.models"
 
@@ -33,10 +34,10 @@ def fill_if_empty(database: Database) -> None:
             session.flush()
 
 
-def first_batch(server: str, catalog: Catalog) -> str:
+def first_batch(server: str, catalog: Catalog, max_page: int) -> str:
     """Show a batch that reads what there is, as `curl`, through the door that also takes it where only persisted documents are run."""
     resource = max(catalog.resources.values(), key=lambda each: bool(each.key))  # the first with a key, if there is one
-    part = {"id": "a", "path": f"/{resource.collection}?limit=3", "operation": "get"}
+    part = {"id": "a", "path": f"/{resource.collection}?limit={min(_ITEMS, max_page)}", "operation": "get"}
     return (
         "\nA batch to begin with, which only reads:\n\n"
         f"curl -s {server}/batch -H 'Content-Type: application/json' -d '{json.dumps({'parts': [part]})}'\n"

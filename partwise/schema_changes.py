@@ -167,7 +167,8 @@ def _lines(place: tuple[str, str | None], changes: Sequence[tuple[_Change, str |
     is_told_by_own = own and (own[0].kind == kind or kind != "breaking")
     first = own[0] if is_told_by_own else (*derived, *own)[0]
     others = sorted({suffix for change, suffix in changes if suffix is not None and change is not first})
-    yield _line(kind, f"{first.text} Also in its {', '.join(others)}." if others else first.text, changes)
+    told = [(change, suffix) for change, suffix in changes if suffix is not None or change is first]
+    yield _line(kind, f"{first.text} Also in its {', '.join(others)}." if others else first.text, told)
     yield from (_line(change.kind, change.text, [(change, None)]) for change in own if change is not first)
 
 

@@ -182,6 +182,8 @@ def load_settings(**flags: Any) -> Settings:
         raise SettingsError("The variable PARTWISE_RESOURCES is no JSON.") from None  # no other is read as JSON
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE} is no TOML: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{FILE} is no UTF-8 at byte {error.start}, counted from 0.") from None
 
 
 def _sentence(error: ErrorDetails) -> str:

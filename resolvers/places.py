@@ -10,6 +10,7 @@ from resolvers.limits import Limits, Scope
 from resolvers.paths import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
 from resolvers.values import Misfit, from_text
 from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
+from storage.catalog.aggregation import orderable
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
@@ -172,6 +173,8 @@ def _sort(value: Text, resource: Resource) -> Sort:
     attribute = resource.attribute(name)
     if attribute is None:
         raise _unknown(resource, replace(value, text=name), resource.attributes)
+    if attribute not in orderable(resource):
+        raise _invalid(f"{resource.collection} cannot be ordered by {name}", value.offset)
     return Sort(attribute.name, descending=value.text.startswith("-"))
 
 

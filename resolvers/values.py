@@ -139,7 +139,12 @@ def _document(raw: Any) -> Value:
 def _array(read: Reader, raw: Any) -> Value:
     if not isinstance(raw, list):
         raise Misfit("must be a list")
-    return [None if each is None else read(each) for each in raw]
+    values: list[Value] = []
+    try:
+        values.extend(None if each is None else read(each) for each in raw)
+    except Misfit as misfit:
+        raise Misfit(f"has a value at index {len(values)} that {misfit}") from None
+    return values
 
 
 def _float(bits: int, raw: Any) -> float:

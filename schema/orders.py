@@ -7,8 +7,8 @@ from typing import Any
 import strawberry
 
 from schema.classes import InputField, and_former, define_input
-from storage.catalog.model import Attribute, Catalog, Relation, Resource
-from storage.catalog.types import Array, JsonDocument, Opaque
+from storage.catalog.aggregation import orderable
+from storage.catalog.model import Catalog, Relation, Resource
 
 
 @strawberry.enum(description="Which way an order goes.")
@@ -30,7 +30,7 @@ def order_types(catalog: Catalog) -> Mapping[str, type]:
         resource = catalog.resources[name]
         attributes = [
             field
-            for each in _attributes(resource)
+            for each in orderable(resource)
             for field in and_former(
                 InputField(name=each.name, type=Direction, description=f"By {each.name}."), each.former_names
             )
@@ -55,7 +55,7 @@ def order_types(catalog: Catalog) -> Mapping[str, type]:
 
 def _orderable(catalog: Catalog) -> list[str]:
     """Find the resources that have an attribute to be ordered by, or lead to one that has."""
-    found = {name for name, resource in catalog.resources.items() if _attributes(resource)}
+    found = {name for name, resource in catalog.resources.items() if orderable(resource)}
     grows = True
     while grows:
         more = {
@@ -66,10 +66,6 @@ def _orderable(catalog: Catalog) -> list[str]:
         found |= more
         grows = bool(more)
     return [name for name in catalog.resources if name in found]
-
-
-def _attributes(resource: Resource) -> list[Attribute]:
-    return [each for each in resource.attributes.values() if not isinstance(each.type, JsonDocument | Array | Opaque)]
 
 
 def _to_one(resource: Resource) -> list[Relation]:

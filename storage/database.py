@@ -18,6 +18,7 @@ from storage.errors import RequestError, SerializationConflict, Unavailable
 from storage.statements import postgresql, sqlite_functions
 from storage.transaction import TimedConnection, Transaction, read_text
 
+NO_ANSWER = "The database does not answer."
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
 # Of PostgreSQL's sessions, so that what is read as text is what we take it for, and the bytes that psycopg writes as text are
 # (it doubles backslashes where strings are not standard). The server reports each change of them.
@@ -139,16 +140,16 @@ class Database:
             cause = getattr(error.__cause__, "orig", None) or error.__cause__
             raise DatabaseError(f"The database cannot be opened: {str(cause).strip() or error}") from error
 
-    def is_ready(self) -> bool:
-        """Whether the database answers, and an SQLite file is still the one that was opened: what is open outlives its name."""
+    def why_unready(self) -> str | None:
+        """Say why the database cannot be used: what is open of an SQLite file outlives its name. None where it can."""
         if _file_of(self.url) != self._file:
-            return False
+            return "The database's file is not the one any more that was opened."
         try:
             with self.read() as transaction:
                 transaction.execute("SELECT 1")
         except RequestError:
-            return False
-        return True
+            return NO_ANSWER
+        return None
 
     def close(self) -> None:
         """Close all connections."""

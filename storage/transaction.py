@@ -167,7 +167,7 @@ class Transaction:
 
     @contextmanager
     def _keeping_prepared(self) -> Iterator[None]:
-        """Keep psycopg from forgetting, at a rollback, all that the session has prepared: nothing of ours makes or drops tables."""
+        """Keep psycopg from forgetting, at a rollback, all that the session has prepared: nothing of ours drops or alters what a statement reads."""
         driver = self._connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             yield

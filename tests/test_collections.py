@@ -1,5 +1,7 @@
 """GET of a collection as a part (docs/contract.md, section 2, rule 4; section 3)."""
 
+import pytest
+
 from tests.conftest import Serve
 from tests.harness import Api, Backend, part
 from tests.trying import tried
@@ -155,3 +157,55 @@ def test_null_is_nobody(backend: Backend, start: Serve):
     assert api.query("{ regions { nodes { cities: citiesByCountryAndCode { nodes { id } } } } }") == {
         "regions": {"nodes": [{"cities": {"nodes": []}}, {"cities": {"nodes": [{"id": 20}]}}]}
     }
+
+
+def test_an_order_by_what_has_none_is_an_invalid_path(backend: Backend, start: Serve):
+    columns = ", address inet, numbers integer[]" if backend.kind == "postgresql" else ""
+    backend.run(f"CREATE TABLE thing (id {{key}}, document {{json}}{columns})")
+    api = start(backend)
+
+    names = ["document", "address", "numbers"] if columns else ["document"]
+    for name in names:
+        (error,) = api.one("GET", f"/things?orderBy=id,-{name}")["errors"]
+        assert error["code"] == "INVALID_PATH"
+        assert error["message"] == f"things cannot be ordered by {name} (at character 19 of the path)."
+
+
+@pytest.mark.parametrize("narrow", ["smallint", "integer"])
+def test_a_parent_with_a_key_that_its_children_cannot_hold_has_none(backend: Backend, start: Serve, narrow: str):
+    backend.run(
+        f"""CREATE TABLE owner (id BIGINT PRIMARY KEY, region INTEGER NOT NULL, UNIQUE (id, region));
+        CREATE TABLE pet (id {{key}}, owner_id {narrow} REFERENCES owner (id));
+        CREATE TABLE house (id {{key}}, owner {narrow}, region INTEGER, FOREIGN KEY (owner, region) REFERENCES owner (id, region));
+        INSERT INTO owner VALUES (7, 1), (5000000000, 1);
+        INSERT INTO pet VALUES (1, 7);
+        INSERT INTO house VALUES (1, 7, 1)"""
+    )
+    api = start(backend)
+    houses = "housesByOwnerAndRegion"
+
+    found = {
+        path: api.one("GET", path)["payload"]["items"]
+        for path in ("/owners/7/pets", "/owners/5000000000/pets", f"/owners/5000000000/{houses}")
+    }
+    assert found == {
+        "/owners/7/pets": [{"id": 1, "ownerId": 7}],
+        "/owners/5000000000/pets": [],
+        f"/owners/5000000000/{houses}": [],
+    }
+    below = f"pets {{ totalCount nodes {{ id }} aggregate {{ count }} }} {houses} {{ nodes {{ id }} }}"
+    nodes = api.query(f"{{ owners {{ nodes {{ id {below} }} }} }}")["owners"]["nodes"]
+    assert [[pet["id"] for pet in each["pets"]["nodes"]] for each in nodes] == [[1], []]
+    assert [[house["id"] for house in each[houses]["nodes"]] for each in nodes] == [[1], []]
+    assert [each["pets"]["aggregate"]["count"] for each in nodes] == [1, 0]
+
+
+def test_a_filter_that_only_the_database_can_read_is_named_below_a_parent_too(postgresql: Backend, start: Serve):
+    postgresql.run("""CREATE TABLE rack (id {key});
+    CREATE TABLE host (id {key}, rack_id INTEGER REFERENCES rack (id), address inet);
+    INSERT INTO rack VALUES (1)""")
+
+    (error,) = start(postgresql).one("GET", "/racks/1/hosts?address=nowhere")["errors"]
+
+    assert (error["code"], error["pointer"]) == ("INVALID_VALUE", "/path")
+    assert "address" in error["attributes"]

@@ -41,15 +41,17 @@ def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int
 
 VIEW = 'CREATE VIEW "Abroad" AS SELECT 1 AS n'
 FIRST = {
-    "tables": ([VIEW, SCRIPT], "/albums?limit=3", [{"albumId": 1, "title": "Erste", "artistId": 1}]),
-    "a view alone": ([VIEW], "/abroads?limit=3", [{"n": "1"}]),
+    "tables": ([VIEW, SCRIPT], "", ("/albums?limit=3", [{"albumId": 1, "title": "Erste", "artistId": 1}])),
+    "a view alone": ([VIEW], "", ("/abroads?limit=3", [{"n": "1"}])),
+    "small pages": ([VIEW], "max_page = 2", ("/abroads?limit=2", [{"n": "1"}])),
 }
 
 
-@pytest.mark.parametrize(("scripts", "path", "items"), FIRST.values(), ids=FIRST.keys())
+@pytest.mark.parametrize(("scripts", "settings", "first"), FIRST.values(), ids=FIRST.keys())
 def test_it_shows_a_batch_of_its_own_catalog_that_runs_as_it_stands(
-    sqlite: Backend, tmp_path: Path, scripts: list[str], path: str, items: list[Any]
+    sqlite: Backend, tmp_path: Path, scripts: list[str], settings: str, first: tuple[str, list[Any]]
 ):
+    (tmp_path / "partwise.toml").write_text(settings)
     for script in scripts:
         sqlite.run(script)
 
@@ -61,8 +63,7 @@ def test_it_shows_a_batch_of_its_own_catalog_that_runs_as_it_stands(
             (part,) = json.load(answer)["parts"]
 
     assert [command, silent, has, gives] == ["curl", "-s", "-H", "-d"]
-    assert part["path"] == path
-    assert part["payload"]["items"][:1] == items
+    assert (part["path"], part["payload"]["items"][:1]) == first
 
 
 def test_what_it_acknowledged_is_there_after_a_restart(sqlite: Backend, tmp_path: Path, port: int):

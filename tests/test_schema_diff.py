@@ -1,5 +1,6 @@
 """`partwise schema --diff`: what has changed since an older schema, and whether clients break."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,7 @@ EDITS = {
         "dangerous: ArtistInput is no longer @oneOf: it takes any members. Types that are generated of it change.",
     ),
     "an argument that may be left out comes": (
-        ('"""Do everything, constraints included, then undo it."""\n    dryRun: Boolean! = false\n', ""),
+        ('    """Do everything, constraints included, then undo it."""\n    dryRun: Boolean! = false\n\n', ""),
         0,
         "dangerous: An optional argument Mutation.batch(dryRun:) was added. Clients that do not know it leave it out.",
     ),
@@ -224,3 +225,24 @@ def test_a_wrong_file_is_a_sentence(sqlite: Backend, tmp_path: Path, content: by
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_each_change_of_one_field_has_its_own_reason(sqlite: Backend, tmp_path: Path):
+    sqlite.run(SCRIPT)
+    schema = run("schema", sqlite.url, folder=tmp_path).stdout
+    without_key = re.sub(r' +"""[^"]*"""\n +idempotencyKey: String\n', "", schema)
+    older = without_key.replace("dryRun: Boolean! = false", "dryRun: Boolean! = true")
+    (tmp_path / "old.graphql").write_text(older)
+
+    done = run("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
+
+    assert done.stdout.splitlines()[:-1] == [
+        (
+            "dangerous: An optional argument Mutation.batch(idempotencyKey:) was added."
+            " Clients that do not know it leave it out."
+        ),
+        (
+            "dangerous: Mutation.batch(dryRun:) has changed defaultValue from true to false."
+            " Clients that leave it out get something else now."
+        ),
+    ]

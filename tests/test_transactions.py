@@ -304,7 +304,7 @@ def test_a_database_that_does_not_answer_is_unavailable(postgresql: Backend):
 
     with pytest.raises(Unavailable), database.write():
         raise AssertionError("there is no such database")
-    assert database.is_ready() is False
+    assert database.why_unready() == "The database does not answer."
     database.close()
 
 

@@ -228,6 +228,11 @@ def test_a_decimal_whose_digits_are_counted_from_elsewhere_than_the_point(type_:
         assert str(from_json(type_, raw)) == found
 
 
+def test_a_list_is_told_which_of_its_values_does_not_fit():
+    with pytest.raises(Misfit, match=re.escape("has a value at index 1 that must be a whole number")):
+        from_json(Array(of=Integer()), [1, "2", 3])
+
+
 def test_json_that_is_nested_without_end_is_refused():
     deep: list[Any] = []
     for _ in range(100_000):

@@ -149,8 +149,9 @@ def several_items(operation: Operation) -> Fault:
 def not_sought(operation: Operation) -> Fault:
     """Say that the database cannot look for a value: of a type that only it can read, or with too many digits."""
     keys = {name for step in operation.address if isinstance(step.selector, ByKey) for name in step.selector.attributes}
-    names = tuple(sorted(keys or (operation.query.filters if operation.query else operation.values)))
-    pointer = "/path" if keys or operation.query else operation.payload_pointer
+    in_path = keys.union(operation.query.filters if operation.query else ())
+    names = tuple(sorted(in_path or operation.values))
+    pointer = "/path" if in_path else operation.payload_pointer
     return InvalidValue(message=f"The database cannot read {' or '.join(names)}.", pointer=pointer, attributes=names)
 
 

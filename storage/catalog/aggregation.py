@@ -53,6 +53,11 @@ def attributes_with(function: Function, resource: Resource) -> Sequence[Attribut
     return [each for each in resource.attributes.values() if result_type(function, each.type) is not None]
 
 
+def orderable(resource: Resource) -> Sequence[Attribute]:
+    """Find the attributes that items can be ordered by."""
+    return [each for each in resource.attributes.values() if not isinstance(each.type, JsonDocument | Array | Opaque)]
+
+
 def groupable(resource: Resource) -> Sequence[Attribute]:
-    """Find the attributes that items can be grouped by: those that have an order."""
+    """Find the attributes that items can be grouped by: those that have a least value."""
     return attributes_with(Function.MIN, resource)

@@ -54,6 +54,7 @@ _KEPT = frozenset(
 # Types whose name without a length means a length of one: a cast to them would cut.
 _WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit varying"}
 
+_NARROW = frozenset({"smallint", "integer"})  # an index of theirs serves a bigint, too
 
 _CONTAINMENT = {
     Operator.EQ: "=",
@@ -85,6 +86,10 @@ class PostgresqlStatements(Statements):
     def _type(self, attribute: Attribute) -> str:
         base, brackets, rest = attribute.sql_type.partition("[")
         return (_WITHOUT_LENGTH.get(base, base) + brackets + rest).replace("%", "%%")
+
+    def _sought_type(self, attribute: Attribute) -> str:
+        """Write the type of values that are looked for: a parent's key may be wider than what points at it."""
+        return "bigint" if attribute.sql_type in _NARROW else self._type(attribute)
 
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
@@ -172,9 +177,9 @@ class PostgresqlStatements(Statements):
         arrays = tuple(self._array(a, [each[n] for each in tuples]) for n, a in enumerate(own))
         if len(own) == 1:
             column = prefix + self.quote(own[0].column)
-            return Statement(sql=f"{column} = ANY(%s::{self._type(own[0])}[])", params=arrays)
+            return Statement(sql=f"{column} = ANY(%s::{self._sought_type(own[0])}[])", params=arrays)
         columns = ", ".join(prefix + self.quote(attribute.column) for attribute in own)
-        casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
+        casts = ", ".join(f"%s::{self._sought_type(attribute)}[]" for attribute in own)
         return Statement(sql=f"({columns}) IN (SELECT * FROM unnest({casts}))", params=arrays)
 
     def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
