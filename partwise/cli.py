@@ -186,7 +186,8 @@ def _announce(service: Service, settings: Settings, *, is_example: bool) -> None
     server = f"http://{host}:{settings.port}"
     for notice in catalog.notices:
         typer.echo(f"note: {notice}", err=True)
-    typer.echo(f"Partwise serves {len(catalog.resources)} resources of {database.url.render_as_string()}")
+    count = len(catalog.resources)
+    typer.echo(f"Partwise serves {count} resource{'' if count == 1 else 's'} of {database.url.render_as_string()}")
     if settings.only_persisted:
         typer.echo(f"  {server}/graphql  GraphQL")
     else:
