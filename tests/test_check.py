@@ -112,7 +112,8 @@ def test_values_that_cannot_be_read_are_named_and_counted(backend: Backend, tmp_
         "Product.made  1 value",
         "Product.price  2 values",
     ]
-    assert all("partwise.toml" in line for line in lines)
+    is_open = backend.kind == "sqlite"  # PostgreSQL's types are its own
+    assert all(("partwise.toml" in line) is is_open for line in lines)
 
 
 def test_nulls_in_keys_are_among_them(sqlite: Backend, tmp_path: Path):
