@@ -18,7 +18,7 @@ from tests.keyed import KEYED, is_replay, receipts
 from tests.music import AFTER_POSTGRESQL, SCRIPT
 from tests.program import Program, free_port, serving
 
-KILLS = int(os.environ.get("PARTWISE_KILLS", "2"))  # of each kind
+KILLS = int(os.environ.get("PARTWISE_KILLS", "1"))  # of each kind
 LONGEST = 0.02  # seconds from the request to the kill, where it comes at any time
 
 # The program, which ends itself when it is about to commit, or has committed, a batch, once a file is there.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Backend
-from tests.program import run
+from tests.program import run, run_here
 
 SCRIPT = """
 CREATE TABLE "Artist" ("ArtistId" {key}, "Name" VARCHAR(120), "Born" INTEGER);
@@ -97,10 +97,10 @@ CHANGES = {
 @pytest.mark.parametrize(("change", "status", "lines"), CHANGES.values(), ids=CHANGES.keys())
 def test_changes_are_said_line_by_line(postgresql: Backend, tmp_path: Path, change: str, status: int, lines: list[str]):
     postgresql.run(SCRIPT)
-    (tmp_path / "old.graphql").write_text(run("schema", postgresql.url, folder=tmp_path).stdout)
+    (tmp_path / "old.graphql").write_text(run_here("schema", postgresql.url, folder=tmp_path).stdout)
     postgresql.run(change)
 
-    done = run("schema", postgresql.url, "--diff", "old.graphql", folder=tmp_path)
+    done = run_here("schema", postgresql.url, "--diff", "old.graphql", folder=tmp_path)
 
     said = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (status, "")
@@ -112,12 +112,12 @@ def test_changes_are_said_line_by_line(postgresql: Backend, tmp_path: Path, chan
 
 def test_the_last_line_counts(sqlite: Backend, tmp_path: Path):
     sqlite.run(SCRIPT)
-    old = run("schema", sqlite.url, folder=tmp_path).stdout
+    old = run_here("schema", sqlite.url, folder=tmp_path).stdout
     (tmp_path / "old.graphql").write_text(
         old.replace("type Query {", "type Query {\n  gone: Int").replace("One of the artists.", "Somebody.", 1)
     )
 
-    done = run("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
+    done = run_here("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
 
     assert done.stdout.splitlines() == [
         "breaking: Field Query.gone was removed.",
@@ -191,11 +191,11 @@ def test_what_an_older_schema_had_otherwise(
     """The older schema is the present one, edited: what is new stands in the first text, what was before in the second."""
     sqlite.run(SCRIPT)
     new, old = edit
-    schema = run("schema", sqlite.url, folder=tmp_path).stdout
+    schema = run_here("schema", sqlite.url, folder=tmp_path).stdout
     assert schema.count(new) == 1
     (tmp_path / "old.graphql").write_text(schema.replace(new, old))
 
-    done = run("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
+    done = run_here("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
 
     assert done.stdout.splitlines()[:-1] == line.splitlines()
     assert done.returncode == status
@@ -229,12 +229,12 @@ def test_a_wrong_file_is_a_sentence(sqlite: Backend, tmp_path: Path, content: by
 
 def test_each_change_of_one_field_has_its_own_reason(sqlite: Backend, tmp_path: Path):
     sqlite.run(SCRIPT)
-    schema = run("schema", sqlite.url, folder=tmp_path).stdout
+    schema = run_here("schema", sqlite.url, folder=tmp_path).stdout
     without_key = re.sub(r' +"""[^"]*"""\n +idempotencyKey: String\n', "", schema)
     older = without_key.replace("dryRun: Boolean! = false", "dryRun: Boolean! = true")
     (tmp_path / "old.graphql").write_text(older)
 
-    done = run("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
+    done = run_here("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
 
     assert done.stdout.splitlines()[:-1] == [
         (
