@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.conftest import Serve
 from tests.harness import Backend
-from tests.program import run
+from tests.program import run_here
 
 SHOP = "partwise.examples.shop.models"
 SCRIPT = """
@@ -35,7 +35,7 @@ INSERT INTO product (id, name) WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL 
 def test_it_lists_attributes_with_type_and_what_a_create_has_to_give(backend: Backend, tmp_path: Path):
     backend.run(SCRIPT)
 
-    done = run("check", backend.url, folder=tmp_path)
+    done = run_here("check", backend.url, folder=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert PRODUCT in done.stdout
@@ -45,7 +45,7 @@ def test_it_lists_attributes_with_type_and_what_a_create_has_to_give(backend: Ba
 
 def test_what_a_model_gives_is_said_to_be_made_by_the_server(backend: Backend, start: Serve, tmp_path: Path):
     start(backend, models=SHOP, create_tables=True)
-    said = run("check", backend.url, "--models", SHOP, folder=tmp_path).stdout
+    said = run_here("check", backend.url, "--models", SHOP, folder=tmp_path).stdout
 
     order = said.partition("\nOrder  /orders ")[2].partition("\n\n")[0].splitlines()
     found = {words[0]: " ".join(words[2:]) for words in (line.removeprefix("  attributes").split() for line in order)}
@@ -60,7 +60,7 @@ def test_what_a_model_gives_is_said_to_be_made_by_the_server(backend: Backend, s
 def test_it_says_which_times_have_a_zone(backend: Backend, tmp_path: Path):
     backend.run("CREATE TABLE slot (id {key}, seen {aware} NOT NULL, planned {naive})")
 
-    said = run("check", backend.url, folder=tmp_path).stdout
+    said = run_here("check", backend.url, folder=tmp_path).stdout
 
     assert "             seen     DateTime!  with a time zone, required\n" in said
     assert "             planned  DateTime   without a time zone\n" in said
@@ -71,7 +71,7 @@ def test_the_labels_of_an_enum_are_listed(postgresql: Backend, tmp_path: Path):
         CREATE TYPE mood AS ENUM ('happy', 'sad');
         CREATE TABLE day (id {key}, mood mood NOT NULL, moods mood[])""")
 
-    said = run("check", postgresql.url, folder=tmp_path).stdout
+    said = run_here("check", postgresql.url, folder=tmp_path).stdout
 
     assert "             mood   enum!     one of happy, sad, required\n" in said
     assert "             moods  [String]  one of happy, sad\n" in said
@@ -81,7 +81,7 @@ def test_values_that_can_all_be_read(backend: Backend, tmp_path: Path):
     backend.run(SCRIPT + ";" + MANY)
     before = backend.dump()
 
-    done = run("check", backend.url, "--values", folder=tmp_path)
+    done = run_here("check", backend.url, "--values", folder=tmp_path)
 
     assert done.returncode == 0
     assert done.stdout == "Values: those of all 10006 rows can be read.\n"
@@ -101,7 +101,7 @@ UNREADABLE = {
 def test_values_that_cannot_be_read_are_named_and_counted(backend: Backend, tmp_path: Path):
     backend.run(SCRIPT + ";" + MANY + ";\n" + UNREADABLE[backend.kind])
 
-    plain, done = (run("check", backend.url, *flag, folder=tmp_path) for flag in ([], ["--values"]))
+    plain, done = (run_here("check", backend.url, *flag, folder=tmp_path) for flag in ([], ["--values"]))
 
     assert plain.returncode == 0  # they are looked for only when asked
     assert (done.returncode, done.stderr) == (1, "")
@@ -119,7 +119,7 @@ def test_values_that_cannot_be_read_are_named_and_counted(backend: Backend, tmp_
 def test_nulls_in_keys_are_among_them(sqlite: Backend, tmp_path: Path):
     sqlite.run("CREATE TABLE place (code TEXT PRIMARY KEY, n INTEGER);\nINSERT INTO place VALUES (NULL, 1), (NULL, 2)")
 
-    done = run("check", sqlite.url, "--values", folder=tmp_path)
+    done = run_here("check", sqlite.url, "--values", folder=tmp_path)
 
     assert done.returncode == 1
     assert "Place.code  2 values: The database holds a null for code" in done.stdout
@@ -140,9 +140,9 @@ HELP = 'CREATE INDEX "post_tag_collated" ON "post" ("tag" COLLATE NOCASE)'
 def test_an_index_that_compares_otherwise_than_the_key_is_told_with_one_that_helps(sqlite: Backend, tmp_path: Path):
     sqlite.run(COLLATED)
 
-    said = run("check", sqlite.url, folder=tmp_path).stdout
+    said = run_here("check", sqlite.url, folder=tmp_path).stdout
     sqlite.run(HELP)
-    after = run("check", sqlite.url, folder=tmp_path).stdout
+    after = run_here("check", sqlite.url, folder=tmp_path).stdout
 
     (line,) = [each for each in said.splitlines() if "CREATE INDEX" in each]
     assert line.strip().startswith("Post: no index serves the relation over tag")
