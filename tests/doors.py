@@ -1,28 +1,17 @@
 """One service behind two doors, the ordinary one and the fast one: the same request is answered at both, and compared."""
 
 import json
-import os
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from partwise.app import make_app
 from partwise.settings import Settings
+from tests.examples import tried_with
 from tests.harness import Api
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-settings.register_profile(
-    "doors",
-    max_examples=int(_EXAMPLES or 60),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("doors"))
+tried = tried_with(60)
 
 HEADERS = {"Content-Type": "application/json"}
 

@@ -1,11 +1,10 @@
 """Parts that are bound as blocks are bound as they would be part by part (resolvers/blocks.py)."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from resolvers.blocks import bind_blocks
@@ -18,19 +17,10 @@ from storage.batch.blocks import Block
 from storage.batch.operations import Operation, Part
 from tests import sent
 from tests.conftest import Serve
+from tests.examples import tried_with
 from tests.harness import Backend, part
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-settings.register_profile(
-    "blocks",
-    max_examples=int(_EXAMPLES or 200),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("blocks"))
+tried = tried_with(200)
 
 
 class Binding:

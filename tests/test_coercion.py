@@ -1,13 +1,12 @@
 """What msgspec coerces is what graphql-core coerces: the same parts, or none at all (resolvers/coercion.py)."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from graphql import GraphQLError, OperationDefinitionNode, get_variable_values, parse
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from resolvers.coercion import Inputs, Variable
@@ -17,19 +16,10 @@ from storage.catalog.types import ExactFloat
 from storage.json_text import decode_json
 from tests import sent
 from tests.conftest import Serve
+from tests.examples import tried_with
 from tests.harness import Backend
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-settings.register_profile(
-    "coercion",
-    max_examples=int(_EXAMPLES or 200),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("coercion"))
+tried = tried_with(200)
 
 DOCUMENT = "mutation($parts: [PartInput!]!, $d: Boolean = true) { batch(parts: $parts, dryRun: $d) { status } }"
 Coerced = tuple[list[Any], Any, str]  # parts, dryRun, and the fingerprint of the parts

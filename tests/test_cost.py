@@ -1,6 +1,5 @@
 """What a query may cost (resolvers/shape.py, resolvers/cost.py): costs counted by hand, each limit from both sides, and documents made to hurt."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from graphql import (
     visit,
 )
 from graphql.language import Lexer, Source, TokenKind, Visitor
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import resolvers.compiled
@@ -30,19 +29,11 @@ from resolvers.cost import Cost, cost_of
 from resolvers.limits import MOST, Limits
 from resolvers.shape import count_tokens, shape_of
 from tests.conftest import Serve
+from tests.examples import tried_with
 from tests.harness import BATCH, Api, Backend, Json, part
 from tests.music import SCRIPT
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-settings.register_profile(
-    "costs",
-    max_examples=int(_EXAMPLES or 100),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("costs"))
+tried = tried_with(100)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 The gate tries 2,000 batches; PARTWISE_EXAMPLES=5000 tries 20,000 others, 5,000 for each strategy and database.
 """
 
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,28 +12,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 
 from tests.batches import batches
 from tests.crowd_world import crowd_family
 from tests.crowds import ETAG_LEFT_BY, GUESS, crowds
 from tests.direct import Direct
+from tests.examples import tried_with
 from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
 from tests.ways import Ways
 from tests.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-
-settings.register_profile(
-    "grouped",
-    max_examples=int(_EXAMPLES or 500),
-    derandomize=_EXAMPLES is None,
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("grouped"))
+tried = tried_with(500)
 
 Answer = dict[str, Any]
 

@@ -1,32 +1,22 @@
 """Random batches with idempotency keys: a replay is the same answer, whichever way the batch ran; PARTWISE_EXAMPLES tries longer."""
 
-import os
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 
 from tests.batches import batches
 from tests.conftest import Serve
 from tests.crowd_world import crowd_family
 from tests.crowds import ETAG_LEFT_BY, GUESS, crowds
+from tests.examples import tried_with
 from tests.harness import Backend, Json
 from tests.keyed import KEYED, is_replay, without_replayed
 from tests.worlds import Part, World, alike, make_world
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-settings.register_profile(
-    "keyed",
-    max_examples=int(_EXAMPLES or 100),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("keyed"))
+tried = tried_with(100)
 BARE = KEYED[: KEYED.index("{\n    status")] + "{ status replayed }}"
 _numbers = count()
 

@@ -3,24 +3,16 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from tests import every_type
 from tests.conftest import Serve
 from tests.every_type import GRAPHQL_TYPES, Exchange
+from tests.examples import tried_with
 from tests.harness import BATCH, Api, Backend, Json, part
 from tests.keyed import KEYED, is_replay, send
 
-settings.register_profile(
-    "replays",
-    max_examples=15,
-    derandomize=True,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("replays"))
+tried = tried_with(15, also_long=False)
 
 ITEM = f"... on EveryType {{ id {' '.join(GRAPHQL_TYPES)} }}"
 WITH_ITEMS = KEYED.replace(

@@ -2,36 +2,25 @@
 
 import base64
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
 from tests.evaluation import Data, Page, Position, Row, Term, find, path_of, position
 from tests.every_type import GRAPHQL_TYPES, TABLE, rows
+from tests.examples import tried_with
 from tests.harness import Api, Backend, Json, part
 from tests.library import TYPES, library_data, values_of
 from tests.queries import CONNECTION, terms, variable_types
 from tests.worlds import World
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-
-settings.register_profile(
-    "pages",
-    max_examples=int(_EXAMPLES or 100),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-tried = settings(settings.get_profile("pages"))
+tried = tried_with(100, draws_much=True)
 
 BOOKS = [*range(1, 15)]
 
@@ -513,7 +502,7 @@ def walk(api: Api, collection: str, order_by: Json, size: int, *, backward: bool
     return met
 
 
-@settings(tried, max_examples=int(_EXAMPLES or 100) // 20)  # each of them takes 200 reads
+@settings(tried, max_examples=tried.max_examples // 20)  # each of them takes 200 reads
 @given(drawn=rows(8), size=st.integers(1, 3))
 def test_orders_of_every_type_have_cursors(every_type: Api, drawn: list[dict[str, Any]], size: int):
     held = every_type.query("{ everyTypes(first: 1000) { nodes { path } } }")["everyTypes"]["nodes"]

@@ -1,30 +1,19 @@
 """What holds for every batch, tried on random ones (tests/batches.py): PARTWISE_EXAMPLES=5000 tries longer."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from tests.batches import HOPELESS, PLAIN, batches
 from tests.conftest import Serve
+from tests.examples import tried_with
 from tests.harness import Backend, Json, faults
 from tests.worlds import START_ITEMS, Part, World, alike, make_world
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-
 # One served database serves all examples of a test: it is set back to its start before each.
-settings.register_profile(
-    "batches",
-    max_examples=int(_EXAMPLES or 100),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-tried = settings(settings.get_profile("batches"))
+tried = tried_with(100)
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ Every answer is compared with a plain evaluation in Python (tests/evaluation.py)
 they agree with each other. PARTWISE_EXAMPLES=5000 tries longer.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.evaluation import Page, Position, Term, find, path_of, position, related
+from tests.examples import tried_with
 from tests.harness import Json
 from tests.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
 from tests.queries import (
@@ -28,19 +28,8 @@ from tests.queries import (
 )
 from tests.worlds import World
 
-_EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-
 # Nothing is written: one served database serves all examples of a test.
-settings.register_profile(
-    "reads",
-    max_examples=int(_EXAMPLES or 100),
-    derandomize=_EXAMPLES is None,  # the gate runs the same examples every time
-    deadline=None,
-    database=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-tried = settings(settings.get_profile("reads"))
+tried = tried_with(100, draws_much=True)
 
 DATA = library_data()
 COLLECTIONS = st.sampled_from(sorted(TYPES))
