@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -259,6 +260,18 @@ def test_whichever_statement_fails_the_batch_is_run_once_when_it_is_sent_again(
     assert set(artists(backend).values()) == {1}
 
 
+@contextmanager
+def held(backend: Backend) -> Iterator[sa.Connection]:
+    """Hold the key k in a transaction of one's own, which the end rolls back."""
+    engine = backend.engine()
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO partwise_receipt (caller, idempotency_key, fingerprint) VALUES ('', 'k', 'x')"
+        )
+        yield connection
+    engine.dispose()
+
+
 def test_a_key_that_another_transaction_holds_is_waited_for(postgresql: Backend, start: Serve):
     postgresql.run(SCRIPT)
     postgresql.run(AFTER_POSTGRESQL)
@@ -266,16 +279,10 @@ def test_a_key_that_another_transaction_holds_is_waited_for(postgresql: Backend,
     parts = [part("a", "CREATE", "/artists", {"name": "Neu"})]
     send(api, "other", *parts)
     before = postgresql.dump()
-    engine = postgresql.engine()
 
-    with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO partwise_receipt (caller, idempotency_key, fingerprint) VALUES ('', 'k', 'x')"
-        )
+    with held(postgresql):
         code, message = refusal(api, "k", *parts)
         assert (code, message) == ("TIMEOUT", "The database took too long. Nothing was written.")
-        connection.rollback()
-    engine.dispose()
 
     assert postgresql.dump() == before
     assert not send(api, "k", *parts)["replayed"]
@@ -288,7 +295,6 @@ def test_those_that_wait_for_a_key_leave_connections_to_others(postgresql: Backe
     api = start(postgresql, connections=2)
     parts = [part("a", "CREATE", "/artists", {"name": "Neu"})]
     send(api, "other", *parts)
-    engine = postgresql.engine()
 
     async def work(holder: sa.Connection) -> tuple[Json, list[Json]]:
         transport = httpx2.ASGITransport(app=make_app(api.service, api.settings))
@@ -305,12 +311,8 @@ def test_those_that_wait_for_a_key_leave_connections_to_others(postgresql: Backe
             holder.rollback()
             return other, await asyncio.gather(*keyed)
 
-    with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO partwise_receipt (caller, idempotency_key, fingerprint) VALUES ('', 'k', 'x')"
-        )
+    with held(postgresql) as connection:
         other, answers = asyncio.run(work(connection))
-    engine.dispose()
 
     assert "errors" not in other, other
     assert sorted(each["data"]["batch"]["replayed"] for each in answers) == [False, True, True]
