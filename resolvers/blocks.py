@@ -214,9 +214,8 @@ def _values(type_: ValueType, values: list[Any], classes: set[type] | None = Non
     """Do what the type's reader does to each value: of the most frequent types in one go."""
     classes = set(map(type, values)) if classes is None else classes
     match type_:
-        case Integer(bits=bits) if classes == {int}:
-            limit = 1 << (bits - 1)
-            if min(values) < -limit or max(values) >= limit:
+        case Integer(smallest=smallest, largest=largest) if classes == {int}:
+            if min(values) < smallest or max(values) > largest:
                 raise _Otherwise
             return values
         case Text(padded=False, max_length=most) if classes == {str}:

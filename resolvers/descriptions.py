@@ -113,9 +113,10 @@ def _limits_of(type_: ValueType, own: Limits) -> _Limits:
     match type_:
         case Text(max_length=max_length) | Bytes(max_length=max_length):
             return _Limits(min_length=own.min_length or None, max_length=_narrower(max_length, own.max_length))
-        case Integer(bits=bits):
-            edge = Decimal(1 << (bits - 1))
-            return _Limits(minimum=_lowest(-edge, own, scale=0), maximum=_highest(edge - 1, own, scale=0))
+        case Integer(smallest=smallest, largest=largest):
+            return _Limits(
+                minimum=_lowest(Decimal(smallest), own, scale=0), maximum=_highest(Decimal(largest), own, scale=0)
+            )
         case Numeric():
             return _limits_of_decimal(type_, own)
         case Float():

@@ -68,8 +68,8 @@ def from_json(type_: ValueType, raw: Any) -> Value:
 def reader(type_: ValueType) -> Reader:
     """Say how the JSON values of a type are read."""
     match type_:
-        case Integer(bits=bits):
-            return partial(_integer, bits)
+        case Integer():
+            return partial(_integer, type_)
         case Float(bits=bits):
             return partial(_float, bits)
         case Numeric():
@@ -100,16 +100,15 @@ def reader(type_: ValueType) -> Reader:
             assert_never(type_)
 
 
-def _integer(bits: int, raw: Any) -> int:
-    if bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= _MOST_DIGITS:  # noqa: PLR2004  # BigInt
+def _integer(type_: Integer, raw: Any) -> int:
+    if type_.bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= _MOST_DIGITS:  # noqa: PLR2004  # BigInt
         raw = int(raw)
     if isinstance(raw, str) and raw.startswith("$"):
         raise Misfit("must be a whole number; to point at the item of another part, use references")
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise Misfit("must be a whole number")
-    limit = 1 << (bits - 1)
-    if not -limit <= raw < limit:
-        raise Misfit(f"must be between {-limit} and {limit - 1}")
+    if not type_.smallest <= raw <= type_.largest:
+        raise Misfit(f"must be between {type_.smallest} and {type_.largest}")
     return raw
 
 
@@ -333,8 +332,8 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
     """
     raw: Any = text
     match type_:
-        case Integer(bits=bits) if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) <= _MOST_DIGITS:
-            return _integer(bits, int(text))  # digits without leading zeros are their own canonical form
+        case Integer() if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) <= _MOST_DIGITS:
+            return _integer(type_, int(text))  # digits without leading zeros are their own canonical form
         case Integer() if text.lstrip("-").startswith("0") and text != "0":
             raise Misfit("must be a whole number without leading zeros")
         case Integer() if _INTEGER.fullmatch(text) and len(text) <= _MOST_DIGITS:

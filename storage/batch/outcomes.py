@@ -127,13 +127,15 @@ class _Found:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, bool], list[tuple[Row, str]]] = {}
+        self._numbers: dict[tuple[str, bool], int] = {}  # of the tables
 
     def add(self, row: Row, status: int) -> _Place:
         """Add a row; say where it is."""
         kind = row.resource.name, status in _WITHOUT_STATE
+        number = self._numbers.setdefault(kind, len(self._numbers))
         rows = self._rows.setdefault(kind, [])
         rows.append((row, "" if status == _DELETED or not row.resource.key else row.etag))
-        return list(self._rows).index(kind), len(rows) - 1
+        return number, len(rows) - 1
 
     def tables(self) -> list[_Table]:
         """Put them into columns."""
@@ -245,8 +247,8 @@ def _reader(type_: ValueType) -> "msgspec.json.Decoder[list[Any]]":
 
 def _python_type(type_: ValueType) -> Any:  # a table of types
     match type_:
-        case Integer(bits=bits):
-            return Annotated[int, Meta(ge=-(1 << (bits - 1)), le=(1 << (bits - 1)) - 1)]
+        case Integer():
+            return Annotated[int, Meta(ge=type_.smallest, le=type_.largest)]
         case Float():
             return float
         case Numeric():

@@ -150,7 +150,8 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     """Run a batch in a transaction that has been begun; the caller commits it if the outcome says so."""
     rows = Rows(transaction, engine.database, engine.secret)
     receipts = Receipts(transaction, engine.database)
-    if job.receipt is not None and (before := receipts.claim(job.receipt, engine.catalog)) is not None:
+    before = None if job.receipt is None else receipts.claim(job.receipt, engine.catalog)
+    if before is not None:
         return before, job.read(rows, before)
     outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
     failed = [] if isinstance(outcomes, DoneBlocks) else [each for each in outcomes if isinstance(each, Failed)]

@@ -59,6 +59,11 @@ class Integer:
     bits: Literal[16, 32, 64] = 32
 
     @property
+    def smallest(self) -> int:
+        """The smallest of them."""
+        return -(1 << (self.bits - 1))
+
+    @property
     def largest(self) -> int:
         """The largest of them."""
         return (1 << (self.bits - 1)) - 1

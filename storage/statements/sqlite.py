@@ -176,10 +176,9 @@ class SqliteStatements(Statements):
 
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
         match attribute.type:
-            case Integer(bits=bits) if classes <= {int}:
+            case Integer(bits=bits, smallest=smallest, largest=largest) if classes <= {int}:
                 given = [raw for raw in raws if raw is not None] if None in raws else raws
-                limit = 1 << (bits - 1)
-                return bits == _BITS or not given or (min(given) >= -limit and max(given) < limit)
+                return bits == _BITS or not given or (min(given) >= smallest and max(given) <= largest)
             case Text() if classes <= {str}:
                 return are_texts(raws)
             case Float():
@@ -290,11 +289,10 @@ class SqliteStatements(Statements):
 
     def decode(self, attribute: Attribute, raw: Any) -> Value:  # a table of types
         match attribute.type:
-            case Integer(bits=bits):
+            case Integer(bits=bits, smallest=smallest, largest=largest):
                 if not isinstance(raw, int):
                     return unreadable(attribute, "no whole number")
-                fits = -(1 << (bits - 1)) <= raw < 1 << (bits - 1)
-                return raw if fits else unreadable(attribute, f"larger than {bits} bits")
+                return raw if smallest <= raw <= largest else unreadable(attribute, f"larger than {bits} bits")
             case Float():
                 is_number = isinstance(raw, int | float) and math.isfinite(raw)
                 return float(raw) if is_number else unreadable(attribute, "no finite number")

@@ -129,9 +129,8 @@ def packed_type(attribute: Attribute, *, nullable: bool) -> Any:
     """Say as which type msgspec decodes a JSON array of a column to what the driver reads; None where it cannot."""
     # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
     match attribute.type:
-        case Integer(bits=bits):
-            limits = msgspec.Meta(ge=-(1 << (bits - 1)), le=(1 << (bits - 1)) - 1)
-            type_: Any = Annotated[int, limits]
+        case Integer(smallest=smallest, largest=largest):
+            type_: Any = Annotated[int, msgspec.Meta(ge=smallest, le=largest)]
         case Boolean():
             type_ = int
         case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
