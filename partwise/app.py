@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partwise import page
-from partwise.batch_door import BatchDoor
+from partwise.batch_door import answer_batch
 from partwise.door import Door, refusal
 from partwise.middleware import Compression, CrossOrigin
 from partwise.negotiation import JSON
@@ -106,6 +106,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     async def graphql(request: Request) -> Response:
         return await door(request)
 
+    async def batch(request: Request) -> Response:
+        return await answer_batch(door, request)
+
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
@@ -131,7 +134,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         routes=[
             Route("/", home),
             Route("/graphql", graphql, methods=["GET", "POST"]),
-            Route("/batch", BatchDoor(door).answer, methods=["GET", "POST"]),
+            Route("/batch", batch, methods=["GET", "POST"]),
             Route("/livez", live),
             Route("/readyz", ready),
             *page.routes(takes_any=door.documents.takes_any),

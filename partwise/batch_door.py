@@ -1,116 +1,134 @@
-"""The batch as one JSON document, at /batch, in the form of Oracle's ADF REST services; it runs as the mutation's does.
+"""The batch as one JSON document, at /batch, in the form of Oracle's ADF REST services: the mutation, in other words.
 
 docs/contract.md, section 9.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
-from graphql import located_error
 from starlette.requests import Request
 from starlette.responses import Response
 
-from partwise.batch_documents import Batch, Operation, json_schema, to_answer
-from partwise.door import Door, Refused, accept_of, content_type, read_body, refusal, text_of
+from partwise.door import Door, Refused, accept_of, content_type, decode, read_body, refusal, text_of
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
-from resolvers.batch import AnswerPlan, answer, check_number
 from resolvers.idempotency import HEADER
-from resolvers.requests import PartRequest
-from resolvers.results import BatchView, status_of, to_wire_error
-from storage.batch.blocks import Shown
-from storage.batch.operations import Status
+from resolvers.parts import MAX_ID_LENGTH
+from resolvers.requests import ReferenceRequest
+from schema.json_schema import definitions_of
 from storage.errors import PartErrorCode
-from storage.json_text import RepeatedMember, decode_distinct, encode_json_bytes, fault_of
+from storage.json_text import decode_distinct, decode_json, encode_json_bytes
 
 REPLAYED = "Idempotency-Replayed"  # a header
+_SCHEMA = Path(__file__).parent / "batch.schema.json"  # but what the GraphQL types say
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
-_PLAN = AnswerPlan(shown=Shown.ROWS)
+_NOT_HERE = ("index", "item", "items")  # members that only the mutation has
+_MUTATION = """mutation ($parts: [PartInput!]!, $dryRun: Boolean!) { batch(parts: $parts, dryRun: $dryRun) { status replayed
+  parts { id path operation status preconditionSucceeded etag payload errors { code message pointer attributes } } } }"""
+_OPERATIONS = " Operations are get, create, update, replace, upsert, delete, in lower case."
 _SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
 _MIXED = 422
-_STATUS: Mapping[str, int] = {  # of a request error, by its code; of others, 400
+_STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
     **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part
     **dict.fromkeys(("TIMEOUT", "UNAVAILABLE", "SERIALIZATION_CONFLICT"), 503),
     "IDEMPOTENCY_KEY_REUSED": 422,
     **dict.fromkeys(("OUTCOME_UNKNOWN", "INTERNAL"), 500),
 }
-_OPERATIONS = ", ".join(Operation)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchDoor:
-    """Answers requests to /batch."""
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """One operation of a batch."""
 
-    door: Door
-
-    async def answer(self, request: Request) -> Response:
-        """Run the batch that is sent; to GET, say what can be sent."""
-        timing = Timing()
-        response = await self._answer(request, timing)
-        if self.door.server_timing:
-            response.raw_headers.append((b"server-timing", timing.header()))
-        return response
-
-    async def _answer(self, request: Request, timing: Timing) -> Response:
-        if request.method != "POST":
-            return Response(encode_json_bytes(self._schema()), media_type="application/schema+json")
-        try:
-            body = await read_body(request, self.door.max_body, MEDIA_TYPES)
-            timing.received()
-            media_type, dry_run, parts = _media_type(request), _dry_run(request), _parts(text_of(body))
-            context = self.door.context(timing, request.headers.getlist(HEADER))
-            check_number(len(parts), context.limits)
-            view = await answer(parts, lambda: _PLAN, context, dry_run=dry_run)
-            headers = {REPLAYED: "true"} if view.replayed else None
-            return Response(encode_json_bytes(to_answer(view)), _status(view), headers, media_type=media_type)
-        except Refused as refused:
-            return refusal(str(refused), refused.status, refused.code, refused.headers)
-        except Exception as error:  # noqa: BLE001  # as graphql-core does with what the mutation raises
-            wire = to_wire_error(located_error(error))
-            status = _STATUS.get(wire["extensions"]["code"], 400)
-            return Response(encode_json_bytes({"errors": [wire]}), status, media_type=JSON)
-
-    def _schema(self) -> dict[str, Any]:
-        types = self.door.schema._schema.type_map  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
-        collections = [f"/{each.collection}" for each in self.door.engine.catalog.resources.values()]
-        return json_schema(types, collections=collections, most_parts=self.door.limits.parts)
+    id: str
+    path: str
+    operation: Literal["get", "create", "update", "replace", "upsert", "delete"]
+    payload: Any = None
+    if_match: list[str] | None = None
+    if_none_match: list[str] | None = None
+    references: list[ReferenceRequest] | None = None
 
 
-def _media_type(request: Request) -> str:
-    """Choose the answer's media type: the request's own, if the client accepts it."""
-    offered = sorted(MEDIA_TYPES, key=lambda name: name != content_type(request))
-    found = first_accepted(accept_of(request), offered)
-    if found is None:
-        raise Refused(406, "BAD_REQUEST", f"Accept {' or '.join(MEDIA_TYPES)}: there is nothing else to answer with.")
-    return found
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parts, run in order in one transaction: all of them, or none."""
+
+    parts: list[Part]
 
 
-def _dry_run(request: Request) -> bool:
-    match request.query_params.multi_items():
-        case []:
-            return False
-        case [("dryRun", "true" | "false" as value)]:
-            return value == "true"
-    raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
-
-
-def _parts(text: str) -> list[PartRequest]:
+async def answer_batch(door: Door, request: Request) -> Response:
+    """Run the batch that is sent; to GET, say what can be sent."""
+    timing = Timing()
     try:
-        return [part.to_request() for part in msgspec.convert(decode_distinct(text), Batch).parts]
-    except RepeatedMember as error:
-        message = f"The body has an object with two members {str(error)!r}."
+        response = await _run(door, request, timing) if request.method == "POST" else _describe(door)
+    except Refused as refused:
+        response = refusal(str(refused), refused.status, refused.code, refused.headers)
+    return door.timed(response, timing)
+
+
+async def _run(door: Door, request: Request, timing: Timing) -> Response:
+    body = await read_body(request, door.max_body, MEDIA_TYPES)
+    timing.received()
+    media_type = first_accepted(accept_of(request), (content_type(request), *MEDIA_TYPES))
+    if media_type is None:
+        raise Refused(406, "BAD_REQUEST", f"Answers are {' or '.join(MEDIA_TYPES)}: accept one of them.")
+    if request.url.query not in {"", "dryRun=true", "dryRun=false"}:
+        raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
+    variables = {"dryRun": request.url.query == "dryRun=true", "parts": _parts(text_of(body))}
+    answer = await door.run(_MUTATION, variables, door.context(timing, request.headers.getlist(HEADER)))
+    batch, errors = answer["data"]["batch"], [_below_batch(each) for each in answer.get("errors", ())]
+    if batch is None:
+        status = _STATUS.get(errors[0]["extensions"]["code"], 400)
+        return Response(encode_json_bytes({"errors": errors}), status, media_type=JSON)
+    found = {"parts": [_to_result(part) for part in batch["parts"]], **({"errors": errors} if errors else {})}
+    headers = {REPLAYED: "true"} if batch["replayed"] else None
+    return Response(encode_json_bytes(found), _status(batch), headers, media_type=media_type)
+
+
+def _describe(door: Door) -> Response:
+    """Write the JSON Schema, its members described as those of the GraphQL types are."""
+    types = door.schema._schema.type_map  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+    found = definitions_of(types["PartInput"], types["PartResult"], without=_NOT_HERE)
+    sent, answered = found["PartInput"]["properties"], found["PartResult"]
+    sent["id"] |= {"minLength": 1, "maxLength": MAX_ID_LENGTH}
+    sent["path"]["examples"] = [f"/{each.collection}" for each in door.engine.catalog.resources.values()]
+    sent["payload"]["type"], answered["properties"]["payload"]["type"] = ["object", "null"], "object"
+    answered["required"].remove("errors")
+    found["Operation"]["enum"] = [name.lower() for name in found["Operation"]["enum"]]
+    schema = decode_json(_SCHEMA.read_text())
+    schema["$defs"]["Batch"]["properties"]["parts"]["maxItems"] = door.limits.parts
+    schema["$defs"] |= found
+    return Response(encode_json_bytes(schema), media_type="application/schema+json")
+
+
+def _parts(text: str) -> list[dict[str, Any]]:
+    """Read parts, as the mutation takes them."""
+    body = decode(text, "The body", decode_distinct)
+    try:
+        msgspec.convert(body, Batch)
     except msgspec.ValidationError as error:
-        hint = f" Operations are {_OPERATIONS}, in lower case." if "enum value" in str(error) else ""
+        hint = _OPERATIONS if "enum value" in str(error) else ""
         message = f"The body is not as GET /batch describes it: {str(error).replace('`str`', '`string`')}.{hint}"
-    except (ValueError, RecursionError) as error:
-        message = f"The body is no JSON{fault_of(error)}."
-    raise Refused(400, "BAD_REQUEST", message)
+        raise Refused(400, "BAD_REQUEST", message) from None
+    return [{**part, "operation": part["operation"].upper()} for part in body["parts"]]
 
 
-def _status(view: BatchView) -> int:
-    if view.outcome.status is not Status.REJECTED:
+def _to_result(part: dict[str, Any]) -> dict[str, Any]:
+    errors = [_without_null(each) for each in part["errors"]] or None
+    return _without_null({**part, "operation": part["operation"].lower(), "errors": errors})
+
+
+def _without_null(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _below_batch(error: dict[str, Any]) -> dict[str, Any]:
+    """Say what is wrong with this answer, and no GraphQL document."""
+    path = error["path"][1:]
+    return {"message": error["message"], **({"path": path} if path else {}), "extensions": error["extensions"]}
+
+
+def _status(batch: dict[str, Any]) -> int:
+    if batch["status"] != "REJECTED":
         return 200
-    statuses = {status_of(outcome) for outcome in view.outcome.parts}
+    statuses = {part["status"] for part in batch["parts"]}
     return statuses.pop() if len(statuses) == 1 and statuses <= _SHARED else _MIXED

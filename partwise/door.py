@@ -1,6 +1,7 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
 
@@ -23,7 +24,7 @@ from resolvers.limits import Limits
 from resolvers.results import to_wire_error
 from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine, Job, Ran
-from storage.json_text import decode_json, encode_json_bytes, fault_of
+from storage.json_text import RepeatedMember, decode_json, encode_json_bytes, fault_of
 from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
@@ -100,9 +101,25 @@ class Door:
         timing = Timing()
         answer = await self._answer(request, timing)
         answer.raw_headers.append(_VARIES)
+        return self.timed(answer, timing)
+
+    def timed(self, answer: Response, timing: Timing) -> Response:
+        """Say in an answer how long it took, if that is wanted."""
         if self.server_timing:
             answer.raw_headers.append((b"server-timing", timing.header()))
         return answer
+
+    async def run(self, text: str, variables: dict[str, Any], context: RequestContext) -> Any:
+        """Run a mutation of our own; give back the answer, read."""
+        compiled = documents_of(self.schema).compiled(text, None) if self.compiled else None
+        answer: bytes | None = None
+        if compiled is not None:
+            with suppress(RecursionError):  # what is nested too deep to be written is for the ordinary way to refuse
+                answer = await compiled.run(msgspec.Raw(encode_json_bytes(variables)), context)
+        if answer is None:
+            asked = GraphQLRequest(query=text, variables=variables, operation_name=None)
+            answer = bytes((await self._execute(asked, {OperationType.MUTATION}, JSON, context)).body)
+        return decode_json(answer.decode())
 
     async def _answer(self, request: Request, timing: Timing) -> Response:
         media_type = media_type_of(accept_of(request))
@@ -284,12 +301,15 @@ def text_of(body: bytes) -> str:
 
 
 def _from_body(body: bytes) -> Any:
-    return _decode(text_of(body), "The body")
+    return decode(text_of(body), "The body")
 
 
-def _decode(text: str, what: str) -> Any:
+def decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> Any:
+    """Read a text as JSON. Raises `Refused`."""
     try:
-        return decode_json(text)
+        return read(text)
+    except RepeatedMember as error:
+        raise Refused(400, "BAD_REQUEST", f"{what} has an object with two members {str(error)!r}.") from None
     except (ValueError, RecursionError) as error:
         raise Refused(400, "BAD_REQUEST", f"{what} is no JSON{fault_of(error)}.") from None
 
@@ -298,5 +318,5 @@ def _from_url(request: Request) -> Any:
     found: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if name in found:
-            found[name] = _decode(found[name], name)
+            found[name] = decode(found[name], name)
     return found

@@ -83,4 +83,15 @@ def encode_json_bytes(value: Any) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return _escaped(value).encode()
+
+
+def _escaped(value: Any) -> str:
+    match value:
+        case dict():
+            return f"{{{','.join(f'{json.dumps(name)}:{_escaped(each)}' for name, each in value.items())}}}"
+        case list():
+            return f"[{','.join(map(_escaped, value))}]"
+        case ExactFloat():
+            return value.text
+    return json.dumps(value)

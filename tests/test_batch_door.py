@@ -394,7 +394,7 @@ def test_a_client_that_takes_no_json_is_refused_before_anything_runs(music: Api,
 
     answer = send(music, {"parts": [{**GET_ARTIST, "operation": "delete"}]}, Accept=accept)
 
-    check_refused(answer, 406, "BAD_REQUEST", f"Accept {JSON} or {ADF}")
+    check_refused(answer, 406, "BAD_REQUEST", f"Answers are {JSON} or {ADF}")
     assert backend.dump() == before
 
 
@@ -490,6 +490,31 @@ def test_lone_surrogates_are_answered_as_escapes(sqlite: Backend, start: Serve):
     assert r'"id":"\ud800"' in answer.text
 
 
+def test_a_lone_surrogate_costs_a_number_beside_it_no_digit(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE TABLE note (id {key}, body JSON)")
+    body = r'{"parts": [{"id": "\ud800", "path": "/notes", "operation": "create", "payload": {"body": %s}}]}'
+
+    answer = send(start(sqlite), body % '{"exact": [0.10000000000000000000000001], "ä": null}')
+
+    assert answer.status_code == 200
+    assert r'"body":{"exact":[0.10000000000000000000000001],"\u00e4":null}' in answer.text
+
+
+@pytest.mark.parametrize("id_", ["a", r"\ud800"])
+@pytest.mark.parametrize("depth", [200, 400, 900, 5_000])
+def test_a_payload_that_is_nested_too_deep_is_refused(sqlite: Backend, start: Serve, id_: str, depth: int):
+    sqlite.run("CREATE TABLE note (id {key}, body JSON)")
+    part = (
+        f'{{"id": "{id_}", "path": "/notes", "operation": "create", "payload": {{"body": {"[" * depth}{"]" * depth}}}}}'
+    )
+
+    answer = send(start(sqlite), of(part))
+
+    assert answer.status_code in {400, 422}
+    assert "nested" in answer.text
+    assert sqlite.rows("SELECT * FROM note") == []
+
+
 def test_a_payload_that_is_no_object_is_an_error_of_its_part(sqlite: Backend, start: Serve):
     api = served_playlists(sqlite, start)
 
@@ -523,7 +548,7 @@ def test_the_schema_describes_what_is_sent_and_answered(music: Api):
     assert answer.headers["content-type"] == "application/schema+json"
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert sorted(schema["$defs"]["Operation"]["enum"]) == ["create", "delete", "get", "replace", "update", "upsert"]
-    part = schema["$defs"]["Part"]
+    part = schema["$defs"]["PartInput"]
     assert part["properties"].keys() == {
         *("id", "path", "operation", "payload", "ifMatch", "ifNoneMatch", "references"),
     }
