@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
 from graphql import GraphQLNonNull, GraphQLOutputType
 
 from resolvers.paths import format_paths
@@ -17,7 +18,10 @@ from resolvers.summaries import compile_aggregate, compile_group
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Enumeration, Float, JsonDocument, Opaque
+from storage.json_text import encode_json_bytes
 from storage.reading import Items, Many, One, Page, Pages
+
+_SHARED_BY = 16  # items, on average, that point at one: where there are fewer, each is written as fast where it stands
 
 Table = Callable[[Items], list[Any]]
 Column = Callable[[Items], Sequence[Any]]
@@ -144,10 +148,12 @@ def _one(key: str, table: Table) -> Column:
     def read(items: Items) -> Sequence[Any]:
         related = items.related[key]
         assert isinstance(related, One)  # noqa: S101  # as it is planned
-        answers = table(related.items)
-        if None not in related.places:
-            return list(map(answers.__getitem__, cast("Sequence[int]", related.places)))
-        return [None if place is None else answers[place] for place in related.places]
+        answers, places = table(related.items), related.places
+        if len(answers) * _SHARED_BY <= len(places):  # each is written once, and copied
+            answers = [msgspec.Raw(encode_json_bytes(answer)) for answer in answers]
+        if None not in places:
+            return list(map(answers.__getitem__, cast("Sequence[int]", places)))
+        return [None if place is None else answers[place] for place in places]
 
     return read
 

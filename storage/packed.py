@@ -3,17 +3,20 @@
 A row that the driver hands over costs as much time as ten values in an array that msgspec decodes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import chain
 from typing import Any, Protocol
 
 import msgspec
 
 from storage.catalog.model import Resource
+from storage.catalog.types import ValueType
 from storage.statements import Sort, Statement, Statements
 from storage.transaction import Transaction
+
+Decoder = msgspec.json.Decoder[list[Any]]
 
 _FEWEST = 16  # rows that may come: fewer are read faster as they are
 
@@ -65,41 +68,45 @@ def together(parts: Sequence[RawColumns]) -> RawColumns:
     return RawColumns(columns, all(part.typed for part in parts))
 
 
-def read_columns(transaction: Transaction, write: Write, types: Sequence[Any], most: int) -> RawColumns:
-    """Read what a statement gives, at most so many rows; `types` says what JSON holds of each expression, None what it cannot."""
-    if most >= _FEWEST and None not in types:
-        found = _unpacked(transaction, write(packed=True), types)
+def read_columns(transaction: Transaction, write: Write, decoders: Sequence[Decoder | None], most: int) -> RawColumns:
+    """Read what a statement gives, at most so many rows; each of its expressions has a decoder, but for what JSON cannot hold."""
+    usable = [decoder for decoder in decoders if decoder is not None]
+    if most >= _FEWEST and len(usable) == len(decoders):
+        found = _unpacked(transaction, write(packed=True), usable)
         if found is not None:
             return found
     statement = write(packed=False)
     raws = transaction.read(statement.sql, statement.params).rows
-    return raw_columns(raws, len(types))
+    return raw_columns(raws, len(decoders))
 
 
-def types_of(
+def decoders_of(
     statements: Statements, resource: Resource, names: Sequence[str], positions: Sequence[Sort] = ()
-) -> list[Any]:
-    """Say what JSON holds of attributes, and of what rows are ordered by."""
-    found = [statements.packed_type(resource.attributes[name]) for name in names]
+) -> list[Decoder | None]:
+    """Find what decodes JSON arrays of attributes, and of what rows are ordered by; None of what JSON cannot hold."""
+    own = [resource.attributes[name] for name in names]
+    found = [_decoder(statements.packed_type, each.type, each.nullable) for each in own]
     for sort in positions:
-        own = sort.path[-1][1] if sort.path else resource
-        found.append(statements.packed_position_type(own.attributes[sort.attribute], optional=bool(sort.path)))
+        attribute = (sort.path[-1][1] if sort.path else resource).attributes[sort.attribute]
+        found.append(_decoder(statements.packed_position_type, attribute.type, attribute.nullable or bool(sort.path)))
     return found
 
 
-def _unpacked(transaction: Transaction, statement: Statement, types: Sequence[Any]) -> RawColumns | None:
+@cache  # each kind of value once: to name its type takes longer than to decode a page of it
+def _decoder(packed_type: Callable[[ValueType], Any], type_: ValueType, nullable: bool) -> Decoder | None:  # noqa: FBT001
+    packed = packed_type(type_)
+    if packed is None:
+        return None
+    return msgspec.json.Decoder(list.__class_getitem__(packed | None if nullable else packed))
+
+
+def _unpacked(transaction: Transaction, statement: Statement, decoders: Sequence[Decoder]) -> RawColumns | None:
     """Read a packed statement; None where something else is in the table than its types say."""
     texts = transaction.read_json(statement.sql, statement.params)
     if texts is None:
         return None
-    decoders = [_decoder(type_) for type_ in types]
     try:
         columns = [decoder.decode(text) if text else () for decoder, text in zip(decoders, texts, strict=True)]
     except (msgspec.DecodeError, ValueError):  # another type; a text that is no UTF-8
         return None
     return RawColumns(columns, typed=True)
-
-
-@lru_cache(maxsize=64)
-def _decoder(type_: Any) -> "msgspec.json.Decoder[list[Any]]":
-    return msgspec.json.Decoder(list[type_])

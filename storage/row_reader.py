@@ -10,7 +10,7 @@ from storage.catalog.model import Relation, Resource, Values
 from storage.catalog.types import Unreadable, Value
 from storage.database import Database
 from storage.driver_errors import Retry
-from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
+from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.row import KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, points_at
 from storage.statements import (
     All,
@@ -154,9 +154,9 @@ class RowReader:
         Rows that are not locked: see `locked_columns`.
         """
         names = _names(resource, attributes)
-        types = types_of(self.statements, resource, names)
+        decoders = decoders_of(self.statements, resource, names)
         parts = [
-            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), types, len(chunk))
+            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), decoders, len(chunk))
             for chunk in self.statements.chunks(resource, by, tuples)
         ]
         return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))

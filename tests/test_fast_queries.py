@@ -385,3 +385,24 @@ def test_any_query_gives_the_same_bytes(doors: Doors, query: Asked):
 
     found = json.loads(answer.body)
     event(f"{'fast' if was_fast else 'ordinary'}, {'errors' if 'errors' in found else 'data'}")
+
+
+def test_what_many_items_point_at_is_answered_for_each(backend: Backend, start: Serve):
+    backend.run(
+        "CREATE TABLE place (id {key}, name VARCHAR(20) NOT NULL)"
+        ";\nCREATE TABLE shop (id {key}, name VARCHAR(20) NOT NULL, facts JSON, place_id INTEGER REFERENCES place (id))"
+        ";\nCREATE TABLE sale (id {key}, shop_id INTEGER REFERENCES shop (id))"
+        ";\nINSERT INTO place VALUES (1, 'Zürich \"1\"')"
+        ";\nINSERT INTO shop VALUES (1, 'Ä', '[0.10000000000000000000000001]', 1), (2, 'B', NULL, NULL)"
+        f";\nINSERT INTO sale VALUES {', '.join(f'({n}, {2 if n == 7 else 1})' for n in range(1, 40))}, (40, NULL)"
+    )
+    api = start(backend)
+    query = "{ sales { nodes { shop { name facts place { name } } } } }"
+
+    answer, was_fast = Doors(api, api.settings).ask(body_of(query, {}))
+
+    first = '{"shop":{"name":"Ä","facts":[0.10000000000000000000000001],"place":{"name":"Zürich \\"1\\""}}}'
+    nodes = [first] * 39 + ['{"shop":null}']
+    nodes[6] = '{"shop":{"name":"B","facts":null,"place":null}}'
+    assert was_fast
+    assert answer.body.decode() == f'{{"data":{{"sales":{{"nodes":[{",".join(nodes)}]}}}}}}'

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, groupby
 from typing import Any
 
-from storage.packed import RawColumns, raw_columns, read_columns, together, types_of
+from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.reading.plan import Selected
 from storage.row import KeyTuple
 from storage.row_reader import RowReader
@@ -42,9 +42,9 @@ def read_families(
     window, resource = selected.window, owned.children
     last = window.offset + window.limit
     most = min(len(parents) * last, _MOST_CHILDREN)
-    types = types_of(rows.statements, resource, names, window.sorts if selected.with_cursors else ())
+    decoders = decoders_of(rows.statements, resource, names, window.sorts if selected.with_cursors else ())
     if owned.is_asked:
-        types += types_of(rows.statements, owned.resource, owned.names)
+        decoders += decoders_of(rows.statements, owned.resource, owned.names)
     parts: list[RawColumns] = []
     count = 0
     for chunk in owned.chunks(rows.statements, parents):
@@ -54,7 +54,7 @@ def read_families(
             positions = selected.with_cursors
             return query.all_children(names, chunk, selected.condition, window, positions=positions, most=left)
 
-        parts.append(read_columns(rows.transaction, write, types, most + 1 - count))
+        parts.append(read_columns(rows.transaction, write, decoders, most + 1 - count))
         count += len(parts[-1])
         if count > most and (len(parents) > 1 or last > most):
             return _numbered(rows, owned, selected, parents, names)

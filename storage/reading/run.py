@@ -6,7 +6,7 @@ from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
 from storage.catalog.types import Unreadable, Value
-from storage.packed import RawColumns, read_columns, types_of
+from storage.packed import RawColumns, decoders_of, read_columns
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.cursors import encode_cursor, order_name
 from storage.reading.families import Families, read_families
@@ -66,7 +66,7 @@ def _read_collection(rows: RowReader, selected: Selected, plan: ItemPlan) -> Col
             return query.page(names, selected.condition, one_more, positions=selected.with_cursors)
 
         read = read_columns(
-            rows.transaction, write, types_of(rows.statements, plan.resource, names, positions), one_more.limit
+            rows.transaction, write, decoders_of(rows.statements, plan.resource, names, positions), one_more.limit
         )
     shown = read.first(window.limit)
     (page,) = _cut(selected, [len(shown)], [len(read) > window.limit], [total])

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.catalog.aggregation import Function, result_type
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value
+from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value, ValueType
 
 _FEWEST_COLUMNS = 4  # rows: fewer are decoded faster one by one
 
@@ -49,12 +49,12 @@ class Codec(ABC):
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
     @abstractmethod
-    def packed_type(self, attribute: Attribute) -> Any:
-        """Say as which type msgspec decodes a JSON array of an attribute to what the driver reads; None where it cannot."""
+    def packed_type(self, type_: ValueType) -> Any:
+        """Say as which type msgspec decodes what a JSON array has of values, to what the driver reads; None where it cannot."""
 
     @abstractmethod
-    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
-        """Say the same of an attribute as a position in an order holds it; `optional` where a row may have none."""
+    def packed_position_type(self, type_: ValueType) -> Any:
+        """Say the same of values as a position in an order holds them."""
 
     def decode_row(self, resource: Resource, raw: Sequence[Any]) -> dict[str, Value]:
         """Turn a row that `row_list` has read into values."""

@@ -29,6 +29,7 @@ from storage.catalog.types import (
     Unreadable,
     Uuid,
     Value,
+    ValueType,
 )
 from storage.json_text import decode_json, encode_json
 from storage.statements.codec import Unstorable, unreadable
@@ -110,20 +111,19 @@ class PostgresqlStatements(Statements):
         # As its text, which holds what Python does not: infinite dates, and numbers of any length.
         return f"{self.sort_expression(attribute, prefix)}::text"
 
-    def packed_type(self, attribute: Attribute) -> Any:
-        match attribute.type:
+    def packed_type(self, type_: ValueType) -> Any:
+        match type_:
             case Integer():
-                type_: Any = int
+                return int
             case Boolean():
-                type_ = bool
+                return bool
             case Text(padded=False) | Enumeration() | Opaque():
-                type_ = str
+                return str
             case _:
                 return None
-        return type_ | None if attribute.nullable else type_
 
-    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
-        return str | None if attribute.nullable or optional else str
+    def packed_position_type(self, type_: ValueType) -> Any:  # noqa: ARG002  # SQLite's depend on it
+        return str
 
     def array_of(self, column: str) -> str:
         return f"json_agg({column})::text"

@@ -31,6 +31,7 @@ from storage.catalog.types import (
     Time,
     Uuid,
     Value,
+    ValueType,
 )
 from storage.statements.common import (
     Bulk,
@@ -87,11 +88,11 @@ class SqliteStatements(Statements):
         is_text = isinstance(attribute.type, Numeric) and is_text_column(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
 
-    def packed_type(self, attribute: Attribute) -> Any:
-        return packed_type(attribute, nullable=attribute.nullable)
+    def packed_type(self, type_: ValueType) -> Any:
+        return packed_type(type_)
 
-    def packed_position_type(self, attribute: Attribute, *, optional: bool) -> Any:
-        return packed_type(attribute, nullable=attribute.nullable or optional)
+    def packed_position_type(self, type_: ValueType) -> Any:
+        return packed_type(type_)
 
     def array_of(self, column: str) -> str:
         return f"json_group_array({column})"

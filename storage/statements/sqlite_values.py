@@ -24,6 +24,7 @@ from storage.catalog.types import (
     Unreadable,
     Uuid,
     Value,
+    ValueType,
 )
 from storage.json_text import decode_json, encode_json
 from storage.statements import codec
@@ -125,19 +126,18 @@ def to_document(attribute: Attribute, raw: Any) -> Value:
     return found
 
 
-def packed_type(attribute: Attribute, *, nullable: bool) -> Any:
-    """Say as which type msgspec decodes a JSON array of a column to what the driver reads; None where it cannot."""
+def packed_type(type_: ValueType) -> Any:
+    """Say as which type msgspec decodes what a JSON array has of values, to what the driver reads; None where it cannot."""
     # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
-    match attribute.type:
+    match type_:
         case Integer(smallest=smallest, largest=largest):
-            type_: Any = Annotated[int, msgspec.Meta(ge=smallest, le=largest)]
+            return Annotated[int, msgspec.Meta(ge=smallest, le=largest)]
         case Boolean():
-            type_ = int
+            return int
         case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
-            type_ = str
+            return str
         case _:
             return None
-    return type_ | None if nullable else type_
 
 
 def are_texts(raws: Sequence[str | None]) -> bool:
