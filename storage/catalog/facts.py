@@ -57,6 +57,7 @@ class TableFacts:
     odd_unique: bool = (
         False  # something unique that is no unique key: of some rows only, over expressions, an exclusion
     )
+    rowid: str | None = None  # SQLite: by which name statements find a row's own number, where rows have one
     rowid_key: bool = False  # SQLite: the key is the rowid, made by the database where it is not given
     autoincrement: bool = False  # SQLite: no such key is given a second time
     sequences: Mapping[str, str] = field(
@@ -73,6 +74,7 @@ class Gathered:
     constraints: dict[str, list[NamedConstraint]] = field(default_factory=dict)
     deferred_unique: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
     deferred_foreign: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: all of the table
+    rowids: dict[str, str] = field(default_factory=dict)
     rowid_keys: set[str] = field(default_factory=set)
     autoincrement: set[str] = field(default_factory=set)
     sequences: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -78,6 +78,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 has_policies=name in gathered.guarded,
                 is_collated=name in gathered.collated,
                 odd_unique=name in gathered.odd_unique,
+                rowid=gathered.rowids.get(name),
                 rowid_key=name in gathered.rowid_keys,
                 autoincrement=name in gathered.autoincrement,
                 sequences=gathered.sequences.get(name, {}),

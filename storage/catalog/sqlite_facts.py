@@ -22,13 +22,15 @@ TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "NCHAR": sa.NCHAR,
     "DECIMAL_TEXT": sa.Numeric,
 }
+_ROWID = ("rowid", "_rowid_", "oid")  # unless a column has the name: https://sqlite.org/lang_createtable.html, "ROWIDs"
 _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
 
 
 def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
     """Ask the file about its tables, given the columns of each."""
     gathered = Gathered()
-    without_rowid = {row[1] for row in connection.exec_driver_sql("PRAGMA table_list") if row[4]}
+    listed = connection.exec_driver_sql("PRAGMA table_list").all()
+    with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind == "table" and not without_rowid}
     for name in columns:
         quoted = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
@@ -36,7 +38,10 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
         key = [row for row in rows if row[5]]
         _gather_indexes(connection, name, gathered)
         gathered.foreign_keys[name] = _foreign_keys(connection, name, columns)
-        if len(key) == 1 and key[0][2].upper() == "INTEGER" and name not in without_rowid:
+        taken = {column.lower() for column in gathered.sql_types[name]}
+        if name in with_rowid and not taken.issuperset(_ROWID):
+            gathered.rowids[name] = next(each for each in _ROWID if each not in taken)
+        if name in with_rowid and len(key) == 1 and key[0][2].upper() == "INTEGER":
             gathered.rowid_keys.add(name)
     for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
         if kind == "trigger":

@@ -11,7 +11,7 @@ from storage.statements.conditions import (
     Sort,
     Window,
 )
-from storage.statements.select import Select
+from storage.statements.select import BASE, Select
 
 
 class Query(Select):
@@ -31,7 +31,7 @@ class Query(Select):
         order = self._order(window.direction)
         where = self._where(condition, parents, window)
         cut = f"LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
-        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}{order} {cut}"))
+        return self._done(self._ordered(read, f"FROM {self._from()} WHERE {where}{order} {cut}"))
 
     def items(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, in any order."""
@@ -66,7 +66,7 @@ class Query(Select):
         owners = self._owners()
         where = self._where(condition, parents, window)
         by_owner = f"ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
-        return self._done(self._select(read, f"FROM {self._from()} WHERE {where} {by_owner}"))
+        return self._done(self._ordered(read, f"FROM {self._from()} WHERE {where} {by_owner}"))
 
     def children(
         self,
@@ -144,6 +144,19 @@ class Query(Select):
             f"SELECT {columns} FROM (SELECT {place}, {named} {source}) AS numbered"
             f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
         )
+
+    def _ordered(self, read: Sequence[str], rest: str) -> str:
+        """Write what is read of rows in an order.
+
+        SQLite copies each value that such a subselect hands on, which takes as long as reading it: so it hands on where
+        the row is, and nothing else.
+        """
+        own = self._resource.rowid
+        if not self._packed or own is None or self._reads_elsewhere:
+            return self._select(read, rest)
+        arrays = ", ".join(map(self._statements.array_of, read))
+        table, place = self._statements.table(self._resource), f"{BASE}.{own}"
+        return f"SELECT {arrays} FROM (SELECT {place} AS place {rest}) AS cut CROSS JOIN {table} AS {BASE} ON {place} = cut.place"
 
     def _select(self, read: Sequence[str], rest: str) -> str:
         """Write what is read: rows, or arrays of what they have in each place, in their order."""

@@ -29,7 +29,7 @@ _COMPARED = {
     Operator.GTE: ">=",
 }
 _CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # of no value at all
-_BASE = "t0"
+BASE = "t0"
 _PARENT = "p0"
 _MOST_IN_CHAIN = 100
 
@@ -74,6 +74,7 @@ class Select:
         self._resource = resource
         self._aliases = 0
         self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
+        self._reads_elsewhere = False  # whether something is read of other tables
         self._params: list[Any] = []
 
     # --- the statement
@@ -83,20 +84,20 @@ class Select:
 
     # --- columns and tables
 
-    def _column(self, name: str, alias: str = _BASE, resource: Resource | None = None) -> str:
+    def _column(self, name: str, alias: str = BASE, resource: Resource | None = None) -> str:
         return f"{alias}.{self._statements.column(resource or self._resource, name)}"
 
     def _columns(self, attributes: Sequence[str]) -> Iterator[str]:
         for name in attributes:
-            yield self._statements.read_expression(self._resource.attributes[name], f"{_BASE}.")
+            yield self._statements.read_expression(self._resource.attributes[name], f"{BASE}.")
 
     def _from(self) -> str:
         joins = "".join(text for _, text in self._joins.values())
         if self._owned and self._owned.is_asked:
             table = self._statements.table(self._owned.parents)
-            on = self._related(self._owned.relation, (_PARENT, self._owned.parents), (_BASE, self._resource))
+            on = self._related(self._owned.relation, (_PARENT, self._owned.parents), (BASE, self._resource))
             joins = f" JOIN {table} AS {_PARENT} ON {on}{joins}"
-        return f"{self._statements.table(self._resource)} AS {_BASE}{joins}"
+        return f"{self._statements.table(self._resource)} AS {BASE}{joins}"
 
     def _owners(self) -> list[str]:
         """Write what tells whose children the rows are."""
@@ -112,10 +113,13 @@ class Select:
         return [self._statements.read_expression(own[name], prefix) for name in self._owned.names]
 
     def _parents_read(self) -> list[str]:
-        return self._owners_read() if self._owned and self._owned.is_asked else []
+        if self._owned is None or not self._owned.is_asked:
+            return []
+        self._reads_elsewhere = True
+        return self._owners_read()
 
     def _owner_alias(self) -> str:
-        return _PARENT if self._owned and self._owned.is_asked else _BASE
+        return _PARENT if self._owned and self._owned.is_asked else BASE
 
     def _next_alias(self) -> str:
         self._aliases += 1
@@ -134,12 +138,12 @@ class Select:
             attribute = self._resource.attributes[each.attribute]
             match each.function:
                 case Function.SUM:
-                    yield self._statements.sum_expression(attribute, f"{_BASE}.")
+                    yield self._statements.sum_expression(attribute, f"{BASE}.")
                 case Function.AVG:
-                    yield self._statements.sum_expression(attribute, f"{_BASE}.")
+                    yield self._statements.sum_expression(attribute, f"{BASE}.")
                     yield f"count({self._column(each.attribute)})"
                 case Function.MIN | Function.MAX:
-                    yield self._statements.extreme_expression(each.function, attribute, f"{_BASE}.")
+                    yield self._statements.extreme_expression(each.function, attribute, f"{BASE}.")
                 case _:
                     assert_never(each.function)
 
@@ -151,7 +155,7 @@ class Select:
 
     def _joined(self, path: Sequence[tuple[Relation, Resource]]) -> tuple[str, Resource]:
         """Join the tables that to-one relations lead to, each once."""
-        alias, resource = _BASE, self._resource
+        alias, resource = BASE, self._resource
         for length, (relation, target) in enumerate(path, 1):
             names = tuple(each.name for each, _ in path[:length])
             if names not in self._joins:
@@ -190,7 +194,7 @@ class Select:
     ) -> str:
         """Write what rows have to fulfil: whose children they are, what is asked of them, and where they stand."""
         terms = [self._among(self._owned.names, parents)] if self._owned else []
-        terms.append(f"({self._condition(condition, self._resource, _BASE)})")
+        terms.append(f"({self._condition(condition, self._resource, BASE)})")
         if window is not None and window.after is not None:
             terms.append(self._after(window.direction, window.after))
         return " AND ".join(terms)
@@ -225,6 +229,7 @@ class Select:
         read = list(self._columns(attributes))
         for sort in window.sorts if positions else ():
             alias, resource = self._joined(sort.path)
+            self._reads_elsewhere |= alias != BASE
             read.append(self._statements.position_expression(resource.attributes[sort.attribute], f"{alias}."))
         return read
 
