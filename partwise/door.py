@@ -29,6 +29,7 @@ from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
+_CONTEXT = "partwise.context"
 _NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
 
 
@@ -138,6 +139,7 @@ class Door:
         body = await read_body(request, self.max_body)
         timing.received()
         context = self.context(timing, request.headers.getlist(HEADER))
+        request.scope[_CONTEXT] = context  # so that it lives until the answer is sent
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
             return Response(answer, media_type=media_type)

@@ -6,7 +6,7 @@ and shared out. What it does not know makes the selection `NotPlain`; what it ca
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from graphql import GraphQLNonNull, GraphQLOutputType
@@ -148,12 +148,10 @@ def _one(key: str, table: Table) -> Column:
     def read(items: Items) -> Sequence[Any]:
         related = items.related[key]
         assert isinstance(related, One)  # noqa: S101  # as it is planned
-        answers, places = table(related.items), related.places
-        if len(answers) * _SHARED_BY <= len(places):  # each is written once, and copied
+        answers = table(related.items)
+        if len(answers) * _SHARED_BY <= len(items):  # each is written once, and copied
             answers = [msgspec.Raw(encode_json_bytes(answer)) for answer in answers]
-        if None not in places:
-            return list(map(answers.__getitem__, cast("Sequence[int]", places)))
-        return [None if place is None else answers[place] for place in places]
+        return related.share(answers)
 
     return read
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
 from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.types import Value
 from storage.row import Row, RowColumns
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,17 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """A relation to one: for each row the place of the row that it leads to; None where there is none."""
+    """A relation to one: for each row the place of the row that it leads to, or `NOWHERE`."""
 
-    places: Sequence[int | None]
+    places: Sequence[int]
     items: Items
+
+    def share(self, found: Sequence[T]) -> list[T | None]:
+        """Say for each row what was found of the row that it leads to; None where there is none."""
+        return list(map([*found, None].__getitem__, self.places))
+
+
+NOWHERE = -1  # the last place of what `share` looks into
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +138,8 @@ def to_items(found: Items) -> list[Item]:
     for key, related in found.related.items():
         others = to_items(related.items if isinstance(related, One) else related.found.items)
         if isinstance(related, One):
-            for item, place in zip(items, related.places, strict=True):
-                item.related[key] = None if place is None else others[place]
+            for item, other in zip(items, related.share(others), strict=True):
+                item.related[key] = other
         else:
             for item, page in zip(items, related.pages, strict=True):
                 item.related[key] = _to_page(page, others, related.found.cursors)

@@ -10,7 +10,7 @@ from storage.packed import RawColumns, decoders_of, read_columns
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.cursors import encode_cursor, order_name
 from storage.reading.families import Families, read_families
-from storage.reading.found import Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
+from storage.reading.found import NOWHERE, Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
 from storage.reading.nodes import read_node
 from storage.reading.plan import (
     CollectionRead,
@@ -93,7 +93,7 @@ def _to_one(rows: RowReader, start: RowColumns, plan: RelationPlan) -> One:
     else:
         found = rows.load_columns(items.resource, there, wanted, items.names(*there))
         places = {each: place for place, each in enumerate(_joining(found, there))}
-    return One(list(map(places.get, leads_to)), relate(rows, Items(found), items))
+    return One(list(map(places.get, leads_to, repeat(NOWHERE))), relate(rows, Items(found), items))
 
 
 def _to_many(rows: RowReader, start: RowColumns, plan: RelationPlan) -> Many:
