@@ -9,7 +9,7 @@ from starlette.types import Message
 
 from tests.harness import Api, Json
 
-_SCOPE = {
+_SCOPE: dict[str, Any] = {
     "type": "http",
     "asgi": {"version": "3.0"},
     "http_version": "1.1",
@@ -38,11 +38,12 @@ class Direct(Api):
         assert status == 200, answer
         return json.loads(answer)
 
-    def exchange(self, body: bytes, path: str = "/graphql") -> tuple[int, bytes]:
-        """Send a body; give back the status and the body of the answer, whatever they are."""
-        return self._runner.run(self._exchange(body, path))
+    def exchange(self, body: bytes, path: str = "/graphql", key: str | None = None) -> tuple[int, bytes]:
+        """Send a body, with an idempotency key; give back the status and the body of the answer, whatever they are."""
+        headers = [] if key is None else [(b"idempotency-key", key.encode())]
+        return self._runner.run(self._exchange(body, path, headers))
 
-    async def _exchange(self, body: bytes, path: str) -> tuple[int, bytes]:
+    async def _exchange(self, body: bytes, path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -51,7 +52,8 @@ class Direct(Api):
         async def send(message: Message) -> None:
             sent.append(message)
 
-        await self.http.app(_SCOPE | {"path": path, "raw_path": path.encode()}, receive, send)
+        own = {"path": path, "raw_path": path.encode(), "headers": [*_SCOPE["headers"], *headers]}
+        await self.http.app(_SCOPE | own, receive, send)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
     def close(self) -> None:

@@ -4,7 +4,10 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.catalog.facts import RECEIPTS
 from tests.worlds import FIRST_MADE_KEY
+
+_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> ?"
 
 Dump = dict[str, list[str]]  # table -> its rows
 
@@ -32,7 +35,7 @@ class SqliteRows(Rows):
         super().__init__(connection)
         self._pristine = sqlite3.connect(":memory:")
         connection.backup(self._pristine)
-        self._tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        self._tables = [name for (name,) in connection.execute(_SQLITE_TABLES, [RECEIPTS])]
         self.first = self.dump()
 
     def reset(self) -> None:
@@ -54,7 +57,9 @@ class PostgresqlRows(Rows):
         tables = connection.execute(
             "SELECT c.oid::regclass::text, string_agg(quote_ident(attname), ', ' ORDER BY attnum) "
             "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND attnum > 0 AND attgenerated = '' AND NOT attisdropped "
-            "WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace GROUP BY c.oid"
+            "WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace "
+            "AND relname <> %s GROUP BY c.oid",
+            [RECEIPTS],
         ).fetchall()
         self._columns = dict(tables)
         connection.execute("CREATE SCHEMA pristine; SET session_replication_role = replica")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -49,6 +50,7 @@ class Request:
 
     document: str  # empty: to /batch
     variables: dict[str, Json]
+    is_repeated: bool = False  # whether it is sent once more, under one idempotency key
 
     @property
     def parts(self) -> list[Part] | None:
@@ -98,6 +100,7 @@ class Fuzzed:
     rows: Rows
     start: Start
     log: list[logging.LogRecord]
+    keys: Iterator[int] = field(default_factory=count)
     counted: Counter[str] = field(default_factory=Counter)
 
     def request(self, seed: int) -> Request:
@@ -108,10 +111,11 @@ class Fuzzed:
         if random.random() < 0.35:
             return Request(*queries.draw())
         parts = Batches(random, self.start).draw()
+        is_repeated = random.random() < 0.2
         if random.random() < 0.1:
-            return Request("", {"parts": [_of_batch_door(part) for part in parts]})
+            return Request("", {"parts": [_of_batch_door(part) for part in parts]}, is_repeated)
         document, variables = random.choice(((BATCH, {}), (LEAN_BATCH, {}), (BARE_BATCH, {}), queries.draw_batch()))
-        return Request(document, {"parts": parts, "dryRun": random.random() < 0.1, **variables})
+        return Request(document, {"parts": parts, "dryRun": random.random() < 0.1, **variables}, is_repeated)
 
     def seed(self, number: int) -> str:
         """Name a request."""
@@ -154,15 +158,39 @@ class Fuzzed:
             )
             slow, after = self._answer(self.slow, slow_request)
             self._compare(request, (fast, tables), (slow, after))
+            if request.is_repeated:
+                self._check_repeated(request)
         except AssertionError as error:
             return str(error)
         return None
 
-    def _answer(self, client: Direct, request: Request) -> tuple[Json, Dump]:
-        self.rows.reset()
+    def _check_repeated(self, request: Request) -> None:
+        """A key makes a batch run once: sent again, it changes nothing, and is answered as the first time."""
+        key = f"{request.path} {next(self.keys)}"
+        first, tables = self._answer(self.fast, request, key)
+        again, after = self._answer(self.slow, request, key, resets=False)
+        assert after == tables, f"replayed, and changed: {_differences(tables, after)}"
+        if "replayed" not in request.document and (request.document or self.tables.comparable):
+            first, again = _plain(first), _plain(again)
+            assert first == again, f"replayed otherwise: {_difference(first, again)}"
+        batch = (first.get("data") or {}).get("batch") or {}
+        if batch.get("committed"):
+            other = request.with_parts([*(request.parts or ()), {"id": "more", "path": "/x", "operation": "GET"}])
+            answer, after = self._answer(self.fast, other, key, resets=False)
+            assert [each["extensions"]["code"] for each in answer["errors"]] == ["IDEMPOTENCY_KEY_REUSED"], (
+                f"reused: {answer}"
+            )
+            assert after == tables, f"reused, and changed: {_differences(tables, after)}"
+            self.counted["replayed"] += 1
+
+    def _answer(
+        self, client: Direct, request: Request, key: str | None = None, *, resets: bool = True
+    ) -> tuple[Json, Dump]:
+        if resets:
+            self.rows.reset()
         self.log.clear()
         try:
-            status, body = client.exchange(request.body, request.path)
+            status, body = client.exchange(request.body, request.path, key)
         except Exception as error:  # noqa: BLE001  # whatever it is, it should not have come this far
             raise AssertionError(f"raised: {error!r}\n{traceback.format_exc()}") from None
         for record in self.log:
@@ -242,6 +270,9 @@ def fuzzed(backend: Backend, name: str) -> Iterator[Fuzzed]:
     fast_client, slow_client = Direct(Api(service, settings)), Direct(slow)
     if tables.first:
         assert fast_client.batch(*tables.first)["committed"], "the rows at the start"
+    fast_client.exchange(
+        b'{"parts": [{"id": "a", "path": "/", "operation": "get"}]}', "/batch", "makes the table of keys"
+    )
     engine = backend.engine()
     raw = engine.raw_connection()
     connection: Any = raw.driver_connection
