@@ -25,6 +25,7 @@ class PartRequest(
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
+    omit_defaults=True,  # so that a member that comes to be some day does not change what tells older batches apart
     gc=False,
     rename={"verb": "operation", "if_match": "ifMatch", "if_none_match": "ifNoneMatch"},
 ):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -325,6 +326,21 @@ def test_a_batch_is_the_same_whichever_way_it_comes(backend: Backend, start: Ser
 
     assert replayed == [False, True, True, True, True]
     assert backend.rows("SELECT count(*) FROM thing") == [(2,)]
+
+
+def test_a_fingerprint_is_of_what_was_sent_and_of_nothing_that_a_later_version_may_add(shop: Api, sqlite: Backend):
+    sent = {
+        "id": "a",
+        "path": "/artists/1",
+        "operation": "UPDATE",
+        "payload": {"name": "X", "artistId": 1},
+        "ifMatch": None,
+    }
+
+    send(shop, "k", sent)
+
+    text = '[{"id":"a","ifMatch":null,"operation":"UPDATE","path":"/artists/1","payload":{"artistId":1,"name":"X"}}]'
+    assert sqlite.rows("SELECT fingerprint FROM partwise_receipt") == [(sha256(text.encode()).hexdigest(),)]
 
 
 def test_what_json_can_say_and_utf_8_cannot_has_a_fingerprint_too(shop: Api):
