@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -30,6 +31,7 @@ from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
 from partwise.writer import Writer
 from resolvers.results import to_wire_error
+from resolvers.root import build_schema
 from storage.database import NO_ANSWER
 from storage.json_text import encode_json_bytes
 
@@ -103,11 +105,15 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         compiled=compiled,
     )
 
+    batches = door
+    if service.schema.mutation is None:  # nothing can be written; batches may read, all the same
+        batches = replace(door, schema=build_schema(service.engine.catalog, reads_in_batches=True))
+
     async def graphql(request: Request) -> Response:
         return await door(request)
 
     async def batch(request: Request) -> Response:
-        return await answer_batch(door, request)
+        return await answer_batch(batches, request)
 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")

@@ -45,10 +45,14 @@ class _Schema(strawberry.Schema):
         """Leave errors to the one place that writes them (results.py)."""
 
 
-def build_schema(catalog: Catalog, *, containment: bool = False) -> strawberry.Schema:
-    """Make the GraphQL schema of a catalog; `containment` says whether its database compares JSON and looks into it."""
+def build_schema(catalog: Catalog, *, containment: bool = False, reads_in_batches: bool = False) -> strawberry.Schema:
+    """Make the GraphQL schema of a catalog; `containment` says whether its database compares JSON and looks into it.
+
+    Where nothing can be written there is no mutation, unless batches are to read (`reads_in_batches`).
+    """
     resources = resource_types(catalog, readers(catalog, _read_root), containment=containment)
-    mutation = mutation_type(resources, batch_readers()) if resources.batch_item_input is not None else None
+    has_mutation = reads_in_batches or resources.batch_item_input is not None
+    mutation = mutation_type(resources, batch_readers()) if has_mutation else None
     schema = _Schema(
         query=resources.query,
         mutation=mutation,

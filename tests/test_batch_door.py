@@ -541,6 +541,18 @@ def served_playlists(backend: Backend, start: Serve, **settings: Any) -> Api:
 # --- the description
 
 
+def test_where_nothing_can_be_written_a_batch_reads(backend: Backend, start: Serve):
+    backend.run("CREATE VIEW abroad AS SELECT 1 AS n")
+    api = start(backend)
+
+    status, [part] = run_parts(api, {"id": "a", "path": "/abroads", "operation": "get"})
+    refused, [error] = run_parts(api, {"id": "a", "path": "/abroads", "operation": "create", "payload": {}})
+
+    assert (status, part["payload"]["hasMore"], len(part["payload"]["items"])) == (200, False, 1)
+    assert (refused, error["errors"][0]["code"]) == (422, "OPERATION_NOT_ALLOWED")
+    assert api.query("{ __schema { mutationType { name } } }") == {"__schema": {"mutationType": None}}
+
+
 def test_the_schema_describes_what_is_sent_and_answered(music: Api):
     answer = music.http.get("/batch")
     schema = answer.json()
