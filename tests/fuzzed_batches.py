@@ -225,7 +225,7 @@ class Batches(Parts):
             case 1:
                 part["id"] = self.pick(("", "x" * 255, "x" * 256, "é", "\x00", "a/b", "$", " ", "\ud800"))
             case 2:
-                part["path"] = self.broken(part["path"])
+                part["path"] = self.broken(str(part["path"]))
             case 3:
                 part["operation"] = self.pick(VERBS)
             case 4:

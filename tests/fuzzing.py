@@ -170,11 +170,13 @@ class Fuzzed:
         first, tables = self._answer(self.fast, request, key)
         again, after = self._answer(self.slow, request, key, resets=False)
         assert after == tables, f"replayed, and changed: {_differences(tables, after)}"
-        if "replayed" not in request.document and (request.document or self.tables.comparable):
-            first, again = _plain(first), _plain(again)
-            assert first == again, f"replayed otherwise: {_difference(first, again)}"
         batch = (first.get("data") or {}).get("batch") or {}
-        if batch.get("committed"):
+        if not batch.get("committed"):  # it has run twice; PostgreSQL's sequences have gone on
+            assert _summary(first) == _summary(again), f"run otherwise: {_summary(first)} {_summary(again)}"
+        else:
+            if "replayed" not in request.document:
+                first, again = _plain(first), _plain(again)
+                assert first == again, f"replayed otherwise: {_difference(first, again)}"
             other = request.with_parts([*(request.parts or ()), {"id": "more", "path": "/x", "operation": "GET"}])
             answer, after = self._answer(self.fast, other, key, resets=False)
             assert [each["extensions"]["code"] for each in answer["errors"]] == ["IDEMPOTENCY_KEY_REUSED"], (
