@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from tests.node import node
-from tests.program import Program
 
 Browse = Callable[..., Any]
-"""(scenario, arguments of `partwise serve`) -> what the scenario has seen"""
+"""(scenario, database) -> what the scenario has seen"""
 
 
 def find_chromium() -> str:
@@ -24,9 +23,9 @@ def find_chromium() -> str:
     return found
 
 
-def use(chromium: str, program: Program, scenario: str) -> Any:
+def use(chromium: str, url: str, scenario: str) -> Any:
     """Do in a browser what a scenario says; nobody else was asked, nothing complained of."""
-    done = node("page.mjs", chromium, program.url, scenario)
+    done = node("page.mjs", chromium, url, scenario)
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     assert answer["outside"] == []

@@ -18,7 +18,7 @@ from tests.browser import Browse, find_chromium, use
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
-from tests.program import free_port, serving
+from tests.running import Running
 from tests.worlds import World, make_world
 
 Serve = Callable[..., Api]
@@ -114,12 +114,15 @@ def built_pages() -> None:
 
 
 @pytest.fixture
-def browse(tmp_path: Path) -> Browse:
+def browse(start: Serve) -> Browse:
     """Serve a database, and do in a browser what a scenario says."""
     chromium = find_chromium()
 
-    def run(scenario: str, *arguments: str) -> Any:
-        with serving(arguments, tmp_path, port=free_port()) as program:
-            return use(chromium, program, scenario)
+    def run(scenario: str, backend: Backend) -> Any:
+        running = Running(backend, start(backend))
+        try:
+            return use(chromium, f"http://127.0.0.1:{running.port}", scenario)
+        finally:
+            running.stop()
 
     return run

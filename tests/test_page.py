@@ -83,7 +83,7 @@ def test_the_sources_fit_their_types():
 def test_the_examples_are_of_this_catalog_and_run(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    query, creates, update = browse("examples", sqlite.url)
+    query, creates, update = browse("examples", sqlite)
 
     for each in (query, creates, update):
         assert max(map(len, each["document"].split("\n"))) <= 50  # characters that there is room for at 1280 pixels
@@ -102,7 +102,7 @@ def test_the_examples_are_of_this_catalog_and_run(browse: Browse, sqlite: Backen
 
 def test_long_lines_of_a_document_are_wrapped(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("longLine", sqlite.url)
+    seen = browse("longLine", sqlite)
 
     assert seen["lines"] > 1
     assert seen["cut"] <= 0
@@ -111,7 +111,7 @@ def test_long_lines_of_a_document_are_wrapped(browse: Browse, sqlite: Backend):
 def test_the_heads_of_the_plugins_are_not_cut(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
 
-    assert browse("plugins", sqlite.url) == [{"isWhole": True, "isSeen": True}] * 2
+    assert browse("plugins", sqlite) == [{"isWhole": True, "isSeen": True}] * 2
 
 
 UNUSUAL = {
@@ -135,12 +135,12 @@ def test_unusual_catalogs_have_the_examples_that_they_can_have(
 ):
     script, expected = UNUSUAL[case]
     sqlite.run(script)
-    assert browse("tabs", sqlite.url) == expected
+    assert browse("tabs", sqlite) == expected
 
 
 def test_a_batch_is_composed_with_the_keyboard_and_committed(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("commit", sqlite.url)
+    seen = browse("commit", sqlite)
 
     assert (seen["chosen"], seen["below"]) == ("/artists", "/artists/$a/albums")
     assert seen["said"] == "Committed: all of it is written."
@@ -160,7 +160,7 @@ def test_a_rejected_batch_is_marked_at_its_fields(sqlite: Backend, tmp_path: Pat
     sqlite.run(SCRIPT)
     before = sqlite.dump()
     with serving([sqlite.url], tmp_path, port=free_port()) as program:
-        seen = use(find_chromium(), program, "reject")
+        seen = use(find_chromium(), program.url, "reject")
         (album,) = program.post("{ albums(first: 1) { nodes { etag } } }")["data"]["albums"]["nodes"]
 
     assert seen["said"] == "Rejected: nothing is written."
@@ -184,7 +184,7 @@ def test_a_rejected_batch_is_marked_at_its_fields(sqlite: Backend, tmp_path: Pat
 def test_a_dry_run_says_what_would_be_and_writes_nothing(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    seen = browse("dryRun", sqlite.url)
+    seen = browse("dryRun", sqlite)
 
     assert seen["said"] == "Valid: a dry run, nothing is written."
     assert [line.split("\n")[0] for line in seen["results"]] == [
@@ -197,7 +197,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(browse: Browse, sqlite:
 def test_absent_null_empty_and_references_are_told_apart(sqlite: Backend, tmp_path: Path):
     sqlite.run(SCRIPT)
     with serving([sqlite.url], tmp_path, port=free_port()) as program:
-        seen = use(find_chromium(), program, "entries")
+        seen = use(find_chromium(), program.url, "entries")
 
     expected = {
         "parts": [
@@ -232,7 +232,7 @@ def test_absent_null_empty_and_references_are_told_apart(sqlite: Backend, tmp_pa
 
 def test_references_follow_when_parts_are_renamed_moved_and_removed(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("arrange", sqlite.url)
+    seen = browse("arrange", sqlite)
 
     assert [part["path"] for part in seen["renamed"]] == ["/artists", "/artists/$artist/albums", "/albums/1"]
     assert seen["renamed"][2]["references"] == [{"attribute": "artistId", "part": "artist"}]
@@ -244,7 +244,7 @@ def test_references_follow_when_parts_are_renamed_moved_and_removed(browse: Brow
 
 def test_a_replace_begins_with_what_the_item_has(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("load", sqlite.url)
+    seen = browse("load", sqlite)
 
     (part,) = seen["variables"]["parts"]
     assert part["payload"] == {
@@ -270,7 +270,7 @@ INSERT INTO seat VALUES ('A/B', 1), ('ü', 2)"""
 
 def test_paths_are_suggested_whatever_the_key(browse: Browse, sqlite: Backend):
     sqlite.run(SEATS)
-    seen = browse("suggest", sqlite.url)
+    seen = browse("suggest", sqlite)
 
     seats = ["/seats/%C3%BC,2", "/seats/A%2FB,1"]
     assert sorted(seen["found"].pop("/seats")) == seats
@@ -287,7 +287,7 @@ def test_paths_are_suggested_whatever_the_key(browse: Browse, sqlite: Backend):
 
 def test_a_composite_relation_takes_the_item_of_an_earlier_part(browse: Browse, sqlite: Backend):
     sqlite.run(SEATS)
-    seen = browse("reference", sqlite.url)
+    seen = browse("reference", sqlite)
 
     assert seen["variables"]["parts"][1]["references"] == [{"attribute": "seatByRowAndNumber", "part": "a"}]
     assert seen["said"] == "Committed: all of it is written."
@@ -296,7 +296,7 @@ def test_a_composite_relation_takes_the_item_of_an_earlier_part(browse: Browse, 
 
 def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("looks", sqlite.url)
+    seen = browse("looks", sqlite)
 
     light, wide, dark, wide_dark = seen["seen"]
     assert [each["width"] for each in seen["seen"]] == [390, 1280, 390, 1280]
@@ -308,7 +308,7 @@ def test_it_is_usable_on_a_telephone_and_a_desk_in_light_and_dark(browse: Browse
 
 def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(browse: Browse, sqlite: Backend):
     sqlite.run("CREATE TABLE note (id {key}, doc {json})")
-    seen = browse("nothingRan", sqlite.url)
+    seen = browse("nothingRan", sqlite)
 
     assert seen["unreadable"]["said"].startswith("Nothing ran.")
     assert [(mark["field"], mark["said"]) for mark in seen["unreadable"]["marks"]] == [

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Browse
+from tests.browser import Browse, find_chromium, use
 from tests.every_type import TABLE
 from tests.harness import Backend
 from tests.music import SCRIPT
+from tests.program import free_port, serving
 from tests.test_page import SEATS
 
 pytestmark = pytest.mark.usefixtures("built_pages")
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("built_pages")
 
 def test_what_is_below_the_items_of_earlier_parts_is_suggested(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("suggestEarlier", sqlite.url)
+    seen = browse("suggestEarlier", sqlite)
 
     assert seen["first"][:2] == [
         ["/artists/$a", "the item of part a"],
@@ -40,7 +41,7 @@ def test_what_is_below_the_items_of_earlier_parts_is_suggested(browse: Browse, s
 
 def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(browse: Browse, sqlite: Backend):
     sqlite.run(TABLE)
-    seen = browse("types", sqlite.url)
+    seen = browse("types", sqlite)
 
     assert seen["kinds"] == {
         **dict.fromkeys(("id", "small", "whole", "big", "single", "double", "price", "exact"), "text"),
@@ -99,7 +100,7 @@ def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(browse: Brows
 
 def test_the_items_that_a_foreign_key_can_point_at_are_offered(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("targets", sqlite.url)
+    seen = browse("targets", sqlite)
 
     assert seen["before"] == 0
     assert seen["offered"] == [["1", "1 · Audio"], ["2", "2 · Video"]]
@@ -118,7 +119,7 @@ INSERT INTO thing (id, name, mood, flag, document, at) VALUES (1, 'one', 'sad', 
 
 def test_the_types_of_postgresql_have_their_controls_and_null_is_not_left_out(browse: Browse, postgresql: Backend):
     postgresql.run(THINGS)
-    seen = browse("postgresqlTypes", postgresql.url)
+    seen = browse("postgresqlTypes", postgresql)
 
     assert seen["choices"] == ["", "sad", "glad"]
     assert seen["how"] == ["left out", "value"]
@@ -151,7 +152,7 @@ CREATE TABLE people (
 
 def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(browse: Browse, sqlite: Backend):
     sqlite.run(PEOPLE)
-    seen = browse("hints", sqlite.url)
+    seen = browse("hints", sqlite)
 
     fields = seen["seen"]
     made = "made by the server when left empty"
@@ -183,9 +184,11 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(bro
     assert seen["inUpsert"] == ["required if new"] * 3
 
 
-def test_fields_say_what_a_model_takes_and_what_it_gives(browse: Browse, sqlite: Backend, tmp_path: Path):
+def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_path: Path):
     shutil.copy(Path(__file__).parent / "models_limited.py", tmp_path / "wares.py")
-    seen = browse("modelHints", sqlite.url, "--models", "wares", "--create-tables")
+    arguments = [sqlite.url, "--models", "wares", "--create-tables"]
+    with serving(arguments, tmp_path, port=free_port()) as program:
+        seen = use(find_chromium(), program.url, "modelHints")
 
     given = {name: each["hint"] for name, each in seen["parcel"].items()}
     made = "made by the server when left empty"
@@ -247,7 +250,7 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(browse: Browse, sqlite:
 
 def test_what_was_said_of_former_parts_is_marked_so(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
-    seen = browse("former", sqlite.url)
+    seen = browse("former", sqlite)
 
     formerly = "It was rejected before your changes: nothing is written."
     assert seen["said"] == [
@@ -269,7 +272,7 @@ def test_what_was_said_of_former_parts_is_marked_so(browse: Browse, sqlite: Back
 def test_a_part_without_a_path_says_at_its_path_what_to_do(browse: Browse, sqlite: Backend):
     sqlite.run(SCRIPT)
     before = sqlite.dump()
-    seen = browse("noPath", sqlite.url)
+    seen = browse("noPath", sqlite)
 
     said = "NO_PATH This part has no path yet: choose one, such as /albums, or remove the part."
     assert seen["marks"] == [{"part": "Part 2, b", "field": "Path", "said": said}]
@@ -284,7 +287,7 @@ def test_a_part_without_a_path_says_at_its_path_what_to_do(browse: Browse, sqlit
 def test_a_reference_that_does_not_fit_is_announced_at_what_chose_it(browse: Browse, sqlite: Backend):
     sqlite.run(SEATS)
     before = sqlite.dump()
-    seen = browse("badReference", sqlite.url)
+    seen = browse("badReference", sqlite)
 
     assert seen["isInvalid"] == "true"
     assert seen["described"][0].startswith("INVALID_REFERENCE")
