@@ -38,8 +38,8 @@ CROSS JOIN employee ON employee.id = first.id CROSS JOIN department ON departmen
 SELECT json_group_array(json_object('id', artist.id, 'name', artist.name, 'albums', json_object('nodes', (
   SELECT json_group_array(json_object('id', album.id, 'title', album.title, 'tracks', json_object('nodes', (
     SELECT json_group_array(json_object('id', track.id, 'name', track.name))
-    FROM (SELECT id FROM track WHERE album_id = album.id ORDER BY id) AS own CROSS JOIN track ON track.id = own.id
-  )))) FROM (SELECT id FROM album WHERE artist_id = artist.id ORDER BY id) AS own CROSS JOIN album ON album.id = own.id
+    FROM (SELECT id FROM track WHERE album_id = album.id ORDER BY id) AS listed CROSS JOIN track ON track.id = listed.id
+  )))) FROM (SELECT id FROM album WHERE artist_id = artist.id ORDER BY id) AS owned CROSS JOIN album ON album.id = owned.id
 )))) FROM (SELECT id FROM artist ORDER BY id LIMIT ?) AS first CROSS JOIN artist ON artist.id = first.id
 """,
 }

@@ -23,12 +23,10 @@ from storage.json_text import decode_distinct, decode_json, encode_json_bytes
 REPLAYED = "Idempotency-Replayed"  # a header
 _SCHEMA = Path(__file__).parent / "batch.schema.json"  # but what the GraphQL types say
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
-_NOT_HERE = ("index", "item", "items")  # members that only the mutation has
 _MUTATION = """mutation ($parts: [PartInput!]!, $dryRun: Boolean!) { batch(parts: $parts, dryRun: $dryRun) { status replayed
   parts { id path operation status preconditionSucceeded etag payload errors { code message pointer attributes } } } }"""
 _OPERATIONS = " Operations are get, create, update, replace, upsert, delete, in lower case."
 _SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
-_MIXED = 422
 _STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
     **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part
     **dict.fromkeys(("TIMEOUT", "UNAVAILABLE", "SERIALIZATION_CONFLICT"), 503),
@@ -38,7 +36,7 @@ _STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """One operation of a batch."""
+    """What a part has to look like: it is looked at, and handed on as it was sent."""
 
     id: str
     path: str
@@ -50,7 +48,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Parts, run in order in one transaction: all of them, or none."""
+    """What a body has to look like."""
 
     parts: list[Part]
 
@@ -71,9 +69,10 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     media_type = first_accepted(accept_of(request), (content_type(request), *MEDIA_TYPES))
     if media_type is None:
         raise Refused(406, "BAD_REQUEST", f"Answers are {' or '.join(MEDIA_TYPES)}: accept one of them.")
-    if request.url.query not in {"", "dryRun=true", "dryRun=false"}:
+    asked = request.query_params.multi_items()
+    if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
         raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
-    variables = {"dryRun": request.url.query == "dryRun=true", "parts": _parts(text_of(body))}
+    variables = {"dryRun": asked == [("dryRun", "true")], "parts": _parts(text_of(body))}
     answer = await door.run(_MUTATION, variables, door.context(timing, request.headers.getlist(HEADER)))
     batch, errors = answer["data"]["batch"], [_below_batch(each) for each in answer.get("errors", ())]
     if batch is None:
@@ -87,13 +86,14 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
 def _describe(door: Door) -> Response:
     """Write the JSON Schema, its members described as those of the GraphQL types are."""
     types = door.schema._schema.type_map  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
-    found = definitions_of(types["PartInput"], types["PartResult"], without=_NOT_HERE)
+    found = definitions_of(types["PartInput"], types["PartResult"], without=("index", "item", "items"))
     sent, answered = found["PartInput"]["properties"], found["PartResult"]
     sent["id"] |= {"minLength": 1, "maxLength": MAX_ID_LENGTH}
     sent["path"]["examples"] = [f"/{each.collection}" for each in door.engine.catalog.resources.values()]
     sent["payload"]["type"], answered["properties"]["payload"]["type"] = ["object", "null"], "object"
     answered["required"].remove("errors")
     found["Operation"]["enum"] = [name.lower() for name in found["Operation"]["enum"]]
+    found["PartErrorCode"] = {"type": "string", "examples": found["PartErrorCode"]["enum"]}  # new ones may come
     schema = decode_json(_SCHEMA.read_text())
     schema["$defs"]["Batch"]["properties"]["parts"]["maxItems"] = door.limits.parts
     schema["$defs"] |= found
@@ -105,7 +105,7 @@ def _parts(text: str) -> list[dict[str, Any]]:
     body = decode(text, "The body", decode_distinct)
     try:
         msgspec.convert(body, Batch)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair is no name
         hint = _OPERATIONS if "enum value" in str(error) else ""
         message = f"The body is not as GET /batch describes it: {str(error).replace('`str`', '`string`')}.{hint}"
         raise Refused(400, "BAD_REQUEST", message) from None
@@ -131,4 +131,4 @@ def _status(batch: dict[str, Any]) -> int:
     if batch["status"] != "REJECTED":
         return 200
     statuses = {part["status"] for part in batch["parts"]}
-    return statuses.pop() if len(statuses) == 1 and statuses <= _SHARED else _MIXED
+    return statuses.pop() if len(statuses) == 1 and statuses <= _SHARED else 422

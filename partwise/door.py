@@ -1,7 +1,6 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
 
@@ -29,7 +28,6 @@ from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
-_CONTEXT = "partwise.context"
 _NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
 
 
@@ -112,11 +110,10 @@ class Door:
 
     async def run(self, text: str, variables: dict[str, Any], context: RequestContext) -> Any:
         """Run a mutation of our own; give back the answer, read."""
+        context.limits = context.limits.for_our_own
         compiled = documents_of(self.schema).compiled(text, None) if self.compiled else None
-        answer: bytes | None = None
-        if compiled is not None:
-            with suppress(RecursionError):  # what is nested too deep to be written is for the ordinary way to refuse
-                answer = await compiled.run(msgspec.Raw(encode_json_bytes(variables)), context)
+        given = _raw(variables)
+        answer = None if compiled is None or given is None else await compiled.run(given, context)
         if answer is None:
             asked = GraphQLRequest(query=text, variables=variables, operation_name=None)
             answer = bytes((await self._execute(asked, {OperationType.MUTATION}, JSON, context)).body)
@@ -139,10 +136,9 @@ class Door:
         body = await read_body(request, self.max_body)
         timing.received()
         context = self.context(timing, request.headers.getlist(HEADER))
-        request.scope[_CONTEXT] = context  # so that it lives until the answer is sent
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
-            return Response(answer, media_type=media_type)
+            return _Answer(answer, context, media_type)
         asked = self._to_request(_from_body(body), media_type)
         return await self._execute(asked, {OperationType.QUERY, OperationType.MUTATION}, media_type, context)
 
@@ -216,6 +212,22 @@ class Door:
         is_refused = not has_run and bool(result.errors) and media_type == GRAPHQL_JSON
         status = 400 if is_ambiguous or is_refused else 200
         return Response(encode_json_bytes(answer), status, media_type=media_type)
+
+
+class _Answer(Response):
+    """An answer that keeps what it is made of until it is sent: to free it takes time, for which the client need not wait."""
+
+    def __init__(self, body: bytes, context: RequestContext, media_type: str) -> None:
+        super().__init__(body, media_type=media_type)
+        self._context = context
+
+
+def _raw(variables: dict[str, Any]) -> msgspec.Raw | None:
+    """Write variables; None where they are nested too deep to be written, which the ordinary way refuses."""
+    try:
+        return msgspec.Raw(encode_json_bytes(variables))
+    except RecursionError:
+        return None
 
 
 def _wants_page(request: Request) -> bool:

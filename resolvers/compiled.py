@@ -79,7 +79,8 @@ class CompiledBatch:
             located = located_error(error, self.nodes, [self.key])
             return encode_json_bytes({"errors": [to_wire_error(located)], "data": {self.key: None}})
         try:
-            return _written({self.key: self.complete(view)}, view, context)
+            context.kept = view, (completed := self.complete(view))
+            return encode_json_bytes({"data": {self.key: completed}})
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             context.finished = view
             return None
@@ -106,7 +107,8 @@ class CompiledQuery:
             if found is None:
                 return None
             data = {key: write(found.get(key)) for key, write in self.complete.items()}
-            return _written(data, found, context)
+            context.kept = found, data
+            return encode_json_bytes({"data": data})
         except RequestError as error:  # the database is not there, or takes too long: no use to ask it again
             errors = [to_wire_error(located_error(error, self.nodes[key], [key])) for key in plan or ()]
             data = {key: None if key in (plan or ()) else write(None) for key, write in self.complete.items()}
@@ -134,12 +136,6 @@ class CompiledQuery:
         if not definitions:
             self.planned[scope.limits] = planned.reads
         return planned.reads
-
-
-def _written(data: Mapping[str, Any], source: object, context: RequestContext) -> bytes:
-    """Write an answer, and keep what it is made of as long as the request lives."""
-    context.kept = data, source
-    return encode_json_bytes({"data": data})
 
 
 def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> dict[str, Any]:

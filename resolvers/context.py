@@ -55,7 +55,7 @@ class RequestContext:
     key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as they were sent
     operation_name: str | None = None  # which operation of the document is to run
     finished: BatchView | None = None  # the request's only batch, where it has run already
-    kept: Any = None  # what the answer was made of: to free it takes time, for which the client need not wait
+    kept: Any = None  # what the answer was made of
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it
 
     @property

@@ -30,6 +30,11 @@ class Limits:
     cost: int = 50_000_000  # objects that the answer may have
 
     @property
+    def for_our_own(self) -> "Limits":
+        """The same for parts and paths; a document of our own is none of a client's."""
+        return Limits(parts=self.parts, page=self.page, nesting=self.nesting, path=self.path)
+
+    @property
     def default_page(self) -> int:
         """How many items a page has where nobody says."""
         return min(100, self.page)

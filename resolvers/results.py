@@ -61,7 +61,10 @@ def row_of(outcome: Done | Failed) -> Row | None:
 def path_of(request: PartRequest, outcome: Done | Failed) -> str:
     """Write the item's canonical path, or the path as sent."""
     item = outcome.item if isinstance(outcome, Failed) else outcome.row
-    return request.path if item is None else format_path(item.resource, item)
+    try:
+        return request.path if item is None else format_path(item.resource, item)
+    except GraphQLError:  # an item whose key cannot be read has none
+        return request.path
 
 
 def status_of(outcome: Done | Failed) -> int:

@@ -89,7 +89,7 @@ def encode_json_bytes(value: Any) -> bytes:
 def _escaped(value: Any) -> str:
     match value:
         case dict():
-            return f"{{{','.join(f'{json.dumps(name)}:{_escaped(each)}' for name, each in value.items())}}}"
+            return f"{{{','.join(map('{}:{}'.format, map(json.dumps, value), map(_escaped, value.values())))}}}"
         case list():
             return f"[{','.join(map(_escaped, value))}]"
         case ExactFloat():

@@ -84,11 +84,15 @@ def decoders_of(
     statements: Statements, resource: Resource, names: Sequence[str], positions: Sequence[Sort] = ()
 ) -> list[Decoder | None]:
     """Find what decodes JSON arrays of attributes, and of what rows are ordered by; None of what JSON cannot hold."""
-    own = [resource.attributes[name] for name in names]
-    found = [_decoder(statements.packed_type, each.type, each.nullable) for each in own]
+    found: list[Decoder | None] = []
+    for attribute in (resource.attributes[name] for name in names):
+        is_packed = statements.may_be_packed(resource, attribute)
+        found.append(_decoder(statements.packed_type, attribute.type, attribute.nullable) if is_packed else None)
     for sort in positions:
-        attribute = (sort.path[-1][1] if sort.path else resource).attributes[sort.attribute]
-        found.append(_decoder(statements.packed_position_type, attribute.type, attribute.nullable or bool(sort.path)))
+        own = sort.path[-1][1] if sort.path else resource
+        attribute = own.attributes[sort.attribute]
+        is_packed, may_be_null = statements.may_be_packed(own, attribute), attribute.nullable or bool(sort.path)
+        found.append(_decoder(statements.packed_position_type, attribute.type, may_be_null) if is_packed else None)
     return found
 
 

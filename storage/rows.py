@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from storage.catalog.model import Generation, Resource, Values
-from storage.catalog.types import Opaque, Value
+from storage.catalog.types import Opaque, Unreadable, Value
 from storage.driver_errors import StatementRefused, Violation
 from storage.packed import raw_columns
 from storage.row import KeyTuple, Partial, Row, RowColumns
@@ -37,6 +37,8 @@ class Rows(RowReader):
             raise StatementRefused(Violation.OTHER)
         own = [resource.attributes[name] for name in resource.key]
         key = tuple(self.statements.decode(a, raw) for a, raw in zip(own, result.rows[0], strict=True))
+        if Unreadable in map(type, key):  # the database has made a key against its own type
+            raise StatementRefused(Violation.OTHER)
         return self._kept(self._expect(resource, key), values)
 
     def update(self, row: Row, values: Values, defaults: Collection[str] = ()) -> Row:

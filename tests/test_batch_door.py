@@ -429,6 +429,16 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
         "BAD_REQUEST",
         "$.parts[0].operation`. Operations are get, create, update, replace, upsert, delete, in lower case.",
     ),
+    "half of a surrogate pair for an operation": (
+        of(DELETE.replace("delete", "\\ud800")),
+        "BAD_REQUEST",
+        r"can't encode character '\ud800'",
+    ),
+    "half of a surrogate pair for a name": (
+        of(DELETE.replace('"path"', '"\\ud800"')),
+        "BAD_REQUEST",
+        "The body is not as GET /batch describes it",
+    ),
     "an id that is a number": (
         of(DELETE.replace('"a"', "1")),
         "BAD_REQUEST",
@@ -584,3 +594,61 @@ def test_the_schema_describes_what_is_sent_and_answered(music: Api):
 def test_the_schema_refuses_what_is_refused(music: Api, wrong: Any):
     with pytest.raises(jsonschema.ValidationError):
         check_valid(music, wrong, "Batch")
+
+
+TIGHT: dict[str, dict[str, Any]] = {
+    "a document of few characters": {"max_document": 100},
+    "few tokens": {"max_tokens": 10},
+    "no depth": {"max_depth": 1},
+    "few selections": {"max_selections": 1},
+    "little cost": {"max_cost": 1},
+}
+
+
+@pytest.mark.parametrize("limits", TIGHT.values(), ids=TIGHT.keys())
+def test_limits_of_documents_are_for_clients_who_send_some(sqlite: Backend, start: Serve, limits: dict[str, Any]):
+    api = served_playlists(sqlite, start, **limits)
+
+    status, [part] = run_parts(api, {"id": "a", "path": "/playlists/1", "operation": "get"})
+
+    assert (status, part["payload"]["name"]) == (200, "Morning")
+
+
+def test_an_unreadable_key_beside_what_is_committed_takes_nothing_away(sqlite: Backend, start: Serve):
+    sqlite.run(
+        "CREATE TABLE day (id DATE PRIMARY KEY NOT NULL, number INTEGER UNIQUE)"
+        ";\nINSERT INTO day VALUES ('31.12.2020', 1)"
+        ";\nCREATE TABLE note (id INTEGER PRIMARY KEY, name TEXT)"
+    )
+
+    answer = send(
+        start(sqlite),
+        {
+            "parts": [
+                {"id": "a", "path": "/notes", "operation": "create", "payload": {"name": "x"}},
+                {"id": "b", "path": "/days/number=1", "operation": "get"},
+            ]
+        },
+    )
+
+    assert answer.status_code == 200
+    assert [(each["id"], each["path"], each["status"]) for each in answer.json()["parts"]] == [
+        ("a", "/notes/1", 201),
+        ("b", "/days/number=1", 200),
+    ]
+    assert [error["path"] for error in answer.json()["errors"]] == [["parts", 1, "payload"]]
+    assert sqlite.rows("SELECT name FROM note") == [("x",)]
+
+
+@pytest.mark.parametrize("query", ["?dryRun=true&", "?&dryRun=true", "?dryRun=tru%65"])
+def test_a_url_may_be_written_in_any_way_that_says_the_same(sqlite: Backend, start: Serve, query: str):
+    assert send(served_playlists(sqlite, start), of(DELETE), query=query).status_code == 200
+    assert sqlite.rows('SELECT * FROM "Playlist"') == [(1, "Morning")]
+
+
+def test_a_code_of_a_later_version_is_none_that_the_schema_refuses(music: Api):
+    error = {"code": "SOMETHING_NEW", "message": "New.", "attributes": []}
+
+    check_valid(
+        music, {"parts": [{"id": "a", "path": "/", "operation": "get", "status": 400, "errors": [error]}]}, "Answer"
+    )

@@ -150,3 +150,81 @@ def test_an_enum_that_has_a_json_form_of_its_own_is_its_label(postgresql: Backen
         INSERT INTO thing VALUES (1, 'sad'), (2, 'happy')""")
     found = start(postgresql).query(f"{{ things(first: {first}) {{ nodes {{ mood }} }} }}")
     assert found == {"things": {"nodes": [{"mood": "sad"}, {"mood": "happy"}]}}
+
+
+ODD_ROWIDS = {
+    "a column rowid": "rowid TEXT NOT NULL, name TEXT NOT NULL, id INTEGER PRIMARY KEY)",
+    "columns of all three names": "RowId TEXT NOT NULL, name TEXT NOT NULL, _rowid_ INTEGER, oid INTEGER, id INTEGER PRIMARY KEY)",
+    "without rowid": "other TEXT, name TEXT NOT NULL, id INTEGER PRIMARY KEY) WITHOUT ROWID",
+    "strict": "place TEXT, name TEXT NOT NULL, id INTEGER PRIMARY KEY) STRICT",
+    "a text key": "cut INTEGER, name TEXT NOT NULL, id TEXT PRIMARY KEY)",
+}
+
+
+@pytest.mark.parametrize("columns", ODD_ROWIDS.values(), ids=ODD_ROWIDS.keys())
+def test_rows_are_found_again_by_whatever_their_number_is_called(sqlite: Backend, start: Serve, columns: str):
+    sqlite.run(f"CREATE TABLE thing ({columns}")
+    first = columns.split(maxsplit=1)[0]
+    rows = [(n, f"{n * 7 % 40:02}") for n in range(1, 41)]
+    for n, name in rows:
+        sqlite.run(f"INSERT INTO thing (\"{first}\", name, id) VALUES ({n}, '{name}', {n})")
+    api = start(sqlite)
+
+    up = api.query("{ things(orderBy: [{name: ASC}], first: 30, offset: 5) { nodes { id name } } }")
+    down = api.query("{ things(orderBy: [{name: ASC}], last: 30) { nodes { id name } } }")
+
+    expected = [
+        {"id": str(n) if "TEXT PRIMARY" in columns else n, "name": name}
+        for n, name in sorted(rows, key=lambda row: row[1])
+    ]
+    assert up["things"]["nodes"] == expected[5:35]
+    assert down["things"]["nodes"] == expected[10:]
+
+
+def test_pages_of_what_has_no_key_are_in_the_order_of_the_table(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE TABLE log (n INTEGER, t TEXT);\nCREATE INDEX log_t ON log (t)")
+    for n in range(40):
+        sqlite.run(f"INSERT INTO log VALUES ({n}, '{n * 7 % 40:02}')")
+    api = start(sqlite)
+
+    pages = [
+        api.query(f"{{ logs(first: {first}, offset: {offset}) {{ nodes {{ n t }} }} }}")["logs"]["nodes"]
+        for first, offset in ((20, 0), (10, 20), (10, 30))
+    ]
+
+    assert [row["n"] for page in pages for row in page] == [*range(40)]
+
+
+COMPUTED = {
+    "of JSON": ("doc -> '$.title')", '"Hello"'),
+    "of JSON's null": ("json_quote(NULL))", "null"),
+    "stored": ("json_quote('Hello')) STORED", '"Hello"'),
+    "plain": ("doc ->> '$.title')", "Hello"),
+}
+
+
+@pytest.mark.parametrize(("expression", "expected"), COMPUTED.values(), ids=COMPUTED.keys())
+def test_a_computed_text_that_sqlite_takes_for_json_stays_a_text(
+    sqlite: Backend, start: Serve, expression: str, expected: str
+):
+    """json_group_array would write what such a text says, and not the text."""
+    sqlite.run(
+        f"CREATE TABLE track (id INTEGER PRIMARY KEY, doc TEXT, title TEXT AS ({expression})"
+        ";\nCREATE TABLE play (id INTEGER PRIMARY KEY, track_id INTEGER REFERENCES track (id))"
+        ";\nCREATE VIEW heard AS SELECT id, title FROM track"
+    )
+    for n in range(1, 21):
+        sqlite.run(
+            f'INSERT INTO track (id, doc) VALUES ({n}, \'{{"title": "Hello"}}\');\nINSERT INTO play VALUES ({n}, {n})'
+        )
+    api = start(sqlite)
+
+    found = api.query(
+        "{ tracks { nodes { title etag } } plays { nodes { track { title } } } heards { nodes { title } } }"
+    )
+    few = api.query("{ tracks(first: 2) { nodes { title etag } } }")["tracks"]["nodes"]
+
+    assert [each["title"] for each in found["tracks"]["nodes"]] == [expected] * 20
+    assert [each["track"]["title"] for each in found["plays"]["nodes"]] == [expected] * 20
+    assert [each["title"] for each in found["heards"]["nodes"]] == [expected] * 20
+    assert found["tracks"]["nodes"][:2] == few

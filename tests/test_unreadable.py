@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
+from tests.harness import LEAN_BATCH, Api, Backend, Json, part
 from tests.music import SCRIPT as MUSIC
 
 QUERY = "{ things { totalCount nodes { id value name } } }"
@@ -352,3 +352,57 @@ def test_a_label_that_an_enum_has_got_since_the_start_is_an_error_of_its_field(p
         assert all("value for mood" in each["message"] for each in answer["errors"])
     (error,) = api.post("{ thing(id: 2) { id moods } }")["errors"]
     assert error["path"] == ["thing", "moods"]
+
+
+BAD_KEY = """
+    CREATE TABLE day (id DATE PRIMARY KEY NOT NULL, number INTEGER UNIQUE, name TEXT);
+    INSERT INTO day VALUES ('31.12.2020', 1, 'first');
+    CREATE TABLE note (id INTEGER PRIMARY KEY, day_id DATE REFERENCES day (id));
+    CREATE TABLE word (id TEXT PRIMARY KEY, number INTEGER UNIQUE, name TEXT);
+    INSERT INTO word VALUES (NULL, 1, 'first')"""
+
+
+def test_an_item_whose_key_cannot_be_read_is_answered_under_the_path_as_sent(sqlite: Backend, start: Serve):
+    sqlite.run(BAD_KEY)
+    api = start(sqlite)
+    parts = [part("new", "CREATE", "/notes", {}), part("day", "GET", "/days/number=1")]
+    parts = [*parts, part("word", "GET", "/words/number=1")]
+
+    answer = api.post(LEAN_BATCH, {"parts": parts})
+
+    assert "errors" not in answer
+    assert answer["data"]["batch"]["committed"]
+    assert [each["path"] for each in answer["data"]["batch"]["parts"]] == [
+        "/notes/1",
+        "/days/number=1",
+        "/words/number=1",
+    ]
+    assert sqlite.rows("SELECT id FROM note") == [(1,)]
+
+
+@pytest.mark.parametrize("path", ["/days/number=1", "/words/number=1"])
+@pytest.mark.parametrize(
+    ("operation", "payload"), [("UPDATE", {"name": "x"}), ("REPLACE", {}), ("UPSERT", {}), ("DELETE", None)]
+)
+def test_an_item_whose_key_cannot_be_read_cannot_be_written(
+    sqlite: Backend, start: Serve, path: str, operation: str, payload: Json
+):
+    sqlite.run(BAD_KEY)
+    before = sqlite.dump()
+
+    result = start(sqlite).one(operation, path, payload)
+
+    assert [(e["code"], e["pointer"], e["attributes"]) for e in result["errors"]] == [
+        ("OPERATION_NOT_ALLOWED", "/operation", ["id"])
+    ]
+    assert "key" in result["errors"][0]["message"]
+    assert sqlite.dump() == before
+
+
+def test_a_key_that_the_database_makes_against_its_own_type_is_refused(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE TABLE thing (id UUID PRIMARY KEY NOT NULL DEFAULT 'nope', name TEXT)")
+
+    result = start(sqlite).one("CREATE", "/things", {"name": "x"})
+
+    assert [error["code"] for error in result["errors"]] == ["REFUSED_BY_DATABASE"]
+    assert sqlite.rows("SELECT * FROM thing") == []

@@ -12,6 +12,7 @@ from storage.batch.diagnosis import conflict
 from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Relation, Values
+from storage.catalog.types import Unreadable
 from storage.errors import Fault, NotFound
 from storage.row import Finder, Lock, Row
 
@@ -195,6 +196,8 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
     precondition = rules.precondition(operation, row)
     if precondition is False:
         return _precondition_failed(operation, location, row)
+    if row is not None and operation.verb not in {Verb.GET, Verb.CREATE} and not _is_addressable(row):
+        return Refusal(verdicts=[Verdict(fault=rules.only_readable(operation))], item=row, precondition=precondition)
     match operation.verb:
         case Verb.GET:
             return Show(row=existing(row), status=200, precondition=precondition)
@@ -211,6 +214,11 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
             return _change(operation, existing(row), kept, tuple(defaults), precondition)
         case _:
             raise AssertionError(operation.verb)
+
+
+def _is_addressable(row: Row) -> bool:
+    """Whether statements can name it: SQLite may hold a key that is null, or no value of its type."""
+    return not any(value is None or isinstance(value, Unreadable) for value in row.key)
 
 
 def existing(row: Row | None) -> Row:

@@ -154,8 +154,11 @@ def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource
     holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
     if not holders:
         return []
+    fault = _still_referenced(operation, child.collection, key.target_attributes)
+    if not child.key:  # no part can change them
+        return [Verdict(fault=fault)]
     group = tuple(need(child, child.key, holder, REMOVED, *key.attributes) for holder in holders)
-    return [Verdict(fault=_still_referenced(operation, child.collection, key.target_attributes), groups=(group,))]
+    return [Verdict(fault=fault, groups=(group,))]
 
 
 def conflict(operation: Operation, attributes: Sequence[str]) -> Fault:

@@ -6,7 +6,16 @@ from storage.addresses import ByKey, Location, placed_below
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Integer, Text, Unreadable
-from storage.errors import Conflict, Fault, InvalidValue, PreconditionFailed, ReadOnly, RefusedByDatabase, Required
+from storage.errors import (
+    Conflict,
+    Fault,
+    InvalidValue,
+    OperationNotAllowed,
+    PreconditionFailed,
+    ReadOnly,
+    RefusedByDatabase,
+    Required,
+)
 from storage.row import Row
 
 _WEAK = "W/"
@@ -144,6 +153,12 @@ def several_items(operation: Operation) -> Fault:
         pointer=operation.payload_pointer,
         attributes=names,
     )
+
+
+def only_readable(operation: Operation) -> Fault:
+    """Say that no statement can name an item: SQLite holds a key that is null, or no value of its type."""
+    message = "The database holds no usable key for this item: it can be read, and neither be changed nor deleted."
+    return OperationNotAllowed(message=message, pointer="/operation", attributes=operation.resource.key)
 
 
 def not_sought(operation: Operation) -> Fault:

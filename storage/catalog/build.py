@@ -117,6 +117,7 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
         validate=None if model is None else validator(model, _fields(draft, model)),
         description=(model.description if model else None) or facts.comment,
         former_collections=present(draft.override.former_collection),
+        is_view=facts.is_view,
         rowid=facts.rowid,
         has_triggers=facts.has_triggers,
         has_policies=facts.has_policies,

@@ -133,6 +133,7 @@ class Resource:
     validate: Validator | None = None
     description: str | None = None
     former_collections: tuple[str, ...] = ()
+    is_view: bool = False
     rowid: str | None = None  # SQLite: by which name statements find a row's own number, where rows have one
     has_triggers: bool = False  # they may change what is written
     has_policies: bool = False  # there may be rows that are seen and cannot be locked

@@ -22,6 +22,7 @@ TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "NCHAR": sa.NCHAR,
     "DECIMAL_TEXT": sa.Numeric,
 }
+_STORED = ("table", "shadow")  # a shadow is a table that some extension may think its own
 _ROWID = ("rowid", "_rowid_", "oid")  # unless a column has the name: https://sqlite.org/lang_createtable.html, "ROWIDs"
 _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
 
@@ -30,7 +31,7 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
     """Ask the file about its tables, given the columns of each."""
     gathered = Gathered()
     listed = connection.exec_driver_sql("PRAGMA table_list").all()
-    with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind == "table" and not without_rowid}
+    with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind in _STORED and not without_rowid}
     for name in columns:
         quoted = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()

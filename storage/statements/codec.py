@@ -48,6 +48,10 @@ class Codec(ABC):
     def as_read(self, attribute: Attribute, value: Value) -> Any:
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
+    def may_be_packed(self, resource: Resource, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
+        """Whether a JSON array has the values of a column as the driver reads them, if it has those of its type."""
+        return True
+
     @abstractmethod
     def packed_type(self, type_: ValueType) -> Any:
         """Say as which type msgspec decodes what a JSON array has of values, to what the driver reads; None where it cannot."""

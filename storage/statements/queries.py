@@ -31,7 +31,9 @@ class Query(Select):
         order = self._order(window.direction)
         where = self._where(condition, parents, window)
         cut = f"LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
-        return self._done(self._ordered(read, f"FROM {self._from()} WHERE {where}{order} {cut}"))
+        return self._done(
+            self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE {where}{order} {cut}")
+        )
 
     def items(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, in any order."""
@@ -66,7 +68,9 @@ class Query(Select):
         owners = self._owners()
         where = self._where(condition, parents, window)
         by_owner = f"ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
-        return self._done(self._ordered(read, f"FROM {self._from()} WHERE {where} {by_owner}"))
+        return self._done(
+            self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE {where} {by_owner}")
+        )
 
     def children(
         self,
@@ -145,14 +149,22 @@ class Query(Select):
             f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
         )
 
-    def _ordered(self, read: Sequence[str], rest: str) -> str:
+    def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: str) -> str:
         """Write what is read of rows in an order.
 
         SQLite copies each value that such a subselect hands on, which takes as long as reading it: so it hands on where
-        the row is, and nothing else.
+        the row is, and nothing else. Not where an index may have all that is read, nor where the order is not total: it
+        would be that of the table, or that of an index, as it suits what is read.
         """
         own = self._resource.rowid
-        if not self._packed or own is None or self._reads_elsewhere:
+        known = {*self._resource.key, *(sort.attribute for sort in sorts), *(self._owned.names if self._owned else ())}
+        if (
+            not self._packed
+            or own is None
+            or self._reads_elsewhere
+            or not self._resource.key
+            or known.issuperset(attributes)
+        ):
             return self._select(read, rest)
         arrays = ", ".join(map(self._statements.array_of, read))
         table, place = self._statements.table(self._resource), f"{BASE}.{own}"

@@ -14,7 +14,7 @@ from itertools import chain, product
 from typing import Any
 from uuid import UUID
 
-from storage.catalog.model import Attribute, Resource
+from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
     Array,
     Boolean,
@@ -87,6 +87,10 @@ class SqliteStatements(Statements):
         column = prefix + self.quote(attribute.column)
         is_text = isinstance(attribute.type, Numeric) and is_text_column(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
+
+    def may_be_packed(self, resource: Resource, attribute: Attribute) -> bool:
+        # What an expression gives may be JSON to SQLite, and no text: https://sqlite.org/json1.html, section 3.1.
+        return not resource.is_view and attribute.generation is not Generation.ALWAYS
 
     def packed_type(self, type_: ValueType) -> Any:
         return packed_type(type_)
