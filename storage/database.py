@@ -39,6 +39,9 @@ class Database:
         self.timeout = timeout
         self.connections = connections
         self._glancer: sa.Engine | None = None
+        self._glancing: PoolProxiedConnection | None = (
+            None  # its only connection: to take it each time is not for nothing
+        )
         self._file = _file_of(url)
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
@@ -92,9 +95,14 @@ class Database:
         Raises `TimedOut` or `Unavailable`, which say only that this is not the way to read it. Not for use by two threads.
         """
         assert self._glancer is not None  # noqa: S101  # see `can_glance`
-        deadline = perf_counter() + seconds
-        with self._transaction(self._glancer, "BEGIN", deadline=deadline) as transaction:
+        if self._glancing is None or not self._glancing.is_valid:
+            self._glancing = _connect(self._glancer)
+        transaction = Transaction(self._glancing, self.dialect, timeout=self.timeout, deadline=perf_counter() + seconds)
+        try:
+            transaction.execute("BEGIN")
             yield transaction
+        finally:
+            transaction.rollback()
 
     def _begin(self, mode: str) -> str:
         limit = int(self.timeout * 1_000)  # milliseconds
@@ -153,6 +161,9 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._glancing is not None:
+            self._glancing.close()
+            self._glancing = None
         for engine in (self._writer, self._reader, self._glancer):
             if engine is not None:
                 engine.dispose()
