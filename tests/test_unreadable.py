@@ -399,6 +399,30 @@ def test_an_item_whose_key_cannot_be_read_cannot_be_written(
     assert sqlite.dump() == before
 
 
+def test_what_points_at_an_item_that_cannot_be_read_is_refused(sqlite: Backend, start: Serve):
+    sqlite.run(BAD_KEY)
+    before = sqlite.dump()
+    read = part("day", "GET", "/days/number=1")
+
+    batch = start(sqlite).batch(
+        read,
+        part("new", "CREATE", "/notes", references=[{"attribute": "dayId", "part": "day"}]),
+        part("again", "GET", "/days/$day"),
+        part("below", "CREATE", "/days/number=1/notes", {}),
+        part("stale", "UPDATE", "/days/number=1", {"name": "x"}, ifMatch=["old"]),
+    )
+
+    assert [
+        (each["id"], [(e["code"], e["pointer"], e["attributes"]) for e in each["errors"]]) for each in batch["parts"]
+    ] == [
+        ("new", [("INVALID_VALUE", "/references/0", ["dayId"])]),
+        ("again", [("INVALID_VALUE", "/path", [])]),
+        ("below", [("INVALID_VALUE", "/path", ["dayId"])]),
+        ("stale", [("PRECONDITION_FAILED", "/ifMatch", [])]),
+    ]
+    assert sqlite.dump() == before
+
+
 def test_a_key_that_the_database_makes_against_its_own_type_is_refused(sqlite: Backend, start: Serve):
     sqlite.run("CREATE TABLE thing (id UUID PRIMARY KEY NOT NULL DEFAULT 'nope', name TEXT)")
 

@@ -239,7 +239,9 @@ def _precondition_failed(operation: Operation, location: Location, row: Row | No
         key = location.key
         depends = need(resource, key.attributes if key else (), key.values if key else (), MADE)
     verdict = Verdict(fault=rules.failed_precondition(operation, row, by_match=by_match), groups=((depends,),))
-    return Refusal(verdicts=[verdict], item=row, precondition=False, wants_current=row is not None)
+    return Refusal(
+        verdicts=[verdict], item=row, precondition=False, wants_current=row is not None and _is_addressable(row)
+    )
 
 
 def _exists(operation: Operation, row: Row, precondition: bool | None) -> Refusal:  # noqa: FBT001  # as judged

@@ -166,6 +166,11 @@ def not_sought(operation: Operation) -> Fault:
     keys = {name for step in operation.address if isinstance(step.selector, ByKey) for name in step.selector.attributes}
     in_path = keys.union(operation.query.filters if operation.query else ())
     names = tuple(sorted(in_path or operation.values))
+    if not names:
+        message = (
+            "The database holds something against its type for the item of an earlier part, and cannot look for that."
+        )
+        return InvalidValue(message=message, pointer="/references/0" if operation.references else "/path")
     pointer = "/path" if in_path else operation.payload_pointer
     return InvalidValue(message=f"The database cannot read {' or '.join(names)}.", pointer=pointer, attributes=names)
 

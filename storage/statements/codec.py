@@ -118,6 +118,11 @@ def unreadable(attribute: Attribute, what: str) -> Unreadable:
     return Unreadable(reason=f"The database holds a value for {attribute.name} that is {what}.")
 
 
+def unwritable(attribute: Attribute) -> Unstorable:
+    """Say that an attribute was to take what cannot be read, from the item that a path or a reference names."""
+    return Unstorable(attribute.name, "would take a value that the database holds against its type, and cannot.")
+
+
 def exact(raw: Any) -> Decimal | None:
     """Read a number, without rounding: a double as its shortest decimal form; None where it is no finite number."""
     try:

@@ -32,7 +32,7 @@ from storage.catalog.types import (
     ValueType,
 )
 from storage.json_text import decode_json, encode_json
-from storage.statements.codec import Unstorable, unreadable
+from storage.statements.codec import Unstorable, unreadable, unwritable
 from storage.statements.common import (
     Bulk,
     Columns,
@@ -293,6 +293,8 @@ class PostgresqlStatements(Statements):
         return None
 
     def encode(self, attribute: Attribute, value: Value) -> Any:
+        if isinstance(value, Unreadable):
+            raise unwritable(attribute)
         match attribute.type:
             case JsonDocument() if value is not None:
                 return encode_json(value)

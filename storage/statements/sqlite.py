@@ -29,10 +29,12 @@ from storage.catalog.types import (
     Opaque,
     Text,
     Time,
+    Unreadable,
     Uuid,
     Value,
     ValueType,
 )
+from storage.statements.codec import unwritable
 from storage.statements.common import (
     Bulk,
     Columns,
@@ -163,6 +165,8 @@ class SqliteStatements(Statements):
         match value:
             case None:  # of a JSON column, too: JSON's own null is not written
                 return None
+            case Unreadable():
+                raise unwritable(attribute)
             case bool():
                 return int(value) if not isinstance(attribute.type, JsonDocument) else to_json_text(attribute, value)
             case _ if isinstance(attribute.type, JsonDocument):
