@@ -39,9 +39,7 @@ class Database:
         self.timeout = timeout
         self.connections = connections
         self._glancer: sa.Engine | None = None
-        self._glancing: PoolProxiedConnection | None = (
-            None  # its only connection: to take it each time is not for nothing
-        )
+        self._glancing: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
         self._file = _file_of(url)
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
