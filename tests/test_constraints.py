@@ -331,3 +331,22 @@ def test_a_check_that_lists_texts_is_told_as_an_enum_is(backend: Backend, start:
     ]
     assert backend.rows("SELECT level, size FROM member") == [("basic", None)]
     assert api.one("UPDATE", "/members/1", {"level": "it's, gold"})["status"] == 200
+
+
+@pytest.mark.parametrize("groups", [True, False])
+def test_rows_without_a_key_that_point_at_an_item_keep_it(backend: Backend, start: Serve, groups: bool):
+    backend.run(
+        "CREATE TABLE owner (id {key}, name VARCHAR(9));\nCREATE TABLE note (text VARCHAR(9), owner_id INTEGER REFERENCES owner (id))"
+        ";\nINSERT INTO owner VALUES (1, 'a'), (2, 'b');\nINSERT INTO note VALUES ('x', 1), ('y', 1)"
+    )
+    before = backend.dump()
+
+    batch = start(backend, groups=groups).batch(
+        part("free", "DELETE", "/owners/2"), part("kept", "DELETE", "/owners/1")
+    )
+
+    assert [(each["id"], [(e["code"], e["pointer"]) for e in each["errors"]]) for each in batch["parts"]] == [
+        ("kept", [("STILL_REFERENCED", "/path")])
+    ]
+    assert "notes" in batch["parts"][0]["errors"][0]["message"]
+    assert backend.dump() == before
