@@ -56,6 +56,8 @@ _SQLITE_NOT_THERE = re.compile(
     r"cannot modify .+ because it is a view|cannot (INSERT into|UPDATE) generated column|"
     r"ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint"
 )
+# What SQLite's functions say of what they are given: of a write, in a rule that somebody wrote (a computed column, a check).
+_SQLITE_RULE_FAILED = re.compile(r"malformed JSON|bad JSON path|JSON path error|JSON cannot hold|integer overflow")
 # What SQLite says of a statement that goes beyond its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
 _TOO_MANY_COLUMNS = (
@@ -82,6 +84,8 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exc
         return StatementRefused(Violation.OTHER, transaction_lost=lost)  # a foreign key that cannot be checked
     if primary == sqlite3.SQLITE_ERROR and _SQLITE_NOT_THERE.match(str(error)):
         return NotAsAtStart()
+    if primary == sqlite3.SQLITE_ERROR and not reads and _SQLITE_RULE_FAILED.match(str(error)):
+        return StatementRefused(Violation.OTHER, said=str(error), transaction_lost=lost)
     if str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
         return QueryTooComplex(_TOO_MANY_COLUMNS)
     if primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):

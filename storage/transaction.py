@@ -65,12 +65,12 @@ class Transaction:
         """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
         try:
             cursor = self._connection.cursor()
-            if self._timed is not None:
-                self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
-                cursor.execute(sql, params or ())
-            else:
+            if self._timed is None:
                 cursor.execute(sql, params)
-            rows = cursor.fetchall() if cursor.description else []
+                rows = cursor.fetchall() if cursor.description else []
+            else:
+                self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
+                rows = _all_rows(cursor, sql, params or ())
             return Result(rows=rows, count=cursor.rowcount)
         except sqlite3.Error as error:
             raise from_sqlite(error, lost=not self._is_open(), reads=sql.startswith("SELECT")) from error
@@ -197,6 +197,19 @@ class Transaction:
             psycopg.pq.TransactionStatus.INERROR,
             psycopg.pq.TransactionStatus.ACTIVE,
         }
+
+
+def _all_rows(cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
+    """Run a statement of SQLite, and read all that it gives.
+
+    Where a row cannot be read, the statement is ended all the same: as long as it is open, its connection sees what the
+    database was when it began, whatever transaction it is in.
+    """
+    try:
+        return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]  # tuples: there is no row factory
+    except BaseException:
+        cursor.close()
+        raise
 
 
 # Bytes that are no UTF-8 spoil their own field, not the whole row.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.catalog.facts import RECEIPTS
+from storage.transaction import read_text
 from tests.worlds import FIRST_MADE_KEY
 
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> ?"
@@ -33,6 +34,7 @@ class SqliteRows(Rows):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
+        connection.text_factory = read_text
         self._pristine = sqlite3.connect(":memory:")
         connection.backup(self._pristine)
         self._tables = [name for (name,) in connection.execute(_SQLITE_TABLES, [RECEIPTS])]

@@ -218,6 +218,29 @@ INSERT INTO parted VALUES (1, 1, 'a'), (1, 2, NULL);
 INSERT INTO fine VALUES (1, '12:00', '2020-01-01 00:00:00.123', '2020-01-01Z', 'NaN', 99999, 1e-20, 'a', 'x', 0.1, '12:00+02', ''),
   (2, '24:00', 'infinity', '-infinity', 'Infinity', NULL, NULL, NULL, NULL, 'NaN', NULL, NULL), (3, NULL, '0044-03-15 BC', '20000-01-01Z', 1e300, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 """
+# What the database holds against its own types, in keys, too; and what points at it.
+_SPOILT = """
+CREATE TABLE day (id DATE PRIMARY KEY NOT NULL, number INTEGER UNIQUE, held DATE UNIQUE, name VARCHAR(9));
+CREATE TABLE note (id {key}, day_id DATE REFERENCES day (id), held DATE REFERENCES day (held) ON DELETE SET NULL, n INTEGER REFERENCES day (number));
+CREATE TABLE talk (day_id DATE NOT NULL REFERENCES day (id) ON DELETE CASCADE, place INTEGER NOT NULL, name VARCHAR(9), PRIMARY KEY (day_id, place));
+CREATE TABLE loose_end (text VARCHAR(9), day_id DATE REFERENCES day (id), n INTEGER REFERENCES day (number));
+"""
+_SQLITE_SPOILT = """
+CREATE TABLE word (id TEXT PRIMARY KEY, number INTEGER UNIQUE, doc TEXT, title TEXT AS (doc -> '$.title'));
+CREATE TABLE used (id {key}, word_id TEXT REFERENCES word (id), n INTEGER REFERENCES word (number));
+INSERT INTO word VALUES (NULL, 1, '{"title": "a"}'), (x'ff', 2, '"no"'), ('a', 3, '{"title": null}'), (CAST(x'ff' AS TEXT), 4, NULL);
+INSERT INTO used VALUES (1, 'a', 1), (2, NULL, 2), (3, x'ff', 3);
+INSERT INTO day VALUES ('31.12.2020', 1, 'nope', 'a'), ('2020-01-01', 2, '2020-13-01', 'b'), ('2020-01-02', 3, '2020-01-01', 'c'), ('', 4, NULL, 'd');
+INSERT INTO note VALUES (1, '31.12.2020', 'nope', 1), (2, '2020-01-01', '2020-13-01', 2), (3, NULL, NULL, 4), (4, '2020-01-02', NULL, 3);
+INSERT INTO talk VALUES ('31.12.2020', 1, 'a'), ('2020-01-01', 1, 'b'), ('', 2, 'c');
+INSERT INTO loose_end VALUES ('a', '31.12.2020', 3), ('b', '2020-01-01', NULL);
+"""
+_POSTGRESQL_SPOILT = """
+INSERT INTO day VALUES ('infinity', 1, '-infinity', 'a'), ('2020-01-01', 2, 'infinity', 'b'), ('2020-01-02', 3, '2020-01-01', 'c'), ('12000-01-01', 4, NULL, 'd');
+INSERT INTO note VALUES (1, 'infinity', '-infinity', 1), (2, '2020-01-01', 'infinity', 2), (3, NULL, NULL, 4), (4, '2020-01-02', NULL, 3);
+INSERT INTO talk VALUES ('infinity', 1, 'a'), ('2020-01-01', 1, 'b'), ('12000-01-01', 2, 'c');
+INSERT INTO loose_end VALUES ('a', 'infinity', 3), ('b', '2020-01-01', NULL);
+"""
 _SETTINGS: Mapping[str, Any] = {
     "resources": {
         "versioned": {"version": "version"},
@@ -294,7 +317,10 @@ def tables_of(name: str, kind: str) -> Tables:
             return _family(crowd_family(kind), kind, comparable=False)
         case "models":
             return _MODELS
+        case "spoilt":
+            own = _SQLITE_SPOILT if kind == "sqlite" else _POSTGRESQL_SPOILT
+            return Tables((_SPOILT + own).strip().rstrip(";"), {"max_page": 200})
     raise ValueError(name)
 
 
-NAMES = ("models", "odd", "parents", "crowd", "library")
+NAMES = ("models", "odd", "parents", "crowd", "library", "spoilt")

@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from partwise.app import make_app
 from partwise.service import open_service
 from partwise.settings import Settings
+from storage.catalog.model import Resource
 from tests.direct import Direct
 from tests.fuzzed_batches import Batches
 from tests.fuzzed_parts import Known, Part, Start
@@ -318,14 +319,28 @@ def _read_start(api: Api) -> Start:
         edges = ((api.post(asked).get("data") or {}).get(resource.collection) or {"edges": []})["edges"]
         if edges:
             cursors[resource.name] = [edge["cursor"] for edge in edges]
-        nodes = [edge["node"] for edge in edges]
+        nodes = [edge["node"] for edge in edges if edge["node"] is not None]
         parts = [{"id": str(n), "operation": "GET", "path": node["path"]} for n, node in enumerate(nodes)]
         data = api.post(BATCH, {"parts": parts})["data"] if parts else {"batch": {"parts": []}}
         items[resource.name] = [
             Known(node["path"], node["etag"], found["payload"] or {})
             for node, found in zip(nodes, data["batch"]["parts"], strict=False)
         ]
+        items[resource.name] += _found_by_unique_keys(api, resource, {each.path for each in items[resource.name]})
     return Start(catalog, items, cursors)
+
+
+def _found_by_unique_keys(api: Api, resource: Resource, known: set[str]) -> list[Known]:
+    """Find items that have no path of their own, because their key cannot be read, by small numbers."""
+    names = [name for (name, *others) in resource.keys[1:] if not others]
+    paths = [f"/{resource.collection}/{name}={number}" for name in names for number in range(1, 5)]
+    answers = [api.post(BATCH, {"parts": [{"id": "a", "operation": "GET", "path": path}]}) for path in paths]
+    found = [each["data"]["batch"]["parts"][0] for each in answers if each["data"]["batch"] is not None]
+    return [
+        Known(each["path"], each["etag"], each["payload"] or {})
+        for each in found
+        if not each["errors"] and each["path"] not in known
+    ]
 
 
 def _of_batch_door(part: Part) -> Part:

@@ -350,3 +350,22 @@ def test_rows_without_a_key_that_point_at_an_item_keep_it(backend: Backend, star
     ]
     assert "notes" in batch["parts"][0]["errors"][0]["message"]
     assert backend.dump() == before
+
+
+@pytest.mark.parametrize("rule", ["title TEXT AS (doc -> '$.title')", "title TEXT CHECK (json(doc) IS NOT NULL)"])
+@pytest.mark.parametrize("groups", [True, False])
+def test_a_value_at_which_a_rule_of_sqlite_fails_is_refused(sqlite: Backend, start: Serve, rule: str, groups: bool):
+    sqlite.run(f"CREATE TABLE page (id {{key}}, doc TEXT, {rule});\nINSERT INTO page (id, doc) VALUES (1, '{{}}')")
+    before = sqlite.dump()
+
+    batch = start(sqlite, groups=groups).batch(
+        part("bad", "UPDATE", "/pages/1", {"doc": "{"}),
+        part("good", "CREATE", "/pages", {"doc": "[]"}),
+        part("worse", "CREATE", "/pages", {"doc": "x"}),
+    )
+
+    assert [(each["id"], [error["code"] for error in each["errors"]]) for each in batch["parts"]] == [
+        ("bad", ["REFUSED_BY_DATABASE"]),
+        ("worse", ["REFUSED_BY_DATABASE"]),
+    ]
+    assert sqlite.dump() == before

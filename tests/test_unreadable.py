@@ -1,5 +1,6 @@
 """What an existing database holds against its own types (docs/contract.md, section 7): an error of that field alone."""
 
+import gc
 from datetime import UTC, datetime
 
 import pytest
@@ -430,3 +431,22 @@ def test_a_key_that_the_database_makes_against_its_own_type_is_refused(sqlite: B
 
     assert [error["code"] for error in result["errors"]] == ["REFUSED_BY_DATABASE"]
     assert sqlite.rows("SELECT * FROM thing") == []
+
+
+def test_what_cannot_be_read_leaves_no_old_state_behind(sqlite: Backend, start: Serve):
+    """A statement that is not read to its end keeps its connection in the state of the database that it has seen."""
+    sqlite.run("CREATE TABLE word (id INTEGER PRIMARY KEY, name TEXT)")
+    sqlite.run("INSERT INTO word VALUES (1, 'one'), (2, CAST(x'ff' AS TEXT)), (3, 'three')")
+    api = start(sqlite)
+    query = "{ words(first: 5) { nodes { id } } words30: words(first: 30) { nodes { id name } totalCount } }"
+    gc.disable()
+    try:
+        for number in range(4, 8):
+            api.post(query)
+            api.post(LEAN_BATCH, {"parts": [part("all", "GET", "/words")]})
+            sqlite.run(f"INSERT INTO word VALUES ({number}, 'new')")  # by another program
+
+            assert api.post(query)["data"]["words30"]["totalCount"] == number
+            assert api.one("UPDATE", f"/words/{number}", {"name": "changed"})["status"] == 200
+    finally:
+        gc.enable()
