@@ -4,13 +4,13 @@ docs/contract.md, section 9.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from partwise.door import Door, Refused, accept_of, content_type, decode, read_body, refusal, text_of
+from partwise.door import Door, Refused, accept_of, content_type, from_body, read_body, refusal
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
 from resolvers.idempotency import HEADER
@@ -21,11 +21,10 @@ from storage.errors import PartErrorCode
 from storage.json_text import decode_distinct, decode_json, encode_json_bytes
 
 REPLAYED = "Idempotency-Replayed"  # a header
-_SCHEMA = Path(__file__).parent / "batch.schema.json"  # but what the GraphQL types say
+_SCHEMA = (Path(__file__).parent / "batch.schema.json").read_text()  # but what the GraphQL types say
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
 _MUTATION = """mutation ($parts: [PartInput!]!, $dryRun: Boolean!) { batch(parts: $parts, dryRun: $dryRun) { status replayed
   parts { id path operation status preconditionSucceeded etag payload errors { code message pointer attributes } } } }"""
-_OPERATIONS = " Operations are get, create, update, replace, upsert, delete, in lower case."
 _SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
 _STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
     **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part
@@ -35,12 +34,15 @@ _STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
 }
 
 
+_Operation = Literal["get", "create", "update", "replace", "upsert", "delete"]
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What a part has to look like: it is looked at, and handed on as it was sent."""
 
     id: str
     path: str
-    operation: Literal["get", "create", "update", "replace", "upsert", "delete"]
+    operation: _Operation
     payload: Any = None
     if_match: list[str] | None = None
     if_none_match: list[str] | None = None
@@ -72,7 +74,7 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     asked = request.query_params.multi_items()
     if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
         raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
-    variables = {"dryRun": asked == [("dryRun", "true")], "parts": _parts(text_of(body))}
+    variables = {"dryRun": asked == [("dryRun", "true")], "parts": _parts(from_body(body, decode_distinct))}
     answer = await door.run(_MUTATION, variables, door.context(timing, request.headers.getlist(HEADER)))
     batch, errors = answer["data"]["batch"], [_below_batch(each) for each in answer.get("errors", ())]
     if batch is None:
@@ -94,19 +96,19 @@ def _describe(door: Door) -> Response:
     answered["required"].remove("errors")
     found["Operation"]["enum"] = [name.lower() for name in found["Operation"]["enum"]]
     found["PartErrorCode"] = {"type": "string", "examples": found["PartErrorCode"]["enum"]}  # new ones may come
-    schema = decode_json(_SCHEMA.read_text())
+    schema = decode_json(_SCHEMA)
     schema["$defs"]["Batch"]["properties"]["parts"]["maxItems"] = door.limits.parts
     schema["$defs"] |= found
     return Response(encode_json_bytes(schema), media_type="application/schema+json")
 
 
-def _parts(text: str) -> list[dict[str, Any]]:
+def _parts(body: Any) -> list[dict[str, Any]]:
     """Read parts, as the mutation takes them."""
-    body = decode(text, "The body", decode_distinct)
     try:
         msgspec.convert(body, Batch)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair is no name
-        hint = _OPERATIONS if "enum value" in str(error) else ""
+        operations = f" Operations are {', '.join(get_args(_Operation))}, in lower case."
+        hint = operations if "enum value" in str(error) else ""
         message = f"The body is not as GET /batch describes it: {str(error).replace('`str`', '`string`')}.{hint}"
         raise Refused(400, "BAD_REQUEST", message) from None
     return [{**part, "operation": part["operation"].upper()} for part in body["parts"]]

@@ -139,7 +139,7 @@ class Door:
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
             return _Answer(answer, context, media_type)
-        asked = self._to_request(_from_body(body), media_type)
+        asked = self._to_request(from_body(body), media_type)
         return await self._execute(asked, {OperationType.QUERY, OperationType.MUTATION}, media_type, context)
 
     async def _run_compiled(self, body: bytes, context: RequestContext) -> bytes | None:
@@ -306,20 +306,16 @@ def _is_utf_8(content_type: str) -> bool:
     return all(each in {"utf-8", "utf8"} for each in charsets)
 
 
-def text_of(body: bytes) -> str:
-    """Read a body as text. Raises `Refused`."""
+def from_body(body: bytes, read: Callable[[str], Any] = decode_json) -> Any:
+    """Read a body as JSON. Raises `Refused`."""
     try:
-        return body.decode()
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise Refused(400, "BAD_REQUEST", f"The body is no UTF-8 at byte {error.start}, counted from 0.") from None
+    return _decode(text, "The body", read)
 
 
-def _from_body(body: bytes) -> Any:
-    return decode(text_of(body), "The body")
-
-
-def decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> Any:
-    """Read a text as JSON. Raises `Refused`."""
+def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> Any:
     try:
         return read(text)
     except RepeatedMember as error:
@@ -332,5 +328,5 @@ def _from_url(request: Request) -> Any:
     found: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if name in found:
-            found[name] = decode(found[name], name)
+            found[name] = _decode(found[name], name)
     return found

@@ -84,16 +84,15 @@ def decoders_of(
     statements: Statements, resource: Resource, names: Sequence[str], positions: Sequence[Sort] = ()
 ) -> list[Decoder | None]:
     """Find what decodes JSON arrays of attributes, and of what rows are ordered by; None of what JSON cannot hold."""
-    found: list[Decoder | None] = []
-    for attribute in (resource.attributes[name] for name in names):
-        is_packed = statements.may_be_packed(resource, attribute)
-        found.append(_decoder(statements.packed_type, attribute.type, attribute.nullable) if is_packed else None)
-    for sort in positions:
-        own = sort.path[-1][1] if sort.path else resource
-        attribute = own.attributes[sort.attribute]
-        is_packed, may_be_null = statements.may_be_packed(own, attribute), attribute.nullable or bool(sort.path)
-        found.append(_decoder(statements.packed_position_type, attribute.type, may_be_null) if is_packed else None)
-    return found
+    ends = [(sort.path[-1][1] if sort.path else resource, sort) for sort in positions]
+    read = [(resource, resource.attributes[name], statements.packed_type, False) for name in names]
+    read += [(own, own.attributes[s.attribute], statements.packed_position_type, bool(s.path)) for own, s in ends]
+    return [
+        _decoder(packed_type, attribute.type, attribute.nullable or is_optional)
+        if statements.may_be_packed(own, attribute)
+        else None
+        for own, attribute, packed_type, is_optional in read
+    ]
 
 
 @cache  # each kind of value once: to name its type takes longer than to decode a page of it

@@ -8,10 +8,17 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from storage.catalog.model import Relation, Resource, Values
-from storage.catalog.types import Value
+from storage.catalog.types import Unreadable, Value
 from storage.statements import Columns
 
 KeyTuple = tuple[Value, ...]
+
+_HOLES = frozenset({type(None), Unreadable})
+
+
+def can_be_key(values: Iterable[object]) -> bool:
+    """Whether statements can name a row by these values: there is no null among them, and nothing that cannot be read."""
+    return _HOLES.isdisjoint(map(type, values))
 
 
 class Lock(Enum):

@@ -11,7 +11,7 @@ from storage.catalog.types import Unreadable, Value
 from storage.database import Database
 from storage.driver_errors import Retry
 from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
-from storage.row import KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, points_at
+from storage.row import KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, can_be_key, points_at
 from storage.statements import (
     All,
     Columns,
@@ -258,7 +258,7 @@ def _both(one: Statement, other: Statement) -> Statement:
 
 def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
     """Keep what can be the values of a key: no null, and nothing that cannot be read."""
-    return [each for each in tuples if not any(value is None or isinstance(value, Unreadable) for value in each)]
+    return [each for each in tuples if can_be_key(each)]
 
 
 _STATEMENTS: Mapping[str, Statements] = {"sqlite": SqliteStatements(), "postgresql": PostgresqlStatements()}

@@ -202,14 +202,13 @@ class Transaction:
 def _all_rows(cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
     """Run a statement of SQLite, and read all that it gives.
 
-    Where a row cannot be read, the statement is ended all the same: as long as it is open, its connection sees what the
-    database was when it began, whatever transaction it is in.
+    It is ended where a row cannot be read, too: as long as it is open, its connection sees what the database was when it
+    began, whatever transaction it is in.
     """
     try:
         return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]  # tuples: there is no row factory
-    except BaseException:
+    finally:
         cursor.close()
-        raise
 
 
 # Bytes that are no UTF-8 spoil their own field, not the whole row.

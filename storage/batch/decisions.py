@@ -12,9 +12,8 @@ from storage.batch.diagnosis import conflict
 from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Relation, Values
-from storage.catalog.types import Unreadable
 from storage.errors import Fault, NotFound
-from storage.row import Finder, Lock, Row
+from storage.row import Finder, Lock, Row, can_be_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +195,7 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
     precondition = rules.precondition(operation, row)
     if precondition is False:
         return _precondition_failed(operation, location, row)
-    if row is not None and operation.verb not in {Verb.GET, Verb.CREATE} and not _is_addressable(row):
+    if row is not None and operation.verb not in {Verb.GET, Verb.CREATE} and not can_be_key(row.key):
         return Refusal(verdicts=[Verdict(fault=rules.only_readable(operation))], item=row, precondition=precondition)
     match operation.verb:
         case Verb.GET:
@@ -214,11 +213,6 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
             return _change(operation, existing(row), kept, tuple(defaults), precondition)
         case _:
             raise AssertionError(operation.verb)
-
-
-def _is_addressable(row: Row) -> bool:
-    """Whether statements can name it: SQLite may hold a key that is null, or no value of its type."""
-    return not any(value is None or isinstance(value, Unreadable) for value in row.key)
 
 
 def existing(row: Row | None) -> Row:
@@ -240,7 +234,7 @@ def _precondition_failed(operation: Operation, location: Location, row: Row | No
         depends = need(resource, key.attributes if key else (), key.values if key else (), MADE)
     verdict = Verdict(fault=rules.failed_precondition(operation, row, by_match=by_match), groups=((depends,),))
     return Refusal(
-        verdicts=[verdict], item=row, precondition=False, wants_current=row is not None and _is_addressable(row)
+        verdicts=[verdict], item=row, precondition=False, wants_current=row is not None and can_be_key(row.key)
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
-from storage.catalog.types import Unreadable, Value
+from storage.catalog.types import Value
 from storage.packed import RawColumns, decoders_of, read_columns
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.cursors import encode_cursor, order_name
@@ -22,11 +22,9 @@ from storage.reading.plan import (
     RootRead,
     Selected,
 )
-from storage.row import KeyTuple, RowColumns
+from storage.row import KeyTuple, RowColumns, can_be_key
 from storage.row_reader import RowReader
 from storage.statements import Ownership, Query, Statement
-
-_HOLES = frozenset({type(None), Unreadable})
 
 
 def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Found]:
@@ -173,9 +171,9 @@ def _joined(values: KeyTuple) -> Any:
 def _distinct(tuples: Iterable[KeyTuple]) -> list[KeyTuple]:
     """Keep what can be the values of a key, each once: without nulls, and without what cannot be read."""
     every = dict.fromkeys(tuples)
-    if _HOLES.isdisjoint(map(type, chain.from_iterable(every))):  # the usual case, and the fastest way to tell
+    if can_be_key(chain.from_iterable(every)):  # the usual case, and the fastest way to tell
         return list(every)
-    return [each for each in every if _HOLES.isdisjoint(map(type, each))]
+    return [each for each in every if can_be_key(each)]
 
 
 def _cut(
