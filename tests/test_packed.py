@@ -167,16 +167,18 @@ def test_rows_are_found_again_by_whatever_their_number_is_called(sqlite: Backend
     first = columns.split(maxsplit=1)[0]
     rows = [(n, f"{n * 7 % 40:02}") for n in range(1, 41)]
     for n, name in rows:
-        sqlite.run(f"INSERT INTO thing (\"{first}\", name, id) VALUES ({n}, '{name}', {n})")
+        sqlite.run(f"INSERT INTO thing (\"{first}\", name, id) VALUES ({n % 3}, '{name}', {n})")
     api = start(sqlite)
 
-    up = api.query("{ things(orderBy: [{name: ASC}], first: 30, offset: 5) { nodes { id name } } }")
-    down = api.query("{ things(orderBy: [{name: ASC}], last: 30) { nodes { id name } } }")
+    up = api.query("{ things(orderBy: [{name: ASC}], first: 30, offset: 5) { nodes { id name etag } } }")
+    down = api.query("{ things(orderBy: [{name: ASC}], last: 30) { nodes { id name etag } } }")
 
+    etags = [each.pop("etag") for page in (up, down) for each in page["things"]["nodes"]]  # made of all columns
     expected = [
         {"id": str(n) if "TEXT PRIMARY" in columns else n, "name": name}
         for n, name in sorted(rows, key=lambda row: row[1])
     ]
+    assert all(etags)
     assert up["things"]["nodes"] == expected[5:35]
     assert down["things"]["nodes"] == expected[10:]
 
