@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import sqlalchemy as sa
 import typer
 
+from benchmarks.against import compare, write_comparison
 from benchmarks.cases import CASES, GROWING, SIZES
 from benchmarks.databases import Kind, open_database, postgresql_server, postgresql_version
 from benchmarks.measure import Plan, measure
@@ -62,6 +63,27 @@ def measure_all(
     typer.echo(report)
     if out is not None:
         out.write_text(report)
+
+
+@app.command("against")
+def measure_against(
+    other: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Another checkout of Partwise.")],
+    *,
+    database: Annotated[Kind | None, typer.Option(help="One kind of database only.")] = None,
+    workloads: Annotated[str, typer.Option(help="Some of the workloads only.")] = "W1,W2,W3,W4,W5,W6,W6n",
+    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 15,
+) -> None:
+    """Compare with another checkout by turns, beside the spread of this one against itself."""
+    names = _choose(workloads, [each for each in _WORKLOADS if each != GROWING])
+    plan = Plan(workloads=names, rounds=rounds, sizes=(), load_seconds=3.0, load_rounds=5)
+    kinds = [database] if database else list(Kind)
+    with tempfile.TemporaryDirectory(prefix="partwise-benchmarks-") as folder, _server(kinds) as server:
+        try:
+            found = [compare(kind, plan, other, folder=Path(folder), server=server, say=_say) for kind in kinds]
+        except (WrongAnswer, NotStarted, ConnectionError) as wrong:
+            typer.echo(f"The measurement is worth nothing: {wrong}", err=True)
+            raise typer.Exit(1) from None
+    typer.echo(write_comparison(f"python -m benchmarks against OTHER --rounds {rounds}", found))
 
 
 @app.command("profile")

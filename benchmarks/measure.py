@@ -62,7 +62,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
+class Subject:
     """A target that runs on a database of its own."""
 
     target: Target
@@ -71,9 +71,11 @@ class _Subject:
     turns: Iterator[int]
 
     def batches(self, case: Case) -> list[Work]:
+        """Return the next batches of a case."""
         return [case.work(next(self.turns)) for _ in range(case.batches)]
 
     def requests(self, batches: Sequence[Work], selection: Selection) -> list[bytes]:
+        """Return the HTTP requests for batches."""
         return [self.target.to_request(self.server.port, work, selection) for work in batches]
 
 
@@ -82,11 +84,7 @@ def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Ca
     measured = Measured(kind=kind, cases=cases_of(plan.workloads, plan.sizes))
     turns = count(1)
     with ExitStack() as stack:
-        subjects = []
-        for target in (FLOOR, PARTWISE):
-            database = stack.enter_context(open_database(kind, target.name.lower(), folder, server))
-            process = stack.enter_context(running(target.command(kind), target.environment(database.url)))
-            subjects.append(_Subject(target=target, server=process, database=database, turns=turns))
+        subjects = [stack.enter_context(started(target, kind, folder, server, turns)) for target in (FLOOR, PARTWISE)]
         say(f"{kind}: memory")
         for subject in subjects:
             _measure_memory_of_growing(measured, subject)
@@ -94,10 +92,10 @@ def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Ca
         alone = stack.enter_context(_alone(kind, subjects[0].database))
         for number in range(plan.rounds + 1):
             say(f"{kind}: round {number} of {plan.rounds}" if number else f"{kind}: warming up")
-            _measure_times(measured, subjects, alone, number)
+            measure_times(measured, subjects, alone, number)
         if "W4" in plan.workloads:
             say(f"{kind}: throughput")
-            _measure_throughput(measured, subjects, plan)
+            measure_throughput(measured, subjects, plan)
         if kind is Kind.POSTGRESQL:
             say(f"{kind}: round trips")
             for subject in subjects:
@@ -105,24 +103,34 @@ def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Ca
     return measured
 
 
+@contextmanager
+def started(target: Target, kind: Kind, folder: Path, server: sa.URL | None, turns: Iterator[int]) -> Iterator[Subject]:
+    """Start a target on a database of its own until the block ends."""
+    with (
+        open_database(kind, target.name.lower(), folder, server) as database,
+        running(target.command(kind), target.environment(database.url)) as process,
+    ):
+        yield Subject(target=target, server=process, database=database, turns=turns)
+
+
 # Times
 
 
-def _measure_times(measured: Measured, subjects: Sequence[_Subject], alone: Do, number: int) -> None:
+def measure_times(measured: Measured, subjects: Sequence[Subject], alone: Do | None, number: int) -> None:
     """Measure everything once. Round 0 does not count: much is done for the first time in it."""
     gc.collect()
     for case in measured.cases:
         found = {}
         for subject in subjects if number % 2 else reversed(subjects):
             found[subject.target.name] = _time(subject, case)
-        if case.workload in _HAVE_ALONE and case.selection is Selection.LEAN:
+        if alone is not None and case.workload in _HAVE_ALONE and case.selection is Selection.LEAN:
             found[ALONE] = _time_alone(alone, subjects[0], case)
         for name, milliseconds in found.items():
             if number:
                 measured.times.setdefault((case, name), []).append(milliseconds)
 
 
-def _time(subject: _Subject, case: Case) -> float:
+def _time(subject: Subject, case: Case) -> float:
     """Time the batches of a case on fresh tables: the median, in milliseconds from sending to the last byte received."""
     batches = subject.batches(case)
     requests = subject.requests(batches, case.selection)
@@ -136,7 +144,7 @@ def _time(subject: _Subject, case: Case) -> float:
     return milliseconds
 
 
-def _time_alone(alone: Do, subject: _Subject, case: Case) -> float:
+def _time_alone(alone: Do, subject: Subject, case: Case) -> float:
     """The same with nothing around the driver."""
     batches = subject.batches(case)
     subject.database.reset()
@@ -210,7 +218,8 @@ def _runner() -> asyncio.Runner:
 # Throughput
 
 
-def _measure_throughput(measured: Measured, subjects: Sequence[_Subject], plan: Plan) -> None:
+def measure_throughput(measured: Measured, subjects: Sequence[Subject], plan: Plan) -> None:
+    """Measure how many batches a second each subject answers to 16 clients, by turns."""
     numbers = count(1)
     for number in range(plan.load_rounds):
         for subject in subjects if number % 2 else reversed(subjects):
@@ -218,7 +227,7 @@ def _measure_throughput(measured: Measured, subjects: Sequence[_Subject], plan: 
             measured.throughput.setdefault(subject.target.name, []).append(found)
 
 
-def _throughput(subject: _Subject, seconds: float, numbers: Iterator[int]) -> float:
+def _throughput(subject: Subject, seconds: float, numbers: Iterator[int]) -> float:
     """Keep a server busy with 16 clients; give the batches per second. No two clients update the same employee."""
     callers = [
         _caller(subject, range(client * _BATCHES_PER_CLIENT, (client + 1) * _BATCHES_PER_CLIENT), numbers)
@@ -235,7 +244,7 @@ def _throughput(subject: _Subject, seconds: float, numbers: Iterator[int]) -> fl
     return done / elapsed
 
 
-def _caller(subject: _Subject, places: Sequence[int], numbers: Iterator[int]) -> Callable[[], bytes]:
+def _caller(subject: Subject, places: Sequence[int], numbers: Iterator[int]) -> Callable[[], bytes]:
     """Prepare what makes a client's requests: a number is put into one of a few texts."""
     requests = subject.requests([small(place, _TAG) for place in places], Selection.LEAN)
     texts = [request.split(_TAG.encode()) for request in requests]
@@ -250,14 +259,14 @@ def _caller(subject: _Subject, places: Sequence[int], numbers: Iterator[int]) ->
 # Memory and round trips
 
 
-def _measure_memory_of_growing(measured: Measured, subject: _Subject) -> None:
+def _measure_memory_of_growing(measured: Measured, subject: Subject) -> None:
     """Find the peaks of a server that was just started, for sizes that grow."""
     growing = [case for case in measured.cases if case.size is not None]
     if growing:
         _measure_memory(measured, subject, growing[0], growing)
 
 
-def _measure_memory_of_reading(measured: Measured, subject: _Subject) -> None:
+def _measure_memory_of_reading(measured: Measured, subject: Subject) -> None:
     """Find the peaks of servers that have read single items only: one that has read more keeps the memory for it."""
     target = subject.target
     for case in measured.cases:
@@ -276,7 +285,7 @@ def _of_one_item(case: Case) -> Case:
     return replace(case, work=read)
 
 
-def _measure_memory(measured: Measured, subject: _Subject, first: Case, cases: Sequence[Case]) -> None:
+def _measure_memory(measured: Measured, subject: Subject, first: Case, cases: Sequence[Case]) -> None:
     """Find the peaks of a server that is warm from another case."""
     with Connection(subject.server.port) as connection:
         _warm_up(subject, connection, first)
@@ -289,7 +298,7 @@ def _measure_memory(measured: Measured, subject: _Subject, first: Case, cases: S
             measured.memory[case, subject.target.name] = subject.server.peak() - idle
 
 
-def _count_round_trips(measured: Measured, subject: _Subject) -> None:
+def _count_round_trips(measured: Measured, subject: Subject) -> None:
     """Count how often a request goes to PostgreSQL and back, on a server that is busy with nothing else."""
     target = subject.target
     with counting(sa.make_url(subject.database.url)) as proxy:
@@ -308,7 +317,7 @@ def _count_round_trips(measured: Measured, subject: _Subject) -> None:
                     measured.round_trips[case, target.name] = proxy.round_trips - before
 
 
-def _warm_up(subject: _Subject, connection: Connection, case: Case) -> None:
+def _warm_up(subject: Subject, connection: Connection, case: Case) -> None:
     for _ in range(_WARM_UPS):
         connection.ask(subject.requests(subject.batches(case), case.selection)[0])
         subject.database.reset()
