@@ -1,27 +1,14 @@
-"""The command line: serve, schema, check."""
+"""The command line: serve, schema, check.
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+The commands' own module is imported when one of them runs: `--help` and `--version` answer without the second that it takes.
+"""
+
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated
 
 import typer
-import uvicorn
-from graphql import build_schema
-
-from partwise import example
-from partwise.address import check_address
-from partwise.app import make_app
-from partwise.describe import describe_catalog, describe_values
-from partwise.schema_changes import compare
-from partwise.sdl import read_sdl, sdl_of
-from partwise.service import Service, open_engine, open_service
-from partwise.settings import Settings, SettingsError, load_settings
-from storage.batch.run import Engine
-from storage.errors import RequestError
 
 app = typer.Typer(
     help="A GraphQL API in front of a database, whose one batch mutation is all or none.",
@@ -35,16 +22,6 @@ Url = Annotated[
     typer.Argument(metavar="[DATABASE_URL]", help="sqlite:///shop.db, postgresql://host/db, or an SQLite file."),
 ]
 Models = Annotated[str | None, typer.Option(help="A module with SQLModel classes, like shop.models.")]
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Stop with a sentence, not with a traceback, when a setting is wrong."""
-    try:
-        yield
-    except SettingsError as error:
-        typer.echo(f"partwise: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def _version(value: bool) -> None:  # noqa: FBT001  # typer's callbacks take the value alone
@@ -63,6 +40,12 @@ def options(
     """A GraphQL API in front of a database, whose one batch mutation is all or none."""
 
 
+def _commands() -> ModuleType:
+    from partwise import commands  # noqa: PLC0415  # see above
+
+    return commands
+
+
 @app.command()
 def serve(
     database_url: Url = None,
@@ -78,42 +61,16 @@ def serve(
     ] = False,
 ) -> None:
     """Serve a database. Without one: the example shop."""
-    with _sentences():
-        settings = _settings(
-            database_url=database_url,
-            models=models,
-            create_tables=create_tables or None,
-            host=host,
-            port=port,
-            workers=workers,
-            log_level=log_level,
-            open=open_ or None,
-        )
-        is_example = settings.models == example.MODULE and database_url is None and models is None
-        if not settings.is_loopback and not settings.open:
-            raise SettingsError(
-                f"There are no access rules, so whoever reaches {settings.host} could read and write everything. "
-                "Listen on this machine only (--host 127.0.0.1), or say --open if that is what you want."
-            )
-        check_address(settings.host, settings.port)
-        service = open_service(settings)
-        served = make_app(service, settings)
-    if is_example:
-        example.fill_if_empty(service.engine.database)
-    _announce(service, settings, is_example=is_example)
-    options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
-        "log_level": settings.log_level,
-        "access_log": settings.log_level == "debug",
-        "server_header": False,
-    }
-    if settings.workers == 1:
-        uvicorn.run(served, **options)
-        return
-    service.engine.database.close()
-    os.environ.update(_as_environment(settings))
-    uvicorn.run("partwise.app:create", factory=True, workers=settings.workers, **options)
+    _commands().serve(
+        database_url=database_url,
+        models=models,
+        create_tables=create_tables or None,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level=log_level,
+        open=open_ or None,
+    )
 
 
 @app.command()
@@ -127,15 +84,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the schema (SDL), or what has changed in it."""
-    with _sentences():
-        old = None if diff is None else read_sdl(diff)
-        service = open_service(_settings(database_url=database_url, models=models))
-    if old is None:
-        typer.echo(sdl_of(service.schema))
-        return
-    lines, breaks = compare(old, build_schema(sdl_of(service.schema)))
-    typer.echo("\n".join(lines))
-    raise typer.Exit(1 if breaks else 0)
+    _commands().schema(diff, database_url=database_url, models=models)
 
 
 @app.command()
@@ -148,59 +97,4 @@ def check(
     ] = False,
 ) -> None:
     """Say what is seen: resources, keys, attributes, and what is read-only or left out, and why."""
-    with _sentences():
-        engine = open_engine(_settings(database_url=database_url, models=models))
-    if not values:
-        typer.echo(describe_catalog(engine.catalog))
-        return
-    with _sentences():
-        said, is_bad = _read_values(engine)
-    typer.echo(said)
-    raise typer.Exit(1 if is_bad else 0)
-
-
-def _read_values(engine: Engine) -> tuple[str, bool]:
-    try:
-        return describe_values(engine)
-    except RequestError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _settings(**flags: Any) -> Settings:
-    settings = load_settings(**flags)
-    if settings.database_url is None and settings.models is None:
-        return load_settings(**{**flags, "database_url": example.URL, "models": example.MODULE, "create_tables": True})
-    return settings
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    """Hand the flags on to worker processes; what is in the file they read themselves."""
-    values = settings.model_dump(exclude={"resources", "etag_secret", "create_tables"}, exclude_none=True)
-    values["cors_origins"] = ",".join(settings.cors_origins)
-    return {f"PARTWISE_{name.upper()}": str(value) for name, value in values.items()}
-
-
-def _announce(service: Service, settings: Settings, *, is_example: bool) -> None:
-    catalog, database = service.engine.catalog, service.engine.database
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    server = f"http://{host}:{settings.port}"
-    for notice in catalog.notices:
-        typer.echo(f"note: {notice}", err=True)
-    count = len(catalog.resources)
-    typer.echo(f"Partwise serves {count} resource{'' if count == 1 else 's'} of {database.url.render_as_string()}")
-    if settings.only_persisted:
-        typer.echo(f"  {server}/graphql  GraphQL")
-    else:
-        typer.echo(f"  {server}/graphql  GraphQL, and GraphiQL in a browser")
-        typer.echo(f"  {server}/console  composes batches, in a browser")
-    typer.echo(f"  {server}/batch    takes batches as JSON, without GraphQL")
-    who = "Whoever uses this machine" if settings.is_loopback else "Whoever reaches this address, from any machine,"
-    others = " Other machines are not let in." if settings.is_loopback else ""
-    typer.echo(f"There are no access rules. {who} may read and write everything.{others}")
-    shown = (
-        example.invitation(f"{server}/graphql")
-        if is_example
-        else example.first_batch(server, catalog, settings.max_page)
-    )
-    typer.echo(shown)
-    sys.stdout.flush()
+    _commands().check(values=values, database_url=database_url, models=models)

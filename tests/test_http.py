@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from partwise.app import make_app
-from partwise.cli import _as_environment
+from partwise.commands import _as_environment
 from partwise.settings import Settings, SettingsError, load_settings
 from tests.conftest import Serve
 from tests.doors import Doors, body_of

@@ -4,6 +4,8 @@ import json
 import shlex
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from partwise.settings import SettingsError, load_settings
 from tests.harness import BATCH, Backend, part
 from tests.music import SCRIPT
-from tests.program import free_port, run, serving
+from tests.program import environment, free_port, run, serving
 
 
 @pytest.fixture
@@ -234,3 +236,23 @@ def test_a_password_is_never_shown(tmp_path: Path):
 
     assert done.returncode == 2
     assert "canary-7" not in done.stdout + done.stderr
+
+
+_IMPORTED = """
+import sys
+from typer.testing import CliRunner
+from partwise.cli import app
+done = CliRunner().invoke(app, sys.argv[1:])
+assert done.exit_code == 0, done.output
+heavy = {"sqlalchemy", "graphql", "strawberry", "psycopg", "pydantic", "uvicorn", "inflect"} & sys.modules.keys()
+print(sorted(heavy))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["serve", "--help"]], ids=" ".join)
+def test_help_and_version_import_nothing_of_the_server(arguments: list[str]):
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTED, *arguments], capture_output=True, text=True, check=True, env=environment()
+    )
+
+    assert done.stdout == "[]\n"
