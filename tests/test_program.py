@@ -244,7 +244,7 @@ from typer.testing import CliRunner
 from partwise.cli import app
 done = CliRunner().invoke(app, sys.argv[1:])
 assert done.exit_code == 0, done.output
-heavy = {"sqlalchemy", "graphql", "strawberry", "psycopg", "pydantic", "uvicorn", "inflect"} & sys.modules.keys()
+heavy = {"sqlalchemy", "graphql", "strawberry", "psycopg", "uvicorn", "inflect"} & sys.modules.keys()
 print(sorted(heavy))
 """
 
