@@ -1,10 +1,12 @@
 """Names: from those of tables and columns to those of types, collections, attributes and relations (contract, section 4)."""
 
+import importlib
 import re
+import sys
 from collections.abc import Iterable
 from functools import cache
-
-import inflect
+from types import ModuleType
+from typing import Any
 
 _CASE_CHANGE = re.compile(r"(?<=[^A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATOR = re.compile(r"[\s_.\-]+")
@@ -38,8 +40,18 @@ DERIVED_ENDINGS = (
 
 
 @cache
-def _inflect() -> inflect.engine:
-    return inflect.engine()
+def _inflect() -> Any:
+    """Import inflect without typeguard, whose decorator parses all of inflect again for each function: over a second of CPU."""
+    unchecked = ModuleType("typeguard")
+    unchecked.typechecked = lambda function: function  # type: ignore[attr-defined]  # that is all that inflect takes of it
+    others = sys.modules.get("typeguard")
+    sys.modules["typeguard"] = unchecked
+    try:
+        return importlib.import_module("inflect").engine()
+    finally:
+        del sys.modules["typeguard"]
+        if others is not None:
+            sys.modules["typeguard"] = others
 
 
 def words(name: str) -> list[str]:
@@ -90,8 +102,8 @@ def singular(word: str) -> str:
     lower = word.lower()
     if not lower.strip("_0123456789") or lower in _NO_PLURALS or lower.endswith(("us", "is", "ss")):
         return word
-    found = _inflect().singular_noun(lower)
-    if not found or _inflect().plural(found) != lower:
+    found: str | bool = _inflect().singular_noun(lower)  # False where it is none
+    if not isinstance(found, str) or _inflect().plural(found) != lower:
         return word
     return word[:1] + found[1:] if found[:1] == lower[:1] else found
 
