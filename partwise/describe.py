@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from resolvers.descriptions import describe
 from resolvers.readability import unreadable_values
@@ -43,6 +44,10 @@ def _describe_grouping(resource: Resource) -> Iterator[str]:
 
 def describe_values(engine: Engine) -> tuple[str, bool]:
     """Read every row of all resources, in one snapshot; say which values cannot be read, and whether there are any."""
+    return engine.database.run_again(partial(_describe_values, engine))
+
+
+def _describe_values(engine: Engine) -> tuple[str, bool]:
     lines: list[str] = []
     count = 0
     with engine.database.read() as transaction:

@@ -49,5 +49,8 @@ class Reader:
             return read(transaction)
 
     def _read(self, read: Callable[[Transaction], T]) -> T:
-        with self._database.read() as transaction:
-            return read(transaction)
+        def run() -> T:
+            with self._database.read() as transaction:
+                return read(transaction)
+
+        return self._database.run_again(run)

@@ -52,7 +52,12 @@ def open_engine(settings: Settings) -> Engine:
         check_file(url, may_create=settings.create_tables, has_models=settings.models is not None)
         if url.get_backend_name() == "sqlite" and settings.workers > 1:
             raise SettingsError("An SQLite database is served by one process: leave --workers at 1.")
-        database = Database(url, connections=settings.connections, timeout=settings.timeout)
+        database = Database(
+            url,
+            connections=settings.connections,
+            timeout=settings.timeout,
+            prepared_statements=settings.prepared_statements,
+        )
         database.check()
         with database.connection() as connection:
             if settings.create_tables:

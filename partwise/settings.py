@@ -22,6 +22,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from resolvers.limits import Limits
 from storage.catalog.overrides import AttributeOverride, ResourceOverride
 from storage.etags import MAX_SECRET_LENGTH
+from storage.preparing import Mode
 
 FILE = Path("partwise.toml")
 _MEBIBYTE = 1 << 20  # bytes
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     etag_secret: SecretStr = SecretStr("")
     connections: int = Field(default=8, ge=1, le=1_000)
     timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, for a statement or a lock
+    prepared_statements: Mode = "auto"  # of PostgreSQL
     idempotency_keys: bool = True  # whether they are kept, in a table of ours
     max_parts: int = Field(default=10_000, ge=1)
     max_page: int = Field(default=1_000, ge=1)  # items

@@ -2,28 +2,30 @@
 
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog import sqlite_facts
-from storage.driver_errors import Retry
+from storage.driver_errors import Retry, Unprepared
 from storage.errors import RequestError, SerializationConflict, Unavailable
+from storage.preparing import Mode, Preparing
+from storage.sessions import Sessions
 from storage.statements import postgresql, sqlite_functions
 from storage.transaction import TimedConnection, Transaction, read_text
 
 NO_ANSWER = "The database does not answer."
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
-# Of PostgreSQL's sessions, so that what is read as text is what we take it for, and the bytes that psycopg writes as text are
-# (it doubles backslashes where strings are not standard). The server reports each change of them.
-_SESSION = {"TimeZone": "UTC", "IntervalStyle": "iso_8601", "DateStyle": "ISO", "standard_conforming_strings": "on"}
+_STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's words when BEGIN is sent in that mode
 _STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
+
+T = TypeVar("T")
 
 
 class DatabaseError(Exception):
@@ -33,11 +35,15 @@ class DatabaseError(Exception):
 class Database:
     """A SQLite file or a PostgreSQL database, with its connections."""
 
-    def __init__(self, url: sa.URL, *, connections: int = 8, timeout: float = 30.0) -> None:
+    def __init__(
+        self, url: sa.URL, *, connections: int = 8, timeout: float = 30.0, prepared_statements: Mode = "auto"
+    ) -> None:
         """Open it. `timeout` in seconds is what one statement, one lock or the wait for a connection may take."""
         self.url = url
         self.timeout = timeout
         self.connections = connections
+        self._preparing = Preparing(prepared_statements)
+        self._sessions = Sessions()
         self._glancer: sa.Engine | None = None
         self._glancing: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
         self._file = _file_of(url)
@@ -48,14 +54,20 @@ class Database:
             self._glancer = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
         else:
             self.dialect = "postgresql"
-            self._writer = self._reader = _postgresql_engine(url, connections=connections, timeout=timeout)
+            self._writer = self._reader = self._postgresql_engine()
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
-        with self._writer.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN")
+        with self._writer.connect() as connection, _without_preparing(connection):
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+                connection.connection.cursor().execute(begin + self._settings_of(connection.connection))
             try:
+                if self.dialect == "postgresql":  # at its first connection, SQLAlchemy asked outside of any transaction
+                    connection.dialect.default_schema_name = connection.scalar(sa.func.current_schema().select())
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:  # whatever ends the block, nothing of it may stay
@@ -76,10 +88,19 @@ class Database:
         with self._transaction(self._reader, begin) as transaction:
             try:
                 yield transaction
+            except Unprepared:  # see `run_again`
+                raise
             except (
                 Retry
             ) as retry:  # on a standby that has to give up the snapshot (PostgreSQL manual, "Handling Query Conflicts")
                 raise SerializationConflict("The database has given up what was read. Try again.") from retry
+
+    def run_again(self, run: Callable[[], T]) -> T:
+        """Run what begins its own transaction, and once more if prepared statements were given up in it."""
+        try:
+            return run()
+        except Unprepared:
+            return run()
 
     @property
     def can_glance(self) -> bool:
@@ -102,6 +123,29 @@ class Database:
         finally:
             transaction.rollback()
 
+    def _postgresql_engine(self) -> sa.Engine:
+        engine = sa.create_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            pool_size=self.connections,
+            max_overflow=0,
+            pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
+            pool_timeout=self.timeout,
+            pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
+            connect_args={
+                "autocommit": True,
+                "connect_timeout": max(2, int(self.timeout)),
+                "client_encoding": "utf8",
+            },
+        )
+
+        def set_up(connection: Any, _record: object) -> None:
+            postgresql.set_up(connection)
+            self._preparing.set_up(connection)
+            self._sessions.set_up(connection)
+
+        sa.event.listen(engine, "connect", set_up)
+        return engine
+
     def _begin(self, mode: str) -> str:
         limit = int(self.timeout * 1_000)  # milliseconds
         return f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}"
@@ -119,9 +163,11 @@ class Database:
         """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
         for is_last in (False, True):
             connection = _connect(engine)
-            transaction = Transaction(connection, self.dialect, timeout=self.timeout, deadline=deadline)
+            transaction = Transaction(
+                connection, self.dialect, timeout=self.timeout, deadline=deadline, preparing=self._preparing
+            )
             try:
-                transaction.execute(begin + _set_what_is_lost(connection))
+                transaction.execute(begin + self._settings_of(connection))
             except Unavailable:
                 transaction.discard()
                 if is_last or self.dialect == "sqlite":
@@ -135,15 +181,30 @@ class Database:
                 return transaction
         raise AssertionError(begin)
 
+    def _settings_of(self, connection: PoolProxiedConnection) -> str:
+        """Write what a transaction has to set; without prepared statements a pooler is taken for granted."""
+        driver = connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            return ""
+        return self._sessions.at_begin(driver, always=not self._preparing.is_on())
+
     def check(self) -> None:
         """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
         if self.dialect == "sqlite" and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
         try:
-            with self.write():
+            with self.write() as transaction:
                 self._file = _file_of(self.url)  # SQLite has made it if there was none
+                if self.dialect == "postgresql":
+                    ((schemas,),) = transaction.execute("SELECT current_schemas(false)::text[]").rows
+                    self._sessions.keep_search_path(schemas)
         except Unavailable as error:
             cause = getattr(error.__cause__, "orig", None) or error.__cause__
+            if _STATEMENT_POOLING in str(cause):
+                raise DatabaseError(
+                    "The connection pooler uses statement pooling, which does not allow transactions. "
+                    "Use session or transaction pooling."
+                ) from error
             raise DatabaseError(f"The database cannot be opened: {str(cause).strip() or error}") from error
 
     def why_unready(self) -> str | None:
@@ -151,11 +212,14 @@ class Database:
         if _file_of(self.url) != self._file:
             return "The database's file is not the one any more that was opened."
         try:
-            with self.read() as transaction:
-                transaction.execute("SELECT 1")
+            self.run_again(self._ask)
         except RequestError:
             return NO_ANSWER
         return None
+
+    def _ask(self) -> None:
+        with self.read() as transaction:
+            transaction.execute("SELECT 1")
 
     def close(self) -> None:
         """Close all connections."""
@@ -178,14 +242,18 @@ def _file_of(url: sa.URL) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _set_what_is_lost(connection: PoolProxiedConnection) -> str:
-    """Write what a transaction has to set, because its session is not as `set_up` left it: a pooler may have another one for each."""
-    driver = connection.driver_connection
+@contextmanager
+def _without_preparing(connection: sa.Connection) -> Iterator[None]:
+    """Have psycopg prepare nothing: SQLAlchemy would not run again what a session turns out not to have."""
+    driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
-        return ""
-    status = driver.info.parameter_status
-    is_set = all((status(name) or "").startswith(value) for name, value in _SESSION.items())
-    return "" if is_set else "".join(f"; SET LOCAL {name} = '{value}'" for name, value in _SESSION.items())
+        yield
+        return
+    threshold, driver.prepare_threshold = driver.prepare_threshold, None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = threshold
 
 
 def _connect(engine: sa.Engine) -> PoolProxiedConnection:
@@ -224,25 +292,6 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
             connection.execute(f"PRAGMA {pragma}")
         if read_only:
             connection.execute("PRAGMA query_only = ON")
-
-    sa.event.listen(engine, "connect", set_up)
-    return engine
-
-
-def _postgresql_engine(url: sa.URL, *, connections: int, timeout: float) -> sa.Engine:
-    engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        pool_size=connections,
-        max_overflow=0,
-        pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
-        pool_timeout=timeout,
-        pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
-        connect_args={"autocommit": True, "connect_timeout": max(2, int(timeout)), "client_encoding": "utf8"},
-    )
-
-    def set_up(connection: Any, _record: object) -> None:
-        postgresql.set_up(connection)
-        connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
 
     sa.event.listen(engine, "connect", set_up)
     return engine

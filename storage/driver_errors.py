@@ -14,6 +14,10 @@ class Retry(Exception):  # it is no error: the transaction is to be run again
     """Another transaction was in the way (40001, 40P01): everything is to be run again from the start."""
 
 
+class Unprepared(Retry):
+    """A session did not have a prepared statement as it should: everything is to be run again, and nothing is prepared now."""
+
+
 class Violation(Enum):
     """Which kind of rule a statement broke."""
 
@@ -144,6 +148,13 @@ def from_postgresql(error: psycopg.Error) -> Exception:
     if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):
         return StatementRefused(Violation.OTHER, said=diag.message_primary)
     return error
+
+
+def is_of_a_prepared_statement(error: psycopg.Error) -> bool:
+    """Whether a prepared statement is not there (26000), is there already (42P05), or reads columns of other types than it did."""
+    if error.sqlstate in {"26000", "42P05"}:
+        return error.diag.context is None  # else a function, of a trigger or default, has raised it
+    return error.sqlstate == "0A000" and error.diag.source_function == "RevalidateCachedQuery"
 
 
 def _is_of_a_user(state: str) -> bool:

@@ -7,8 +7,7 @@ COMMIT that the database turned into a rollback is found out.
 
 import math
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -17,8 +16,9 @@ from typing import Any, Literal
 import psycopg
 from sqlalchemy.pool import PoolProxiedConnection
 
-from storage.driver_errors import from_postgresql, from_sqlite
+from storage.driver_errors import Unprepared, from_postgresql, from_sqlite, is_of_a_prepared_statement
 from storage.errors import OutcomeUnknown, Unavailable
+from storage.preparing import Preparing
 from storage.statements import Bulk
 
 Params = Sequence[Any]
@@ -52,6 +52,7 @@ class Transaction:
         *,
         timeout: float = math.inf,
         deadline: float = math.inf,
+        preparing: Preparing | None = None,
     ) -> None:
         """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself."""
         self._connection = connection
@@ -60,6 +61,8 @@ class Transaction:
         self._deadline = deadline
         driver = connection.driver_connection
         self._timed = driver if isinstance(driver, TimedConnection) else None
+        # Whether an error may be one of a prepared statement; others may give them up while this transaction runs.
+        self._preparing = preparing if preparing is not None and preparing.is_on() else None
 
     def execute(self, sql: str, params: Params | None = None) -> Result:
         """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
@@ -75,6 +78,9 @@ class Transaction:
         except sqlite3.Error as error:
             raise from_sqlite(error, lost=not self._is_open(), reads=sql.startswith("SELECT")) from error
         except psycopg.Error as error:
+            if self._preparing is not None and is_of_a_prepared_statement(error):
+                self._preparing.give_up(error.sqlstate)
+                raise Unprepared from error
             raise from_postgresql(error) from error
 
     def read(self, sql: str, params: Params | None = None) -> Result:
@@ -126,8 +132,7 @@ class Transaction:
 
     def rollback_to(self, name: str) -> None:
         """Undo what was done since the point; the point and all locks stay."""
-        with self._keeping_prepared():
-            self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+        self.execute(f"ROLLBACK TO SAVEPOINT {name}")
 
     def check_constraints(self) -> None:
         """Check what would be checked at COMMIT; SQLite can only do that there."""
@@ -160,23 +165,9 @@ class Transaction:
         self._stop_clock()
         if self._is_open():
             try:
-                with self._keeping_prepared():
-                    self._connection.cursor().execute("ROLLBACK")
+                self._connection.cursor().execute("ROLLBACK")
             except (sqlite3.Error, psycopg.Error):
                 self._connection.invalidate()
-
-    @contextmanager
-    def _keeping_prepared(self) -> Iterator[None]:
-        """Keep psycopg from forgetting, at a rollback, all that the session has prepared: nothing of ours drops or alters what a statement reads."""
-        driver = self._connection.driver_connection
-        if not isinstance(driver, psycopg.Connection):
-            yield
-            return
-        threshold, driver.prepare_threshold = driver.prepare_threshold, None
-        try:
-            yield
-        finally:
-            driver.prepare_threshold = threshold
 
     def close(self) -> None:
         """Give the connection back."""

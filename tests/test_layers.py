@@ -25,9 +25,14 @@ MAY_IMPORT = {
     "storage.etags": ("storage.catalog",),
     "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text"),
     "storage.driver_errors": ("storage.errors",),
-    "storage.transaction": ("storage.driver_errors", "storage.statements", "storage.errors"),
+    "storage.sessions": (),
+    "storage.prepared_names": (),
+    "storage.preparing": ("storage.prepared_names",),
+    "storage.transaction": ("storage.driver_errors", "storage.preparing", "storage.statements", "storage.errors"),
     "storage.database": (
         "storage.transaction",
+        "storage.preparing",
+        "storage.sessions",
         "storage.driver_errors",
         "storage.statements",
         "storage.catalog",
@@ -97,6 +102,7 @@ MAY_WRITE_SQL = (
     "storage.catalog.postgresql_facts",
     "storage.transaction",
     "storage.database",
+    "storage.sessions",
 )
 # How a statement begins. Prose that only begins with such a word has no second one of them.
 SQL = (

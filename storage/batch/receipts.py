@@ -79,13 +79,19 @@ class Receipts:
 def make_receipts(database: Database) -> None:
     """Make the table where it is not there, in a transaction of its own. Raises `KeysNotKept`."""
     statements = RECEIPT_STATEMENTS[database.dialect]
-    try:
+
+    def make() -> bool:
         with database.write() as transaction:
             if transaction.execute(statements.look).rows:
-                return
+                return False
             for sql in statements.make:
                 transaction.execute(sql)
             transaction.commit()
+            return True
+
+    try:
+        if not database.run_again(make):
+            return
     except (StatementRefused, NotAsAtStart) as error:
         raise not_kept(error) from error
     logger.info("Made the table %s: it keeps idempotency keys, for a day.", RECEIPTS)

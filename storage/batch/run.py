@@ -17,7 +17,7 @@ from storage.batch.receipts import NoReceipts, Receipt, Receipts, make_receipts,
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog
 from storage.database import Database
-from storage.driver_errors import Retry, StatementRefused, Violation
+from storage.driver_errors import Retry, StatementRefused, Unprepared, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Rows
 from storage.transaction import Transaction
@@ -80,6 +80,8 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
             if tries == MAX_TRIES:  # another table has its name
                 raise not_kept(missing) from missing
             make_receipts(engine.database)
+        except Unprepared:
+            pass  # at once: nobody else was in the way, and nothing is prepared now
         except Retry as retry:
             tries += 1
             if tries == MAX_TRIES:

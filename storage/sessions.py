@@ -1,0 +1,97 @@
+"""What a session of PostgreSQL is set to, and whether a pooler may put another session in its place at any transaction."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import psycopg
+
+from storage.log import note
+
+# What must hold in every session, whatever a role, a database or another client of a pooler has set.
+_FIXED = {
+    # What is read as text is what we take it for.
+    "client_encoding": "UTF8",
+    "TimeZone": "UTC",
+    "IntervalStyle": "iso_8601",
+    "DateStyle": "ISO",
+    "bytea_output": "hex",
+    "extra_float_digits": "3",  # enough digits to tell one double from all others; before PostgreSQL 12 it takes 3
+    # What is written as text arrives as it is.
+    "standard_conforming_strings": "on",  # if off, psycopg doubles the backslashes of bytes
+    "array_nulls": "on",  # if off, NULL in an array is a text of four letters
+    "xmloption": "content",  # with document, a fragment that was read cannot be written back
+    # Types have the names that we know: '"bytea"' is not one of them, and bytes would be stored as their Base64.
+    "quote_all_identifiers": "off",
+    # A statement that is refused ends neither the session nor the transaction's savepoint.
+    "exit_on_error": "off",
+    # Answers have all rows.
+    "gin_fuzzy_search_limit": "0",  # else an index returns some of the rows, chosen at random
+    "row_security": "on",  # if off, reading a table with policies is an error
+}
+# The server reports each change of these, so a trigger that changes them for its session is noticed without asking.
+_REPORTED = ("TimeZone", "IntervalStyle", "DateStyle", "standard_conforming_strings")
+# What is the operator's to choose by role or database, and what another client of a pooler may have left behind: whose
+# rights are used, whether a commit waits for the disk, how money is written, what = NULL means in the database's functions.
+_OPERATORS = ("role", "synchronous_commit", "lc_monetary", "transform_null_equals")
+
+
+class Sessions:
+    """Sets up the sessions of a database, for all its connections."""
+
+    def __init__(self) -> None:
+        self._fixed = dict(_FIXED)
+        self._search_path: str | None = None  # as SQL has it; unknown until the tables are read
+        self._pooled = False
+        self._noticing = threading.Lock()
+
+    def set_up(self, connection: psycopg.Connection) -> None:
+        """Set up a new session, in one round trip, and find out whether a pooler answers for it.
+
+        A pooler sends a BackendKeyData of its own, because it has no session yet; so the process named there is not the one
+        that runs statements (https://www.postgresql.org/docs/current/protocol-flow.html). Then nothing is set for longer
+        than a transaction: the session is another client's the next moment.
+        """
+        own = connection.info.backend_pid
+        values = self._fixed if self._search_path is None else {**self._fixed, "search_path": self._search_path}
+        each = ", ".join(f"set_config('{name}', {_literal(value)}, pid <> {own})" for name, value in values.items())
+        found = connection.execute(
+            f"SELECT pid, current_setting('session_replication_role'), {each} FROM pg_backend_pid() AS pid"
+        ).fetchone()
+        assert found is not None  # noqa: S101  # a SELECT without conditions
+        is_pooled, replication = found[0] != own, found[1]
+        if is_pooled:
+            self._notice()
+        if replication == "replica" and "session_replication_role" not in self._fixed:
+            # Foreign keys and triggers would be off. Only a superuser may turn them on again: for others, this is an error.
+            connection.execute("SET session_replication_role = origin")
+            self._fixed["session_replication_role"] = "origin"
+
+    def _notice(self) -> None:
+        with self._noticing:
+            if not self._pooled:
+                self._pooled = True
+                note(
+                    "pooler",
+                    "There is a connection pooler in front of the database: settings of a session are set in each transaction.",
+                    level=logging.INFO,
+                )
+
+    def keep_search_path(self, schemas: Sequence[str]) -> None:
+        """Keep to these schemas, in which the tables were found: a role's search path may change while the server runs."""
+        self._search_path = ", ".join('"' + name.replace('"', '""') + '"' for name in schemas) or "''"
+
+    def at_begin(self, connection: psycopg.Connection, *, always: bool) -> str:
+        """Write what a transaction has to set after its BEGIN; always, or if this session may not be as `set_up` left it."""
+        if not (always or self._pooled):
+            status = connection.info.parameter_status
+            if all((status(name) or "").startswith(self._fixed[name]) for name in _REPORTED):
+                return ""
+        own = [f"{name} = DEFAULT" for name in _OPERATORS]
+        own += [f"search_path = {self._search_path or 'DEFAULT'}"]
+        own += [f"{name} = '{value}'" for name, value in self._fixed.items()]
+        return "".join(f"; SET LOCAL {each}" for each in own)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
