@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy.pool import NullPool
 import hatch_build
 from tests import generated, schemas
 from tests.browser import Browse, find_chromium, use
+from tests.debian import running_postgresql
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
@@ -49,18 +51,39 @@ def sqlite(tmp_path: Path) -> Backend:
     return sqlite_backend(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def debian_server() -> Iterator[sa.URL]:
+    """Debian's PostgreSQL, which has what the one of the test dependencies lacks: citext, ICU."""
+    with running_postgresql() as url:
+        yield url
+
+
 @pytest.fixture
 def postgresql(postgresql_server: sa.URL) -> Iterator[Backend]:
     """An empty PostgreSQL database."""
+    with empty_database(postgresql_server) as backend:
+        yield backend
+
+
+@pytest.fixture
+def debian(debian_server: sa.URL) -> Iterator[Backend]:
+    """An empty database of Debian's PostgreSQL."""
+    with empty_database(debian_server) as backend:
+        yield backend
+
+
+@contextmanager
+def empty_database(server: sa.URL) -> Iterator[Backend]:
+    """Make an empty database on a PostgreSQL server, until the block ends."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = sa.create_engine(
-        postgresql_server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+        server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=NullPool
     )
     with admin.connect() as connection:
         connection.exec_driver_sql(
             f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'"
         )
-    yield Backend("postgresql", postgresql_server.set(database=name).render_as_string(hide_password=False))
+    yield Backend("postgresql", server.set(database=name).render_as_string(hide_password=False))
     with admin.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
