@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog import sqlite_facts
-from storage.driver_errors import Retry, Unprepared
+from storage.driver_errors import Retry, StatementRefused, Unprepared
 from storage.errors import RequestError, SerializationConflict, Unavailable
 from storage.preparing import Mode, Preparing
 from storage.sessions import Sessions
@@ -63,7 +63,9 @@ class Database:
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
-                begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+                begin = (
+                    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"  # there may be many tables
+                )
                 connection.connection.cursor().execute(begin + self._settings_of(connection.connection))
             try:
                 if self.dialect == "postgresql":  # at its first connection, SQLAlchemy asked outside of any transaction
@@ -198,7 +200,7 @@ class Database:
                 if self.dialect == "postgresql":
                     ((schemas,),) = transaction.execute("SELECT current_schemas(false)::text[]").rows
                     self._sessions.keep_search_path(schemas)
-        except Unavailable as error:
+        except (RequestError, StatementRefused) as error:
             cause = getattr(error.__cause__, "orig", None) or error.__cause__
             if _STATEMENT_POOLING in str(cause):
                 raise DatabaseError(

@@ -56,16 +56,19 @@ class Sessions:
         values = self._fixed if self._search_path is None else {**self._fixed, "search_path": self._search_path}
         each = ", ".join(f"set_config('{name}', {_literal(value)}, pid <> {own})" for name, value in values.items())
         found = connection.execute(
-            f"SELECT pid, current_setting('session_replication_role'), {each} FROM pg_backend_pid() AS pid"
+            "SELECT pid, current_setting('session_replication_role'), "
+            f"(SELECT rolsuper FROM pg_roles WHERE rolname = session_user), {each} FROM pg_backend_pid() AS pid"
         ).fetchone()
         assert found is not None  # noqa: S101  # a SELECT without conditions
-        is_pooled, replication = found[0] != own, found[1]
-        if is_pooled:
-            self._notice()
-        if replication == "replica" and "session_replication_role" not in self._fixed:
-            # Foreign keys and triggers would be off. Only a superuser may turn them on again: for others, this is an error.
-            connection.execute("SET session_replication_role = origin")
+        pid, replication, is_superuser = found[:3]
+        # With replica, foreign keys and triggers are off. Only a superuser may change it, so only another superuser can have
+        # left it in a pooler's session; where a database sets it, a role that may not turn them on is not served.
+        if is_superuser or replication == "replica":
             self._fixed["session_replication_role"] = "origin"
+        if pid != own:
+            self._notice()
+        elif replication == "replica":
+            connection.execute("SET session_replication_role = origin")
 
     def _notice(self) -> None:
         with self._noticing:
