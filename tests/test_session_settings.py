@@ -17,8 +17,8 @@ CREATE TABLE thing (
   id INTEGER PRIMARY KEY, bytes BYTEA, double DOUBLE PRECISION, narrow REAL, moment TIMESTAMP WITH TIME ZONE, day DATE,
   span INTERVAL, texts TEXT[], numbers INTEGER[], mark XML, price MONEY, document JSONB, name TEXT UNIQUE
 );
-CREATE INDEX thing_document ON thing USING gin (document);
 INSERT INTO thing (id, document) SELECT i, '{"a": 1}' FROM generate_series(1001, 3000) i;
+CREATE INDEX thing_document ON thing USING gin (document);
 CREATE TABLE child (id INTEGER PRIMARY KEY, thing_id INTEGER REFERENCES thing (id));
 CREATE SCHEMA elsewhere;
 CREATE TABLE elsewhere.thing (id INTEGER PRIMARY KEY, name TEXT);
