@@ -47,15 +47,15 @@ def _folder(name: str) -> Iterator[Path]:
         yield Path(found)
 
 
-def _as_user() -> dict[str, str]:
-    return {"user": _USER, "group": _USER} if os.geteuid() == 0 else {}
+def _user() -> str | None:
+    return _USER if os.geteuid() == 0 else None
 
 
 @contextmanager
 def _running(command: Sequence[str], folder: Path, url: sa.URL) -> Iterator[None]:
     """Run a server until the block ends; the block begins when it takes connections."""
     with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **_as_user())
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, user=_user(), group=_user())
         try:
             end = time.monotonic() + _TIMEOUT
             while not _answers(url):
@@ -83,7 +83,9 @@ def running_postgresql() -> Iterator[sa.URL]:
     with _folder("debian") as folder:
         data = folder / "data"
         made = [f"{programs}/initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]
-        done = subprocess.run(made, cwd=folder, capture_output=True, text=True, check=False, **_as_user())
+        done = subprocess.run(
+            made, cwd=folder, capture_output=True, text=True, check=False, user=_user(), group=_user()
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         port = free_port()
         url = sa.URL.create("postgresql", username="postgres", host="127.0.0.1", port=port, database="postgres")

@@ -3,20 +3,25 @@
 The gate sends a few hundred requests a mode; PARTWISE_POOLED=5000 sends so many.
 """
 
+import logging
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from partwise import example
+from storage.errors import OutcomeUnknown, Unavailable
 from tests.conftest import Serve
 from tests.debian import running_pgbouncer
 from tests.harness import Backend, Json, part
+from tests.program import run, run_here
 from tests.running import Client, Running
 
 REQUESTS = int(os.environ.get("PARTWISE_POOLED", "400"))  # of each mode
@@ -112,7 +117,7 @@ def create_and_delete(client: Client, n: int, k: int, key: int) -> bool:
     new = {"id": 10_000 + n, "v": 100_000 + n, "w": n}
     made = batch(client, part("a", "CREATE", f"/a{k}s", new), part("b", "UPDATE", f"/a{k}s/{key}", {"w": n}))
     gone = batch(client, part("c", "DELETE", f"/a{k}s/{10_000 + n}"))
-    return (
+    return bool(
         made["parts"] == [done(id="a", status=201, payload=new), done(id="b", status=200, payload=row(k, key, n))]
         and gone["status"] == "COMMITTED"
     )
@@ -193,6 +198,7 @@ def strangers(backend: Backend, requests: int) -> list[str]:
     for k in TABLES:
         here = [n for n in range(1, requests + 1) if table_of(n) == k]
         updated = {(key_of(n), n) for n in here if work_of(n) in {update_an_item, create_and_delete}}
+        expected: set[tuple[int, int | None, int]]
         expected = {(50_000 + 10 * n + m, None, n) for n in here if work_of(n) is keep_a_new_item for m in range(10)}
         expected |= {(30_000 + n, None, n) for n in here if work_of(n) is send_it_twice}
         rows = set(backend.rows(f"SELECT id, v, w FROM a{k}"))
@@ -223,3 +229,67 @@ def test_no_statement_runs_as_another_one_and_every_request_is_served(
             api.close()
             wrong = strangers(tables, requests)
             assert (found, wrong) == ({"right": requests}, [])
+
+
+# The start
+
+
+def test_a_pooler_is_told_once_and_none_where_there_is_none(
+    tables: Backend, start: Serve, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    for backend_of in (lambda: nullcontext(tables), lambda: pooled(tables, "transaction")):
+        with backend_of() as backend:
+            served = Running(backend, start(backend))
+            assert run_all(served, 8, 24) == {"right": 24}
+            served.stop()
+            tables.run(RESET)
+            served.database.close()
+    lines = [each.getMessage() for each in caplog.records if each.getMessage().startswith("pooler:")]
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "schema"])
+def test_statement_pooling_ends_the_start_with_a_sentence(tables: Backend, tmp_path: Path, command: str):
+    with pooled(tables, "statement") as backend:
+        done = run(command, backend.url, folder=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "partwise: The connection pooler uses statement pooling, which does not allow transactions. "
+        "Use session or transaction pooling.\n"
+    )
+
+
+def test_what_is_seen_through_a_pooler_is_what_is_seen_without_it(tables: Backend, tmp_path: Path):
+    tables.run("CREATE TYPE mood AS ENUM ('sad', 'glad');\nCREATE TABLE b (id INTEGER REFERENCES a1 (id), mood mood[])")
+    with pooled(tables, "transaction", pool=1) as backend:
+        for command in (["check"], ["check", "--values"], ["schema"]):
+            direct = run_here(*command, tables.url, folder=tmp_path)
+            assert run_here(*command, backend.url, folder=tmp_path).stdout == direct.stdout
+            assert direct.returncode == 0
+
+
+def test_tables_of_models_are_made_and_filled_through_a_pooler(debian: Backend, start: Serve):
+    with pooled(debian, "transaction", pool=1) as backend:
+        api = start(backend, models="partwise.examples.shop.models", create_tables=True)
+        example.fill_if_empty(api.service.engine.database)
+        assert api.query("{ products(first: 1) { totalCount } }") == {"products": {"totalCount": 150}}
+
+
+def test_a_commit_that_the_pooler_loses_is_unknown_and_one_before_it_is_not(tables: Backend, start: Serve):
+    """What is lost before COMMIT is sent was not written; it is never run again by itself when COMMIT was sent."""
+    with pooled(tables, "transaction", pool=1) as backend:
+        database = start(backend).service.engine.database
+        for lost, error in ((False, Unavailable), (True, OutcomeUnknown)):
+            with database.write() as transaction:
+                transaction.execute("UPDATE a1 SET w = 1 WHERE id = 1")
+                (pid,) = transaction.execute("SELECT pg_backend_pid()").rows[0]
+                assert tables.rows(f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
+                with pytest.raises(error):
+                    transaction.commit() if lost else transaction.execute("UPDATE a1 SET w = 2 WHERE id = 1")
+        assert tables.rows("SELECT w FROM a1 WHERE id = 1") == [(0,)]
+        with database.write() as transaction:  # and it goes on
+            transaction.execute("UPDATE a1 SET w = 3 WHERE id = 1")
+            transaction.commit()
+        assert tables.rows("SELECT w FROM a1 WHERE id = 1") == [(3,)]

@@ -61,7 +61,7 @@ def work(transaction: Transaction, count: int = 10) -> None:
 def prepared(api: Api) -> dict[str, str]:
     """The names and texts that the session of the only connection has."""
     with api.service.engine.database.read() as transaction:
-        return dict(transaction.execute(f"/* not to be prepared itself */ {PREPARED}").rows)  # type: ignore[arg-type]  # pairs
+        return dict(transaction.execute(f"/* not to be prepared itself */ {PREPARED}").rows)
 
 
 def behind(api: Api, sql: str) -> None:

@@ -135,8 +135,7 @@ def role(debian: Backend) -> Iterator[str]:
 @contextmanager
 def client_of(pooler: sa.URL) -> Iterator[psycopg.Connection]:
     """Another client of a pooler."""
-    where = {"host": pooler.host, "port": pooler.port, "user": pooler.username, "dbname": pooler.database}
-    with psycopg.connect(**where, autocommit=True) as connection:
+    with psycopg.connect(pooler.render_as_string(hide_password=False), autocommit=True) as connection:
         yield connection
 
 
