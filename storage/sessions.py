@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import psycopg
 
@@ -43,14 +44,18 @@ class Sessions:
         self._fixed = dict(_FIXED)
         self._search_path: str | None = None  # as SQL has it; unknown until the tables are read
         self._pooled = False
+        self._connections: WeakValueDictionary[int, psycopg.Connection] = (
+            WeakValueDictionary()
+        )  # by their session's process
         self._noticing = threading.Lock()
 
     def set_up(self, connection: psycopg.Connection) -> None:
-        """Set up a new session, in one round trip, and find out whether a pooler answers for it.
+        """Set up a new session, in one round trip, and find out whether it is this connection's own.
 
         A pooler sends a BackendKeyData of its own, because it has no session yet; so the process named there is not the one
         that runs statements (https://www.postgresql.org/docs/current/protocol-flow.html). Then nothing is set for longer
-        than a transaction: the session is another client's the next moment.
+        than a transaction: the session is another client's the next moment. A server with one session for all connections
+        (PGlite) runs all of them in one process.
         """
         own = connection.info.backend_pid
         values = self._fixed if self._search_path is None else {**self._fixed, "search_path": self._search_path}
@@ -65,7 +70,9 @@ class Sessions:
         # left it in a pooler's session; where a database sets it, a role that may not turn them on is not served.
         if is_superuser or replication == "replica":
             self._fixed["session_replication_role"] = "origin"
-        if pid != own:
+        other = self._connections.get(pid)
+        self._connections[pid] = connection
+        if pid != own or (other is not None and not other.closed):
             self._notice()
         elif replication == "replica":
             connection.execute("SET session_replication_role = origin")
@@ -76,7 +83,8 @@ class Sessions:
                 self._pooled = True
                 note(
                     "pooler",
-                    "There is a connection pooler in front of the database: settings of a session are set in each transaction.",
+                    "Connections share sessions of the database, as behind a connection pooler: what a session has to be set to "
+                    "is set in each transaction.",
                     level=logging.INFO,
                 )
 

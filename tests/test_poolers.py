@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from partwise import example
 from storage.errors import OutcomeUnknown, Unavailable
+from storage.sessions import Sessions
 from tests.conftest import Serve
 from tests.debian import running_pgbouncer
 from tests.harness import Backend, Json, part
@@ -293,3 +295,29 @@ def test_a_commit_that_the_pooler_loses_is_unknown_and_one_before_it_is_not(tabl
             transaction.execute("UPDATE a1 SET w = 3 WHERE id = 1")
             transaction.commit()
         assert tables.rows("SELECT w FROM a1 WHERE id = 1") == [(3,)]
+
+
+class OfOneSession:
+    """A connection to a server that has one session for all of them."""
+
+    closed = False
+
+    def __init__(self, session: psycopg.Connection) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+def test_a_server_with_one_session_for_all_connections_is_noticed(
+    postgresql: Backend, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    sessions = Sessions()
+    with psycopg.connect(postgresql.url, autocommit=True) as session:
+        first, second = OfOneSession(session), OfOneSession(session)
+        sessions.set_up(cast("psycopg.Connection", first))
+        assert sessions.at_begin(session, always=False) == ""
+        sessions.set_up(cast("psycopg.Connection", second))
+        assert "SET LOCAL IntervalStyle" in sessions.at_begin(session, always=False)
+    assert len([each for each in caplog.records if each.getMessage().startswith("pooler:")]) == 1
