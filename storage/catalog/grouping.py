@@ -51,6 +51,15 @@ def _reasons(
             facts.deferred_unique or facts.deferred_foreign or late
         ),
         "a unique index of it holds for some rows only, or over expressions": facts.odd_unique,
+        "a table that inherits from it, or a partition of it, has unique keys of its own": (
+            facts.family.is_inherited or facts.family.has_own_unique
+        ),
+        "its rows cannot be locked before they are deleted, because the role has no UPDATE privilege": (
+            facts.rights.can_delete and not facts.rights.can_update
+        ),
+        "its key is made by the database alone, because the role has no INSERT privilege on it": bool(
+            facts.rights.can_insert and facts.rights.not_inserted.intersection(facts.primary_key)
+        ),
         "a key of it compares text by a collation": facts.is_collated or any(each.is_collated for each in targets),
         "a key of it has a type whose equality is the database's own": not _are_plain(draft),
         "a key of it has a column that is hidden or generated": _is_partly_hidden(draft, by_table),

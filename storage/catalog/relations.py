@@ -20,9 +20,8 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
         target_attributes = target.attributes_of(key.target_columns) if target else None
         if target is None or attributes is None or not target_attributes:
             columns = ", ".join(key.columns)
-            notices.append(
-                f"{draft.name}: no relation over {columns}, because {key.target_table!r} or its key is not served."
-            )
+            reason = "not all of them are" if attributes is None else f"{key.target_table!r} or its key is not"
+            notices.append(f"{draft.name}: no relation over {columns}, because {reason} served.")
             continue
         if key.unserved:
             notices.append(_no_index(draft, key))

@@ -1,0 +1,136 @@
+"""What our role may do with a table, as operations, and what to tell the operator of what it may not (PostgreSQL).
+
+https://www.postgresql.org/docs/current/ddl-priv.html
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from storage.catalog.drafts import Draft
+from storage.catalog.facts import TableFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """Which operations our role may run on a table."""
+
+    create: bool = True
+    update: bool = True
+    delete: bool = True
+    lock: bool = True
+
+
+def unreadable_table(facts: TableFacts) -> str:
+    """Say that a table is not served, and which right is missing."""
+    rights, kind = facts.rights, "View" if facts.is_view else "Table"
+    what = (
+        f"table {rights.unread_table}, which the view reads with the rights of its reader"
+        if rights.unread_table
+        else "it"
+    )
+    return f'{kind} {facts.name} is not served: role "{rights.role}" has no SELECT privilege on {what}.'
+
+
+def unreadable_columns(draft: Draft, columns: Iterable[str]) -> Iterator[str]:
+    """Say which columns are not served, and what that means where they are part of the key."""
+    names, facts = list(columns), draft.facts
+    if not names:
+        return
+    lacks = f'role "{facts.rights.role}" has no SELECT privilege on'
+    key = [name for name in names if name in facts.primary_key]
+    if key:
+        yield f"{draft.name} is read-only and its items have no paths: {lacks} key {_columns(key)} of table {facts.name}."
+    others = [name for name in names if name not in key]
+    if others:
+        is_one = len(others) == 1
+        yield f"{draft.name}: {_columns(others)} {'is' if is_one else 'are'} not served: {lacks} {'it' if is_one else 'them'}."
+
+
+def operations_of(draft: Draft, version: str | None, notices: list[str]) -> Operations:
+    """Find the operations that are possible on a table with a key; `version` is the column that counts versions."""
+    facts, rights = draft.facts, draft.facts.rights
+    lacks = f'role "{rights.role}" has no'
+    if not (rights.can_insert or rights.can_update or rights.can_delete):
+        notices.append(f"{draft.name} is read-only: {lacks} INSERT, UPDATE or DELETE privilege on table {facts.name}.")
+        return Operations(create=False, update=False, delete=False, lock=False)
+    no_create = _why_not_create(facts, version)
+    no_update = _why_not_update(draft, version)
+    if no_create:
+        notices.append(f"{draft.name} does not take CREATE and UPSERT: {lacks} {no_create}.")
+    if no_update:
+        notices.append(f"{draft.name} does not take UPDATE, REPLACE and UPSERT: {lacks} {no_update}.")
+    if not rights.can_delete:
+        notices.append(f"{draft.name} does not take DELETE: {lacks} DELETE privilege on table {facts.name}.")
+    notices += _partly_closed(draft, with_insert=not no_create, with_update=not no_update)
+    if not no_create:
+        notices += [
+            f"{draft.name}: {name} must be given to create an item: {lacks} {what}."
+            for column, what in rights.defaults.items()
+            if (name := draft.names.get(column)) is not None and draft.attributes[name].insertable
+        ]
+        notices += [
+            f"{draft.name}: parts that create items run one by one: {lacks} USAGE privilege on sequence {sequence}."
+            for column, sequence in rights.sequences.items()
+            if column in facts.primary_key
+        ]
+    return Operations(create=not no_create, update=not no_update, delete=rights.can_delete, lock=rights.can_update)
+
+
+def _why_not_create(facts: TableFacts, version: str | None) -> str | None:
+    """Name the privilege without which no row can be inserted."""
+    rights = facts.rights
+    if not rights.can_insert:
+        return f"INSERT privilege on table {facts.name}"
+    if version in rights.not_inserted:
+        return f"INSERT privilege on column {version} of table {facts.name}, which counts versions"
+    needed = [name for name in _to_be_given(facts) if name in rights.not_inserted | rights.not_read]
+    if not needed:
+        return None
+    privilege = "INSERT" if needed[0] in rights.not_inserted else "SELECT"
+    return f"{privilege} privilege on column {needed[0]} of table {facts.name}, which needs a value"
+
+
+def _to_be_given(facts: TableFacts) -> Iterator[str]:
+    """Name the columns that an INSERT has to give."""
+    for column in facts.columns:
+        name = column["name"]
+        is_made = column["default"] is not None or column.get("computed") or column.get("identity") or facts.fills
+        if name in facts.rights.defaults or not (column["nullable"] or is_made):
+            yield name
+
+
+def _why_not_update(draft: Draft, version: str | None) -> str | None:
+    """Name the privilege without which no row can be changed."""
+    facts, rights = draft.facts, draft.facts.rights
+    if version in rights.not_updated and rights.can_update:
+        return f"UPDATE privilege on column {version} of table {facts.name}, which counts versions"
+    others = [name for name in draft.names if name not in facts.primary_key]
+    if rights.can_update and not (others and rights.not_updated.issuperset(others)):
+        return None
+    return f"UPDATE privilege on table {facts.name}"
+
+
+def _partly_closed(draft: Draft, *, with_insert: bool, with_update: bool) -> Iterator[str]:
+    """Say which attributes only some operations may write."""
+    facts, rights = draft.facts, draft.facts.rights
+    lacks = f'role "{rights.role}" has no'
+    kept = [name for name in draft.names if name in rights.not_inserted and with_insert]
+    fixed = [name for name in draft.names if name in rights.not_updated - {*facts.primary_key} and with_update]
+    closed = [name for name in kept if name in fixed or name in facts.primary_key or not with_update]
+    closed += [name for name in fixed if not with_insert]
+    for names, can, privilege in (
+        (closed, "cannot be written", "INSERT or UPDATE"),
+        (
+            [name for name in kept if name not in closed],
+            "can be changed, but not given when an item is created",
+            "INSERT",
+        ),
+        ([name for name in fixed if name not in closed], "can only be given when an item is created", "UPDATE"),
+    ):
+        if names:
+            attributes = ", ".join(draft.names[name] for name in names)
+            yield f"{draft.name}: {attributes} {can}: {lacks} {privilege} privilege on {_columns(names)} of table {facts.name}."
+
+
+def _columns(names: list[str]) -> str:
+    return f"column{'' if len(names) == 1 else 's'} {', '.join(names)}"
