@@ -99,11 +99,12 @@ def _below(draft: Draft, served: Collection[str]) -> Iterator[str]:
     hidden = [table for table in draft.facts.family.below if table not in served]
     if hidden:
         listed = ", ".join(hidden[:_LISTED]) + (f" and {len(hidden) - _LISTED} more" if len(hidden) > _LISTED else "")
-        kind = "table inherits" if draft.facts.family.is_inherited and len(hidden) == 1 else "tables inherit"
-        if not draft.facts.family.is_inherited:
-            kind = "partition belongs" if len(hidden) == 1 else "partitions belong"
+        if draft.facts.family.is_inherited:
+            kind = "table inherits from" if len(hidden) == 1 else "tables inherit from"
+        else:
+            kind = "partition belongs to" if len(hidden) == 1 else "partitions belong to"
         yield (
-            f"{draft.name}: {len(hidden)} {kind} to it and {'is' if len(hidden) == 1 else 'are'} served as part of it ({listed}). "
+            f"{draft.name}: {len(hidden)} {kind} it and {'is' if len(hidden) == 1 else 'are'} served as part of it ({listed}). "
             f"For a resource of its own, set hidden = false in [resources.{hidden[0]}]."
         )
 
