@@ -40,17 +40,20 @@ def takes(resource: Resource, verb: Verb) -> bool:
 def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
     """Whether a part may not give an attribute a value; its own key value it may always repeat.
 
-    Whether an UPSERT creates or updates is not known beforehand: `creation_faults` and `update_faults` say the rest.
+    Whether an UPSERT creates or updates is not known beforehand: `creation_faults` and `update_faults` say the rest. An operation
+    that the resource does not take is refused whatever it gives.
     """
     if verb is not Verb.CREATE and attribute.name in resource.key:
         return False
+    closed = attribute.read_only
     match verb:
         case Verb.CREATE:
-            return attribute.read_only or not attribute.insertable
+            closed |= not attribute.insertable
         case Verb.UPDATE | Verb.REPLACE:
-            return attribute.read_only or not attribute.updatable
+            closed |= not attribute.updatable
         case _:
-            return attribute.read_only
+            pass
+    return closed and takes(resource, verb)
 
 
 def read_only(name: str, pointer: str) -> Fault:

@@ -124,7 +124,7 @@ JOIN pg_depend n ON n.classid = 'pg_attrdef'::regclass AND n.objid = d.oid
 LEFT JOIN pg_proc f ON n.refclassid = 'pg_proc'::regclass AND f.oid = n.refobjid
 LEFT JOIN pg_class s ON n.refclassid = 'pg_class'::regclass AND s.oid = n.refobjid AND s.relkind = 'S'
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-  AND (NOT has_function_privilege(f.oid, 'EXECUTE') 
+  AND (NOT has_function_privilege(f.oid, 'EXECUTE')
        OR CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END)
 """
 _IDENTITIES = """
