@@ -35,7 +35,7 @@ def test_an_inheriting_table_is_no_resource_unless_the_file_says_so(postgresql: 
 
 @pytest.fixture
 def path(nodes: Api) -> str:
-    return resources(nodes)["Node_"]["path"]
+    return str(resources(nodes)["Node_"]["path"])
 
 
 CASES: list[tuple[str, str, str, Json, list[tuple[str, str]]]] = [
@@ -100,6 +100,26 @@ def test_the_rows_of_inheriting_tables_are_written_by_the_parents_path(nodes: Ap
         ("chess", 4, "f", "four!"),
         ("node", 6, "d", None),
     ]
+
+
+def test_a_query_for_one_of_several_rows_is_an_error_of_its_field(nodes: Api, path: str):
+    """They are listed, all the same."""
+    told = {
+        "message": f"Several items of {path[1:]} have this id, so it does not identify one of them.",
+        "extensions": {"code": "CONFLICT"},
+    }
+    query = 'a: node_(id: 1) { name } b: node(path: "PATH/1") { path } c: node_(id: 2) { name }'.replace("PATH", path)
+
+    answer = nodes.post(f"{{ {query} }}")
+    part_a = '{id: "a", path: "/notes", operation: CREATE, payload: {id: 1}}'
+    written = nodes.post(f"mutation {{ batch(parts: [{part_a}]) {{ status query {{ {query} }} }} }}")
+    listed = nodes.query(f"{{ {path[1:]}(filter: {{id: {{eq: 1}}}}) {{ totalCount nodes {{ name }} }} }}")
+
+    assert answer["data"] == {"a": None, "b": None, "c": {"name": "two"}}
+    assert [{name: each[name] for name in told} for each in answer["errors"]] == [told, told]
+    assert written["data"]["batch"] == {"status": "COMMITTED", "query": answer["data"]}
+    assert [each["extensions"]["code"] for each in written["errors"]] == ["CONFLICT", "CONFLICT"]
+    assert listed[path[1:]]["totalCount"] == 2
 
 
 def test_a_key_that_the_database_makes_meets_those_of_inheriting_tables(nodes: Api, path: str, postgresql: Backend):

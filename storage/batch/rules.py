@@ -224,12 +224,17 @@ def only_readable(operation: Operation) -> Fault:
     return OperationNotAllowed(message=message, pointer="/operation", attributes=operation.resource.key)
 
 
+def in_words(several: Ambiguous) -> str:
+    """Say that values of a key do not tell one item."""
+    names = " and ".join(several.attributes)
+    return f"Several items of {several.resource.collection} have this {names}, so it does not identify one of them."
+
+
 def several_rows(operation: Operation, several: Ambiguous) -> Fault:
     """Say that a path, or the key in a payload, does not tell one item: tables that inherit do not share keys."""
-    names = " and ".join(several.attributes)
     is_own = several.resource is operation.resource
     return Conflict(
-        message=f"Several items of {several.resource.collection} have this {names}: none of them can be read or changed by it.",
+        message=in_words(several),
         pointer=operation.pointers.get(several.attributes[0], "/path") if is_own else "/path",
         attributes=several.attributes if is_own else (),
     )

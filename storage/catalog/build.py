@@ -11,7 +11,7 @@ from storage.catalog.model import Attribute, Catalog, Constraint, Resource, Uniq
 from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
-from storage.catalog.rights import Operations, operations_of, unreadable_table
+from storage.catalog.rights import Operations, operations_of, unreadable_tables
 from storage.catalog.types import Integer, Text, Value
 from storage.catalog.value_types import Dialect
 
@@ -83,7 +83,7 @@ def _make_drafts(
     drafts = [Draft(t, by_table.get(t.name), overrides.get(t.name, ResourceOverride())) for t in served]
     readable = {table.name for table in tables if table.rights.can_read}
     shown = [draft for draft in drafts if not _is_hidden(draft, readable)]
-    notices += [unreadable_table(draft.facts) for draft in shown if not draft.facts.rights.can_read]
+    notices += unreadable_tables([draft.facts for draft in shown if not draft.facts.rights.can_read])
     return [draft for draft in shown if draft.facts.rights.can_read]
 
 

@@ -3,11 +3,13 @@
 https://www.postgresql.org/docs/current/ddl-priv.html
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from storage.catalog.drafts import Draft
 from storage.catalog.facts import TableFacts
+
+_LISTED = 5  # tables that have a note each; more have one together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +22,18 @@ class Operations:
     lock: bool = True
 
 
-def unreadable_table(facts: TableFacts) -> str:
-    """Say that a table is not served, and which right is missing."""
-    rights, kind = facts.rights, "View" if facts.is_view else "Table"
-    what = (
-        f"table {rights.unread_table}, which the view reads with the rights of its reader"
-        if rights.unread_table
-        else "it"
-    )
-    return f'{kind} {facts.name} is not served: role "{rights.role}" has no SELECT privilege on {what}.'
+def unreadable_tables(tables: Sequence[TableFacts]) -> Iterator[str]:
+    """Say which tables and views are not served, and which right is missing."""
+    many = [facts for facts in tables if not facts.rights.unread_table]
+    if len(many) > _LISTED:
+        listed = ", ".join(facts.name for facts in many)
+        yield f'{len(many)} tables and views are not served: role "{many[0].rights.role}" has no SELECT privilege on them ({listed}).'
+        tables = [facts for facts in tables if facts.rights.unread_table]
+    for facts in tables:
+        rights, kind, what = facts.rights, "View" if facts.is_view else "Table", "it"
+        if rights.unread_table:
+            what = f"table {rights.unread_table}, which the view reads with the rights of its reader"
+        yield f'{kind} {facts.name} is not served: role "{rights.role}" has no SELECT privilege on {what}.'
 
 
 def unreadable_columns(draft: Draft, columns: Iterable[str]) -> Iterator[str]:
