@@ -116,12 +116,17 @@ class RowReader:
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
     def keys_where(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int, *, only: bool = False
     ) -> list[KeyTuple]:
-        """Find the keys of at most so many rows that have these values."""
+        """Find the keys of at most so many rows that have these values.
+
+        `only` leaves out the rows of tables that inherit (PostgreSQL): foreign keys do not see them.
+        """
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        statement = self.statements.select(resource, where, attributes=resource.key or tuple(attributes), most=most)
-        own = [resource.attributes[name] for name in resource.key or attributes]
+        names = resource.key or tuple(attributes)
+        own_rows = only and resource.is_inherited
+        statement = self.statements.select(resource, where, attributes=names, most=most, only=own_rows)
+        own = [resource.attributes[name] for name in names]
         return [
             tuple(
                 None if value is None else self.statements.decode(a, value) for a, value in zip(own, raw, strict=True)

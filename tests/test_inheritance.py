@@ -130,6 +130,36 @@ def test_a_key_that_the_database_makes_meets_those_of_inheriting_tables(nodes: A
     assert postgresql.dump() == before
 
 
+def test_foreign_keys_hold_for_the_rows_of_their_own_table(postgresql: Backend, start: Serve):
+    """So PostgreSQL has it: what points at an inheriting table's row points at nothing, at the end of a batch, too."""
+    postgresql.run("""
+        CREATE TABLE place (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE town (PRIMARY KEY (id)) INHERITS (place);
+        CREATE TABLE visit (id INTEGER PRIMARY KEY, place_id INTEGER REFERENCES place (id));
+        CREATE TABLE plan (id INTEGER PRIMARY KEY, place_id INTEGER REFERENCES place (id) DEFERRABLE INITIALLY DEFERRED);
+        CREATE TABLE old_visit (PRIMARY KEY (id)) INHERITS (visit);
+        INSERT INTO place VALUES (1, 'a'), (3, 'c');
+        INSERT INTO town VALUES (2, 'b');
+        INSERT INTO old_visit VALUES (9, 3)""")
+    api = start(postgresql)
+    before = postgresql.dump()
+
+    rejected = api.batch(
+        part("v", "CREATE", "/visits", {"id": 1, "placeId": 2}),
+        part("p", "CREATE", "/plans", {"id": 1, "placeId": 2}),
+        part("below", "CREATE", "/places/2/visits", {"id": 4}),
+        part("good", "CREATE", "/plans", {"id": 2, "placeId": 1}),
+    )
+    assert faults(rejected) == {
+        "v": [("MISSING_TARGET", "/payload/placeId")],
+        "p": [("MISSING_TARGET", "/payload/placeId")],
+        "below": [("MISSING_TARGET", "/path")],
+    }
+    assert postgresql.dump() == before
+    assert api.query("{ place(id: 2) { name visits { totalCount } } }")["place"]["name"] == "b"
+    assert api.one("DELETE", "/places/3")["status"] == 204, "the row that points there is of the inheriting table"
+
+
 def test_a_thousand_rows_beside_those_of_inheriting_tables(nodes: Api, path: str, postgresql: Backend):
     parts: list[Any] = [part(f"p{n}", "CREATE", path, {"id": 100 + n, "code": f"new {n}"}) for n in range(1_000)]
     wrong = [*parts]

@@ -86,6 +86,24 @@ def test_a_partition_is_served_where_the_file_says_so(postgresql: Backend, start
     assert postgresql.rows("SELECT count(*) FROM invoice WHERE id = 10") == [(1,)]
 
 
+@pytest.mark.parametrize("groups", [True, False])
+def test_parts_on_a_partition_and_on_its_parent_see_each_other(postgresql: Backend, start: Serve, groups: bool):
+    postgresql.run(SCRIPT)
+    api = start(postgresql, resources={"invoice_1": {"hidden": False}}, groups=groups)
+
+    done = api.batch(
+        part("a", "CREATE", "/invoices", {"tenantId": 1, "id": 20, "n": 1}),
+        part("b", "UPDATE", "/invoice1s/1,20", {"n": 2}),
+        part("c", "UPDATE", "/invoices/1,20", {"code": "x"}),
+        part("d", "GET", "/invoice1s/1,20"),
+        part("e", "DELETE", "/invoice1s/1,20"),
+        part("f", "CREATE", "/invoices/1,20", {}),
+    )
+    assert [each["status"] for each in done["parts"]] == [201, 200, 200, 200, 204, 201]
+    assert done["parts"][3]["payload"] == {"tenantId": 1, "id": 20, "code": "x", "n": 2, "customerId": None}
+    assert postgresql.rows("SELECT code, n FROM invoice_1 WHERE id = 20") == [(None, 0)]
+
+
 def test_a_hidden_parent_hides_its_partitions(postgresql: Backend, start: Serve):
     postgresql.run(SCRIPT)
     api = start(postgresql, resources={"invoice": {"hidden": True}})
@@ -262,7 +280,8 @@ def test_a_thousand_rows_go_to_their_partitions_and_the_one_without_is_found(pos
 
 def test_check_says_which_partitions_are_part_of_a_resource(postgresql: Backend, start: Serve):
     postgresql.run(SCRIPT)
-    notices = start(postgresql).service.engine.catalog.notices
+    catalog = start(postgresql).service.engine.catalog
+    notices = catalog.notices
 
     assert notices == (
         (
@@ -274,3 +293,5 @@ def test_check_says_which_partitions_are_part_of_a_resource(postgresql: Backend,
             "For a resource of its own, set hidden = false in [resources.line_0]."
         ),
     )
+    assert catalog.resources["Invoice"].copies[("public", "invoice_2_a"), "invoice_2_a_pkey"] == "invoice_pkey"
+    assert catalog.resources["Invoice"].copies[("public", "invoice_1"), "n_is_small"] == "n_is_small"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from partwise.describe import describe_catalog
+from partwise.settings import SettingsError
 from tests.conftest import Serve
 from tests.described import fields, resources
 from tests.harness import Api, Backend, Json, faults, part
@@ -86,7 +88,7 @@ def test_what_may_not_be_read_is_not_served(as_role: As, role: str, postgresql: 
         "people": {"nodes": [{"id": 1, "name": "Ada"}]},
         "secrets": {"nodes": [{"name": "b"}, {"name": "a"}], "totalCount": 2},
     }
-    assert len(api.query("{ everyones: everyoneList { nodes { salary } } }")["everyones"]["nodes"]) == 1
+    assert len(api.query("{ everyones { nodes { salary } } }")["everyones"]["nodes"]) == 1
     done = api.batch(
         part("u", "UPDATE", "/people/1", {"name": "Eve"}),
         part("g", "GET", "/people/1"),
@@ -214,6 +216,23 @@ def test_operations_are_those_for_which_there_are_rights(
     result = api.batch(*many)
     assert result["status"] == ("COMMITTED" if "CREATE" in expected else "REJECTED")
     assert postgresql.rows("SELECT count(*) FROM visit WHERE id >= 100") == [(1_000 if "CREATE" in expected else 0,)]
+
+
+def test_check_says_what_may_be_done(as_role: As):
+    api = as_role("""
+        CREATE TABLE visit (id INTEGER PRIMARY KEY, n INTEGER);
+        CREATE TABLE log (id INTEGER PRIMARY KEY, n INTEGER);
+        GRANT SELECT, INSERT ON visit TO {role};
+        GRANT SELECT, INSERT, DELETE ON log TO {role}""")
+    said = describe_catalog(api.service.engine.catalog)
+
+    assert "Visit  /visits  (table visit, read, create)\n" in said
+    assert "batches    grouped" in said.partition("Visit  /visits")[2]
+    assert "Log  /logs  (table log, read, create, delete)\n" in said
+    assert (
+        "one by one: its rows cannot be locked before they are deleted, because the role has no UPDATE privilege"
+        in said
+    )
 
 
 def test_an_item_that_cannot_be_locked_is_deleted_only_as_it_was_seen(as_role: As, postgresql: Backend):
@@ -429,8 +448,13 @@ def test_a_version_that_the_role_may_not_write_or_read(as_role: As, role: str, p
     assert notes(api, role)[0] == (
         'Thing does not take UPDATE, REPLACE and UPSERT: role "app" has no UPDATE privilege on column version of table thing, which counts versions.'
     )
-    with pytest.raises(Exception, match=r"cannot be read: role .* has no SELECT privilege on it"):
+    with pytest.raises(SettingsError, match=r"cannot be read: role .* has no SELECT privilege on it"):
         as_role("REVOKE SELECT ON thing FROM {role};\nGRANT SELECT (id, n) ON thing TO {role}", resources={"thing": {"version": "version"}})  # fmt: skip
+
+
+def test_a_role_that_may_use_no_schema_ends_the_start_with_a_sentence(as_role: As, role: str):
+    with pytest.raises(SettingsError, match=f'role "{role}" has no USAGE privilege on any schema of its search path'):
+        as_role("CREATE TABLE thing (id INTEGER PRIMARY KEY);\nREVOKE USAGE ON SCHEMA public FROM PUBLIC, {role}")
 
 
 def test_a_partition_is_written_with_the_rights_of_its_parent(as_role: As, postgresql: Backend):

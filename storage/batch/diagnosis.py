@@ -121,7 +121,7 @@ def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterab
         if None in own or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
             continue
         target = catalog.target_of(key)
-        if not rows.keys_where(target, key.target_attributes, own, most=1):
+        if not rows.keys_where(target, key.target_attributes, own, most=1, only=True):
             groups = ((need(target, key.target_attributes, own, MADE),),)
             verdicts.append(Verdict(fault=_missing_target(attempt.operation, key.attributes), groups=groups))
     return verdicts
@@ -151,7 +151,7 @@ def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource
     values = row.of(key.target_attributes)
     if None in values:
         return []
-    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS)
+    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS, only=True)
     holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
     if not holders:
         return []

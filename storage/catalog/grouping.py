@@ -54,6 +54,9 @@ def _reasons(
         "a table that inherits from it, or a partition of it, has unique keys of its own": (
             facts.family.is_inherited or facts.family.has_own_unique
         ),
+        "some of its rows are those of another resource, too (a partition, or a table that inherits)": _shares_rows(
+            draft, by_table
+        ),
         "its rows cannot be locked before they are deleted, because the role has no UPDATE privilege": (
             facts.rights.can_delete and not facts.rights.can_update
         ),
@@ -65,6 +68,14 @@ def _reasons(
         "a key of it has a column that is hidden or generated": _is_partly_hidden(draft, by_table),
     }
     return [reason for reason, holds in checks.items() if holds]
+
+
+def _shares_rows(draft: Draft, by_table: Mapping[str, Draft]) -> bool:
+    """Whether a table above it or below it is served, too."""
+    own = draft.facts.name
+    return any(name in by_table for name in draft.facts.family.above) or any(
+        own in each.facts.family.above for each in by_table.values()
+    )
 
 
 def _are_plain(draft: Draft) -> bool:

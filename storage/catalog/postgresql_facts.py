@@ -9,6 +9,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from storage.catalog.facts import Gathered, NamedConstraint, Rights, mentioned
+from storage.catalog.overrides import CatalogError
 from storage.catalog.postgresql_families import gather_families
 
 _TYPES = """
@@ -150,8 +151,13 @@ ORDER BY x.indexrelid
 
 
 def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
-    """Ask the database about the tables of its current schema, given the columns of each."""
+    """Ask the database about the tables of its current schema, given the columns of each. Raises `CatalogError`."""
     gathered = Gathered()
+    role, schema = connection.exec_driver_sql("SELECT current_user::text, current_schema()::text").one()
+    if schema is None:
+        raise CatalogError(
+            f'No table can be served: role "{role}" has no USAGE privilege on any schema of its search path.'
+        )
     for table, column, sql_type in connection.exec_driver_sql(_TYPES):
         gathered.sql_types.setdefault(table, {})[column] = sql_type
     named = set()

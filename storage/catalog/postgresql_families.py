@@ -19,39 +19,39 @@ WITH RECURSIVE tree (top, relation, direct) AS (
 """
 _MEMBERS = """
 SELECT tn.nspname, tc.relname, n.nspname, c.relname, current_schema()::text, t.direct, c.relispartition,
-       EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 1 = 1),
-       EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 7 = 7
-               AND g.tgenabled IN ('O', 'A')),
-       EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 19 = 19
-               AND g.tgenabled IN ('O', 'A'))
+       coalesce(g.any_row, false), coalesce(g.fills, false), coalesce(g.refills, false)
 FROM tree t JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class tc ON tc.oid = t.top JOIN pg_namespace tn ON tn.oid = tc.relnamespace
+LEFT JOIN (
+  SELECT tgrelid, bool_or(tgtype & 1 = 1) AS any_row, bool_or(tgtype & 7 = 7 AND tgenabled IN ('O', 'A')) AS fills,
+         bool_or(tgtype & 19 = 19 AND tgenabled IN ('O', 'A')) AS refills
+  FROM pg_trigger WHERE NOT tgisinternal GROUP BY tgrelid
+) AS g ON g.tgrelid = c.oid
 WHERE tn.nspname = current_schema() OR n.nspname = current_schema() ORDER BY tc.relname, n.nspname, c.relname
 """
 # Checks that are inherited have the name of the parent's; copies of foreign keys and indexes say whose they are.
 _CONSTRAINTS = """
-SELECT DISTINCT n.nspname, c.relname, k.conname::text, k.oid::bigint, k.conparentid::bigint, k.contype = 'c' AND k.coninhcount > 0,
+SELECT n.nspname, c.relname, k.conname::text, k.oid::bigint, k.conparentid::bigint, k.contype = 'c' AND k.coninhcount > 0,
        k.contype = 'x', CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
        array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place)
-FROM tree t JOIN pg_constraint k ON k.conrelid = t.relation AND k.contype IN ('c', 'f', 'x')
-JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype IN ('c', 'f', 'x') AND k.conrelid = ANY (ARRAY(SELECT relation FROM tree))
 UNION ALL
-SELECT DISTINCT n.nspname, c.relname, i.relname, i.oid::bigint, coalesce(h.inhparent, 0)::bigint, false, true,
+SELECT n.nspname, c.relname, i.relname, i.oid::bigint, coalesce(h.inhparent, 0)::bigint, false, true,
        CASE WHEN x.indexprs IS NOT NULL THEN pg_get_indexdef(i.oid) END,
        array(SELECT a.attname::text FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = n.number
              WHERE n.place <= x.indnkeyatts ORDER BY n.place)
-FROM tree t JOIN pg_index x ON x.indrelid = t.relation AND x.indisunique
-JOIN pg_class i ON i.oid = x.indexrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.oid
-JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.oid
+JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE x.indisunique AND x.indrelid = ANY (ARRAY(SELECT relation FROM tree))
 """
 _PARTITIONED = """
-SELECT DISTINCT n.nspname, c.relname, pg_get_expr(p.partexprs, p.partrelid),
+SELECT n.nspname, c.relname, pg_get_expr(p.partexprs, p.partrelid),
        array(SELECT a.attname::text FROM unnest(p.partattrs::int2[]) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = n.number ORDER BY n.place)
-FROM tree t JOIN pg_partitioned_table p ON p.partrelid = t.relation
-JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 """
 
 
@@ -147,8 +147,7 @@ def _origin(each: _Found, every: Mapping[int, _Found], own: Mapping[int, _Found]
 def _add_partition_keys(connection: sa.Connection, families: Mapping[str, Family], trees: _Trees) -> None:
     """Say by which columns it is decided that a row has no partition, or not this one: PostgreSQL names the table alone."""
     keys: dict[TableName, tuple[Sequence[str], str]] = {
-        (schema, table): (own, text or "")
-        for schema, table, text, own in connection.exec_driver_sql(_TREE + _PARTITIONED)
+        (schema, table): (own, text or "") for schema, table, text, own in connection.exec_driver_sql(_PARTITIONED)
     }
     for name, family in families.items():
         columns = trees.columns.get(name, ())
