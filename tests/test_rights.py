@@ -102,7 +102,7 @@ def test_what_may_not_be_read_is_not_served(as_role: As, role: str, postgresql: 
         part("salary", "UPDATE", "/people/1", {"salary": 1}),
         part("key", "CREATE", "/people", {"id": 1}),
         part("target", "CREATE", "/cards", {"id": 1, "person": 5}),
-        part("none", "DELETE", "/secrets/1"),
+        part("none", "CREATE", "/secrets", {"name": "c"}),
     )
     assert [(each["id"], each["errors"][0]["code"]) for each in rejected["parts"]] == [
         ("salary", "UNKNOWN_ATTRIBUTE"),
