@@ -205,7 +205,7 @@ def test_a_column_that_came_after_the_start_is_named(postgresql: Backend, start:
     (error,) = result["parts"][0]["errors"]
     assert error == {
         "code": "REQUIRED",
-        "message": 'The database requires a value for the column "maker", which it did not have when the server started.',
+        "message": 'The database requires a value for column "maker", which was added after the server started.',
         "pointer": "/payload",
         "attributes": [],
     }
@@ -221,5 +221,5 @@ def test_a_column_that_the_operator_hides_is_not_named(backend: Backend, start: 
     (error,) = api.batch(part("a", "CREATE", "/films", {"title": "b"}))["parts"][0]["errors"]
     assert (error["code"], error["message"]) == (
         "REQUIRED",
-        "The database requires a value that this resource does not have.",
+        "The database requires a value for a column that this resource does not serve.",
     )

@@ -130,9 +130,9 @@ def test_a_view_with_its_readers_rights_is_served_where_all_that_it_reads_may_be
 
     assert set(resources(api)) == {"Person", "Name", "Beside", "OverBeside"}
     assert notes(api, role)[:3] == [
-        'View above is not served: role "app" has no SELECT privilege on table person, which the view reads with the rights of its reader.',
+        'View above is not served: role "app" has no SELECT privilege on table person, which this security_invoker view reads with the privileges of its caller.',
         'Table closed is not served: role "app" has no SELECT privilege on it.',
-        'View salaries is not served: role "app" has no SELECT privilege on table person, which the view reads with the rights of its reader.',
+        'View salaries is not served: role "app" has no SELECT privilege on table person, which this security_invoker view reads with the privileges of its caller.',
     ]
     for each in resources(api).values():
         api.query("{{ {} {{ totalCount nodes {{ __typename }} }} }}".format(each["collection"]))
@@ -145,34 +145,34 @@ GRANTS: list[tuple[str, list[str], list[str]]] = [
         "SELECT, INSERT",
         ["GET", "CREATE"],
         [
-            'Visit does not take UPDATE, REPLACE and UPSERT: role "app" has no UPDATE privilege on table visit.',
-            'Visit does not take DELETE: role "app" has no DELETE privilege on table visit.',
+            'Visit does not support UPDATE, REPLACE or UPSERT: role "app" has no UPDATE privilege on table visit.',
+            'Visit does not support DELETE: role "app" has no DELETE privilege on table visit.',
         ],
     ),
     (
         "SELECT, UPDATE",
         ["GET", "UPDATE", "REPLACE"],
         [
-            'Visit does not take CREATE and UPSERT: role "app" has no INSERT privilege on table visit.',
-            'Visit does not take DELETE: role "app" has no DELETE privilege on table visit.',
+            'Visit does not support CREATE or UPSERT: role "app" has no INSERT privilege on table visit.',
+            'Visit does not support DELETE: role "app" has no DELETE privilege on table visit.',
         ],
     ),
     (
         "SELECT, INSERT, DELETE",
         ["GET", "CREATE", "DELETE"],
-        ['Visit does not take UPDATE, REPLACE and UPSERT: role "app" has no UPDATE privilege on table visit.'],
+        ['Visit does not support UPDATE, REPLACE or UPSERT: role "app" has no UPDATE privilege on table visit.'],
     ),
     (
         "SELECT, INSERT, UPDATE",
         ["GET", "CREATE", "UPDATE", "REPLACE", "UPSERT"],
-        ['Visit does not take DELETE: role "app" has no DELETE privilege on table visit.'],
+        ['Visit does not support DELETE: role "app" has no DELETE privilege on table visit.'],
     ),
     (
         "SELECT, INSERT (id), UPDATE",
         ["GET", "UPDATE", "REPLACE"],
         [
-            'Visit does not take CREATE and UPSERT: role "app" has no INSERT privilege on column day of table visit, which needs a value.',
-            'Visit does not take DELETE: role "app" has no DELETE privilege on table visit.',
+            'Visit does not support CREATE or UPSERT: role "app" has no INSERT privilege on column day of table visit, which needs a value.',
+            'Visit does not support DELETE: role "app" has no DELETE privilege on table visit.',
         ],
     ),
 ]
@@ -269,9 +269,9 @@ def test_rights_to_some_columns_make_the_others_read_only(as_role: As, role: str
     assert operations(api)["Project"] == ALL
     assert read_only(api, "Project") == ["madeAt"]
     assert notes(api, role) == [
-        'Project: madeAt cannot be written: role "app" has no INSERT or UPDATE privilege on column made_at of table project.',
-        'Project: state can be changed, but not given when an item is created: role "app" has no INSERT privilege on column state of table project.',
-        'Project: owner can only be given when an item is created: role "app" has no UPDATE privilege on column owner of table project.',
+        'Project: madeAt is read-only: role "app" has no INSERT or UPDATE privilege on column made_at of table project.',
+        'Project: state is read-only on CREATE: role "app" has no INSERT privilege on column state of table project.',
+        'Project: owner is read-only after CREATE: role "app" has no UPDATE privilege on column owner of table project.',
     ]
     before = postgresql.dump()
     rejected = api.batch(
@@ -359,10 +359,10 @@ def test_a_missing_right_to_a_sequence_or_a_function_is_said_at_the_start(as_rol
         GRANT UPDATE ON SEQUENCE free_id_seq TO {role}""")
 
     assert notes(api, role) == [
-        'Coded: code must be given to create an item: role "app" has no EXECUTE privilege on function code.',
-        'Coded: other must be given to create an item: role "app" has no EXECUTE privilege on function code.',
-        'IdentityKey: parts that create items run one by one: role "app" has no USAGE privilege on sequence identity_key_id_seq.',
-        'SerialKey: id must be given to create an item: role "app" has no USAGE privilege on sequence serial_key_id_seq.',
+        'Coded: code is required on CREATE: role "app" has no EXECUTE privilege on function code, which its default needs.',
+        'Coded: other is required on CREATE: role "app" has no EXECUTE privilege on function code, which its default needs.',
+        'IdentityKey: CREATE parts run one by one: role "app" has no USAGE privilege on sequence identity_key_id_seq.',
+        'SerialKey: id is required on CREATE: role "app" has no USAGE privilege on sequence serial_key_id_seq, which its default needs.',
     ]
     assert {name: each["attributes"]["id"]["required"] for name, each in resources(api).items()} == {
         "Coded": True,
@@ -446,7 +446,7 @@ def test_a_version_that_the_role_may_not_write_or_read(as_role: As, role: str, p
 
     assert operations(api)["Thing"] == ["GET", "CREATE"]
     assert notes(api, role)[0] == (
-        'Thing does not take UPDATE, REPLACE and UPSERT: role "app" has no UPDATE privilege on column version of table thing, which counts versions.'
+        'Thing does not support UPDATE, REPLACE or UPSERT: role "app" has no UPDATE privilege on column version of table thing, which counts versions.'
     )
     with pytest.raises(SettingsError, match=r"cannot be read: role .* has no SELECT privilege on it"):
         as_role("REVOKE SELECT ON thing FROM {role};\nGRANT SELECT (id, n) ON thing TO {role}", resources={"thing": {"version": "version"}})  # fmt: skip

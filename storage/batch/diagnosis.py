@@ -230,18 +230,16 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
 
 
 def _required(operation: Operation, refused: StatementRefused, attributes: tuple[str, ...]) -> Fault:
-    """Say which value is missing; a column that came after the start has no attribute, and is named as it is."""
+    """Return the fault for a missing value; a column that was added after the start has no attribute, so its name is used."""
     if attributes:
         pointer = operation.pointers.get(attributes[0], f"{operation.payload_pointer}/{attributes[0]}")
         return Required(message=f"{_and(attributes)} is required.", pointer=pointer, attributes=attributes)
     column = next(iter(refused.columns), None)
     if column is None or column in operation.resource.unserved_columns:
         note("unserved_column_required", table=operation.resource.table, column=column)
-        message = "The database requires a value that this resource does not have."
+        message = "The database requires a value for a column that this resource does not serve."
     else:
-        message = (
-            f'The database requires a value for the column "{column}", which it did not have when the server started.'
-        )
+        message = f'The database requires a value for column "{column}", which was added after the server started.'
     return Required(message=message, pointer=operation.payload_pointer)
 
 

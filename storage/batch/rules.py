@@ -23,7 +23,7 @@ _ANY = "*"
 
 
 def takes(resource: Resource, verb: Verb) -> bool:
-    """Whether a resource takes an operation at all."""
+    """Whether a resource supports an operation."""
     match verb:
         case Verb.GET:
             return True
@@ -40,8 +40,8 @@ def takes(resource: Resource, verb: Verb) -> bool:
 def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
     """Whether a part may not give an attribute a value; its own key value it may always repeat.
 
-    Whether an UPSERT creates or updates is not known beforehand: `creation_faults` and `update_faults` say the rest. An operation
-    that the resource does not take is refused whatever it gives.
+    It is not known in advance whether an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the resource does
+    not support the operation, the part is rejected for that alone.
     """
     if verb is not Verb.CREATE and attribute.name in resource.key:
         return False
@@ -57,7 +57,7 @@ def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
 
 
 def read_only(name: str, pointer: str) -> Fault:
-    """Say that an attribute cannot be written."""
+    """Return the fault for an attribute that cannot be written."""
     return ReadOnly(message=f"{name} cannot be written.", pointer=pointer, attributes=(name,))
 
 
@@ -185,9 +185,9 @@ def creation_faults(operation: Operation, values: Values) -> list[Fault]:
 
 
 def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]:
-    """Find what stands against changing the item of an UPSERT to these values: an UPDATE has been asked before.
+    """Return the faults of an UPSERT that updates its item: attributes that the server's role may not update.
 
-    The value that the item has is accepted, as that of its key is.
+    The value that the item already has is accepted, as for its key.
     """
     attributes = operation.resource.attributes
     return [
@@ -198,7 +198,7 @@ def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]
 
 
 def _given(operation: Operation) -> set[str]:
-    """Name the attributes that a part gives, by value or by reference."""
+    """Return the attributes that a part gives, by value or by reference."""
     return {*operation.values, *(name for each in operation.references for name in each.attributes)}
 
 
@@ -225,13 +225,13 @@ def only_readable(operation: Operation) -> Fault:
 
 
 def in_words(several: Ambiguous) -> str:
-    """Say that values of a key do not tell one item."""
+    """Write the message for key values that several items have."""
     names = " and ".join(several.attributes)
     return f"Several items of {several.resource.collection} have this {names}, so it does not identify one of them."
 
 
 def several_rows(operation: Operation, several: Ambiguous) -> Fault:
-    """Say that a path, or the key in a payload, does not tell one item: tables that inherit do not share keys."""
+    """Return the fault for a path or payload whose key several items have: inheriting tables do not share keys."""
     is_own = several.resource is operation.resource
     return Conflict(
         message=in_words(several),

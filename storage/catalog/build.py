@@ -88,14 +88,14 @@ def _make_drafts(
 
 
 def _is_hidden(draft: Draft, readable: Collection[str]) -> bool:
-    """Whether a table is not served: its parent has the rows of a partition or an inheriting table already."""
+    """Whether a table is hidden: the rows of a partition or an inheriting table are served through its parent."""
     if draft.override.hidden is not None or draft.model is not None:
         return bool(draft.override.hidden)
     return any(table in readable for table in draft.facts.family.above)
 
 
 def _below(draft: Draft, served: Collection[str]) -> Iterator[str]:
-    """Say which partitions or inheriting tables have no resource of their own."""
+    """Describe the partitions or inheriting tables that are not resources of their own."""
     hidden = [table for table in draft.facts.family.below if table not in served]
     if hidden:
         listed = ", ".join(hidden[:_LISTED]) + (f" and {len(hidden) - _LISTED} more" if len(hidden) > _LISTED else "")

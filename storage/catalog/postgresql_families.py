@@ -29,7 +29,8 @@ LEFT JOIN (
 ) AS g ON g.tgrelid = c.oid
 WHERE tn.nspname = current_schema() OR n.nspname = current_schema() ORDER BY tc.relname, n.nspname, c.relname
 """
-# Checks that are inherited have the name of the parent's; copies of foreign keys and indexes say whose they are.
+# An inherited check has the name of its parent's. Copies of foreign keys and indexes name their parent by its OID, which is negative
+# for indexes here: OIDs are unique within one catalog only.
 _CONSTRAINTS = """
 SELECT n.nspname, c.relname, k.conname::text, k.oid::bigint, k.conparentid::bigint, k.contype = 'c' AND k.coninhcount > 0,
        k.contype = 'x', CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
@@ -38,7 +39,7 @@ SELECT n.nspname, c.relname, k.conname::text, k.oid::bigint, k.conparentid::bigi
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype IN ('c', 'f', 'x') AND k.conrelid = ANY (ARRAY(SELECT relation FROM tree))
 UNION ALL
-SELECT n.nspname, c.relname, i.relname, i.oid::bigint, coalesce(h.inhparent, 0)::bigint, false, true,
+SELECT n.nspname, c.relname, i.relname, -i.oid::bigint, -coalesce(h.inhparent, 0)::bigint, false, true,
        CASE WHEN x.indexprs IS NOT NULL THEN pg_get_indexdef(i.oid) END,
        array(SELECT a.attname::text FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = n.number
@@ -78,7 +79,7 @@ class _Trees:
 
 
 def gather_families(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Mapping[str, Family]:
-    """Find the tables of the current schema that are parents or children of others; one query where there are none."""
+    """Return the tables of the current schema that are parents or children of others; one query if there are none."""
     families: dict[str, Family] = {}
     above: dict[str, dict[TableName, None]] = {}
     below: dict[str, dict[TableName, None]] = {}
@@ -137,7 +138,7 @@ def _mentioned(definition: str, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _origin(each: _Found, every: Mapping[int, _Found], own: Mapping[int, _Found]) -> str | None:
-    """Follow a copy up to the constraint of the table itself; None where it has none."""
+    """Return the name of the table's own constraint that this one is a copy of; None if it is not a copy."""
     parent = each.parent
     while parent and parent not in own:
         parent = every[parent].parent if parent in every else 0
@@ -145,7 +146,7 @@ def _origin(each: _Found, every: Mapping[int, _Found], own: Mapping[int, _Found]
 
 
 def _add_partition_keys(connection: sa.Connection, families: Mapping[str, Family], trees: _Trees) -> None:
-    """Say by which columns it is decided that a row has no partition, or not this one: PostgreSQL names the table alone."""
+    """Add the columns that decide on a row's partition: if there is no partition, PostgreSQL reports only the table."""
     keys: dict[TableName, tuple[Sequence[str], str]] = {
         (schema, table): (own, text or "") for schema, table, text, own in connection.exec_driver_sql(_PARTITIONED)
     }

@@ -1,4 +1,4 @@
-"""What our role may do with a table, as operations, and what to tell the operator of what it may not (PostgreSQL).
+"""The privileges of the server's role on a table: which operations they allow, and a note for each that is missing (PostgreSQL).
 
 https://www.postgresql.org/docs/current/ddl-priv.html
 """
@@ -14,7 +14,7 @@ _LISTED = 5  # tables that have a note each; more have one together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """Which operations our role may run on a table."""
+    """Which operations the server's role may run on a table."""
 
     create: bool = True
     update: bool = True
@@ -23,7 +23,7 @@ class Operations:
 
 
 def unreadable_tables(tables: Sequence[TableFacts]) -> Iterator[str]:
-    """Say which tables and views are not served, and which right is missing."""
+    """Describe the tables and views that are not served, with the privilege that is missing."""
     many = [facts for facts in tables if not facts.rights.unread_table]
     if len(many) > _LISTED:
         listed = ", ".join(facts.name for facts in many)
@@ -32,12 +32,14 @@ def unreadable_tables(tables: Sequence[TableFacts]) -> Iterator[str]:
     for facts in tables:
         rights, kind, what = facts.rights, "View" if facts.is_view else "Table", "it"
         if rights.unread_table:
-            what = f"table {rights.unread_table}, which the view reads with the rights of its reader"
+            what = (
+                f"table {rights.unread_table}, which this security_invoker view reads with the privileges of its caller"
+            )
         yield f'{kind} {facts.name} is not served: role "{rights.role}" has no SELECT privilege on {what}.'
 
 
 def unreadable_columns(draft: Draft, columns: Iterable[str]) -> Iterator[str]:
-    """Say which columns are not served, and what that means where they are part of the key."""
+    """Describe the columns that are not served, and the consequence if they are part of the key."""
     names, facts = list(columns), draft.facts
     if not names:
         return
@@ -52,7 +54,7 @@ def unreadable_columns(draft: Draft, columns: Iterable[str]) -> Iterator[str]:
 
 
 def operations_of(draft: Draft, version: str | None, notices: list[str]) -> Operations:
-    """Find the operations that are possible on a table with a key; `version` is the column that counts versions."""
+    """Return the operations that the role may run on a table with a key; `version` is its version column, if any."""
     facts, rights = draft.facts, draft.facts.rights
     lacks = f'role "{rights.role}" has no'
     if not (rights.can_insert or rights.can_update or rights.can_delete):
@@ -61,20 +63,20 @@ def operations_of(draft: Draft, version: str | None, notices: list[str]) -> Oper
     no_create = _why_not_create(facts, version)
     no_update = _why_not_update(draft, version)
     if no_create:
-        notices.append(f"{draft.name} does not take CREATE and UPSERT: {lacks} {no_create}.")
+        notices.append(f"{draft.name} does not support CREATE or UPSERT: {lacks} {no_create}.")
     if no_update:
-        notices.append(f"{draft.name} does not take UPDATE, REPLACE and UPSERT: {lacks} {no_update}.")
+        notices.append(f"{draft.name} does not support UPDATE, REPLACE or UPSERT: {lacks} {no_update}.")
     if not rights.can_delete:
-        notices.append(f"{draft.name} does not take DELETE: {lacks} DELETE privilege on table {facts.name}.")
+        notices.append(f"{draft.name} does not support DELETE: {lacks} DELETE privilege on table {facts.name}.")
     notices += _partly_closed(draft, with_insert=not no_create, with_update=not no_update)
     if not no_create:
         notices += [
-            f"{draft.name}: {name} must be given to create an item: {lacks} {what}."
+            f"{draft.name}: {name} is required on CREATE: {lacks} {what}, which its default needs."
             for column, what in rights.defaults.items()
             if (name := draft.names.get(column)) is not None and draft.attributes[name].insertable
         ]
         notices += [
-            f"{draft.name}: parts that create items run one by one: {lacks} USAGE privilege on sequence {sequence}."
+            f"{draft.name}: CREATE parts run one by one: {lacks} USAGE privilege on sequence {sequence}."
             for column, sequence in rights.sequences.items()
             if column in facts.primary_key
         ]
@@ -82,7 +84,7 @@ def operations_of(draft: Draft, version: str | None, notices: list[str]) -> Oper
 
 
 def _why_not_create(facts: TableFacts, version: str | None) -> str | None:
-    """Name the privilege without which no row can be inserted."""
+    """Return the missing privilege that prevents every INSERT; None if there is none."""
     rights = facts.rights
     if not rights.can_insert:
         return f"INSERT privilege on table {facts.name}"
@@ -96,7 +98,7 @@ def _why_not_create(facts: TableFacts, version: str | None) -> str | None:
 
 
 def _to_be_given(facts: TableFacts) -> Iterator[str]:
-    """Name the columns that an INSERT has to give."""
+    """Return the columns that need a value in every INSERT."""
     for column in facts.columns:
         name = column["name"]
         is_made = column["default"] is not None or column.get("computed") or column.get("identity") or facts.fills
@@ -105,7 +107,7 @@ def _to_be_given(facts: TableFacts) -> Iterator[str]:
 
 
 def _why_not_update(draft: Draft, version: str | None) -> str | None:
-    """Name the privilege without which no row can be changed."""
+    """Return the missing privilege that prevents every UPDATE; None if there is none."""
     facts, rights = draft.facts, draft.facts.rights
     if version in rights.not_updated and rights.can_update:
         return f"UPDATE privilege on column {version} of table {facts.name}, which counts versions"
@@ -116,25 +118,26 @@ def _why_not_update(draft: Draft, version: str | None) -> str | None:
 
 
 def _partly_closed(draft: Draft, *, with_insert: bool, with_update: bool) -> Iterator[str]:
-    """Say which attributes only some operations may write."""
+    """Describe the attributes that only some operations can write, or none."""
     facts, rights = draft.facts, draft.facts.rights
     lacks = f'role "{rights.role}" has no'
     kept = [name for name in draft.names if name in rights.not_inserted and with_insert]
     fixed = [name for name in draft.names if name in rights.not_updated - {*facts.primary_key} and with_update]
     closed = [name for name in kept if name in fixed or name in facts.primary_key or not with_update]
     closed += [name for name in fixed if not with_insert]
-    for names, can, privilege in (
-        (closed, "cannot be written", "INSERT or UPDATE"),
+    for names, how, privilege in (
+        (closed, "read-only", "INSERT or UPDATE"),
         (
             [name for name in kept if name not in closed],
-            "can be changed, but not given when an item is created",
+            "read-only on CREATE",
             "INSERT",
         ),
-        ([name for name in fixed if name not in closed], "can only be given when an item is created", "UPDATE"),
+        ([name for name in fixed if name not in closed], "read-only after CREATE", "UPDATE"),
     ):
         if names:
             attributes = ", ".join(draft.names[name] for name in names)
-            yield f"{draft.name}: {attributes} {can}: {lacks} {privilege} privilege on {_columns(names)} of table {facts.name}."
+            verb = "is" if len(names) == 1 else "are"
+            yield f"{draft.name}: {attributes} {verb} {how}: {lacks} {privilege} privilege on {_columns(names)} of table {facts.name}."
 
 
 def _columns(names: list[str]) -> str:
