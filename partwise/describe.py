@@ -110,8 +110,15 @@ def _notes(resource: Resource, described: ResourceAttribute) -> Iterator[str]:
         yield "required"
 
 
+def _access(resource: Resource) -> str:
+    if not resource.writable:
+        return "read only"
+    may = {"create": resource.can_create, "update": resource.can_update, "delete": resource.can_delete}
+    return "read and write" if all(may.values()) else ", ".join(["read", *(each for each, can in may.items() if can)])
+
+
 def _describe(resource: Resource, attributes: Sequence[ResourceAttribute]) -> Iterator[str]:
-    access = "read and write" if resource.writable else "read only"
+    access = _access(resource)
     yield f"{resource.name}  /{resource.collection}  (table {resource.table}, {access})"
     yield f"  key        {', '.join(resource.key) or 'none: it can only be read as a whole'}"
     for unique in resource.unique_keys:

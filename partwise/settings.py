@@ -66,7 +66,7 @@ class ResourceSettings(_Strict):
     name: str | None = None
     collection: str | None = None
     former_collection: str | None = None
-    hidden: bool = False
+    hidden: bool | None = None
     read_only: bool = False
     version: str | None = None
     attributes: dict[str, AttributeSettings] = Field(default_factory=dict)

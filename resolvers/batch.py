@@ -22,7 +22,7 @@ from storage.batch.run import Job
 from storage.catalog.types import Unreadable
 from storage.errors import BadRequest, NoParts, TooManyParts
 from storage.reading import Found, Item, ItemPage, ItemPlan, Items, relate, run_read, to_items
-from storage.row import KeyTuple, Row
+from storage.row import Ambiguous, KeyTuple, Row
 from storage.rows import Rows
 
 
@@ -108,7 +108,7 @@ class AnswerFound:
     """What was read for an answer."""
 
     items: Mapping[Place, Mapping[int, Item | list[Item]]]  # by part
-    queries: Mapping[str, Mapping[str, Found]]
+    queries: Mapping[str, Mapping[str, Found | Ambiguous]]
 
 
 def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:

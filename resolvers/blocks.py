@@ -16,6 +16,7 @@ from resolvers.limits import Scope
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.requests import PartRequest, members
 from resolvers.values import Misfit, from_text, reader
+from storage.batch import rules
 from storage.batch.blocks import ANY_VERSION, Block
 from storage.batch.operations import Verb
 from storage.catalog.model import Attribute, Generation, Resource
@@ -137,7 +138,7 @@ def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope)
     """Bind parts with one verb on one collection: those that give the same attributes are a block."""
     resource = scope.catalog.collections.get(collection[1:])
     is_path = collection[:1] == "/" and len(collection) <= scope.limits.path
-    if resource is None or not is_path or not resource.writable:
+    if resource is None or not is_path or not rules.takes(resource, sent.verbs[0]):
         raise _Otherwise
     bound = _keys(resource, keys, scope.limits.path - len(collection)) if keys else ()
     if sent.verbs[0] is Verb.DELETE:
@@ -195,7 +196,7 @@ def _block(
 def _check_writable(resource: Resource, name: str, verb: Verb) -> None:
     attribute = resource.attributes.get(name)
     repeats_key = verb is not Verb.CREATE and name in resource.key
-    if attribute is None or attribute.read_only or repeats_key:
+    if attribute is None or rules.is_closed(resource, attribute, verb) or repeats_key:
         raise _Otherwise
 
 

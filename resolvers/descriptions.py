@@ -9,6 +9,8 @@ from typing import Any
 from resolvers.serialization import to_json
 from resolvers.values import from_json
 from schema.resources import Operation, ResourceAttribute, ResourceDescription, ResourceRelation
+from storage.batch import rules
+from storage.batch.operations import Verb
 from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource
 from storage.catalog.types import (
@@ -51,7 +53,7 @@ def _describe(resource: Resource, type_name: TypeName) -> ResourceDescription:
         key=list(resource.key),
         unique_keys=[list(unique.attributes) for unique in resource.unique_keys],
         version=resource.version,
-        operations=list(Operation) if resource.writable else [Operation.GET],
+        operations=[each for each in Operation if rules.takes(resource, Verb[each.name])],
         attributes=[_describe_attribute(attribute, resource, type_name) for attribute in resource.attributes.values()],
         relations=[_describe_relation(relation, item_path) for relation in resource.relations.values()],
     )

@@ -15,10 +15,8 @@ from resolvers.payloads import (
     check_completeness,
     foreign_key,
     given_by_path,
-    is_closed,
     no_reference,
     raw_payload,
-    read_only,
 )
 from resolvers.places import Place, Unbound, bind_path
 from resolvers.preconditions import bind_preconditions, check_place
@@ -179,8 +177,8 @@ class _Binder:
             message = f"{min(twice)} is given twice."
             payload.faults.append(InvalidReference(message=message, pointer=pointer, attributes=(min(twice),)))
             return
-        locked = [name for name in attributes if is_closed(resource.attributes[name], resource, verb)]
-        payload.faults += [read_only(name, pointer) for name in locked]
+        closed = [name for name in attributes if rules.is_closed(resource, resource.attributes[name], verb)]
+        payload.faults += [rules.read_only(name, pointer) for name in closed]
         there = dict(zip(key.attributes, key.target_attributes, strict=True))
         payload.references.append(
             Reference(
@@ -197,6 +195,8 @@ def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) ->
     verb, resource = request.verb, place.resource
     if verb is not Verb.GET and not resource.writable:
         message = f"{resource.collection} can only be read."
+    elif not rules.takes(resource, verb):
+        message = f"{verb.value} is not allowed on {resource.collection}."
     elif not place.is_item and verb not in _ON_COLLECTIONS:
         message = f"{verb.value} is for one item, and the path leads to a collection."
     elif place.query is not None and (place.is_item or verb is not Verb.GET):

@@ -17,7 +17,6 @@ from storage.errors import (
     InvalidPayload,
     InvalidReference,
     InvalidValue,
-    ReadOnly,
     Required,
     UnknownAttribute,
 )
@@ -80,9 +79,9 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
         return  # the database makes it
     payload.touched.add(own)
     payload.pointers[own] = pointer
-    if is_closed(attribute, resource, verb):
-        payload.faults.append(read_only(own, pointer))
-    elif raw is None and not attribute.nullable:
+    if rules.is_closed(resource, attribute, verb):
+        payload.faults.append(rules.read_only(own, pointer))
+    elif raw is None and not (attribute.nullable or _may_be_filled(attribute, verb)):
         message = f"{own} must have a value: it cannot be null."
         payload.faults.append(Required(message=message, pointer=pointer, attributes=(own,)))
     elif raw is None:
@@ -92,6 +91,17 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
             payload.values[own] = from_json(attribute.type, raw)
         except Misfit as misfit:
             payload.faults.append(InvalidValue(message=f"{own} {misfit}.", pointer=pointer, attributes=(own,)))
+
+
+def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
+    """Whether a trigger may make something of a null before the database checks it."""
+    match verb:
+        case Verb.CREATE:
+            return attribute.fillable
+        case Verb.UPSERT:
+            return attribute.fillable or attribute.refillable
+        case _:
+            return attribute.refillable
 
 
 def _no_attribute(resource: Resource, name: str, known: Iterable[str]) -> str:
@@ -108,17 +118,6 @@ def _no_attribute(resource: Resource, name: str, known: Iterable[str]) -> str:
     else:
         instead = "its items are parts of their own"
     return f"{name} is a relation of {resource.name} and no attribute: {instead}."
-
-
-def is_closed(attribute: Attribute, resource: Resource, verb: Verb) -> bool:
-    """Whether a part may not write an attribute; its own key value it may always repeat."""
-    repeats_key = attribute.name in resource.key and verb is not Verb.CREATE
-    return attribute.read_only and not repeats_key
-
-
-def read_only(name: str, pointer: str) -> Fault:
-    """Say that an attribute cannot be written."""
-    return ReadOnly(message=f"{name} cannot be written.", pointer=pointer, attributes=(name,))
 
 
 def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], ForeignKey] | None:
@@ -151,11 +150,12 @@ def check_completeness(payload: Payload, request: PartRequest, place: Place) -> 
     given = payload.given() | set(given_by_path(place))
     match request.verb:
         case Verb.CREATE:
-            by_path = [name for name in _key_of_path(place) if resource.attributes[name].read_only]
-            payload.faults += [read_only(name, "/path") for name in by_path]
-            payload.faults += rules.required_faults(resource, given, payload.base)
+            by_path = [name for name in given_by_path(place) if _is_closed_to_paths(resource, name, place)]
+            payload.faults += [rules.read_only(name, "/path") for name in by_path]
+            payload.faults += rules.required_faults(resource.required, given, payload.base)
         case Verb.REPLACE:
-            payload.faults += rules.required_faults(resource, {*given, *resource.key}, payload.base)
+            to_give = {*given, *resource.key}
+            payload.faults += rules.required_faults(resource.required_to_replace, to_give, payload.base)
         case Verb.UPSERT if not place.is_item:
             nulls = {name for name, value in payload.values.items() if value is None}
             if not any(set(key) <= given - nulls for key in resource.keys):
@@ -164,6 +164,12 @@ def check_completeness(payload: Payload, request: PartRequest, place: Place) -> 
                 payload.faults.append(Required(message=message, pointer=payload.base, attributes=resource.key))
         case _:
             pass
+
+
+def _is_closed_to_paths(resource: Resource, name: str, place: Place) -> bool:
+    """Whether a new item cannot have the value that its path gives."""
+    attribute = resource.attributes[name]
+    return not attribute.insertable or (attribute.read_only and name in _key_of_path(place))
 
 
 def given_by_path(place: Place) -> Iterable[str]:

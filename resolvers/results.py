@@ -19,13 +19,14 @@ from resolvers.serialization import AS_THEY_ARE, no_value, to_json
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import Operation, PageInfo, Readers
+from storage.batch import rules
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Catalog
 from storage.driver_errors import StatementRefused
-from storage.errors import Fault, NotAsAtStart, RequestError
+from storage.errors import Fault, NotAsAtStart, PartErrorCode, RequestError
 from storage.reading import Found, Item, ItemPage
-from storage.row import Row
+from storage.row import Ambiguous, Row
 from storage.statements import Unstorable
 
 logger = logging.getLogger("partwise")
@@ -41,14 +42,17 @@ _WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither
 class QueryAnswer:
     """What was read for a query: by response key, and what went wrong instead."""
 
-    found: Mapping[str, Found]
+    found: Mapping[str, Found | Ambiguous]
     errors: Mapping[str, Exception] = field(default_factory=dict)
 
     def field(self, key: str) -> Found:
         """Answer one field. Raises its error."""
         if key in self.errors:
             raise self.errors[key]
-        return self.found.get(key)
+        found = self.found.get(key)
+        if isinstance(found, Ambiguous):
+            raise found
+        return found
 
 
 def row_of(outcome: Done | Failed) -> Row | None:
@@ -327,6 +331,9 @@ def to_wire_error(error: GraphQLError) -> dict[str, Any]:
     if isinstance(original, RequestError):
         formatted["message"] = str(original)
         formatted["extensions"] = {"code": original.code}
+    elif isinstance(original, Ambiguous):
+        formatted["message"] = rules.in_words(original)
+        formatted["extensions"] = {"code": PartErrorCode.CONFLICT.value}
     elif isinstance(original, StatementRefused | Unstorable):
         formatted["message"] = "The database cannot look for a value that the request gives."
         formatted["extensions"] = {"code": "BAD_REQUEST"}

@@ -28,6 +28,7 @@ from storage.catalog.model import Catalog
 from storage.driver_errors import StatementRefused
 from storage.errors import QueryTooComplex
 from storage.reading import Found, ReadPlan, run_read
+from storage.row import Ambiguous
 from storage.row_reader import RowReader
 from storage.statements import Unstorable
 from storage.transaction import Transaction
@@ -180,7 +181,7 @@ async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
 
 
 def _read_each(rows: RowReader, plan: ReadPlan) -> QueryAnswer:
-    found: dict[str, Found] = {}
+    found: dict[str, Found | Ambiguous] = {}
     errors: dict[str, Exception] = {}
     for key, read in plan.items():
         rows.transaction.savepoint(_SAVEPOINT)

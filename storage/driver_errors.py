@@ -37,6 +37,7 @@ class StatementRefused(Exception):  # named for what happened
     constraint: str | None = None  # its name, or on SQLite a check's text
     columns: tuple[str, ...] = ()
     domain: str | None = None
+    table: tuple[str, str] | None = None  # PostgreSQL: schema and name of the table whose row it is
     said: str | None = None  # what a trigger said: for the log
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
 
@@ -140,7 +141,10 @@ def from_postgresql(error: psycopg.Error) -> Exception:
     if state in _POSTGRESQL_VIOLATIONS:
         violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
         columns = (diag.column_name,) if diag.column_name else ()
-        return StatementRefused(violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name)
+        table = (diag.schema_name or "", diag.table_name) if diag.table_name else None
+        return StatementRefused(
+            violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name, table=table
+        )
     if state == "42601" and diag.statement_position is None:  # of a value: a tsvector has a syntax of its own
         return StatementRefused(Violation.VALUE)
     if state.startswith("22") or state in {"42883", "42804"}:  # no operator for the type of a value that is sought

@@ -33,6 +33,15 @@ class Unknown(Exception):  # it says what is not known
     """Something of a row is asked for that only the database knows, once the row is written."""
 
 
+class Ambiguous(Exception):  # it says what is so
+    """Several rows have the values of a key, each in a table of its own: tables that inherit do not share keys (PostgreSQL)."""
+
+    def __init__(self, resource: Resource, attributes: Sequence[str]) -> None:
+        super().__init__(resource, attributes)
+        self.resource = resource
+        self.attributes = tuple(attributes)
+
+
 class Partial(dict[str, Value]):
     """The values of a row of which some are not known."""
 
@@ -185,7 +194,7 @@ class Finder(Protocol):
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find the row whose attributes have these values."""
+        """Find the row whose attributes have these values. Raises `Ambiguous`."""
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
         """Find a row by its key."""

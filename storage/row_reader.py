@@ -11,7 +11,7 @@ from storage.catalog.types import Unreadable, Value
 from storage.database import Database
 from storage.driver_errors import Retry
 from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
-from storage.row import KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, can_be_key, points_at
+from storage.row import Ambiguous, KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, can_be_key, points_at
 from storage.statements import (
     All,
     Columns,
@@ -41,16 +41,24 @@ class RowReader:
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find the row whose attributes have these values; none of them may be null."""
+        """Find the row whose attributes have these values; none of them may be null. Raises `Ambiguous`."""
+        found = self._found(resource, attributes, values, lock)
+        if len(found) > 1 and resource.is_inherited:
+            raise Ambiguous(resource, attributes)
+        return self._row(resource, found[0]) if found else None
+
+    def _found(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock
+    ) -> Sequence[tuple[Any, ...]]:
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
         statement = self.statements.select(resource, where)
         clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
-        found = self._locked(resource, statement, clause[lock] if resource.writable else "")
-        return self._row(resource, found[0]) if found else None
+        return self._locked(resource, statement, clause[lock] if resource.lockable else "")
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
-        """Find a row by its key."""
-        return self.by_values(resource, resource.key, key)
+        """Find a row by its key; one of them, where tables inherit and several have it."""
+        found = self._found(resource, resource.key, key, Lock.NONE)
+        return self._row(resource, found[0]) if found else None
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
         """Whether a relation to many leads from a parent to a row."""
@@ -108,12 +116,17 @@ class RowReader:
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
     def keys_where(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int, *, only: bool = False
     ) -> list[KeyTuple]:
-        """Find the keys of at most so many rows that have these values."""
+        """Find the keys of at most so many rows that have these values.
+
+        `only` leaves out the rows of tables that inherit (PostgreSQL): foreign keys do not see them.
+        """
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        statement = self.statements.select(resource, where, attributes=resource.key or tuple(attributes), most=most)
-        own = [resource.attributes[name] for name in resource.key or attributes]
+        names = resource.key or tuple(attributes)
+        own_rows = only and resource.is_inherited
+        statement = self.statements.select(resource, where, attributes=names, most=most, only=own_rows)
+        own = [resource.attributes[name] for name in names]
         return [
             tuple(
                 None if value is None else self.statements.decode(a, value) for a, value in zip(own, raw, strict=True)

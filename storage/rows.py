@@ -1,14 +1,15 @@
 """The rows of resources inside one transaction: read, written, and each with its version."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from storage.catalog.model import Generation, Resource, Values
 from storage.catalog.types import Opaque, Unreadable, Value
-from storage.driver_errors import StatementRefused, Violation
+from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.packed import raw_columns
-from storage.row import KeyTuple, Partial, Row, RowColumns
+from storage.row import KeyTuple, Partial, Row, RowColumns, can_be_key
 from storage.row_reader import RowReader
 from storage.statements import (
     Bulk,
@@ -39,7 +40,24 @@ class Rows(RowReader):
         key = tuple(self.statements.decode(a, raw) for a, raw in zip(own, result.rows[0], strict=True))
         if Unreadable in map(type, key):  # the database has made a key against its own type
             raise StatementRefused(Violation.OTHER)
-        return self._kept(self._expect(resource, key), values)
+        self._check_alone(resource, (resource.key,), dict(zip(resource.key, key, strict=True)))
+        row = self._expect(resource, key)
+        self._check_alone(resource, resource.keys[1:], row.values)
+        return self._kept(row, values)
+
+    def _check_alone(self, resource: Resource, keys: Iterable[tuple[str, ...]], values: Values) -> None:
+        """Make sure that no row of an inheriting table has the same key: the database does not (PostgreSQL)."""
+        if not resource.is_inherited:
+            return
+        for key in keys:
+            own = [values[name] for name in key]
+            if (
+                can_be_key(own)
+                and key not in resource.deferred_unique
+                and len(self.keys_where(resource, key, own, 2)) > 1
+            ):
+                columns = tuple(resource.attributes[name].column for name in key)
+                raise StatementRefused(Violation.UNIQUE, columns=columns)
 
     def update(self, row: Row, values: Values, defaults: Collection[str] = ()) -> Row:
         """Change a row, and read it back."""
@@ -48,13 +66,21 @@ class Rows(RowReader):
             result = self._run(self.statements.update(row.resource, where, values, defaults))
             if result.count != 1:
                 raise StatementRefused(Violation.OTHER)
-        return self._kept(self._expect(row.resource, row.key), values)
+        after = self._expect(row.resource, row.key)
+        changed = [key for key in row.resource.keys[1:] if row.of(key) != after.of(key)]
+        self._check_alone(row.resource, changed, after.values)
+        return self._kept(after, values)
 
     def delete(self, row: Row) -> None:
-        """Delete a row."""
-        result = self._run(self.statements.delete(row.resource, self._where_key(row)))
+        """Delete a row. Raises `Retry` where it could not be locked before, and is another one by now."""
+        statement = self.statements.delete(row.resource, self._where_key(row))
+        if not row.resource.lockable:
+            statement = replace(statement, sql=f"{statement.sql} RETURNING {self.statements.row_list(row.resource)}")
+        result = self._run(statement)
         if result.count != 1:
             raise StatementRefused(Violation.OTHER)
+        if result.rows and self._row(row.resource, result.rows[0]).etag != row.etag:
+            raise Retry
 
     def _expect(self, resource: Resource, key: KeyTuple) -> Row:
         row = self.by_key(resource, key)

@@ -100,6 +100,7 @@ MAY_WRITE_SQL = (
     "storage.catalog.reflection",
     "storage.catalog.sqlite_facts",
     "storage.catalog.postgresql_facts",
+    "storage.catalog.postgresql_families",
     "storage.transaction",
     "storage.database",
     "storage.sessions",

@@ -113,7 +113,7 @@ class Bulk:
                 else:
                     needs.attributes.add(block.resource.version)
         for name, resource in self._catalog.resources.items():
-            if name in self._needs and resource.writable:
+            if name in self._needs and resource.lockable:
                 self._look_at(resource, self._needs[name])
 
     def _look_at(self, resource: Resource, needs: Needs) -> None:

@@ -206,6 +206,8 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
             return _exists(operation, row, precondition)
         case Verb.CREATE | Verb.UPSERT if row is None:
             return _create(operation, location, values, precondition)
+        case Verb.UPSERT if closed := rules.update_faults(operation, existing(row), values):
+            return Refusal(verdicts=[Verdict(fault=each) for each in closed], item=row, precondition=precondition)
         case Verb.UPDATE | Verb.UPSERT:
             return _change(operation, existing(row), rules.update_values(operation, values), (), precondition)
         case Verb.REPLACE:

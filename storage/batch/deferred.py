@@ -89,7 +89,9 @@ class DeferredConstraints:
             if not key.deferred or key.on_delete is not None:
                 continue
             values = row.of(key.target_attributes)
-            is_back = None in values or self.rows.keys_where(operation.resource, key.target_attributes, values, most=1)
+            is_back = None in values or self.rows.keys_where(
+                operation.resource, key.target_attributes, values, most=1, only=True
+            )
             if not is_back and not self._is_written_since(operation, child.name, key.attributes, values):
                 verdicts += still_referenced(self.rows, operation, row, child, key)
         return verdicts

@@ -23,6 +23,7 @@ from storage.errors import (
     Required,
     StillReferenced,
 )
+from storage.log import note
 from storage.row import KeyTuple, Row
 from storage.rows import Rows
 
@@ -120,7 +121,7 @@ def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterab
         if None in own or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
             continue
         target = catalog.target_of(key)
-        if not rows.keys_where(target, key.target_attributes, own, most=1):
+        if not rows.keys_where(target, key.target_attributes, own, most=1, only=True):
             groups = ((need(target, key.target_attributes, own, MADE),),)
             verdicts.append(Verdict(fault=_missing_target(attempt.operation, key.attributes), groups=groups))
     return verdicts
@@ -150,7 +151,7 @@ def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource
     values = row.of(key.target_attributes)
     if None in values:
         return []
-    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS)
+    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS, only=True)
     holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
     if not holders:
         return []
@@ -198,10 +199,12 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
     fault: Fault
     match refused.violation:
         case Violation.NOT_NULL:
-            fault = Required(message=f"{_and(attributes)} must have a value.", pointer=pointer, attributes=attributes)
+            fault = _required(operation, refused, attributes)
         case Violation.CHECK:
             what = f"the value of {_and(attributes)}" if attributes else "the values of this item"
             message = f"A check of the database refuses {what}."
+            if _has_no_partition(resource, refused):
+                message = f"The database has no partition for this {_and(attributes)}."
             listing = next((each for each in _constraints(resource, refused) if each.choices), None)
             if listing is not None:
                 message = f"{_and(listing.attributes)} must be one of {', '.join(listing.choices)}."
@@ -226,6 +229,20 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
     return Verdict(fault=fault, groups=((depends,),) if others else ())
 
 
+def _required(operation: Operation, refused: StatementRefused, attributes: tuple[str, ...]) -> Fault:
+    """Return the fault for a missing value; a column that was added after the start has no attribute, so its name is used."""
+    if attributes:
+        pointer = operation.pointers.get(attributes[0], f"{operation.payload_pointer}/{attributes[0]}")
+        return Required(message=f"{_and(attributes)} is required.", pointer=pointer, attributes=attributes)
+    column = next(iter(refused.columns), None)
+    if column is None or column in operation.resource.unserved_columns:
+        note("unserved_column_required", table=operation.resource.table, column=column)
+        message = "The database requires a value for a column that this resource does not serve."
+    else:
+        message = f'The database requires a value for column "{column}", which was added after the server started.'
+    return Required(message=message, pointer=operation.payload_pointer)
+
+
 def _only_opaque(operation: Operation) -> tuple[str, ...]:
     """Find the one value given that only the database can read: then that is what it refuses."""
     given = tuple(name for name in operation.values if isinstance(operation.attribute(name).type, Opaque))
@@ -239,13 +256,25 @@ def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
         return tuple(by_column[column] for column in refused.columns if column in by_column)
     if refused.domain is not None:
         return tuple(a.name for a in resource.attributes.values() if a.sql_type.strip('"') == refused.domain)
+    if _has_no_partition(resource, refused) and refused.table is not None:
+        return resource.partitioned_by[refused.table]
     return next((each.attributes for each in _constraints(resource, refused)), ())
 
 
+def _has_no_partition(resource: Resource, refused: StatementRefused) -> bool:
+    """Whether no partition takes the row, or not this one: the only check without a name."""
+    return refused.violation is Violation.CHECK and not refused.constraint and refused.table in resource.partitioned_by
+
+
 def _constraints(resource: Resource, refused: StatementRefused) -> Iterator[Constraint]:
-    """Find the constraint that the database names."""
-    wanted = _folded(refused.constraint or "")
-    return (each for each in resource.constraints if _folded(each.name) == wanted)
+    """Find the constraint that the database names: a partition's copy by the name of what it is a copy of."""
+    table, name = refused.table, refused.constraint or ""
+    origin = resource.copies.get((table, name)) if table is not None else None
+    if origin is not None:
+        return (each for each in resource.constraints if each.name == origin and each.table is None)
+    wanted = _folded(name)
+    named = [each for each in resource.constraints if _folded(each.name) == wanted and each.table in {None, table}]
+    return iter(sorted(named, key=lambda each: each.table is None))
 
 
 def _folded(text: str) -> str:

@@ -22,7 +22,7 @@ from storage.batch.sequential import Sequential
 from storage.catalog.model import Attribute, Catalog, Generation, Resource, Values
 from storage.catalog.types import Boolean, Date, Enumeration, Integer, Text, Uuid, Value
 from storage.driver_errors import StatementRefused
-from storage.row import KeyTuple, Row, Unknown
+from storage.row import Ambiguous, KeyTuple, Row, Unknown
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -144,7 +144,7 @@ class Grouped:
         except Unknown:
             self._turns += 1
             self._flush(every_row=True)
-        except (StatementRefused, Unstorable) as refused:  # the database cannot even look for a value
+        except (StatementRefused, Unstorable, Ambiguous) as refused:  # the database cannot tell one row by a value
             raise GroupRefused from refused
         try:
             return self._decide(operation)

@@ -80,7 +80,7 @@ def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
     if not isinstance(rows.statements, PostgresqlStatements):
         return
     for name, resource in catalog.resources.items():
-        if name in wanted and resource.writable:
+        if name in wanted and resource.lockable:
             keys = wanted[name].all_keys
             found = _lock(lambda lock: rows.load(resource, keys, lock), resource, keys, wanted[name].strength)  # noqa: B023  # it is called here
             yield Loaded(resource, keys, found)

@@ -9,7 +9,7 @@ from storage.batch.effects import Losses, Verdict
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, Values
 from storage.driver_errors import StatementRefused
-from storage.row import KeyTuple, Row
+from storage.row import Ambiguous, KeyTuple, Row
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 def guarded(rows: Rows, run: Callable[[], T]) -> T | None:
-    """Run a part, or a look at its item; None where the database cannot even look for a value that it gives."""
+    """Run a part, or a look at its item; None where the database cannot even look for a value, or finds several rows."""
     transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
     result = None
     try:
         result = run()
-    except (StatementRefused, Unstorable):
+    except (StatementRefused, Unstorable, Ambiguous):
         transaction.rollback_to(_SAVEPOINT)
     transaction.release(_SAVEPOINT)
     return result

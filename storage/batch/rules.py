@@ -1,10 +1,10 @@
 """The contract's rules for one item, as pure functions: preconditions, keys, defaults (docs/contract.md, section 2)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from storage.addresses import ByKey, Location, placed_below
 from storage.batch.operations import Operation, Precondition, Verb
-from storage.catalog.model import Generation, Resource, Values
+from storage.catalog.model import Attribute, Generation, Resource, Values
 from storage.catalog.types import Integer, Text, Unreadable
 from storage.errors import (
     Conflict,
@@ -16,10 +16,49 @@ from storage.errors import (
     RefusedByDatabase,
     Required,
 )
-from storage.row import Row
+from storage.row import Ambiguous, Row
 
 _WEAK = "W/"
 _ANY = "*"
+
+
+def takes(resource: Resource, verb: Verb) -> bool:
+    """Whether a resource supports an operation."""
+    match verb:
+        case Verb.GET:
+            return True
+        case Verb.CREATE:
+            return resource.writable and resource.can_create
+        case Verb.UPDATE | Verb.REPLACE:
+            return resource.writable and resource.can_update
+        case Verb.UPSERT:
+            return resource.writable and resource.can_create and resource.can_update
+        case Verb.DELETE:
+            return resource.writable and resource.can_delete
+
+
+def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
+    """Whether a part may not give an attribute a value; its own key value it may always repeat.
+
+    It is not known in advance whether an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the resource does
+    not support the operation, the part is rejected for that alone.
+    """
+    if verb is not Verb.CREATE and attribute.name in resource.key:
+        return False
+    closed = attribute.read_only
+    match verb:
+        case Verb.CREATE:
+            closed |= not attribute.insertable
+        case Verb.UPDATE | Verb.REPLACE:
+            closed |= not attribute.updatable
+        case _:
+            pass
+    return closed and takes(resource, verb)
+
+
+def read_only(name: str, pointer: str) -> Fault:
+    """Return the fault for an attribute that cannot be written."""
+    return ReadOnly(message=f"{name} cannot be written.", pointer=pointer, attributes=(name,))
 
 
 def precondition(operation: Operation, row: Row | None) -> bool | None:
@@ -122,11 +161,11 @@ def _otherwise(operation: Operation, name: str) -> Fault:
     )
 
 
-def required_faults(resource: Resource, given: Collection[str], pointer: str) -> list[Fault]:
-    """Find the attributes that a new item must have, and that nothing gives."""
+def required_faults(required: Iterable[str], given: Collection[str], pointer: str) -> list[Fault]:
+    """Find the attributes that an item must have, and that nothing gives."""
     return [
         Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
-        for name in resource.required
+        for name in required
         if name not in given
     ]
 
@@ -134,9 +173,33 @@ def required_faults(resource: Resource, given: Collection[str], pointer: str) ->
 def creation_faults(operation: Operation, values: Values) -> list[Fault]:
     """Find what stands against making the item of an UPSERT: a CREATE has been asked before."""
     resource = operation.resource
-    faults = required_faults(resource, values, operation.payload_pointer)
-    always_made = [n for n in resource.key if n in values and resource.attributes[n].read_only]
-    return [*faults, *(_made_by_database(operation, name) for name in always_made)]
+    faults = required_faults(resource.required, values, operation.payload_pointer)
+    attributes = resource.attributes
+    always_made = [name for name in resource.key if name in values and attributes[name].read_only]
+    closed = [name for name in values if name not in always_made and not attributes[name].insertable]
+    return [
+        *faults,
+        *(_made_by_database(operation, name) for name in always_made),
+        *(read_only(name, operation.pointer(name)) for name in closed),
+    ]
+
+
+def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]:
+    """Return the faults of an UPSERT that updates its item: attributes that the server's role may not update.
+
+    The value that the item already has is accepted, as for its key.
+    """
+    attributes = operation.resource.attributes
+    return [
+        read_only(name, operation.pointer(name))
+        for name in sorted(_given(operation))
+        if not attributes[name].updatable and name not in operation.resource.key and row.values[name] != values[name]
+    ]
+
+
+def _given(operation: Operation) -> set[str]:
+    """Return the attributes that a part gives, by value or by reference."""
+    return {*operation.values, *(name for each in operation.references for name in each.attributes)}
 
 
 def _made_by_database(operation: Operation, name: str) -> Fault:
@@ -159,6 +222,22 @@ def only_readable(operation: Operation) -> Fault:
     """Say that no statement can name an item: SQLite holds a key that is null, or no value of its type."""
     message = "The database holds no usable key for this item: it can be read, and neither be changed nor deleted."
     return OperationNotAllowed(message=message, pointer="/operation", attributes=operation.resource.key)
+
+
+def in_words(several: Ambiguous) -> str:
+    """Write the message for key values that several items have."""
+    names = " and ".join(several.attributes)
+    return f"Several items of {several.resource.collection} have this {names}, so it does not identify one of them."
+
+
+def several_rows(operation: Operation, several: Ambiguous) -> Fault:
+    """Return the fault for a path or payload whose key several items have: inheriting tables do not share keys."""
+    is_own = several.resource is operation.resource
+    return Conflict(
+        message=in_words(several),
+        pointer=operation.pointers.get(several.attributes[0], "/path") if is_own else "/path",
+        attributes=several.attributes if is_own else (),
+    )
 
 
 def not_sought(operation: Operation) -> Fault:
@@ -185,7 +264,7 @@ def with_defaults(resource: Resource, values: Values) -> Values:
     made = {
         name: attribute.default()
         for name, attribute in resource.attributes.items()
-        if attribute.default is not None and name not in values
+        if attribute.default is not None and name not in values and attribute.insertable
     }
     if resource.version is not None and resource.next_version is not None:
         made[resource.version] = resource.next_version(None)
@@ -194,8 +273,12 @@ def with_defaults(resource: Resource, values: Values) -> Values:
 
 def update_values(operation: Operation, values: Values) -> Values:
     """Say what an update writes: what the part gives, but the key, which is the item's own."""
-    given = {*operation.values, *(name for each in operation.references for name in each.attributes)}
-    return {name: values[name] for name in values if name in given and name not in operation.resource.key}
+    resource, given = operation.resource, _given(operation)
+    return {
+        name: values[name]
+        for name in values
+        if name in given and name not in resource.key and resource.attributes[name].updatable
+    }
 
 
 def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str]]:
@@ -203,7 +286,7 @@ def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str
     replaced = [
         attribute
         for attribute in resource.attributes.values()
-        if attribute.name not in resource.key and not attribute.read_only
+        if attribute.name not in resource.key and attribute.updatable and not attribute.read_only
     ]
     written, defaults = {}, []
     for attribute in replaced:
@@ -223,7 +306,7 @@ def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
     made = {
         name: attribute.on_update()
         for name, attribute in resource.attributes.items()
-        if attribute.on_update is not None and name not in changes
+        if attribute.on_update is not None and name not in changes and attribute.updatable
     }
     if resource.version is not None and resource.next_version is not None:
         last = row.values[resource.version]

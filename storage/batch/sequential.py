@@ -28,7 +28,7 @@ from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Ve
 from storage.catalog.model import Catalog
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import Fault, InvalidValue
-from storage.row import Row
+from storage.row import Ambiguous, Row
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -86,7 +86,7 @@ class Sequential:
         return [outcomes[index] for index in sorted(outcomes)]
 
     def _run_operation(self, operation: Operation) -> Done | Failed | None:
-        result = guarded(self._rows, lambda: self._attempt(operation))
+        result = guarded(self._rows, lambda: self._attempted(operation))
         if result is None:
             result = Refusal(verdicts=[Verdict(fault=rules.not_sought(operation))])
         if isinstance(result, Done):
@@ -108,6 +108,12 @@ class Sequential:
         )
 
     # --- one part
+
+    def _attempted(self, operation: Operation) -> Done | Refusal | Unjudged:
+        try:
+            return self._attempt(operation)
+        except Ambiguous as several:
+            return Refusal(verdicts=[Verdict(fault=rules.several_rows(operation, several))])
 
     def _attempt(self, operation: Operation) -> Done | Refusal | Unjudged:
         decision = self._decider.decide(operation)

@@ -8,6 +8,7 @@ from storage.catalog.limits import NO_LIMITS, limits_of
 from storage.catalog.model import Attribute, Generation
 from storage.catalog.models import column_default, default_is_constant, default_of, field_of
 from storage.catalog.overrides import AttributeOverride, CatalogError
+from storage.catalog.rights import unreadable_columns
 from storage.catalog.sqlite_facts import is_aware, is_known
 from storage.catalog.types import (
     Boolean,
@@ -52,11 +53,15 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str]) -> None:
             raise CatalogError(
                 f"partwise.toml has settings for the column {wrong!r}, which {facts.name!r} does not have."
             )
+    unread = [column["name"] for column in facts.columns if column["name"] in facts.rights.not_read]
     for column in facts.columns:
         name = column["name"]
         override = draft.override.attributes.get(name, AttributeOverride())
         if override.hidden or (model is not None and name not in model.columns):
             _check_hidden_key(draft, name)
+            unread = [each for each in unread if each != name]
+            continue
+        if name in unread:
             continue
         type_ = _type_of(draft, column, override, dialect)
         if type_ is None:
@@ -71,6 +76,7 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str]) -> None:
         own = naming.free(own, {*draft.attributes, *naming.TAKEN_ATTRIBUTES})
         draft.names[name] = own
         draft.attributes[own] = _attribute(own, column, type_, override, draft)
+    notices += unreadable_columns(draft, unread)
 
 
 def _check_hidden_key(draft: Draft, column: str) -> None:
@@ -102,6 +108,13 @@ def _attribute(own: str, column: object, type_: ValueType, override: AttributeOv
     facts, model = draft.facts, draft.model
     name, default = column["name"], column["default"]  # type: ignore[index]  # a ReflectedColumn
     generation = _generation(column, draft)
+    rights, is_key = facts.rights, name in facts.primary_key
+    insertable, updatable = name not in rights.not_inserted, name not in rights.not_updated
+    # Of a table that cannot be written at all, no attribute needs to say so.
+    is_closed = (rights.can_insert or rights.can_update) and not insertable and (is_key or not updatable)
+    default_denied = rights.can_insert and name in rights.defaults
+    if default_denied:
+        generation, default = Generation.NEVER, None
     has_sql_default = generation is Generation.NEVER and default is not None and str(default).upper() != "NULL"
     model_column = model.columns[name] if model else None
     field = field_of(model, name) if model else None
@@ -112,7 +125,12 @@ def _attribute(own: str, column: object, type_: ValueType, override: AttributeOv
         sql_type=facts.sql_types[name],
         nullable=bool(column["nullable"]) and name not in facts.primary_key,  # type: ignore[index]
         generation=generation,
-        read_only=generation is Generation.ALWAYS or override.read_only or name == version_column(draft),
+        read_only=generation is Generation.ALWAYS or override.read_only or is_closed or name == version_column(draft),
+        insertable=insertable,
+        updatable=updatable,
+        fillable=facts.fills,
+        refillable=facts.refills,
+        default_denied=default_denied,
         sequence=facts.sequences.get(name),
         counts_on=facts.autoincrement and name in facts.primary_key,
         default_sql=str(default) if has_sql_default else None,

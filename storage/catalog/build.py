@@ -1,6 +1,6 @@
 """Builds the catalog: what the database has, named by the rules, the models and the operator."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from storage.catalog import naming
 from storage.catalog.attributes import add_attributes, version_column
@@ -11,6 +11,7 @@ from storage.catalog.model import Attribute, Catalog, Constraint, Resource, Uniq
 from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
+from storage.catalog.rights import Operations, operations_of, unreadable_tables
 from storage.catalog.types import Integer, Text, Value
 from storage.catalog.value_types import Dialect
 
@@ -29,11 +30,13 @@ def build_catalog(
     """
     overrides = overrides or {}
     notices: list[str] = []
-    drafts = _make_drafts(tables, models, overrides)
+    drafts = _make_drafts(tables, models, overrides, notices)
     name_resources(drafts, notices)
     for draft in drafts:
         add_attributes(draft, dialect, notices)
     by_table = {draft.facts.name: draft for draft in drafts}
+    for draft in drafts:
+        notices += _below(draft, by_table)
     for draft in drafts:
         add_foreign_keys(draft, by_table, notices)
     for draft in drafts:
@@ -44,11 +47,15 @@ def build_catalog(
         rename_relations(draft)
     resources = {draft.name: _resource(draft, grouping_of(draft, by_table, tables), notices) for draft in drafts}
     if not resources:
-        raise CatalogError("The database has no table that can be served: it is empty, or all is hidden.")
+        raise CatalogError(
+            " ".join(["The database has no table that can be served: it is empty, or all is hidden.", *notices])
+        )
     return Catalog(resources=resources, notices=tuple(notices), checks_at_commit=checks_at_commit)
 
 
-def _make_drafts(tables: Sequence[TableFacts], models: Sequence[Model], overrides: Overrides) -> list[Draft]:
+def _make_drafts(
+    tables: Sequence[TableFacts], models: Sequence[Model], overrides: Overrides, notices: list[str]
+) -> list[Draft]:
     found = {table.name: table for table in tables}
     for name in overrides:
         if name not in found:
@@ -66,19 +73,51 @@ def _make_drafts(tables: Sequence[TableFacts], models: Sequence[Model], override
             raise CatalogError(
                 f"The model {model.name} needs the column {missing[0]!r}, which the table {model.table!r} does not have."
             )
+        unread = [column for column in model.columns if column in table.rights.not_read or not table.rights.can_read]
+        if unread:
+            raise CatalogError(
+                f'The model {model.name} needs the column {unread[0]!r} of table {model.table!r}: role "{table.rights.role}" '
+                "has no SELECT privilege on it."
+            )
     served = [table for table in tables if not models or table.name in by_table]
     drafts = [Draft(t, by_table.get(t.name), overrides.get(t.name, ResourceOverride())) for t in served]
-    return [draft for draft in drafts if not draft.override.hidden]
+    readable = {table.name for table in tables if table.rights.can_read}
+    shown = [draft for draft in drafts if not _is_hidden(draft, readable)]
+    notices += unreadable_tables([draft.facts for draft in shown if not draft.facts.rights.can_read])
+    return [draft for draft in shown if draft.facts.rights.can_read]
+
+
+def _is_hidden(draft: Draft, readable: Collection[str]) -> bool:
+    """Whether a table is hidden: the rows of a partition or an inheriting table are served through its parent."""
+    if draft.override.hidden is not None or draft.model is not None:
+        return bool(draft.override.hidden)
+    return any(table in readable for table in draft.facts.family.above)
+
+
+def _below(draft: Draft, served: Collection[str]) -> Iterator[str]:
+    """Describe the partitions or inheriting tables that are not resources of their own."""
+    hidden = [table for table in draft.facts.family.below if table not in served]
+    if hidden:
+        listed = ", ".join(hidden[:_LISTED]) + (f" and {len(hidden) - _LISTED} more" if len(hidden) > _LISTED else "")
+        if draft.facts.family.is_inherited:
+            kind = "table inherits from" if len(hidden) == 1 else "tables inherit from"
+        else:
+            kind = "partition belongs to" if len(hidden) == 1 else "partitions belong to"
+        yield (
+            f"{draft.name}: {len(hidden)} {kind} it and {'is' if len(hidden) == 1 else 'are'} served as part of it ({listed}). "
+            f"For a resource of its own, set hidden = false in [resources.{hidden[0]}]."
+        )
 
 
 def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
     facts, model = draft.facts, draft.model
     key = draft.attributes_of(facts.primary_key) or ()
-    if not key:
+    if not key and not facts.rights.not_read.intersection(facts.primary_key):
         kind = "a view" if facts.is_view else "a table without primary key"
         notices.append(f"{draft.name}: {facts.name!r} is {kind}, so it can only be read.")
-    if facts.is_closed:
-        notices.append(f"{draft.name}: our role may not change {facts.name!r}, so it can only be read.")
+    operations = Operations()
+    if key and not draft.override.read_only:
+        operations = operations_of(draft, version_column(draft), notices)
     for attribute in draft.attributes.values():
         for former in attribute.former_names:
             if former in draft.attributes or former in draft.relations or not naming.is_graphql_name(former):
@@ -110,7 +149,13 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
         foreign_keys=tuple(draft.foreign_keys),
         relations=dict(draft.relations),
         constraints=_constraints(draft),
-        read_only=draft.override.read_only or not key or facts.is_closed,
+        read_only=draft.override.read_only
+        or not key
+        or not (operations.create or operations.update or operations.delete),
+        can_create=operations.create,
+        can_update=operations.update,
+        can_delete=operations.delete,
+        can_lock=operations.lock,
         version=version,
         next_version=next_version,
         counts_versions=next_version is _count,
@@ -120,6 +165,13 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
         is_view=facts.is_view,
         rowid=facts.rowid,
         has_triggers=facts.has_triggers,
+        is_inherited=facts.family.is_inherited,
+        copies=facts.family.copies,
+        partitioned_by={
+            table: tuple(draft.names[column] for column in columns if column in draft.names)
+            for table, columns in facts.family.partitioned_by.items()
+        },
+        unserved_columns=frozenset(facts.sql_types).difference(draft.names),
         has_policies=facts.has_policies,
         deferred_keys=bool(facts.deferred_unique or facts.deferred_foreign),
         one_by_one=grouping.one_by_one,
@@ -129,6 +181,7 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
 
 
 _OPEN = AttributeOverride()
+_LISTED = 5  # names in a note
 
 
 def _cannot_be_left_out(attribute: Attribute) -> bool:
@@ -142,14 +195,17 @@ def _fields(draft: Draft, model: Model) -> dict[str, str]:
 
 def _constraints(draft: Draft) -> tuple[Constraint, ...]:
     found: dict[str, Constraint] = {}
+    below: list[Constraint] = []
     for constraint in draft.facts.constraints:
         attributes = tuple(draft.names[column] for column in constraint.columns if column in draft.names)
-        if constraint.name not in found or constraint.choices:  # what PostgreSQL names first has no text
+        if constraint.table is not None:
+            below.append(Constraint(name=constraint.name, attributes=attributes, table=constraint.table))
+        elif constraint.name not in found or constraint.choices:  # what PostgreSQL names first has no text
             lists_texts = len(attributes) == 1 and isinstance(draft.attributes[attributes[0]].type, Text)
             found[constraint.name] = Constraint(
                 name=constraint.name, attributes=attributes, choices=constraint.choices if lists_texts else ()
             )
-    return tuple(found.values())
+    return (*found.values(), *below)
 
 
 def _version(draft: Draft) -> tuple[str | None, Callable[[Value], Value] | None]:
@@ -157,6 +213,11 @@ def _version(draft: Draft) -> tuple[str | None, Callable[[Value], Value] | None]
     if column is None:
         return None, None
     name = draft.names.get(column)
+    if column in draft.facts.rights.not_read:
+        role = draft.facts.rights.role
+        raise CatalogError(
+            f'The version column {column!r} of {draft.facts.name!r} cannot be read: role "{role}" has no SELECT privilege on it.'
+        )
     if name is None:
         raise CatalogError(f"The version column {column!r} of {draft.facts.name!r} does not exist, or is hidden.")
     if draft.override.version is None and draft.model is not None and draft.model.next_version is not None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
+TableName = tuple[str, str]
+"""The names of a table's schema and of the table."""
+
 RECEIPTS = "partwise_receipt"  # a table of our own (storage/batch/receipts.py): never a resource
 
 
@@ -17,6 +20,7 @@ class NamedConstraint:
     name: str
     columns: tuple[str, ...]
     choices: tuple[str, ...] = ()  # of a check that lists the texts that its column may have
+    table: TableName | None = None  # PostgreSQL: the partition or inheriting table that alone has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,43 @@ class ForeignKeyFacts:
     unserved: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Family:
+    """PostgreSQL: what is above and below one table, as partitions or by inheritance."""
+
+    above: list[str] = field(default_factory=list)  # tables of the same schema that have its rows, too
+    below: list[str] = field(default_factory=list)  # tables of the same schema directly below it
+    is_inherited: bool = False  # some of those below are not partitions: they do not share its keys
+    has_triggers: bool = False  # some of those below have triggers for rows
+    fills: bool = False  # some partitions below have triggers that may fill a new row
+    refills: bool = False  # some of those below have triggers that may fill a changed row
+    has_own_unique: bool = False  # some of those below have unique keys or exclusions that are not those of this table
+    constraints: list[NamedConstraint] = field(default_factory=list)  # that only tables below have
+    copies: dict[tuple[TableName, str], str] = field(
+        default_factory=dict
+    )  # of its constraints, below: their names here
+    partitioned_by: dict[TableName, tuple[str, ...]] = field(default_factory=dict)  # what decides on the partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """PostgreSQL: what our role may do with a table."""
+
+    role: str = ""
+    can_read: bool = True  # some columns at least; the same for the next two
+    can_insert: bool = True
+    can_update: bool = True
+    can_delete: bool = True
+    not_read: frozenset[str] = frozenset()  # columns that it may not read
+    not_inserted: frozenset[str] = frozenset()
+    not_updated: frozenset[str] = frozenset()
+    unread_table: str | None = None  # of a view that reads with our own rights: what it reads and we may not
+    defaults: Mapping[str, str] = field(default_factory=dict)  # column -> what its default needs and our role lacks
+    sequences: Mapping[str, str] = field(
+        default_factory=dict
+    )  # column -> its identity's sequence, which we may not use
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableFacts:
     """One table or view of a database."""
@@ -42,7 +83,8 @@ class TableFacts:
     name: str
     schema: str | None = None
     is_view: bool = False
-    is_closed: bool = False  # PostgreSQL: our role may not write it
+    rights: Rights = Rights()
+    family: Family = field(default_factory=Family)
     columns: tuple[ReflectedColumn, ...]
     sql_types: Mapping[str, str]  # column -> its type, without length or precision
     primary_key: tuple[str, ...] = ()
@@ -52,6 +94,8 @@ class TableFacts:
     deferred_unique: frozenset[tuple[str, ...]] = frozenset()  # columns of keys that are checked at COMMIT only
     deferred_foreign: frozenset[tuple[str, ...]] = frozenset()
     has_triggers: bool = False
+    fills: bool = False  # PostgreSQL: a trigger may fill columns of a new row before it is checked
+    refills: bool = False  # the same, of a changed row
     has_policies: bool = False  # PostgreSQL: row security decides which rows our role sees and may change
     is_collated: bool = False  # some key compares text otherwise than character by character
     odd_unique: bool = (
@@ -82,7 +126,11 @@ class Gathered:
     odd_unique: set[str] = field(default_factory=set)
     checks: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # name and text
     triggered: set[str] = field(default_factory=set)
-    closed: set[str] = field(default_factory=set)
+    fills: set[str] = field(default_factory=set)
+    refills: set[str] = field(default_factory=set)
+    rights: dict[str, Rights] = field(default_factory=dict)
+    families: Mapping[str, Family] = field(default_factory=dict)
+    copied_foreign: set[tuple[str, str]] = field(default_factory=set)  # table and name, of keys that are others' copies
     guarded: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)

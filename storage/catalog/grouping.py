@@ -51,11 +51,31 @@ def _reasons(
             facts.deferred_unique or facts.deferred_foreign or late
         ),
         "a unique index of it holds for some rows only, or over expressions": facts.odd_unique,
+        "a table that inherits from it, or a partition of it, has unique keys of its own": (
+            facts.family.is_inherited or facts.family.has_own_unique
+        ),
+        "some of its rows are those of another resource, too (a partition, or a table that inherits)": _shares_rows(
+            draft, by_table
+        ),
+        "its rows cannot be locked before they are deleted, because the role has no UPDATE privilege": (
+            facts.rights.can_delete and not facts.rights.can_update
+        ),
+        "its key is made by the database alone, because the role has no INSERT privilege on it": bool(
+            facts.rights.can_insert and facts.rights.not_inserted.intersection(facts.primary_key)
+        ),
         "a key of it compares text by a collation": facts.is_collated or any(each.is_collated for each in targets),
         "a key of it has a type whose equality is the database's own": not _are_plain(draft),
         "a key of it has a column that is hidden or generated": _is_partly_hidden(draft, by_table),
     }
     return [reason for reason, holds in checks.items() if holds]
+
+
+def _shares_rows(draft: Draft, by_table: Mapping[str, Draft]) -> bool:
+    """Whether a table above it or below it is served, too."""
+    own = draft.facts.name
+    return any(name in by_table for name in draft.facts.family.above) or any(
+        own in each.facts.family.above for each in by_table.values()
+    )
 
 
 def _are_plain(draft: Draft) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from storage.catalog.facts import TableName
 from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.types import Value, ValueType
 from storage.errors import Fault
@@ -31,6 +32,11 @@ class Attribute:
     nullable: bool = True
     generation: Generation = Generation.NEVER
     read_only: bool = False
+    insertable: bool = True  # whether our role may give it a value in a new row
+    updatable: bool = True  # whether our role may change it
+    fillable: bool = False  # whether a trigger may give a new row a value where none is given, or null
+    refillable: bool = False  # the same, of a changed row
+    default_denied: bool = False  # its default is one that our role may not compute
     sequence: str | None = None  # PostgreSQL: what a generated key is taken from, where we may take from it
     counts_on: bool = False  # SQLite's AUTOINCREMENT: a generated key is never given a second time
     default_sql: str | None = None  # the database's default, as the database writes it
@@ -49,7 +55,13 @@ class Attribute:
     @property
     def required(self) -> bool:
         """Whether a CREATE must give it."""
-        return not self.nullable and not self.has_default and not self.read_only
+        may_be_null = self.nullable and not self.default_denied
+        return not (may_be_null or self.has_default or self.fillable or self.read_only)
+
+    @property
+    def required_to_replace(self) -> bool:
+        """Whether a REPLACE must give it."""
+        return not (self.nullable or self.has_default or self.refillable or self.read_only) and self.updatable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +96,7 @@ class Constraint:
     name: str
     attributes: tuple[str, ...]
     choices: tuple[str, ...] = ()  # of a check that lists the texts that its only attribute may have
+    table: TableName | None = None  # PostgreSQL: the partition or inheriting table that alone has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +140,10 @@ class Resource:
     relations: Mapping[str, Relation]
     constraints: tuple[Constraint, ...] = ()  # checks, and unique constraints that are no unique key
     read_only: bool = False
+    can_create: bool = True  # whether our role may; the same for the next three
+    can_update: bool = True
+    can_delete: bool = True
+    can_lock: bool = True
     version: str | None = None  # the attribute that counts versions
     next_version: Callable[[Value], Value] | None = None
     counts_versions: bool = False  # each version is the one before it plus one, and the first is 1
@@ -136,6 +153,14 @@ class Resource:
     is_view: bool = False
     rowid: str | None = None  # SQLite: by which name statements find a row's own number, where rows have one
     has_triggers: bool = False  # they may change what is written
+    is_inherited: bool = False  # PostgreSQL: other tables inherit from it, whose rows have keys of their own
+    copies: Mapping[tuple[TableName, str], str] = dataclasses.field(
+        default_factory=dict
+    )  # constraints of partitions and inheriting tables that are copies of ours
+    partitioned_by: Mapping[TableName, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )  # the attributes that decide on a row's partition
+    unserved_columns: frozenset[str] = frozenset()
     has_policies: bool = False  # there may be rows that are seen and cannot be locked
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
     one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
@@ -147,11 +172,14 @@ class Resource:
     required: tuple[str, ...] = dataclasses.field(
         init=False, repr=False, compare=False
     )  # the attributes that a CREATE must give
+    required_to_replace: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unique = tuple(unique.attributes for unique in self.unique_keys)
         object.__setattr__(self, "keys", (self.key, *unique) if self.key else unique)
         object.__setattr__(self, "required", tuple(name for name, each in self.attributes.items() if each.required))
+        to_replace = tuple(name for name, each in self.attributes.items() if each.required_to_replace)
+        object.__setattr__(self, "required_to_replace", to_replace)
 
     def __repr__(self) -> str:
         return f"Resource({self.name})"
@@ -180,9 +208,19 @@ class Resource:
         return next((key for key in self.keys if frozenset(key) == attributes), None)
 
     @property
+    def deferred_unique(self) -> frozenset[tuple[str, ...]]:
+        """The unique keys that are checked at COMMIT only."""
+        return frozenset(key.attributes for key in self.unique_keys if key.deferred)
+
+    @property
     def writable(self) -> bool:
-        """Whether any part may change its items."""
+        """Whether any part may make, change or delete items."""
         return not self.read_only and bool(self.key)
+
+    @property
+    def lockable(self) -> bool:
+        """Whether its rows are locked before they are changed (PostgreSQL: a right to change them is a right to lock them)."""
+        return self.writable and self.can_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

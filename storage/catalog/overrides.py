@@ -26,7 +26,7 @@ class ResourceOverride:
     name: str | None = None
     collection: str | None = None
     former_collection: str | None = None  # also served, deprecated
-    hidden: bool = False
+    hidden: bool | None = None  # None: a partition or an inheriting table is hidden, every other table is served
     read_only: bool = False
     version: str | None = None  # the column that counts versions
     attributes: Mapping[str, AttributeOverride] = field(default_factory=dict)  # by column

@@ -1,13 +1,16 @@
-"""What PostgreSQL's catalog says of its tables beyond SQLAlchemy's reflection.
+"""What PostgreSQL's catalog says of its tables beyond SQLAlchemy's reflection, and what our role may do with them.
 
 https://www.postgresql.org/docs/current/catalogs.html
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from storage.catalog.facts import Gathered, NamedConstraint, mentioned
+from storage.catalog.facts import Gathered, NamedConstraint, Rights, mentioned
+from storage.catalog.overrides import CatalogError
+from storage.catalog.postgresql_families import gather_families
 
 _TYPES = """
 SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
@@ -17,8 +20,9 @@ WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a
 _CONSTRAINTS = """
 SELECT c.relname, k.conname, k.contype::text, k.condeferred, CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
        array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS n (number, place)
-             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place)
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place),
+       o.confrelid <> k.confrelid
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_constraint o ON o.oid = k.conparentid
 WHERE c.relnamespace = current_schema()::regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x')
 """
 _TRIGGERS = """
@@ -27,6 +31,14 @@ WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
 UNION
 SELECT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+"""
+# Triggers that may change a row before its columns are checked: BEFORE, FOR EACH ROW, not disabled. The bits of tgtype are in
+# https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_trigger.h
+_FILLING = """
+SELECT c.relname, bool_or(t.tgtype & 4 = 4), bool_or(t.tgtype & 16 = 16)
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgenabled IN ('O', 'A')
+GROUP BY c.relname
 """
 # Columns of keys, unique and foreign ones, too, whose equality is not that of their characters.
 _COLLATED = """
@@ -58,16 +70,72 @@ SELECT c.relname, a.attname, s.name
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 CROSS JOIN LATERAL (SELECT pg_get_serial_sequence(quote_ident(c.relname), a.attname) AS name) s
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
-  AND NOT a.attisdropped AND s.name IS NOT NULL AND has_sequence_privilege(s.name, 'USAGE')
+  AND NOT a.attisdropped AND s.name IS NOT NULL AND has_sequence_privilege(s.name, 'USAGE, UPDATE')
 """
 _GUARDED = """
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND row_security_active(c.oid)
 """
-_CLOSED = """
-SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f')
-  AND NOT has_table_privilege(c.oid, 'UPDATE')
+# Of relations with any right missing: what our role may do with some column, or with all.
+_RIGHTS = """
+SELECT c.relname, current_user::text, has_any_column_privilege(c.oid, 'SELECT'), has_any_column_privilege(c.oid, 'INSERT'),
+       has_any_column_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE')
+FROM pg_class c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+           AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+"""
+_COLUMN_RIGHTS = """
+SELECT c.relname, a.attname, has_column_privilege(c.oid, a.attnum, 'SELECT'),
+       has_column_privilege(c.oid, a.attnum, 'INSERT'), has_column_privilege(c.oid, a.attnum, 'UPDATE')
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+  AND a.attnum > 0 AND NOT a.attisdropped
+  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+           AND has_table_privilege(c.oid, 'UPDATE'))
+"""
+# Views that read with the rights of whoever asks, and something that our role may not read. What such a view reads by way of
+# another one of its kind is looked at, too; other views read with their owners' rights.
+_UNREAD = """
+WITH RECURSIVE asks (view, relation, number) AS (
+  SELECT r.ev_class, d.refobjid, d.refobjsubid
+  FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+  JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+  WHERE EXISTS (SELECT 1 FROM pg_options_to_table(v.reloptions)
+                WHERE option_name = 'security_invoker' AND option_value IN ('true', 'on', 'yes', '1'))
+), reads (view, relation, number) AS (
+  SELECT view, relation, number FROM asks
+  UNION SELECT r.view, a.relation, a.number FROM reads r JOIN asks a ON a.view = r.relation
+)
+SELECT DISTINCT ON (v.relname) v.relname, current_user::text, t.relname
+FROM reads d JOIN pg_class v ON v.oid = d.view JOIN pg_class t ON t.oid = d.relation
+WHERE v.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p', 'f', 'v', 'm')
+  AND NOT CASE WHEN d.number > 0 THEN has_column_privilege(t.oid, d.number::smallint, 'SELECT')
+               ELSE has_any_column_privilege(t.oid, 'SELECT') END
+ORDER BY v.relname, t.relname
+"""
+# Defaults of columns that our role could not compute: what it may not use, in the words of a privilege.
+_DEFAULTS = """
+SELECT c.relname, current_user::text, a.attname,
+       CASE WHEN s.oid IS NULL THEN 'EXECUTE privilege on function ' || f.proname ELSE 'USAGE privilege on sequence ' || s.relname END
+FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
+JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated = ''
+JOIN pg_depend n ON n.classid = 'pg_attrdef'::regclass AND n.objid = d.oid
+LEFT JOIN pg_proc f ON n.refclassid = 'pg_proc'::regclass AND f.oid = n.refobjid
+LEFT JOIN pg_class s ON n.refclassid = 'pg_class'::regclass AND s.oid = n.refobjid AND s.relkind = 'S'
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+  AND (NOT has_function_privilege(f.oid, 'EXECUTE')
+       OR CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END)
+"""
+_IDENTITIES = """
+SELECT c.relname, current_user::text, a.attname, s.relname
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum
+  AND d.classid = 'pg_class'::regclass AND d.deptype = 'i'
+JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+WHERE c.relnamespace = current_schema()::regnamespace AND a.attidentity <> ''
+  AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END
 """
 _INDEXES = """
 SELECT t.relname, i.relname, pg_get_indexdef(i.oid),
@@ -83,15 +151,22 @@ ORDER BY x.indexrelid
 
 
 def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
-    """Ask the database about the tables of its current schema, given the columns of each."""
+    """Ask the database about the tables of its current schema, given the columns of each. Raises `CatalogError`."""
     gathered = Gathered()
+    role, schema = connection.exec_driver_sql("SELECT current_user::text, current_schema()::text").one()
+    if schema is None:
+        raise CatalogError(
+            f'No table can be served: role "{role}" has no USAGE privilege on any schema of its search path.'
+        )
     for table, column, sql_type in connection.exec_driver_sql(_TYPES):
         gathered.sql_types.setdefault(table, {})[column] = sql_type
     named = set()
-    for table, name, kind, deferred, exclusion, key in connection.exec_driver_sql(_CONSTRAINTS):
+    for table, name, kind, deferred, exclusion, key, is_copy in connection.exec_driver_sql(_CONSTRAINTS):
         named.add((table, name))
         if kind == "x":
             gathered.odd_unique.add(table)
+        if is_copy:
+            gathered.copied_foreign.add((table, name))
         own = mentioned(exclusion, columns.get(table, ())) if exclusion else tuple(key)
         if kind == "c":  # in the order of the table, as SQLite's are
             own = tuple(column for column in columns.get(table, ()) if column in own)
@@ -102,8 +177,12 @@ def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[
                 gathered.deferred_foreign[table] = {*found, tuple(key)}
             else:
                 gathered.deferred_unique.setdefault(table, set()).add(tuple(key))
-    gathered.closed = {row[0] for row in connection.exec_driver_sql(_CLOSED)}
+    gathered.rights = _gather_rights(connection)
+    gathered.families = gather_families(connection, columns)
     gathered.triggered = {row[0] for row in connection.exec_driver_sql(_TRIGGERS)}
+    for table, at_insert, at_update in connection.exec_driver_sql(_FILLING):
+        gathered.fills |= {table} if at_insert else set()
+        gathered.refills |= {table} if at_update else set()
     gathered.guarded = {row[0] for row in connection.exec_driver_sql(_GUARDED)}
     gathered.collated = {row[0] for row in connection.exec_driver_sql(_COLLATED)}
     for table, target, key, differ, schemas, names in connection.exec_driver_sql(_COMPARED):
@@ -122,3 +201,29 @@ def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns.get(table, ())))
             gathered.constraints.setdefault(table, []).append(constraint)
     return gathered
+
+
+def _gather_rights(connection: sa.Connection) -> dict[str, Rights]:
+    """Find what our role may not do, with which tables."""
+    found = {
+        name: Rights(role=role, can_read=reads, can_insert=inserts, can_update=updates, can_delete=deletes)
+        for name, role, reads, inserts, updates, deletes in connection.exec_driver_sql(_RIGHTS)
+    }
+    lacking: dict[str, list[set[str]]] = {}
+    for name, column, *may in connection.exec_driver_sql(_COLUMN_RIGHTS) if found else ():
+        for columns, allowed in zip(lacking.setdefault(name, [set(), set(), set()]), may, strict=True):
+            if not allowed:
+                columns.add(column)
+    for name, each in lacking.items():
+        not_read, not_inserted, not_updated = map(frozenset, each)
+        found[name] = replace(found[name], not_read=not_read, not_inserted=not_inserted, not_updated=not_updated)
+    for name, role, table in connection.exec_driver_sql(_UNREAD):
+        rights = found.get(name, Rights(role=role))
+        found[name] = replace(rights, can_read=False, unread_table=table) if rights.can_read else rights
+    for name, role, column, what in connection.exec_driver_sql(_DEFAULTS):
+        rights = found.get(name, Rights(role=role))
+        found[name] = replace(rights, defaults={**rights.defaults, column: what})
+    for name, role, column, sequence in connection.exec_driver_sql(_IDENTITIES):
+        rights = found.get(name, Rights(role=role))
+        found[name] = replace(rights, sequences={**rights.sequences, column: sequence})
+    return found

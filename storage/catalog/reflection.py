@@ -11,7 +11,16 @@ from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.engine.reflection import ObjectKind
 
 from storage.catalog.checks import choices_of
-from storage.catalog.facts import RECEIPTS, ForeignKeyFacts, NamedConstraint, TableFacts, action, mentioned
+from storage.catalog.facts import (
+    RECEIPTS,
+    Family,
+    ForeignKeyFacts,
+    NamedConstraint,
+    Rights,
+    TableFacts,
+    action,
+    mentioned,
+)
 from storage.catalog.postgresql_facts import gather_postgresql
 from storage.catalog.sqlite_facts import gather_sqlite, unserved
 
@@ -47,7 +56,11 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
             continue
         names = [column["name"] for column in columns[table]]
         unique = gathered.unique.get(name, [])
-        found = gathered.foreign_keys.get(name) or [_foreign_key(key) for key in foreign_keys.get(table, ())]
+        found = gathered.foreign_keys.get(name) or [
+            _foreign_key(key)
+            for key in foreign_keys.get(table, ())
+            if (name, key["name"]) not in gathered.copied_foreign
+        ]
         by_place = sorted(found, key=lambda key: [names.index(column) for column in key.columns])
         own_keys = tuple(
             replace(
@@ -57,12 +70,14 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
             )
             for key in (_complete(each, keys, table) for each in by_place)
         )
+        family = gathered.families.get(name, Family())
         waiting = gathered.deferred_foreign.get(name, set())
         tables.append(
             TableFacts(
                 name=name,
                 is_view=name in views,
-                is_closed=name in gathered.closed,
+                rights=gathered.rights.get(name, Rights()),
+                family=family,
                 columns=tuple(columns[table]),
                 sql_types=gathered.sql_types[name],
                 primary_key=tuple(keys[table]["constrained_columns"]) if table in keys else (),
@@ -71,10 +86,13 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 constraints=(
                     *gathered.constraints.get(name, ()),
                     *(_check(own, text, mentioned(text, names)) for own, text in gathered.checks[name]),
+                    *family.constraints,
                 ),
                 deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
                 deferred_foreign=frozenset({key.columns for key in own_keys} if waiting is None else waiting),
-                has_triggers=name in gathered.triggered,
+                has_triggers=name in gathered.triggered or family.has_triggers,
+                fills=name in gathered.fills or family.fills,
+                refills=name in gathered.refills or family.refills,
                 has_policies=name in gathered.guarded,
                 is_collated=name in gathered.collated,
                 odd_unique=name in gathered.odd_unique,

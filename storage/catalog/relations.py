@@ -20,9 +20,10 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
         target_attributes = target.attributes_of(key.target_columns) if target else None
         if target is None or attributes is None or not target_attributes:
             columns = ", ".join(key.columns)
-            notices.append(
-                f"{draft.name}: no relation over {columns}, because {key.target_table!r} or its key is not served."
-            )
+            reason = f"{key.target_table!r} or its key is not served"
+            if attributes is None:
+                reason = "this column is not served" if len(key.columns) == 1 else "not all of these columns are served"
+            notices.append(f"{draft.name}: no relation over {columns}, because {reason}.")
             continue
         if key.unserved:
             notices.append(_no_index(draft, key))

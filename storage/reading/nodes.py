@@ -6,12 +6,12 @@ from storage.addresses import Address, Location, locate
 from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Value
 from storage.reading.plan import NodeRead
-from storage.row import Lock, Row, RowColumns
+from storage.row import Ambiguous, Lock, Row, RowColumns
 from storage.row_reader import RowReader
 
 
 def read_node(rows: RowReader, read: NodeRead) -> RowColumns | None:
-    """Read the item at an address; None where there is none, or where it is another parent's."""
+    """Read the item at an address; None where there is none, or where it is another parent's. Raises `Ambiguous`."""
     way = _Way(rows, read)
     location = locate(way, read.address, {})
     return way.last if isinstance(location, Location) and location.row is not None else None
@@ -30,6 +30,8 @@ class _Way:
     ) -> Row | None:
         assert lock is Lock.NONE  # noqa: S101  # a query changes nothing
         self.last = self._rows.load_columns(resource, attributes, [tuple(values)], next(self._names))
+        if len(self.last) > 1 and resource.is_inherited:
+            raise Ambiguous(resource, attributes)
         return next(iter(self.last.rows()), None)
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:

@@ -22,28 +22,34 @@ from storage.reading.plan import (
     RootRead,
     Selected,
 )
-from storage.row import KeyTuple, RowColumns, can_be_key
+from storage.row import Ambiguous, KeyTuple, RowColumns, can_be_key
 from storage.row_reader import RowReader
 from storage.statements import Ownership, Query, Statement
 
 
-def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Found]:
+def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Found | Ambiguous]:
     """Read all that a query asks for, by response key."""
-    found: dict[str, Found] = {}
+    found: dict[str, Found | Ambiguous] = {}
     for key, read in plan.items():
-        result = read_root(rows, read)
+        try:
+            result = read_root(rows, read)
+        except Ambiguous as several:
+            found[key] = several
+            continue
         found[key] = to_page(result) if isinstance(result, Collection) else to_items(result)[0] if result else None
     return found
 
 
 def read_root(rows: RowReader, read: RootRead) -> Collection | Items | None:
-    """Read one root field: a page, or one item."""
+    """Read one root field: a page, or one item. Raises `Ambiguous`."""
     resource = read.items.resource
     match read:
         case CollectionRead():
             return _read_collection(rows, read.selected, read.items)
         case ItemRead(key=key):
             found: RowColumns | None = rows.load_columns(resource, resource.key, [key], read.items.names())
+            if found is not None and len(found) > 1 and resource.is_inherited:
+                raise Ambiguous(resource, resource.key)
         case NodeRead():
             found = read_node(rows, read)
         case _:

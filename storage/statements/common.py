@@ -213,10 +213,11 @@ class Statements(Codec):
         attributes: Sequence[str] | None = None,
         in_key_order: bool = False,
         most: int | None = None,
+        only: bool = False,
     ) -> Statement:
-        """Read rows, at most so many: all attributes, or those named."""
+        """Read rows, at most so many: all attributes, or those named; `only` leaves out rows of inheriting tables."""
         names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
-        sql = f"SELECT {names or '1'} FROM {self.table(resource)} WHERE {where.sql}"
+        sql = f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE {where.sql}"
         if in_key_order and resource.key:
             sql += f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}"
         if most is None:
