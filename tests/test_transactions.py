@@ -57,10 +57,10 @@ def terminate(backend: Backend, transaction: Transaction) -> None:
     assert backend.rows(f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
 
 
-def test_a_rollback_keeps_what_the_session_has_prepared(narrow: Database):
+def test_a_rollback_keeps_what_the_session_has_prepared(postgresql: Backend):
     """psycopg would forget all of it: after each batch that is rejected, statements would be planned anew."""
-    if narrow.dialect == "sqlite":
-        pytest.skip("Python's driver for SQLite keeps its statements by itself")
+    postgresql.run(SCRIPT)
+    narrow = Database(parse_url(postgresql.url), connections=1)
     with narrow.write() as transaction:
         for key in range(10):  # the driver prepares what it has run more than five times
             transaction.read("SELECT id FROM parent WHERE id = %s", [key])
@@ -70,6 +70,7 @@ def test_a_rollback_keeps_what_the_session_has_prepared(narrow: Database):
     with narrow.read() as transaction:
         prepared = transaction.read("SELECT statement FROM pg_prepared_statements").rows
     assert ("SELECT id FROM parent WHERE id = $1",) in prepared
+    narrow.close()
 
 
 def test_what_is_committed_is_there_for_another_connection(database: Database, backend: Backend):
