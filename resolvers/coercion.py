@@ -33,6 +33,7 @@ _SCALARS: Mapping[str, Any] = {
     "Int": Annotated[int, Meta(ge=-(1 << 31), le=(1 << 31) - 1)],
     "Float": Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)] | float,  # whole numbers as far as a double holds them all
     "JSON": Any,
+    "Any": Any,
 }
 _OWN_ENUMS: Mapping[str, Any] = {"Operation": Verb}
 _OWN_INPUTS: Mapping[str, type[msgspec.Struct]] = {"PartInput": PartRequest, "ReferenceInput": ReferenceRequest}

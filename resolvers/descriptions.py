@@ -9,11 +9,13 @@ from typing import Any
 from resolvers.serialization import to_json
 from resolvers.values import from_json
 from schema.resources import Operation, ResourceAttribute, ResourceDescription, ResourceRelation
+from storage.any_values import to_any_json
 from storage.batch import rules
 from storage.batch.operations import Verb
 from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Bytes,
@@ -203,7 +205,11 @@ def _default(attribute: Attribute) -> Any:
     try:
         if made is not None:  # the model's goes before the database's
             return _as_value(type_, to_json(type_, made())) if attribute.default_is_constant else None
-        text = _literal((attribute.default_sql or "").strip())
+        sql = (attribute.default_sql or "").strip()
+        if isinstance(type_, Anything):
+            found = _any_literal(sql)
+            return None if found is None else _as_value(type_, found)
+        text = _literal(sql)
         return None if text is None else _as_value(type_, _raw(type_, text))
     except ValueError:  # what only the database reads
         return None
@@ -212,6 +218,19 @@ def _default(attribute: Attribute) -> Any:
 def _as_value(type_: ValueType, raw: Any) -> Any:
     """Write JSON as values of a type are. Raises `ValueError` for what is none of them."""
     return to_json(type_, from_json(type_, raw))
+
+
+_BLOB = re.compile(r"[xX]'((?:[0-9A-Fa-f]{2})*)'", re.ASCII)
+
+
+def _any_literal(sql: str) -> Any:
+    """Read a literal of SQLite as JSON has it, where its own storage class decides; None where it is none."""
+    if number := _NUMBER.fullmatch(sql):
+        return decode_json(number[1])
+    if blob := _BLOB.fullmatch(sql):
+        return to_any_json(bytes.fromhex(blob[1]))
+    quoted = _QUOTED.fullmatch(sql)
+    return quoted[1].replace("''", "'") if quoted else None
 
 
 def _literal(sql: str) -> str | None:

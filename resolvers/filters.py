@@ -8,7 +8,19 @@ from graphql import GraphQLError
 
 from resolvers.values import Misfit, from_json
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
-from storage.catalog.types import Array, Bytes, DateTime, JsonDocument, Numeric, Text, Time, Value, ValueType
+from storage.catalog.types import (
+    Anything,
+    Approximate,
+    Array,
+    Bytes,
+    DateTime,
+    JsonDocument,
+    Numeric,
+    Text,
+    Time,
+    Value,
+    ValueType,
+)
 from storage.statements import All, AnyOf, Compare, Condition, HasRelated, IsTrue, Not, Operator, Sort, total_order
 
 MAX_NESTING = 20  # of conditions in conditions
@@ -21,6 +33,7 @@ _OPERATORS = {operator.value: operator for operator in Operator}
 _OF_TEXT = frozenset(
     {Operator.LIKE, Operator.ILIKE, Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.CONTAINS, Operator.HAS_KEY}
 )
+_RANGES = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
 _PATTERNS = frozenset({Operator.LIKE, Operator.ILIKE})
 
 
@@ -132,6 +145,9 @@ def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[V
         if operator in _PATTERNS and (len(text) - len(text.rstrip("\\"))) % 2:
             raise Misfit("must not end with a single backslash, which escapes what follows")
         return text
+    if isinstance(type_, Anything) and operator in _RANGES:
+        value = from_json(type_, raw)
+        return float(value) if isinstance(value, Approximate) else value
     return from_json(_unlimited(type_), [_plain(each) for each in raw] if isinstance(type_, Array) else _plain(raw))
 
 

@@ -1,6 +1,8 @@
 """From values to the wire: JSON, and the text of paths (docs/contract.md, section 7). The way in is values.py."""
 
 import base64
+import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -9,8 +11,10 @@ from uuid import UUID
 
 from graphql import GraphQLError
 
+from storage.any_values import INFINITIES, to_any_json
 from storage.catalog.model import Attribute
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Enumeration,
@@ -25,7 +29,8 @@ from storage.catalog.types import (
     ValueType,
 )
 
-AS_THEY_ARE = frozenset({type(None), bool, str, float, ExactFloat, dict})  # the classes of values that JSON has too
+AS_THEY_ARE = frozenset({type(None), bool, str, ExactFloat, dict})  # the classes of values that JSON has too
+_NUMBERS = frozenset({int, float})
 
 
 def is_json(type_: ValueType) -> bool:
@@ -42,8 +47,10 @@ def is_json(type_: ValueType) -> bool:
 def to_json(type_: ValueType, value: Value) -> Any:
     """Turn a value into JSON. Raises `GraphQLError` for what the database holds against its own type."""
     kind = value.__class__
-    if kind in AS_THEY_ARE or (kind is int and not (isinstance(type_, Integer) and type_.bits == 64)):  # noqa: PLR2004  # BigInt
+    if kind in AS_THEY_ARE or (kind in _NUMBERS and not _is_written_otherwise(type_)):
         return value
+    if isinstance(type_, Anything) and isinstance(value, int | float | bytes):
+        return to_any_json(value)
     match value:
         case None | bool() | str():
             return value
@@ -71,6 +78,11 @@ def to_json(type_: ValueType, value: Value) -> Any:
             assert_never(value)
 
 
+def _is_written_otherwise(type_: ValueType) -> bool:
+    """Whether numbers of a type may be no numbers in JSON."""
+    return isinstance(type_, Anything) or (isinstance(type_, Integer) and type_.bits == 64)  # noqa: PLR2004  # BigInt
+
+
 def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
     """Say that there is a null where the table's own definition wants a value (https://sqlite.org/quirks.html, section 5)."""
     message = f"The database holds a null for {attribute.name}, which must have a value."
@@ -84,7 +96,54 @@ def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
 
 def to_text(type_: ValueType, value: Value) -> str:
     """Write a value as it stands in a path, before percent-encoding: its canonical form."""
+    if isinstance(type_, Anything) and isinstance(value, int | float | str | bytes):
+        return any_text(value)
     found = to_json(type_, value)
     if isinstance(found, bool):
         return "true" if found else "false"
     return found if isinstance(found, str) else repr(found)
+
+
+# Texts of paths that are no text of an Any: numbers in any spelling, bytes, and what is in quotes.
+LIKE_A_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LIKE_BYTES = re.compile(r"[xX]'.*'", re.DOTALL)
+QUOTED = re.compile(r"'(.*)'", re.DOTALL)
+_MOST_PLACES = 21  # before the point, until JavaScript writes an exponent
+_MOST_ZEROS = 6  # behind the point, likewise
+_WHOLE_REALS = 2.0**63  # those below, in amount, are written by all their digits
+
+
+def any_text(value: float | str | bytes) -> str:
+    """Write a value of a column without a declared type as it stands in a path, before percent-encoding.
+
+    Equal numbers are written alike, whether SQLite has an INTEGER or a REAL: its keys do not tell them apart.
+    """
+    match value:
+        case int():
+            return str(int(value))
+        case float():
+            is_whole = math.isfinite(value) and value.is_integer() and -_WHOLE_REALS <= value < _WHOLE_REALS
+            return str(int(value)) if is_whole else _real_text(value)
+        case bytes():
+            return f"X'{value.hex().upper()}'"
+        case str():
+            is_plain = value and not any(p.fullmatch(value) for p in (LIKE_A_NUMBER, LIKE_BYTES, QUOTED))
+            return value if is_plain and value not in INFINITIES else f"'{value}'"
+
+
+def _real_text(value: float) -> str:
+    """Write a double as JavaScript does (ECMA-262, section 6.1.6.1.20)."""
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    sign, numbers, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101  # a number's
+    digits, places = "".join(map(str, numbers)), len(numbers) + exponent  # before the point
+    minus = "-" if sign else ""
+    if len(digits) <= places <= _MOST_PLACES:
+        return minus + digits.ljust(places, "0")
+    if 0 < places <= _MOST_PLACES:
+        return f"{minus}{digits[:places]}.{digits[places:]}"
+    if -_MOST_ZEROS < places <= 0:
+        return f"{minus}0.{'0' * -places}{digits}"
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{minus}{digits[0]}{fraction}e{places - 1:+d}"

@@ -15,8 +15,11 @@ from functools import partial
 from typing import Any, assert_never
 from uuid import UUID
 
-from resolvers.serialization import to_text
+from resolvers.serialization import LIKE_A_NUMBER, LIKE_BYTES, QUOTED, to_text
+from storage.any_values import BASE64, INFINITIES, INT, LARGEST_PLAIN, REAL
 from storage.catalog.types import (
+    Anything,
+    Approximate,
     Array,
     Boolean,
     Bytes,
@@ -49,6 +52,13 @@ _MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's o
 _MAX_EXPONENT = 1_000
 _MAX_JSON_DEPTH = 100  # levels
 _MOST_DIGITS = len(str(-(1 << 63)))  # of a whole number of 64 bits, with its sign
+_INTEGER_DIGITS = 19  # of the largest whole number of 64 bits
+_SPELLED_OUT = 10**21  # from here on JavaScript writes whole numbers with an exponent
+_BIG = Integer(bits=64)
+_NO_ANY = (
+    'must be a text, a number, or an object with one member: {"int": "9007199254740993"}, {"real": "Infinity"} or'
+    ' {"base64": "AAEC"}'
+)
 _EXACT_INTEGERS = 2**53  # up to here a double holds every whole number
 
 
@@ -96,6 +106,8 @@ def reader(type_: ValueType) -> Reader:
             return partial(_array, reader(of))
         case Opaque():
             return _string
+        case Anything():
+            return _anything
         case _:
             assert_never(type_)
 
@@ -303,6 +315,112 @@ def _check_fraction(value: time | datetime, precision: int) -> None:
         raise Misfit(f"must have at most {precision} digits after the seconds' point")
 
 
+def _anything(raw: Any) -> Value:
+    """Read a value of a column without a declared type: text, a number, or an object for what JSON has no such number for."""
+    match raw:
+        case str():
+            return _string(raw)
+        case bool():
+            raise Misfit(_NO_ANY)
+        case int():
+            return _any_whole(raw)
+        case float():
+            return _any_number(raw)
+        case dict():
+            return _any_object(raw)
+        case _:
+            raise Misfit(_NO_ANY)
+
+
+def _any_whole(number: int) -> int:
+    """Read a whole number, by all its digits; where JavaScript writes a double next to it in the same way, it may mean that."""
+    if abs(number) <= LARGEST_PLAIN:
+        return number
+    is_storable = _BIG.smallest <= number <= _BIG.largest
+    is_spelled = abs(number) < _SPELLED_OUT and int(Decimal(repr(float(number)))) == number
+    if is_spelled and not (is_storable and int(float(number)) == number):
+        return Approximate(number)
+    if not is_storable:
+        raise Misfit(
+            f"must be between {_BIG.smallest} and {_BIG.largest}, as long as it is written as a whole number; with an"
+            " exponent, like 1e20, it is stored as a REAL"
+        )
+    return number
+
+
+def _any_number(number: float) -> int | float:
+    """Read a number with a fraction or an exponent: a whole one of 64 bits by all its digits, any other as the nearest double."""
+    text = number.text if isinstance(number, ExactFloat) else repr(number)
+    value = float(text)
+    if not math.isfinite(value):
+        raise Misfit('must be a number that a double holds, or {"real": "Infinity"}')
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:  # an exponent beyond all bounds, of a number next to zero
+        return value
+    if exact.is_zero():
+        return 0
+    if exact.adjusted() >= _INTEGER_DIGITS or exact != exact.to_integral_value():
+        return value
+    whole = int(exact)
+    return _any_whole(whole) if _BIG.smallest <= whole <= _BIG.largest else value
+
+
+def _any_object(raw: dict[str, Any]) -> Value:
+    if len(raw) != 1:
+        raise Misfit(_NO_ANY)
+    ((kind, text),) = raw.items()
+    match kind:
+        case "int":
+            if not isinstance(text, str) or not _INTEGER.fullmatch(text) or len(text) > _MOST_DIGITS or text == "-0":
+                raise Misfit(f'must have a whole number as text in {INT}, like {{"int": "9007199254740993"}}')
+            return _integer(_BIG, text)
+        case "real":
+            if not isinstance(text, str) or text not in INFINITIES:
+                raise Misfit(f'must have "Infinity" or "-Infinity" in {REAL}: any other number is written as it is')
+            return INFINITIES[text]
+        case "base64":
+            try:
+                return _bytes(None, text)
+            except Misfit:
+                raise Misfit(f"must have bytes in Base64 in {BASE64}") from None
+        case _:
+            raise Misfit(_NO_ANY)
+
+
+def _any_from_text(text: str, *, canonical: bool) -> Value:
+    """Read a value of a path: a number, bytes like X'0AFF', a text; in quotes what else were one of the others. Raises `Misfit`."""
+    if quoted := QUOTED.fullmatch(text):
+        value: Value = quoted[1]
+    elif LIKE_BYTES.fullmatch(text):
+        try:
+            value = bytes.fromhex(text[2:-1])
+        except ValueError:
+            raise Misfit("must have hexadecimal digits between the quotes") from None
+    elif text in INFINITIES:
+        value = INFINITIES[text]
+    elif LIKE_A_NUMBER.fullmatch(text):
+        value = _any_number_of_path(text, canonical=canonical)
+    else:
+        value = _string(text)
+    if canonical and (written := to_text(Anything(), value)) != text:
+        as_text = to_text(Anything(), text)
+        more = f", or {as_text} as a text" if as_text not in {text, written} else ""
+        raise Misfit(f"must be written {written}{more}")
+    return value
+
+
+def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
+    """Read digits as an INTEGER, and any other number as a REAL; in a filter as JSON has them."""
+    digits = _INTEGER.fullmatch(text)
+    if digits and len(text) <= _MOST_DIGITS and _BIG.smallest <= int(text) <= _BIG.largest:
+        return int(text) if canonical else _any_whole(int(text))
+    value = float(text)
+    if not math.isfinite(value):
+        raise Misfit("must be a number that a double holds, or Infinity")
+    return value
+
+
 def _check_json(raw: Any, depth: int) -> None:
     if depth == 0:
         raise Misfit(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
@@ -344,6 +462,8 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
             raw = text == "true"
         case JsonDocument() | Array():
             raise Misfit("cannot stand in a path")
+        case Anything():
+            return _any_from_text(text, canonical=canonical)
         case _:
             pass
     value = from_json(type_, raw)

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Bytes,
@@ -98,6 +99,8 @@ def _of_type(type_: ValueType) -> str:
             return "Any JSON value."
         case Opaque():
             return "Text, as the database writes it."
+        case Anything():
+            return "A number, a text or bytes."
         case Array(of=of):
             return f"A list. Each element: {_of_type(of)}"
         case _:

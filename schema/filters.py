@@ -8,6 +8,7 @@ from schema.enums import Enums
 from storage.catalog.model import Attribute, Catalog, Relation
 from storage.catalog.naming import free
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Bytes,
@@ -173,7 +174,7 @@ def _operators(type_: ValueType, *, containment: bool) -> Mapping[str, str]:
     match type_:
         case Text():
             return _TEXT
-        case Integer() | Float() | Numeric() | Date() | Time() | DateTime():
+        case Integer() | Float() | Numeric() | Date() | Time() | DateTime() | Anything():
             return _ORDERED
         case Boolean():
             return _BOOLEAN

@@ -20,6 +20,7 @@ from graphql import (
 from strawberry.types.scalar import ScalarDefinition
 
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Bytes,
@@ -46,6 +47,7 @@ DateAndTime = NewType("DateAndTime", str)
 UUID = NewType("UUID", str)
 Base64 = NewType("Base64", str)
 JSON = NewType("JSON", object)
+AnyValue = NewType("AnyValue", object)
 
 _MAX_LITERAL_DIGITS = 4_300  # Python's own limit for turning text into an integer
 
@@ -148,6 +150,15 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         parse_value=_as_is,
         parse_literal=from_literal,
     ),
+    AnyValue: strawberry.scalar(
+        name="Any",
+        description='A value of a column without a declared type: a text, a number, or an object with one member, {"int": "9007199254740993"},'
+        ' {"real": "Infinity"} or {"base64": "AAEC"}.',
+        specified_by_url="https://sqlite.org/datatype3.html",
+        serialize=_as_is,
+        parse_value=_as_is,
+        parse_literal=from_literal,
+    ),
 }
 
 
@@ -187,6 +198,8 @@ def python_type(type_: ValueType) -> Any:
             return UUID
         case JsonDocument():
             return JSON
+        case Anything():
+            return AnyValue
         case Array(of=of):
             return list[python_type(of) | None]  # type: ignore[misc]  # a type made at run time
 

@@ -1,6 +1,6 @@
 """One row, as it was when it was read or written, and views of many."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -14,11 +14,21 @@ from storage.statements import Columns
 KeyTuple = tuple[Value, ...]
 
 _HOLES = frozenset({type(None), Unreadable})
+_CLASSES: Mapping[type, int] = {str: 1, bytes: 2}  # of SQLite; numbers come first
 
 
 def can_be_key(values: Iterable[object]) -> bool:
     """Whether statements can name a row by these values: there is no null among them, and nothing that cannot be read."""
     return _HOLES.isdisjoint(map(type, values))
+
+
+def key_order(resource: Resource) -> Callable[[KeyTuple], Any] | None:
+    """Say how keys are sorted, for which any order will do; None where Python compares all their values."""
+    return None if set(resource.key).isdisjoint(resource.untyped) else _by_storage_class
+
+
+def _by_storage_class(key: KeyTuple) -> Any:
+    return [(_CLASSES.get(type(value), 0), value) for value in key]
 
 
 class Lock(Enum):

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "storage.log": (),
     "storage.catalog": ("storage.catalog", "storage.errors"),
     "storage.json_text": ("storage.catalog",),
+    "storage.any_values": (),
     "storage.etags": ("storage.catalog",),
     "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text"),
     "storage.driver_errors": ("storage.errors",),
@@ -56,7 +57,7 @@ MAY_IMPORT = {
     ),
     "storage.batch": (
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
-        *("storage.driver_errors", "storage.transaction", "storage.json_text"),
+        *("storage.driver_errors", "storage.transaction", "storage.json_text", "storage.any_values"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }

@@ -20,7 +20,7 @@ from storage.catalog.model import Catalog, Generation, Resource
 from storage.catalog.types import Integer, Value
 from storage.driver_errors import StatementRefused
 from storage.etags import counted_versions
-from storage.row import KeyTuple, RowColumns
+from storage.row import KeyTuple, RowColumns, key_order
 from storage.rows import Rows
 from storage.statements import PostgresqlStatements, Unstorable
 
@@ -235,7 +235,7 @@ class Bulk:
             case Verb.UPDATE:
                 self._rows.update_many(resource, block.columns, keys, by=names, counted=resource.version)
             case _:
-                self._rows.delete_many(resource, sorted(keys), by=names)
+                self._rows.delete_many(resource, sorted(keys, key=key_order(resource)), by=names)
         return self._rows.named_columns(resource, block.keys) if shown else None
 
     def _insert(self, block: Block) -> Sequence[KeyTuple]:
@@ -246,7 +246,7 @@ class Bulk:
             columns[resource.key[0]] = [key for (key,) in keys]
         if resource.version is not None:
             columns[resource.version] = [1] * len(block.parts)
-        self._rows.insert_many(resource, columns if not given else _in_order(columns, keys))
+        self._rows.insert_many(resource, columns if not given else _in_order(resource, columns, keys))
         return keys
 
     def _keys_of(self, block: Block) -> list[KeyTuple]:
@@ -267,7 +267,7 @@ class Bulk:
             source = KeySource(self._rows, block.resource)
             for other in self._blocks:
                 if other.resource is block.resource and other.verb is Verb.DELETE:
-                    source.remove(max(other.keys)[0])
+                    source.remove(max(other.keys, key=key_order(other.resource))[0])
             made = source.take_many(len(parts))
             self._made[block.resource.name] = dict(zip(parts, made or (), strict=False))
         made_keys = self._made[block.resource.name]
@@ -298,9 +298,12 @@ def _unknown(block: Block) -> bool:
     )
 
 
-def _in_order(columns: Mapping[str, Sequence[Value]], keys: Sequence[KeyTuple]) -> dict[str, Sequence[Value]]:
+def _in_order(
+    resource: Resource, columns: Mapping[str, Sequence[Value]], keys: Sequence[KeyTuple]
+) -> dict[str, Sequence[Value]]:
     """Put rows into the order of their keys, in which all batches take their locks."""
-    order = sorted(range(len(keys)), key=keys.__getitem__)
+    sorted_by = key_order(resource)
+    order = sorted(range(len(keys)), key=(keys if sorted_by is None else list(map(sorted_by, keys))).__getitem__)
     return {name: [column[place] for place in order] for name, column in columns.items()}
 
 

@@ -97,7 +97,7 @@ class Decider:
             return _absent(operation, location.absence)
         if operation.query is not None:
             return _page(operation, operation.query, location)
-        given = self.given(operation)
+        given = rules.as_stored(operation.resource, location.row, self.given(operation))
         values = self.own_values(operation, location, given)
         contradictions = rules.contradictions(operation, location, given)
         if contradictions:
@@ -192,6 +192,7 @@ def _absent(operation: Operation, absence: Absence) -> Refusal:
 
 
 def _on_item(operation: Operation, location: Location, row: Row | None, values: Values) -> Decision:
+    values = rules.as_stored(operation.resource, row, values)
     precondition = rules.precondition(operation, row)
     if precondition is False:
         return _precondition_failed(operation, location, row)

@@ -20,9 +20,9 @@ from storage.batch.overlay import Overlay
 from storage.batch.schedule import Kind, Shape, Write, schedule
 from storage.batch.sequential import Sequential
 from storage.catalog.model import Attribute, Catalog, Generation, Resource, Values
-from storage.catalog.types import Boolean, Date, Enumeration, Integer, Text, Uuid, Value
+from storage.catalog.types import Anything, Boolean, Date, Enumeration, Integer, Text, Uuid, Value
 from storage.driver_errors import StatementRefused
-from storage.row import Ambiguous, KeyTuple, Row, Unknown
+from storage.row import Ambiguous, KeyTuple, Row, Unknown, key_order
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -303,7 +303,10 @@ class Grouped:
         """Write what is decided; read what has to be checked, and what is asked for."""
         pending, self._pending = self._pending, []
         for stage in schedule((each.write for each in pending), self._order):
-            self._write_stage(sorted((pending[place] for place in stage.members), key=_key))
+            writes = [pending[place] for place in stage.members]
+            order = key_order(writes[0].resource)
+            writes.sort(key=_key if order is None else lambda each, order=order: order(each.key))  # type: ignore[misc]  # a default has no type
+            self._write_stage(writes)
         try:
             self._read_back(every_row=every_row or self._with_rows)
         except (StatementRefused, Unstorable) as refused:
@@ -363,4 +366,4 @@ def _key(pending: _Pending) -> KeyTuple:
 
 
 def _has_one_form(attribute: Attribute, value: Value) -> bool:
-    return _ONE_FORM.get(type(attribute.type)) is type(value)
+    return isinstance(attribute.type, Anything) or _ONE_FORM.get(type(attribute.type)) is type(value)

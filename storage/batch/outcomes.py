@@ -14,10 +14,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from storage.any_values import from_any_json, to_any_json
 from storage.batch.blocks import DoneBlocks
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.model import Attribute, Catalog, Resource
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Bytes,
@@ -156,6 +158,8 @@ def _table(resource: Resource, columns: Columns, etags: Sequence[str]) -> _Table
         if Unreadable in map(type, values):
             unreadable[column] = {n: each.reason for n, each in enumerate(values) if isinstance(each, Unreadable)}
             readable = [None if isinstance(each, Unreadable) else each for each in values]
+        if isinstance(resource.attributes[name].type, Anything):
+            readable = [each if each is None else to_any_json(each) for each in readable]  # type: ignore[arg-type]  # of its four classes
         raws[column] = _list(readable)
     return _Table(table=resource.table, columns=raws, unreadable=unreadable, etags=etags)
 
@@ -214,6 +218,8 @@ def _read_column(stored: _Table, attribute: Attribute) -> Sequence[Value]:
     raw, read = stored.columns[attribute.column], _reader(attribute.type)
     try:
         values: list[Value] = read.decode(raw)
+        if isinstance(attribute.type, Anything):
+            values = [None if each is None else from_any_json(each) for each in values]
     except (msgspec.DecodeError, ValueError):
         found = decode_json(bytes(raw).decode())
         each_of = decode_json(found) if isinstance(found, str) else found
@@ -229,6 +235,8 @@ def _converted(attribute: Attribute, value: Any) -> Value:
     try:
         if isinstance(value, str) and plain:
             return value  # also half of a surrogate pair, which msgspec does not read
+        if isinstance(attribute.type, Anything):
+            return from_any_json(value)
         return _reader(attribute.type).decode(encode_json_bytes([value]))[0]  # type: ignore[no-any-return]  # as its type says
     except (msgspec.DecodeError, ValueError):
         return value if isinstance(attribute.type, JsonDocument) else _lost(attribute)
@@ -267,7 +275,7 @@ def _python_type(type_: ValueType) -> Any:  # a table of types
             return Annotated[datetime, Meta(tz=aware)]
         case Uuid():
             return UUID
-        case JsonDocument():
+        case JsonDocument() | Anything():
             return Any
         case Array(of=of):
             return list[Optional[_python_type(of)]]  # type: ignore[misc]  # noqa: UP045  # `|` is not for Any

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from storage.batch.locks import Loaded
 from storage.catalog.model import Relation, Resource
-from storage.catalog.types import Unreadable, Value
+from storage.catalog.types import Approximate, Unreadable, Value
 from storage.row import KeyTuple, Lock, Row, Unknown, points_at
 from storage.rows import Rows
 
@@ -39,9 +39,14 @@ class Overlay:
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find a row as the parts so far leave it. Raises `Unknown` where a validator would have to see all of it."""
+        """Find a row as the parts so far leave it. Raises `Unknown` where a validator would have to see all of it.
+
+        So it does where the values are such that the database finds a row with others.
+        """
         place = (resource.name, tuple(attributes), tuple(values))
         if place not in self._found:
+            if Approximate in map(type, values):  # a row is found by it that has another value
+                raise Unknown
             row = self._rows.by_values(resource, attributes, values, lock)
             if row is not None:
                 self._add(row)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from storage.addresses import ByKey, Location, placed_below
 from storage.batch.operations import Operation, Precondition, Verb
 from storage.catalog.model import Attribute, Generation, Resource, Values
-from storage.catalog.types import Integer, Text, Unreadable
+from storage.catalog.types import Approximate, Integer, Text, Unreadable, Value
 from storage.errors import (
     Conflict,
     Fault,
@@ -103,6 +103,18 @@ def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool
     return PreconditionFailed(message=message, pointer="/ifNoneMatch")
 
 
+def as_stored(resource: Resource, row: Row | None, values: Values) -> Values:
+    """Write numbers that equal those of an item as the item has them: of attributes without a declared type, 1 is 1.0."""
+    if row is None or not resource.untyped:
+        return values
+    same = {name: row.values[name] for name in resource.untyped if name in values and name in row.values}
+    return {**values, **{name: stored for name, stored in same.items() if _equals(values[name], stored)}}
+
+
+def _equals(sent: Value, stored: Value) -> bool:
+    return sent == stored or (isinstance(sent, Approximate) and isinstance(stored, float) and float(sent) == stored)
+
+
 def contradictions(operation: Operation, location: Location, given: Values) -> list[Fault]:
     """Find where what a part gives says otherwise than its path: the key is immutable, the parent is the path's."""
     if operation.verb in {Verb.GET, Verb.DELETE}:
@@ -142,7 +154,7 @@ def key_contradictions(operation: Operation) -> list[Fault]:
         for name, value in named.items()
         # Of texts, only the database may know whether they are the same.
         if not (isinstance(resource.attributes[name].type, Text) and resource.one_by_one)
-        and operation.values.get(name, value) != value
+        and not _equals(operation.values.get(name, value), value)
     ]
 
 

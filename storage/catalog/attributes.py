@@ -1,16 +1,21 @@
 """From columns to attributes: names, types, defaults, and who makes their values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from storage.catalog import naming
 from storage.catalog.drafts import Draft, present
+from storage.catalog.facts import TableFacts
 from storage.catalog.limits import NO_LIMITS, limits_of
 from storage.catalog.model import Attribute, Generation
 from storage.catalog.models import column_default, default_is_constant, default_of, field_of
-from storage.catalog.overrides import AttributeOverride, CatalogError
+from storage.catalog.overrides import AttributeOverride, CatalogError, ResourceOverride
 from storage.catalog.rights import unreadable_columns
 from storage.catalog.sqlite_facts import is_aware, is_known
 from storage.catalog.types import (
+    Anything,
     Boolean,
     Bytes,
     Date,
@@ -42,10 +47,26 @@ TYPES_BY_NAME: Mapping[str, ValueType] = {
     "UUID": Uuid(),
     "Base64": Bytes(),
     "JSON": JsonDocument(),
+    "Any": Anything(),
 }
+Drafts = Mapping[str, Draft]
+"""By table: also of tables that are not served."""
 
 
-def add_attributes(draft: Draft, dialect: Dialect, notices: list[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What a column is declared as: itself, or what a foreign key of it points at."""
+
+    type: ValueType
+    sql_type: str
+
+
+def all_drafts(served: Iterable[Draft], tables: Iterable[TableFacts]) -> Drafts:
+    """Put drafts by their tables, with one for each table that is not served."""
+    return {table.name: Draft(table, None, ResourceOverride()) for table in tables} | {d.facts.name: d for d in served}
+
+
+def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Drafts) -> None:
     """Give a resource its attributes."""
     facts, model = draft.facts, draft.model
     for wrong in draft.override.attributes:
@@ -63,7 +84,8 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str]) -> None:
             continue
         if name in unread:
             continue
-        type_ = _type_of(draft, column, override, dialect)
+        source, source_name = _source(draft, name, every) if dialect == "sqlite" else (draft, name)
+        type_ = _type_of(source, source_name, dialect)
         if type_ is None:
             notices.append(f"{draft.name}: the column {name!r} is left out, its type is known to its own code only.")
             continue
@@ -75,7 +97,8 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str]) -> None:
             raise CatalogError(f"{own!r}, the name for the column {name!r} of {draft.name}, is no GraphQL name.")
         own = naming.free(own, {*draft.attributes, *naming.TAKEN_ATTRIBUTES})
         draft.names[name] = own
-        draft.attributes[own] = _attribute(own, column, type_, override, draft)
+        declared = _Declared(type_, source.facts.sql_types[source_name])
+        draft.attributes[own] = _attribute(own, column, declared, override, draft)
     notices += unreadable_columns(draft, unread)
 
 
@@ -84,27 +107,65 @@ def _check_hidden_key(draft: Draft, column: str) -> None:
         raise CatalogError(f"The column {column!r} is part of the key of {draft.facts.name!r}: it cannot be hidden.")
 
 
-def _type_of(draft: Draft, column: object, override: AttributeOverride, dialect: Dialect) -> ValueType | None:
-    name, reflected = column["name"], column["type"]  # type: ignore[index]  # a ReflectedColumn
+def _source(draft: Draft, name: str, every: Drafts) -> tuple[Draft, str]:
+    """Follow the foreign keys of columns without a declared type to the column that has one; where none has, to the last."""
+    seen: set[tuple[str, str]] = set()
+    while _is_open(draft, name) and (draft.facts.name, name) not in seen:
+        seen.add((draft.facts.name, name))
+        targets = (
+            (every[key.target_table], key.target_columns[key.columns.index(name)])
+            for key in draft.facts.foreign_keys
+            if name in key.columns and key.target_table in every and len(key.target_columns) == len(key.columns)
+        )
+        found = next(((there, column) for there, column in targets if column in there.facts.sql_types), None)
+        if found is None:
+            break
+        draft, name = found
+    return draft, name
+
+
+def _is_open(draft: Draft, name: str) -> bool:
+    """Whether neither the table, the model nor the operator gives a column a type."""
+    override = draft.override.attributes.get(name, AttributeOverride())
+    return not draft.facts.sql_types[name] and override.type is None and not _is_typed(draft, name)
+
+
+def _is_typed(draft: Draft, name: str) -> bool:
+    """Whether a model gives a column a type."""
+    column = None if draft.model is None else draft.model.columns.get(name)
+    return column is not None and not isinstance(column.type, sa.types.NullType)
+
+
+def _type_of(draft: Draft, name: str, dialect: Dialect) -> ValueType | None:
+    override = draft.override.attributes.get(name, AttributeOverride())
+    sql_type = draft.facts.sql_types[name]
     if override.type is not None:
         if dialect != "sqlite":
             raise CatalogError(f"The type of {draft.facts.name}.{name} cannot be set: only SQLite leaves it open.")
         if override.type not in TYPES_BY_NAME:
             known = ", ".join(TYPES_BY_NAME)
             raise CatalogError(f"{override.type!r}, the type for {draft.facts.name}.{name}, is none of {known}.")
-        return TYPES_BY_NAME[override.type]
-    if draft.model is not None:
+        type_ = TYPES_BY_NAME[override.type]
+        return Anything(converts=_converts(draft, name)) if isinstance(type_, Anything) else type_
+    if draft.model is not None and _is_typed(draft, name):
         own = value_type(draft.model.columns[name].type, dialect)
         if dialect == "sqlite" or own is None or isinstance(own, Enumeration):
             return own
-    if dialect == "sqlite" and is_aware(draft.facts.sql_types[name]):
+    if dialect == "sqlite" and not sql_type:
+        return Anything(converts=_converts(draft, name))
+    if dialect == "sqlite" and is_aware(sql_type):
         return DateTime(aware=True)
-    if dialect == "sqlite" and not is_known(draft.facts.sql_types[name]):
+    if dialect == "sqlite" and not is_known(sql_type):
         return Opaque()
-    return value_type(reflected, dialect)
+    return value_type(next(each["type"] for each in draft.facts.columns if each["name"] == name), dialect)
 
 
-def _attribute(own: str, column: object, type_: ValueType, override: AttributeOverride, draft: Draft) -> Attribute:
+def _converts(draft: Draft, name: str) -> bool:
+    """Whether SQLite may convert what a column is compared with: https://sqlite.org/datatype3.html, section 4.2."""
+    return draft.facts.is_view or bool(draft.facts.sql_types[name])
+
+
+def _attribute(own: str, column: object, declared: _Declared, override: AttributeOverride, draft: Draft) -> Attribute:
     facts, model = draft.facts, draft.model
     name, default = column["name"], column["default"]  # type: ignore[index]  # a ReflectedColumn
     generation = _generation(column, draft)
@@ -121,8 +182,8 @@ def _attribute(own: str, column: object, type_: ValueType, override: AttributeOv
     return Attribute(
         name=own,
         column=name,
-        type=type_,
-        sql_type=facts.sql_types[name],
+        type=declared.type,
+        sql_type=declared.sql_type,
         nullable=bool(column["nullable"]) and name not in facts.primary_key,  # type: ignore[index]
         generation=generation,
         read_only=generation is Generation.ALWAYS or override.read_only or is_closed or name == version_column(draft),

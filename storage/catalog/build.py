@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from storage.catalog import naming
-from storage.catalog.attributes import add_attributes, version_column
+from storage.catalog.attributes import add_attributes, all_drafts, version_column
 from storage.catalog.drafts import Draft, name_resources, present
 from storage.catalog.facts import TableFacts
 from storage.catalog.grouping import Grouping, grouping_of
@@ -32,8 +32,9 @@ def build_catalog(
     notices: list[str] = []
     drafts = _make_drafts(tables, models, overrides, notices)
     name_resources(drafts, notices)
+    every = all_drafts(drafts, tables)
     for draft in drafts:
-        add_attributes(draft, dialect, notices)
+        add_attributes(draft, dialect, notices, every)
     by_table = {draft.facts.name: draft for draft in drafts}
     for draft in drafts:
         notices += _below(draft, by_table)

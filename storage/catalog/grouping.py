@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from storage.catalog.drafts import Draft
 from storage.catalog.facts import ForeignKeyFacts, TableFacts
 from storage.catalog.model import Attribute, Generation
-from storage.catalog.types import Boolean, Bytes, Date, Enumeration, Integer, Text, Uuid
+from storage.catalog.types import Anything, Boolean, Bytes, Date, Enumeration, Integer, Text, Uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,8 @@ def _is_plain(attribute: Attribute) -> bool:
             return True
         case Text(padded=padded):
             return not padded
+        case Anything(converts=converts):  # 1 equals 1.0 for both
+            return not converts
         case _:
             return False
 

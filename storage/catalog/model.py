@@ -7,7 +7,7 @@ from enum import Enum
 
 from storage.catalog.facts import TableName
 from storage.catalog.limits import NO_LIMITS, Limits
-from storage.catalog.types import Value, ValueType
+from storage.catalog.types import Anything, Value, ValueType
 from storage.errors import Fault
 
 Values = Mapping[str, Value]  # attribute name -> value
@@ -28,7 +28,8 @@ class Attribute:
     name: str
     column: str
     type: ValueType
-    sql_type: str  # as the database declares it, without length or precision
+    # As the database declares it, without length or precision; of a foreign key of SQLite without a declared type, its target's.
+    sql_type: str
     nullable: bool = True
     generation: Generation = Generation.NEVER
     read_only: bool = False
@@ -173,6 +174,9 @@ class Resource:
         init=False, repr=False, compare=False
     )  # the attributes that a CREATE must give
     required_to_replace: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
+    untyped: tuple[str, ...] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )  # the attributes that hold anything
 
     def __post_init__(self) -> None:
         unique = tuple(unique.attributes for unique in self.unique_keys)
@@ -180,6 +184,8 @@ class Resource:
         object.__setattr__(self, "required", tuple(name for name, each in self.attributes.items() if each.required))
         to_replace = tuple(name for name, each in self.attributes.items() if each.required_to_replace)
         object.__setattr__(self, "required_to_replace", to_replace)
+        untyped = tuple(name for name, each in self.attributes.items() if isinstance(each.type, Anything))
+        object.__setattr__(self, "untyped", untyped)
 
     def __repr__(self) -> str:
         return f"Resource({self.name})"

@@ -31,11 +31,12 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
     """Ask the file about its tables, given the columns of each."""
     gathered = Gathered()
     listed = connection.exec_driver_sql("PRAGMA table_list").all()
+    strict = {name for _, name, kind, _, _, is_strict in listed if is_strict or kind == "view"}
     with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind in _STORED and not without_rowid}
     for name in columns:
         quoted = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
-        gathered.sql_types[name] = {row[1]: row[2] for row in rows}
+        gathered.sql_types[name] = {row[1]: _declared(row[2], is_strict=name in strict) for row in rows}
         key = [row for row in rows if row[5]]
         _gather_indexes(connection, name, gathered)
         gathered.foreign_keys[name] = _foreign_keys(connection, name, columns)
@@ -60,6 +61,11 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
             gathered.constraints.setdefault(table, []).append(constraint)
     return gathered
+
+
+def _declared(sql_type: str, *, is_strict: bool) -> str:
+    """Say which type a column has; ANY of a STRICT table (or of a view over one) is none: https://sqlite.org/stricttables.html."""
+    return "" if is_strict and sql_type.upper() == "ANY" else sql_type
 
 
 def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -> None:

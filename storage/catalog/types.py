@@ -24,6 +24,15 @@ class ExactFloat(float):
         return self.text
 
 
+class Approximate(int):
+    """A whole number of JSON that is also how JavaScript writes a double next to it: 1152921504606847000 for 2 ** 60.
+
+    Only the stored value can tell which of them is meant (docs/contract.md, section 7).
+    """
+
+    __slots__ = ()
+
+
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -154,6 +163,14 @@ class Opaque:
     """A type that only the database understands (inet, interval, tsvector …): served as the database writes it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anything:
+    """Whatever SQLite stores where no type is declared: whole numbers of 64 bits, doubles, texts and bytes."""
+
+    # Whether SQLite may convert what it is compared with: an expression of a view, or a column with a declared type.
+    converts: bool = False
+
+
 ValueType = (
     Integer
     | Float
@@ -169,4 +186,5 @@ ValueType = (
     | JsonDocument
     | Array
     | Opaque
+    | Anything
 )

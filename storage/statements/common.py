@@ -190,9 +190,14 @@ class Statements(Codec):
             strict=False,
         )
         return " AND ".join(
-            f"{parent}.{self.column(parents, target)} = {child}.{self.column(children, own)}{self._collate(collation)}"
+            f"{parent}.{self.column(parents, target)} = "
+            f"{self.pointing(children.attributes[own], parents.attributes[target], f'{child}.')}{self._collate(collation)}"
             for own, target, collation in compared
         )
+
+    def pointing(self, own: Attribute, target: Attribute, prefix: str) -> str:  # noqa: ARG002  # SQLite's depends on it
+        """Write an attribute of a foreign key as it is compared with the one that it points at."""
+        return prefix + self.quote(own.column)
 
     def _collate(self, collation: tuple[str, str] | None) -> str:
         return "" if collation is None else f" COLLATE {'.'.join(map(self.quote, collation))}"

@@ -16,6 +16,8 @@ from uuid import UUID
 
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
+    Anything,
+    Approximate,
     Array,
     Boolean,
     Bytes,
@@ -34,7 +36,7 @@ from storage.catalog.types import (
     Value,
     ValueType,
 )
-from storage.statements.codec import unwritable
+from storage.statements.codec import Unstorable, unwritable
 from storage.statements.common import (
     Bulk,
     Columns,
@@ -46,6 +48,9 @@ from storage.statements.common import (
 from storage.statements.conditions import Operator
 from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM
 from storage.statements.sqlite_values import (
+    LARGEST,
+    SMALLEST,
+    TOO_LARGE,
     affinity_of,
     are_texts,
     is_text,
@@ -55,6 +60,7 @@ from storage.statements.sqlite_values import (
     to_document,
     to_json_text,
     to_number,
+    to_shown,
     to_time_or_uuid,
     unreadable,
 )
@@ -87,8 +93,15 @@ class SqliteStatements(Statements):
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
+        if isinstance(attribute.type, Anything) and attribute.type.converts:
+            return f"+{column}"  # which has no affinity: https://sqlite.org/datatype3.html, section 3.2
         is_text = isinstance(attribute.type, Numeric) and is_text_column(attribute.sql_type)
         return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
+
+    def pointing(self, own: Attribute, target: Attribute, prefix: str) -> str:
+        # A foreign key compares by the affinity of its target alone: https://sqlite.org/foreignkeys.html, section 3
+        column = super().pointing(own, target, prefix)
+        return f"+{column}" if isinstance(target.type, Anything) and not isinstance(own.type, Anything) else column
 
     def may_be_packed(self, resource: Resource, attribute: Attribute) -> bool:
         # What an expression gives may be JSON to SQLite, and no text: https://sqlite.org/json1.html, section 3.1.
@@ -180,6 +193,12 @@ class SqliteStatements(Statements):
                 return value.isoformat()
             case UUID():
                 return value.hex if attribute.sql_type.upper().startswith("CHAR") else str(value)
+            case int() if isinstance(attribute.type, Anything):
+                if not SMALLEST <= value <= LARGEST:
+                    raise Unstorable(attribute.name, TOO_LARGE)
+                return int(value)
+            case str() if isinstance(attribute.type, Opaque):
+                return to_shown(value)
             case _:
                 return value
 
@@ -194,12 +213,16 @@ class SqliteStatements(Statements):
                 return classes <= {float} and all(raw is None or math.isfinite(raw) for raw in raws)
             case Bytes():
                 return classes <= {bytes}
+            case Anything():
+                return str not in classes or are_texts([raw for raw in raws if isinstance(raw, str)])
             case _:
                 return not classes
 
     def foretells(self, attribute: Attribute) -> bool:
         affinity = affinity_of(attribute.sql_type)
         match attribute.type:
+            case Anything(converts=converts):
+                return not converts
             case Integer() | Boolean():
                 return affinity in {"INTEGER", "NUMERIC"}
             case Float():
@@ -240,15 +263,24 @@ class SqliteStatements(Statements):
         counted: str | None = None,
     ) -> Iterator[Bulk]:
         by = by or resource.key
-        own = [resource.attributes[name] for name in (*columns, *by)]
-        terms = self._set(resource, (f"{self.column(resource, name)} = ?" for name in columns), defaults, counted)
+        own: list[Attribute] = []
+        given: list[Sequence[Value]] = []
+        assigned: list[str] = []
+        for name, values in columns.items():
+            attribute, column = resource.attributes[name], self.column(resource, name)
+            is_any = isinstance(attribute.type, Anything)
+            own += [attribute] * (1 + is_any)
+            given += [list(map(_as_double, values)), values] if is_any else [values]
+            assigned.append(f"{column} = {_KEPT_IF_EQUAL.format(column) if is_any else '?'}")
+        own += [resource.attributes[name] for name in by]
+        terms = self._set(resource, assigned, defaults, counted)
         key = " AND ".join(f"own.{self.column(resource, name)} = ?" for name in by)
         if counted is not None:  # SQLite would go on counting, beyond what the attribute's type takes
             type_ = resource.attributes[counted].type
             assert isinstance(type_, Integer)  # noqa: S101  # the catalog takes no other for a version that is counted
             key += f" AND coalesce(own.{self.column(resource, counted)}, 0) < {type_.largest}"
         sql = f"{self.update_verb} {self.table(resource)} AS own SET {terms} WHERE {key}"
-        yield Bulk(sql=sql, params=list(self._each(own, [*columns.values(), *zip(*keys, strict=True)])), each=True)
+        yield Bulk(sql=sql, params=list(self._each(own, [*given, *zip(*keys, strict=True)])), each=True)
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in by or resource.key]
@@ -280,10 +312,14 @@ class SqliteStatements(Statements):
                 return 12 if aware else 4
             case Uuid():
                 return 5
+            case Anything():
+                return 2
             case _:
                 return 1
 
     def spellings(self, attribute: Attribute, value: Value) -> Sequence[Any]:
+        if isinstance(value, Approximate):
+            return [int(value), float(value)] if SMALLEST <= value <= LARGEST else [float(value)]
         own = self.encode(attribute, value)
         match value:
             case datetime():
@@ -322,7 +358,11 @@ class SqliteStatements(Statements):
             case JsonDocument():
                 return to_document(attribute, raw)
             case Opaque():
-                return unreadable(attribute, "no text") if isinstance(raw, bytes) else str(raw)
+                is_shown = not isinstance(raw, bytes) and raw not in (math.inf, -math.inf)
+                return str(raw) if is_shown else unreadable(attribute, "no text")
+            case Anything():
+                is_whole = not isinstance(raw, str) or is_text(raw)
+                return raw if is_whole else unreadable(attribute, "a text that is no UTF-8")
             case Array():
                 return unreadable(attribute, "a list, which SQLite does not have")
 
@@ -341,6 +381,13 @@ def _glob(pattern: str) -> str:
     return "".join(pieces)
 
 
+def _as_double(value: Value) -> Value:
+    """Say what a value equals, where it is stored as a number."""
+    return float(value) if isinstance(value, Approximate) else value
+
+
+# A number that equals the stored one leaves it as it is, an INTEGER or a REAL. Texts are compared by their bytes.
+_KEPT_IF_EQUAL = "CASE WHEN +own.{0} = ? COLLATE BINARY THEN own.{0} ELSE ? END"
 _AS_THEY_ARE = (Integer, Text, Float, Enumeration, Bytes)  # types whose values the driver takes as they are
 
 

@@ -30,10 +30,11 @@ from storage.json_text import decode_json, encode_json
 from storage.statements import codec
 from storage.statements.codec import Unstorable
 
-LARGEST = 2**63 - 1
+SMALLEST, LARGEST = -(2**63), 2**63 - 1  # whole numbers that SQLite stores as such
+TOO_LARGE = "is a whole number of more than 64 bits: written with an exponent, like 1e20, it is stored as a REAL."
 _AFFINITIES = (
     *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
-    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"), ("ANY", "BLOB")),  # ANY, of STRICT tables, keeps all
+    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL")),
 )
 
 
@@ -67,6 +68,15 @@ def to_number(attribute: Attribute, value: Decimal) -> Any:
     if Decimal(repr(float(value))) != value:
         raise Unstorable(attribute.name, "has more digits than this column of an SQLite database keeps exactly (15).")
     return float(value)
+
+
+def to_shown(text: str) -> Any:
+    """Turn the text of a type that only SQLite knows into the number that is shown so: SQLite does not read all digits of a double."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) and str(number) == text else text
 
 
 def to_decimal(raw: Any, scale: int | None) -> Decimal | None:
