@@ -16,7 +16,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from resolvers.serialization import LIKE_A_NUMBER, LIKE_BYTES, QUOTED, to_text
-from storage.any_values import BASE64, INFINITIES, INT, LARGEST_PLAIN, REAL
+from storage.any_values import BASE64, INFINITIES, INT, LARGEST_PLAIN, REAL, TOO_LARGE
 from storage.catalog.types import (
     Anything,
     Approximate,
@@ -341,10 +341,7 @@ def _any_whole(number: int) -> int:
     if is_spelled and not (is_storable and int(float(number)) == number):
         return Approximate(number)
     if not is_storable:
-        raise Misfit(
-            f"must be between {_BIG.smallest} and {_BIG.largest}, as long as it is written as a whole number; with an"
-            " exponent, like 1e20, it is stored as a REAL"
-        )
+        raise Misfit(TOO_LARGE)
     return number
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 INT, REAL, BASE64 = "int", "real", "base64"  # members of the objects
 LARGEST_PLAIN = 2**53 - 1  # whole numbers up to here are the same in every JSON reader (RFC 7493, section 2.2)
+TOO_LARGE = "is a whole number of more than 64 bits. To store it as a REAL, write it with an exponent, like 1e20"
 INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 

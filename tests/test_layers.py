@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "storage.json_text": ("storage.catalog",),
     "storage.any_values": (),
     "storage.etags": ("storage.catalog",),
-    "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text"),
+    "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text", "storage.any_values"),
     "storage.driver_errors": ("storage.errors",),
     "storage.sessions": (),
     "storage.prepared_names": (),

@@ -107,7 +107,7 @@ def as_stored(resource: Resource, row: Row | None, values: Values) -> Values:
     """Write numbers that equal those of an item as the item has them: of attributes without a declared type, 1 is 1.0."""
     if row is None or not resource.untyped:
         return values
-    same = {name: row.values[name] for name in resource.untyped if name in values and name in row.values}
+    same = {name: row.values[name] for name in resource.untyped if name in values}
     return {**values, **{name: stored for name, stored in same.items() if _equals(values[name], stored)}}
 
 

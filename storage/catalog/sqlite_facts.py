@@ -1,9 +1,12 @@
 """What SQLite says of its tables beyond SQLAlchemy's reflection, and the types that its users write."""
 
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby, islice
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -22,6 +25,10 @@ TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "NCHAR": sa.NCHAR,
     "DECIMAL_TEXT": sa.Numeric,
 }
+_ANY, _BLOB = (
+    "ANY",
+    "BLOB",
+)  # the first, in a STRICT table, is as no type elsewhere: https://sqlite.org/stricttables.html
 _STORED = ("table", "shadow")  # a shadow is a table that some extension may think its own
 _ROWID = ("rowid", "_rowid_", "oid")  # unless a column has the name: https://sqlite.org/lang_createtable.html, "ROWIDs"
 _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
@@ -31,12 +38,17 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
     """Ask the file about its tables, given the columns of each."""
     gathered = Gathered()
     listed = connection.exec_driver_sql("PRAGMA table_list").all()
-    strict = {name for _, name, kind, _, _, is_strict in listed if is_strict or kind == "view"}
+    strict = {name for _, name, _, _, _, is_strict in listed if is_strict}
+    views = {name for _, name, kind, *_ in listed if kind == "view"}
     with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind in _STORED and not without_rowid}
     for name in columns:
         quoted = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
-        gathered.sql_types[name] = {row[1]: _declared(row[2], is_strict=name in strict) for row in rows}
+        gathered.sql_types[name] = {row[1]: row[2] for row in rows}
+        if name in strict | views:
+            untyped = _untyped_of_view(connection, quoted, gathered.sql_types[name]) if name in views else ()
+            gathered.sql_types[name] |= dict.fromkeys(untyped, "")
+            gathered.sql_types[name] |= {row[1]: "" for row in rows if row[2].upper() == _ANY}
         key = [row for row in rows if row[5]]
         _gather_indexes(connection, name, gathered)
         gathered.foreign_keys[name] = _foreign_keys(connection, name, columns)
@@ -63,9 +75,23 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
     return gathered
 
 
-def _declared(sql_type: str, *, is_strict: bool) -> str:
-    """Say which type a column has; ANY of a STRICT table (or of a view over one) is none: https://sqlite.org/stricttables.html."""
-    return "" if is_strict and sql_type.upper() == "ANY" else sql_type
+def _untyped_of_view(connection: sa.Connection, view: str, sql_types: Mapping[str, str]) -> Sequence[str]:
+    """Find the columns of a view without a declared type that SQLite, from 3.41 on, calls BLOB.
+
+    What a column was declared as a connection tells only by what it converts (https://sqlite.org/c3ref/column_decltype.html).
+    """
+    found = [column for column, sql_type in sql_types.items() if sql_type.upper() == _BLOB]
+    if not found:
+        return ()
+    path = next(file for _, schema, file in connection.exec_driver_sql("PRAGMA database_list") if schema == "main")
+    names = ", ".join("`" + column.replace("`", "``") + "`" for column in found)
+    marks = ", ".join("x'00'" for _ in found)
+    sqlite3.register_converter(_BLOB, lambda _: _BLOB)  # for connections that ask for types: this one alone
+    with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, detect_types=sqlite3.PARSE_DECLTYPES)) as own:
+        (row,) = own.execute(
+            f'SELECT {names} FROM "{view}" WHERE 0 UNION ALL SELECT {marks}'
+        ).fetchall()  # names of the file's own
+    return [column for column, declared in zip(found, row, strict=True) if declared != _BLOB]
 
 
 def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -> None:

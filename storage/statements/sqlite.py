@@ -14,6 +14,7 @@ from itertools import chain, product
 from typing import Any
 from uuid import UUID
 
+from storage.any_values import TOO_LARGE
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
     Anything,
@@ -50,7 +51,6 @@ from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM
 from storage.statements.sqlite_values import (
     LARGEST,
     SMALLEST,
-    TOO_LARGE,
     affinity_of,
     are_texts,
     is_text,
@@ -195,7 +195,7 @@ class SqliteStatements(Statements):
                 return value.hex if attribute.sql_type.upper().startswith("CHAR") else str(value)
             case int() if isinstance(attribute.type, Anything):
                 if not SMALLEST <= value <= LARGEST:
-                    raise Unstorable(attribute.name, TOO_LARGE)
+                    raise Unstorable(attribute.name, f"{TOO_LARGE}.")
                 return int(value)
             case str() if isinstance(attribute.type, Opaque):
                 return to_shown(value)

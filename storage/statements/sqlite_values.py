@@ -31,7 +31,6 @@ from storage.statements import codec
 from storage.statements.codec import Unstorable
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1  # whole numbers that SQLite stores as such
-TOO_LARGE = "is a whole number of more than 64 bits: written with an exponent, like 1e20, it is stored as a REAL."
 _AFFINITIES = (
     *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
     *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL")),
