@@ -20,6 +20,7 @@ from graphql import (
 )
 
 from storage.catalog.types import (
+    Anything,
     Boolean,
     Bytes,
     Date,
@@ -52,6 +53,7 @@ _SCALARS: dict[str, ValueType] = {
     "UUID": Uuid(),
     "Base64": Bytes(),
     "JSON": JsonDocument(),
+    "Any": Anything(),
 }
 _PAGING = {
     "first": (0, 1, 1, 2, 3, 50, 200, 201, -1),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from storage.catalog.model import Attribute
 from storage.catalog.types import (
+    Anything,
     Array,
     Boolean,
     Bytes,
@@ -119,6 +120,8 @@ def good(random: Random, type_: ValueType, sql_type: str = "") -> Json:
             return [good(random, element, sql_type) for _ in range(random.choice((0, 1, 1, 2, 3)))]
         case Opaque():
             return random.choice(_OPAQUE.get(sql_type.upper(), ("x", "1", "a")))
+        case Anything():
+            return random.choice((0, 1, 2, 1.0, 2.5, "1", "x", "", {"base64": "AA=="}, {"int": str(2**53 + 1)}))
 
 
 def fresh(number: int, type_: ValueType, sql_type: str = "") -> Json:
@@ -153,6 +156,9 @@ def fresh(number: int, type_: ValueType, sql_type: str = "") -> Json:
         case Opaque():
             texts = _OPAQUE.get(sql_type.upper(), ("x",))
             return texts[number % len(texts)]
+        case Anything():
+            forms: tuple[Json, ...] = (100 + number, f"f{number}", number + 0.5, str(100 + number))
+            return forms[number % len(forms)]
 
 
 def edge(random: Random, type_: ValueType, sql_type: str = "") -> Json:
@@ -238,6 +244,19 @@ def edge(random: Random, type_: ValueType, sql_type: str = "") -> Json:
             return random.choice(
                 (*_OPAQUE.get(sql_type.upper(), ()), "", "'", "x" * 300, "\x00", "{}", "NULL", "infinity")
             )
+        case Anything():
+            numbers = (2**53, 2**63 - 1, 2**63, -(2**63), 10**20, 2**60, 1152921504606847000, 1e300, -0.0, 5e-324, 1e20)
+            texts = ("'", "''", "'1'", "1.0", "1e5", "Infinity", "x'00'", "X'zz'", "007", ".5", "x" * 300)
+            objects = (
+                {"real": "Infinity"},
+                {"real": "-Infinity"},
+                {"real": "NaN"},
+                {"int": "1"},
+                {"int": 1},
+                {"base64": "A"},
+                {},
+            )
+            return random.choice((*numbers, *texts, *objects, True, [1], "\x00", "\ud800"))
 
 
 def text_of(value: Json) -> str:

@@ -9,6 +9,7 @@ export interface GraphQLAnswer<Data> {
 
 interface ExactJson {
   rawJSON?: (text: string) => Json;
+  isRawJSON?: (value: unknown) => boolean;
   parse: (text: string, revive: (name: string, value: Json, context?: { source?: string }) => Json) => Json;
 }
 
@@ -20,6 +21,11 @@ export function parseJson(text: string): Json {
       ? exact.rawJSON(context.source)
       : value,
   );
+}
+
+/** Whether a value is a number that was kept as its text. */
+export function isRaw(value: unknown): boolean {
+  return (JSON as unknown as ExactJson).isRawJSON?.(value) ?? false;
 }
 
 /** The text of a value: a number that was kept as its text (`1.0`) is an object without one. */

@@ -1,6 +1,7 @@
 /** What a path leads to, as far as the catalog tells (docs/contract.md, section 3); the server has the last word. */
 
 import { type Attribute, type Catalog, type Operation, type Relation, type Resource, resourceNamed } from "../catalog";
+import { isRaw } from "../request";
 import { type Part, reference } from "./state";
 
 export interface Place {
@@ -170,11 +171,40 @@ function lastSegment(path: string): string {
 
 /** The last segment of an item's path: its key, as canonical paths write it. */
 export function keySegment(resource: Resource, values: Record<string, unknown>): string | null {
-  const keys = resource.key.map((name) => values[name]);
-  if (keys.some((value) => value === null || value === undefined || value === "")) {
-    return null;
+  const texts = resource.key.map((name) => {
+    const isAny = resource.attributes.find((attribute) => attribute.name === name)?.type === "Any";
+    return keyText(values[name], isAny);
+  });
+  return texts.includes("") ? null : texts.map(percentEncoded).join(",");
+}
+
+/** The value of a key as it stands in a path; empty where it cannot. */
+function keyText(value: unknown, isAny: boolean): string {
+  if (value === null || value === undefined) {
+    return "";
   }
-  return keys.map((value) => percentEncoded(typeof value === "string" ? value : JSON.stringify(value))).join(",");
+  return isAny ? anyText(value) : typeof value === "string" ? value : JSON.stringify(value);
+}
+
+const LIKE_ANOTHER = /^([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?Infinity|[xX]'[^]*'|'[^]*')?$/;
+const WHOLE_REALS = 2 ** 63; // those below, in amount, are written by all their digits
+
+/** A value of a column without a declared type: texts that could be something else are in quotes (docs/contract.md, section 3). */
+function anyText(value: unknown): string {
+  if (typeof value === "string") {
+    return LIKE_ANOTHER.test(value) ? `'${value}'` : value;
+  }
+  const number = typeof value === "number" || isRaw(value) ? Number(JSON.stringify(value)) : null;
+  if (number !== null) {
+    return Number.isInteger(number) && Math.abs(number) < WHOLE_REALS ? BigInt(number).toString() : String(number);
+  }
+  const { int, real, base64 } = value as { int?: string; real?: string; base64?: string };
+  return int ?? real ?? `X'${hexadecimal(base64 ?? "")}'`;
+}
+
+function hexadecimal(base64: string): string {
+  const digits = Array.from(atob(base64), (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"));
+  return digits.join("").toUpperCase();
 }
 
 /** All but RFC 3986's unreserved characters. */

@@ -22,9 +22,9 @@ export function toJson(attribute: Attribute, text: string): Json {
   }
 }
 
-/** Whether a person writes JSON: for JSON itself, and for lists. */
+/** Whether a person writes JSON: for JSON itself, for lists, and where "1" and 1 are different values. */
 export function isWrittenAsJson({ type }: Attribute): boolean {
-  return type === "JSON" || type.startsWith("[");
+  return type === "JSON" || type === "Any" || type.startsWith("[");
 }
 
 export function toText(attribute: Attribute, value: Json): string {
@@ -68,6 +68,8 @@ function formOf(attribute: Attribute, entry: Entry | undefined): string[] {
       return ["bytes, as Base64"];
     case "JSON":
       return ['JSON, like {"a": 1} or "text"'];
+    case "Any":
+      return ['JSON: a number, "text", or bytes like {"base64": "AAEC"}'];
     default:
       return isWrittenAsJson(attribute) ? [`a list in JSON, like ${listOf(attribute)}`] : [];
   }

@@ -1,7 +1,7 @@
 /** Documents to begin with, made of what this server serves: a query, a batch of creates, a guarded update. */
 
 import { type Attribute, type Catalog, type Relation, type Resource, resourceNamed } from "../catalog";
-import { type Json, ask } from "../request";
+import { type Json, ask, isRaw } from "../request";
 import { sampleOf } from "../samples";
 
 export interface Example {
@@ -146,7 +146,7 @@ function literal(value: Json): string {
   if (Array.isArray(value)) {
     return `[${value.map(literal).join(", ")}]`;
   }
-  if (value !== null && typeof value === "object") {
+  if (value !== null && typeof value === "object" && !isRaw(value)) {
     const members = Object.entries(value).map(([name, member]) => `${name}: ${literal(member)}`);
     return members.length ? `{ ${members.join(", ")} }` : "{}";
   }
