@@ -241,6 +241,22 @@ INSERT INTO note VALUES (1, 'infinity', '-infinity', 1), (2, '2020-01-01', 'infi
 INSERT INTO talk VALUES ('infinity', 1, 'a'), ('2020-01-01', 1, 'b'), ('12000-01-01', 2, 'c');
 INSERT INTO loose_end VALUES ('a', 'infinity', 3), ('b', '2020-01-01', NULL);
 """
+# Keys, unique values and foreign keys without a declared type, which PostgreSQL does not have.
+_UNTYPED = """
+CREATE TABLE thing (k {any} PRIMARY KEY NOT NULL, u {any} UNIQUE, v {any}, name VARCHAR(5));
+CREATE TABLE below (a {any} NOT NULL REFERENCES thing (k), b {any} NOT NULL, v {any} DEFAULT 1, w {any} REFERENCES thing (u), PRIMARY KEY (a, b));
+CREATE TABLE typed (id {key}, thing_k VARCHAR(9) REFERENCES thing (k), v {any} NOT NULL DEFAULT '1');
+CREATE TABLE valued (id {key}, typed_id {int} REFERENCES typed (id) ON DELETE CASCADE, v {any}, version INTEGER NOT NULL DEFAULT 1);
+CREATE VIEW things_seen AS SELECT k, count(*) AS n, max(v) AS most FROM thing GROUP BY k;
+INSERT INTO thing VALUES (1, 1, 1, 'a'), (2, '2', '1', 'b'), (3, NULL, NULL, NULL), ('x', 'x', 'x', 'x');
+INSERT INTO below VALUES (1, 1, 1, 1), (1, '2', NULL, NULL), ('x', '', '', 'x');
+INSERT INTO typed (id, thing_k, v) VALUES (1, 'x', 1), (2, NULL, '1');
+INSERT INTO valued (id, typed_id, v, version) VALUES (1, 1, 1, 1), (2, 2, '1', 7), (3, NULL, NULL, 1)
+"""
+_SQLITE_UNTYPED = """;
+INSERT INTO thing VALUES ('1', 2.5, 1.0, 'c'), (x'00', x'01', x'02', 'd'), (7.0, -0.0, 1e300, 'e'), (9e999, 1152921504606846976.0, 9007199254740993, 'f');
+INSERT INTO below VALUES ('1', 1, '1', 2.5), (x'00', 2.5, x'', NULL), (7, 1.0, 1.0, 0)
+"""
 _SETTINGS: Mapping[str, Any] = {
     "resources": {
         "versioned": {"version": "version"},
@@ -320,7 +336,14 @@ def tables_of(name: str, kind: str) -> Tables:
         case "spoilt":
             own = _SQLITE_SPOILT if kind == "sqlite" else _POSTGRESQL_SPOILT
             return Tables((_SPOILT + own).strip().rstrip(";"), {"max_page": 200})
+        case "untyped":
+            is_sqlite = kind == "sqlite"
+            script = (_UNTYPED + (_SQLITE_UNTYPED if is_sqlite else "")).strip()
+            words = {"{any}": "", "{int}": ""} if is_sqlite else {"{any}": "VARCHAR(9)", "{int}": "INTEGER"}
+            for word, text in words.items():
+                script = script.replace(word, text)
+            return Tables(script, {"resources": {"valued": {"version": "version"}}, "max_page": 200})
     raise ValueError(name)
 
 
-NAMES = ("models", "odd", "parents", "crowd", "library", "spoilt")
+NAMES = ("models", "odd", "parents", "crowd", "library", "spoilt", "untyped")

@@ -1,6 +1,7 @@
 """Values for tests/fuzzing.py: as JSON has them, for each type; some good, some at its edges, some of no type at all."""
 
 import base64
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
@@ -245,24 +246,35 @@ def edge(random: Random, type_: ValueType, sql_type: str = "") -> Json:
                 (*_OPAQUE.get(sql_type.upper(), ()), "", "'", "x" * 300, "\x00", "{}", "NULL", "infinity")
             )
         case Anything():
-            numbers = (2**53, 2**63 - 1, 2**63, -(2**63), 10**20, 2**60, 1152921504606847000, 1e300, -0.0, 5e-324, 1e20)
-            texts = ("'", "''", "'1'", "1.0", "1e5", "Infinity", "x'00'", "X'zz'", "007", ".5", "x" * 300)
-            objects = (
-                {"real": "Infinity"},
-                {"real": "-Infinity"},
-                {"real": "NaN"},
-                {"int": "1"},
-                {"int": 1},
-                {"base64": "A"},
-                {},
+            large: tuple[Json, ...] = (
+                2**53,
+                2**63 - 1,
+                2**63,
+                -(2**63),
+                10**20,
+                2**60,
+                1152921504606847000,
+                1e300,
+                -0.0,
+                5e-324,
+                1e20,
             )
-            return random.choice((*numbers, *texts, *objects, True, [1], "\x00", "\ud800"))
+            like = ("'", "''", "'1'", "1.0", "1e5", "Infinity", "x'00'", "X'zz'", "007", ".5", "x" * 300)
+            real: tuple[Json, ...] = ({"real": "Infinity"}, {"real": "-Infinity"}, {"real": "NaN"})
+            other: tuple[Json, ...] = ({"int": "1"}, {"int": 1}, {"base64": "A"}, {}, True, [1], "\x00", "\ud800")
+            return random.choice((*large, *like, *real, *other))
 
 
 def text_of(value: Json) -> str:
     """Write a JSON value as it stands in a path, before it is percent-encoded."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    match value:
+        case {"base64": str(text)} if len(value) == 1:
+            with suppress(ValueError):
+                return f"X'{base64.b64decode(text).hex().upper()}'"
+        case {"int": str(text)} | {"real": str(text)} if len(value) == 1:
+            return text
     return str(value)
 
 

@@ -13,7 +13,7 @@ from tests.fuzzing import fuzzed, run
 from tests.harness import Backend
 
 _EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
-_GATE = {"odd": 120, "models": 30, "parents": 30, "crowd": 40, "library": 30, "spoilt": 60}  # requests
+_GATE = {"odd": 120, "models": 30, "parents": 30, "crowd": 40, "library": 30, "spoilt": 60, "untyped": 60}  # requests
 _FIRST = int(os.environ.get("PARTWISE_FIRST_EXAMPLE", "0"))  # so that another long run tries others
 ENOUGH = 1_000  # requests, from which on the shares below must hold
 

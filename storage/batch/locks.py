@@ -13,7 +13,7 @@ from typing import TypeVar
 from storage.addresses import ByKey, Location, place_values
 from storage.batch.operations import Operation, Part, SetAside, Verb
 from storage.catalog.model import Catalog, Resource
-from storage.catalog.types import Array, JsonDocument, Opaque
+from storage.catalog.types import Approximate, Array, JsonDocument, Opaque
 from storage.driver_errors import Retry
 from storage.row import KeyTuple, Row, RowColumns
 from storage.rows import Rows
@@ -165,6 +165,8 @@ def _add(
     *,
     pointed_at: bool = False,
 ) -> None:
+    if resource.untyped and Approximate in map(type, values):  # it may find a row that has another value
+        return
     types = [resource.attributes[name].type for name in attributes]
     if attributes and None not in values and not any(isinstance(type_, _NOT_SOUGHT) for type_ in types):
         entry = wanted.setdefault(resource.name, Wanted())

@@ -44,9 +44,9 @@ class Overlay:
         So it does where the values are such that the database finds a row with others.
         """
         place = (resource.name, tuple(attributes), tuple(values))
+        if resource.untyped and Approximate in map(type, values):
+            raise Unknown
         if place not in self._found:
-            if Approximate in map(type, values):  # a row is found by it that has another value
-                raise Unknown
             row = self._rows.by_values(resource, attributes, values, lock)
             if row is not None:
                 self._add(row)

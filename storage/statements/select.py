@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.model import Attribute, Relation, Resource
-from storage.catalog.types import JsonDocument, Value
+from storage.catalog.types import Anything, JsonDocument, Value
 from storage.statements.common import Statement, Statements
 from storage.statements.conditions import (
     All,
@@ -235,9 +235,21 @@ class Select:
 
     def _among(self, by: Sequence[str], tuples: Sequence[Sequence[Value]]) -> str:
         resource = self._owned.resource if self._owned else self._resource
-        found = self._statements.among(resource, by, tuples, f"{self._owner_alias()}.")
+        found = self._statements.among(resource, by, tuples, f"{self._unconverted()}{self._owner_alias()}.")
         self._params += found.params
         return found.sql
+
+    def _unconverted(self) -> str:
+        """Write what keeps a column from converting the values of a parent's key that has no declared type (SQLite)."""
+        if self._owned is None or self._owned.is_asked:
+            return ""
+        here, there = self._owned.relation.here, self._owned.relation.there
+        own, parents = self._resource.attributes, self._owned.parents.attributes
+        is_converted = any(
+            isinstance(parents[one].type, Anything) and not isinstance(own[other].type, Anything)
+            for one, other in zip(here, there, strict=True)
+        )
+        return "+" if is_converted else ""
 
     def _condition(self, condition: Condition, resource: Resource, alias: str) -> str:
         match condition:

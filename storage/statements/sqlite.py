@@ -157,8 +157,10 @@ class SqliteStatements(Statements):
     ) -> Statement:
         own = [resource.attributes[name] for name in attributes]
         columns = ", ".join(prefix + self.quote(attribute.column) for attribute in own)
-        rows: Iterable[Params] = self._each(own, [*zip(*tuples, strict=True)])
-        if any(self.most_spellings(attribute) > 1 for attribute in own):
+        rows: Iterable[Params]
+        if all(self.most_spellings(attribute) == 1 for attribute in own):
+            rows = self._each(own, [*zip(*tuples, strict=True)])
+        else:
             rows = chain.from_iterable(product(*map(self.spellings, own, each)) for each in tuples)
         params = tuple(chain.from_iterable(rows))
         if len(own) == 1:

@@ -8,6 +8,7 @@ const graphql = initGraphQLTada<{
   introspection: introspection;
   scalars: {
     JSON: unknown;
+    Any: unknown;
     Date: string;
     Time: string;
     DateTime: string;
