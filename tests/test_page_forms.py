@@ -293,3 +293,38 @@ def test_a_reference_that_does_not_fit_is_announced_at_what_chose_it(browse: Bro
     assert seen["described"][0].startswith("INVALID_REFERENCE")
     assert seen["accessible"] == []
     assert sqlite.dump() == before
+
+
+UNTYPED = """
+CREATE TABLE k (id PRIMARY KEY NOT NULL, v);
+INSERT INTO k VALUES (1, 1), ('1', '1'), (7.0, 1.0), (2.5, NULL), (1e300, x'00'), (9e999, ''), (x'0aff', 2), ('', 3), ('a b', 4),
+  (9007199254740993, 5), (1152921504606846976.0, 6), ('''q''', 7), (0.1, 8)
+"""
+
+
+def test_values_without_a_declared_type_are_written_as_json_and_their_keys_as_paths_have_them(
+    browse: Browse, sqlite: Backend
+):
+    sqlite.run(UNTYPED)
+    seen = browse("anyValues", sqlite)
+
+    assert sorted(seen["suggested"]) == sorted(
+        [
+            *(
+                "/ks/1",
+                "/ks/%271%27",
+                "/ks/7",
+                "/ks/2.5",
+                "/ks/1e%2B300",
+                "/ks/Infinity",
+                "/ks/X%270AFF%27",
+                "/ks/%27%27",
+            ),
+            *("/ks/a%20b", "/ks/9007199254740993", "/ks/1152921504606846976", "/ks/%27%27q%27%27", "/ks/0.1"),
+        ]
+    )
+    assert seen["hint"] == 'JSON: a number, "text", or bytes like {"base64": "AAEC"} · now "1"'
+    numbers = [{"v": 1}, {"v": 1}]  # what a person writes as 1.0 is sent so; the scenario reads it as JavaScript does
+    assert seen["sent"] == [{"v": "1"}, *numbers, {"v": {"base64": "AAEC"}}, {"v": {"int": "9007199254740993"}}]
+    assert (seen["said"], seen["marks"], seen["accessible"]) == ("Committed: all of it is written.", [], [])
+    assert sqlite.rows("SELECT typeof(v), v FROM k WHERE id = '1'") == [("integer", 9007199254740993)]

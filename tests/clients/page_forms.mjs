@@ -219,3 +219,27 @@ export async function badReference(page, url) {
     accessible: await violations(page),
   };
 }
+
+// Values and keys of columns without a declared type: as JSON, and as paths write them.
+export async function anyValues(page, url) {
+  await open(page, url);
+  const made = await add(page, 1, "/ks");
+  const path = made.getByRole("combobox", { name: "Path" });
+  await path.fill("/ks/");
+  const options = page.locator("li[role=option] .code");
+  await options.first().waitFor();
+  const suggested = await options.allInnerTexts();
+  await path.fill("/ks/%271%27");
+  await path.press("Escape");
+  await made.getByLabel("Operation").selectOption("UPDATE");
+  await made.getByText("Preconditions").click();
+  await made.getByRole("button", { name: "Load the current item" }).click();
+  await made.getByText("ifMatch has its etag").waitFor();
+  const hint = await made.locator(".hint").first().innerText();
+  const sent = [];
+  for (const text of ['"1"', "1", "1.0", '{"base64": "AAEC"}', '{"int": "9007199254740993"}']) {
+    await fill(made, { v: text });
+    sent.push((await request(page)).variables.parts[0].payload);
+  }
+  return { suggested, hint, sent, said: await run(page), marks: await marked(page), accessible: await violations(page) };
+}
