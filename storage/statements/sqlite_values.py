@@ -40,7 +40,7 @@ _AFFINITIES = (
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
     """Say that the database holds something against its own type, which only SQLite leaves open, and which setting helps."""
     advice = (
-        'Its operator can have it served as it is: type = "String" (or another type that fits) for this attribute '
+        'Its operator can have it served as it is: type = "Any" (or another type that fits) for this attribute '
         "in partwise.toml."
     )
     return Unreadable(reason=f"{codec.unreadable(attribute, what).reason} {advice}")
