@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from partwise.spellings import count_spellings
 from resolvers.descriptions import describe
 from resolvers.readability import unreadable_values
 from schema.resources import ResourceAttribute
 from schema.scalars import scalar_name
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog, Resource
+from storage.catalog.types import TimeFormat
 from storage.row import RowPage
 from storage.row_reader import RowReader
 from storage.statements import Window, total_order
@@ -43,24 +45,34 @@ def _describe_grouping(resource: Resource) -> Iterator[str]:
 
 
 def describe_values(engine: Engine) -> tuple[str, bool]:
-    """Read every row of all resources, in one snapshot; say which values cannot be read, and whether there are any."""
+    """Read every row of all resources, in one snapshot; say which values cannot be read, and whether there are any.
+
+    Dates and times in another spelling are counted beside them: they can be read, but comparisons may not find them.
+    """
     return engine.database.run_again(partial(_describe_values, engine))
 
 
 def _describe_values(engine: Engine) -> tuple[str, bool]:
     lines: list[str] = []
+    spelled: list[str] = []
     count = 0
     with engine.database.read() as transaction:
         rows = RowReader(transaction, engine.database, engine.secret)
         for resource in engine.catalog.resources.values():
             found: Counter[tuple[str, str]] = Counter()
+            others: Counter[str] = Counter()
             for page in _pages(rows, resource):
                 found += unreadable_values(resource, page.rows)
+                others += count_spellings(engine.database, resource, page.rows)
                 count += len(page.rows)
             lines += [f"  {resource.name}.{name}  {_values(n)}: {why}" for (name, why), n in sorted(found.items())]
+            spelled += [f"  {resource.name}.{name}  {_values(n)}" for name, n in sorted(others.items())]
+    said = [f"Values that cannot be read, in {count} rows:", *lines]
     if not lines:
-        return f"Values: those of all {count} rows can be read.", False
-    return "\n".join([f"Values that cannot be read, in {count} rows:", *lines]), True
+        said = [f"Values: those of all {count} rows can be read."]
+    if spelled:
+        said += ["Dates and times in another spelling, which filters and orders can miss (setting format):", *spelled]
+    return "\n".join(said), bool(lines)
 
 
 def _pages(rows: RowReader, resource: Resource) -> Iterator[RowPage]:
@@ -96,6 +108,8 @@ def _notes(resource: Resource, described: ResourceAttribute) -> Iterator[str]:
         yield f"one of {', '.join(described.enum)}"
     if described.time_zone is not None:
         yield "with a time zone" if described.time_zone else "without a time zone"
+    if attribute.format is not TimeFormat.ISO:
+        yield f"stored as {attribute.format.value}"
     if not resource.writable:
         return
     if described.generated:

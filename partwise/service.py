@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +10,7 @@ import strawberry
 
 import resolvers.root
 from partwise.settings import Settings, SettingsError
+from partwise.spellings import spelling_notices
 from storage.batch.run import Engine
 from storage.catalog.build import build_catalog
 from storage.catalog.models import models_of, read_models
@@ -68,6 +69,7 @@ def open_engine(settings: Settings) -> Engine:
         catalog = build_catalog(
             tables, database.dialect, models=read_models(models), overrides=overrides, checks_at_commit=late
         )
+        catalog = replace(catalog, notices=(*catalog.notices, *spelling_notices(database, catalog)))
     except (DatabaseError, CatalogError, RequestError) as error:
         raise SettingsError(str(error)) from error
     return Engine(

@@ -58,6 +58,7 @@ class AttributeSettings(_Strict):
     hidden: bool = False
     read_only: bool = False
     type: str | None = None
+    format: str | None = None
 
 
 class ResourceSettings(_Strict):

@@ -19,6 +19,7 @@ from storage.catalog.types import (
     Array,
     Boolean,
     Bytes,
+    Date,
     DateTime,
     Enumeration,
     Float,
@@ -30,6 +31,7 @@ from storage.catalog.types import (
     ValueType,
 )
 from storage.json_text import decode_json
+from storage.statements import sqlite_times
 
 _EXACT = Context(prec=1_000)  # digits: PostgreSQL declares no more
 
@@ -210,6 +212,8 @@ def _default(attribute: Attribute) -> Any:
             found = _any_literal(sql)
             return None if found is None else _as_value(type_, found)
         text = _literal(sql)
+        if text is not None and attribute.format.is_numeric and isinstance(type_, Date | DateTime):
+            return to_json(type_, sqlite_times.read(type_, attribute.format, int(text)))
         return None if text is None else _as_value(type_, _raw(type_, text))
     except ValueError:  # what only the database reads
         return None

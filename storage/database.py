@@ -288,6 +288,8 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
     def set_up(connection: Any, _record: object) -> None:
         connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)
         connection.create_aggregate(sqlite_functions.EXACT_SUM, 1, sqlite_functions.ExactSum)
+        connection.create_function(sqlite_functions.WRITTEN, 3, sqlite_functions.written, deterministic=True)
+        connection.create_function(sqlite_functions.ORDERED, 3, sqlite_functions.ordered, deterministic=True)
         connection.set_progress_handler(connection.is_late, _STEPS)
         connection.text_factory = read_text
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):

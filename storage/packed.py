@@ -88,7 +88,7 @@ def decoders_of(
     read = [(resource, resource.attributes[name], statements.packed_type, False) for name in names]
     read += [(own, own.attributes[s.attribute], statements.packed_position_type, bool(s.path)) for own, s in ends]
     return [
-        _decoder(packed_type, attribute.type, attribute.nullable or is_optional)
+        _decoder(packed_type, statements.stored_type(attribute), attribute.nullable or is_optional)
         if statements.may_be_packed(own, attribute)
         else None
         for own, attribute, packed_type, is_optional in read

@@ -44,7 +44,10 @@ class Unknown(Exception):  # it says what is not known
 
 
 class Ambiguous(Exception):  # it says what is so
-    """Several rows have the values of a key, each in a table of its own: tables that inherit do not share keys (PostgreSQL)."""
+    """Several rows have the values of a key.
+
+    Tables that inherit do not share keys (PostgreSQL), and a key in several spellings is several keys (SQLite).
+    """
 
     def __init__(self, resource: Resource, attributes: Sequence[str]) -> None:
         super().__init__(resource, attributes)

@@ -43,7 +43,7 @@ class RowReader:
     ) -> Row | None:
         """Find the row whose attributes have these values; none of them may be null. Raises `Ambiguous`."""
         found = self._found(resource, attributes, values, lock)
-        if len(found) > 1 and resource.is_inherited:
+        if len(found) > 1:
             raise Ambiguous(resource, attributes)
         return self._row(resource, found[0]) if found else None
 

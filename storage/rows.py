@@ -63,7 +63,10 @@ class Rows(RowReader):
         """Change a row, and read it back."""
         where = self._where_key(row)
         if values or defaults:
-            result = self._run(self.statements.update(row.resource, where, values, defaults))
+            attributes = row.resource.attributes
+            kept = [n for n, value in values.items() if self.statements.is_kept(attributes[n], row.values[n], value)]
+            written = {name: value for name, value in values.items() if name not in kept} if kept else values
+            result = self._run(self.statements.update(row.resource, where, written, defaults, kept))
             if result.count != 1:
                 raise StatementRefused(Violation.OTHER)
         after = self._expect(row.resource, row.key)
@@ -241,8 +244,12 @@ class Rows(RowReader):
         ]
 
     def _raw_after(self, before: Row, changes: Values) -> list[Any]:
-        as_read = self.statements.as_read
+        as_read, is_kept = self.statements.as_read, self.statements.is_kept
         return [
-            raw if name not in changes else None if (value := changes[name]) is None else as_read(attribute, value)
+            raw
+            if name not in changes or is_kept(attribute, before.values.get(name), changes[name])
+            else None
+            if (value := changes[name]) is None
+            else as_read(attribute, value)
             for raw, (name, attribute) in zip(before.raw, before.resource.attributes.items(), strict=True)
         ]

@@ -214,7 +214,7 @@ class Grouped:
         changed = frozenset(
             name for name, value in changes.items() if name not in before.values or before.values[name] != value
         ).union(change.defaults)
-        unsure = self._unsure(operation, changes)
+        unsure = self._unsure(operation, changes) | self._unknown_before(before, changes)
         if changed & resource.spreading or cells.judged.intersection(change.defaults) or unsure & cells.judged:
             return False
         unknown = {
@@ -275,6 +275,13 @@ class Grouped:
                 and (own.get(name) is value or _has_one_form(attributes[name], value))
             )
         )
+
+    def _unknown_before(self, before: Row, changes: Values) -> frozenset[str]:
+        """Name the values that a column may hold in another form already, where it is not known what it holds."""
+        if before.whole:
+            return frozenset()
+        attributes, keeps = before.resource.attributes, self._rows.statements.keeps_equal
+        return frozenset(name for name in changes if name not in before.values and keeps(attributes[name]))
 
     def _expected(self, resource: Resource) -> int:
         """Count the items of a resource that the rest of the batch may make, and that have no key of their own."""

@@ -243,7 +243,7 @@ def in_words(several: Ambiguous) -> str:
 
 
 def several_rows(operation: Operation, several: Ambiguous) -> Fault:
-    """Return the fault for a path or payload whose key several items have: inheriting tables do not share keys."""
+    """Return the fault for a path or payload whose key several items have: in tables that inherit, or in several spellings."""
     is_own = several.resource is operation.resource
     return Conflict(
         message=in_words(several),

@@ -1,7 +1,7 @@
 """From columns to attributes: names, types, defaults, and who makes their values."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from storage.catalog.model import Attribute, Generation
 from storage.catalog.models import column_default, default_is_constant, default_of, field_of
 from storage.catalog.overrides import AttributeOverride, CatalogError, ResourceOverride
 from storage.catalog.rights import unreadable_columns
-from storage.catalog.sqlite_facts import is_aware, is_known
+from storage.catalog.sqlite_facts import affinity_of, is_aware, is_known
 from storage.catalog.types import (
     Anything,
     Boolean,
@@ -28,6 +28,7 @@ from storage.catalog.types import (
     Opaque,
     Text,
     Time,
+    TimeFormat,
     Uuid,
     ValueType,
 )
@@ -51,6 +52,7 @@ TYPES_BY_NAME: Mapping[str, ValueType] = {
 }
 Drafts = Mapping[str, Draft]
 """By table: also of tables that are not served."""
+_TEXT_DEFAULTS = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE"})  # of SQLite: what they give is text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Declared:
 
     type: ValueType
     sql_type: str
+    format: TimeFormat = TimeFormat.ISO
 
 
 def all_drafts(served: Iterable[Draft], tables: Iterable[TableFacts]) -> Drafts:
@@ -98,7 +101,13 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
         own = naming.free(own, {*draft.attributes, *naming.TAKEN_ATTRIBUTES})
         draft.names[name] = own
         declared = _Declared(type_, source.facts.sql_types[source_name])
-        draft.attributes[own] = _attribute(own, column, declared, override, draft)
+        form = _format_of(draft, name, declared, override, dialect)
+        attribute = draft.attributes[own] = _attribute(own, column, replace(declared, format=form), override, draft)
+        if attribute.format.is_numeric and (attribute.default_sql or "").upper() in _TEXT_DEFAULTS:
+            notices.append(
+                f'{draft.name}: the default of {own} is text, which format = "{attribute.format.value}" cannot read. '
+                'Set format = "mixed".'
+            )
     notices += unreadable_columns(draft, unread)
 
 
@@ -165,6 +174,34 @@ def _converts(draft: Draft, name: str) -> bool:
     return draft.facts.is_view or bool(draft.facts.sql_types[name])
 
 
+def _format_of(
+    draft: Draft, column: str, declared: _Declared, override: AttributeOverride, dialect: Dialect
+) -> TimeFormat:
+    """Say how a column stores dates and times. Raises `CatalogError`."""
+    if override.format is None:
+        return TimeFormat.ISO
+    place = f"{draft.facts.name}.{column}"
+    if dialect != "sqlite":
+        raise CatalogError(f"The format of {place} cannot be set: only SQLite columns have one.")
+    known = [each.value for each in TimeFormat]
+    if override.format not in known:
+        raise CatalogError(f"{override.format!r}, the format for {place}, is none of {', '.join(known)}.")
+    found = TimeFormat(override.format)
+    if not isinstance(declared.type, Date | Time | DateTime):
+        raise CatalogError(
+            f"The format of {place} cannot be set: the attribute is not a Date, Time or DateTime. "
+            'Set its type as well, like type = "DateTime".'
+        )
+    if found.is_numeric and isinstance(declared.type, Time):
+        raise CatalogError(f'The format of {place} cannot be "{found.value}": a Time has no day to count from.')
+    if found.is_numeric and affinity_of(declared.sql_type) == "TEXT":
+        raise CatalogError(
+            f'The format of {place} cannot be "{found.value}": a column of type {declared.sql_type} '
+            "turns numbers into text."
+        )
+    return found
+
+
 def _attribute(own: str, column: object, declared: _Declared, override: AttributeOverride, draft: Draft) -> Attribute:
     facts, model = draft.facts, draft.model
     name, default = column["name"], column["default"]  # type: ignore[index]  # a ReflectedColumn
@@ -184,6 +221,7 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
         column=name,
         type=declared.type,
         sql_type=declared.sql_type,
+        format=declared.format,
         nullable=bool(column["nullable"]) and name not in facts.primary_key,  # type: ignore[index]
         generation=generation,
         read_only=generation is Generation.ALWAYS or override.read_only or is_closed or name == version_column(draft),

@@ -7,7 +7,7 @@ from enum import Enum
 
 from storage.catalog.facts import TableName
 from storage.catalog.limits import NO_LIMITS, Limits
-from storage.catalog.types import Anything, Value, ValueType
+from storage.catalog.types import Anything, TimeFormat, Value, ValueType
 from storage.errors import Fault
 
 Values = Mapping[str, Value]  # attribute name -> value
@@ -30,6 +30,7 @@ class Attribute:
     type: ValueType
     # As the database declares it, without length or precision; of a foreign key of SQLite without a declared type, its target's.
     sql_type: str
+    format: TimeFormat = TimeFormat.ISO  # SQLite: how dates and times are stored
     nullable: bool = True
     generation: Generation = Generation.NEVER
     read_only: bool = False

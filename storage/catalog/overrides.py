@@ -17,6 +17,7 @@ class AttributeOverride:
     hidden: bool = False
     read_only: bool = False
     type: str | None = None  # a scalar's name; for SQLite, whose columns hold anything
+    format: str | None = None  # how a column of SQLite stores dates and times: a value of `TimeFormat`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 reason = "this column is not served" if len(key.columns) == 1 else "not all of these columns are served"
             notices.append(f"{draft.name}: no relation over {columns}, because {reason}.")
             continue
+        _check_formats(draft, attributes, target, target_attributes)
         if key.unserved:
             notices.append(_no_index(draft, key))
         draft.foreign_keys.append(
@@ -39,6 +40,17 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
                 on_update=key.on_update,
             )
         )
+
+
+def _check_formats(draft: Draft, attributes: Iterable[str], target: Draft, there: Iterable[str]) -> None:
+    """Make sure that both ends of a foreign key read the same dates and times of the same columns. Raises `CatalogError`."""
+    for name, other in zip(attributes, there, strict=True):
+        one, two = draft.attributes[name], target.attributes[other]
+        if one.format is not two.format:
+            raise CatalogError(
+                f"{draft.facts.name}.{one.column} refers to {target.facts.name}.{two.column}: "
+                "both need the same format in partwise.toml."
+            )
 
 
 def _no_index(draft: Draft, key: ForeignKeyFacts) -> str:

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import cache
 from itertools import groupby, islice
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +32,10 @@ _ANY, _BLOB = (
 )  # the first, in a STRICT table, is as no type elsewhere: https://sqlite.org/stricttables.html
 _STORED = ("table", "shadow")  # a shadow is a table that some extension may think its own
 _ROWID = ("rowid", "_rowid_", "oid")  # unless a column has the name: https://sqlite.org/lang_createtable.html, "ROWIDs"
+_AFFINITIES = (
+    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
+    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL")),
+)
 _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
 
 
@@ -151,6 +156,13 @@ def unserved(
         return ()
     collations = tuple(wanted[column] for column in key.target_columns)
     return () if dict(zip(key.columns, collations, strict=True)) in there else collations
+
+
+@cache
+def affinity_of(sql_type: str) -> str:
+    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
+    upper = sql_type.upper()
+    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
 
 
 def is_aware(sql_type: str) -> bool:

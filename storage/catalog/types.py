@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Literal, Self
 from uuid import UUID
 
@@ -131,6 +132,20 @@ class DateTime:
 
     aware: bool = False
     precision: int = 6
+
+
+class TimeFormat(Enum):
+    """How an SQLite column stores dates and times; the values are the names in partwise.toml."""
+
+    ISO = "iso"  # text as we write it; compares as text
+    UNIX = "unix"  # the number of seconds since 1970, in UTC
+    UNIX_MS = "unix_ms"  # the number of milliseconds since 1970, in UTC
+    MIXED = "mixed"  # text or numbers in any spelling; compares as instants
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether values are stored as numbers."""
+        return self in {TimeFormat.UNIX, TimeFormat.UNIX_MS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

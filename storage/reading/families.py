@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, groupby
 from typing import Any
 
+from storage.catalog.model import Attribute
+from storage.catalog.types import TimeFormat
 from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.reading.plan import Selected
 from storage.row import KeyTuple
 from storage.row_reader import RowReader
-from storage.statements import Ownership, Query, Statement
+from storage.statements import Ownership, Query, Statement, Statements
 
 _LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
 _MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here
@@ -58,7 +60,7 @@ def read_families(
         count += len(parts[-1])
         if count > most and (len(parents) > 1 or last > most):
             return _numbered(rows, owned, selected, parents, names)
-    every, owners, counts = _divided(together(parts), names, owned)
+    every, owners, counts = _divided(rows.statements, together(parts), names, owned)
     sizes = [max(0, min(each, last) - window.offset) for each in counts]
     if sizes != counts or window.backward:
         starts = [start + window.offset for start in accumulate(counts, initial=0)]
@@ -79,7 +81,7 @@ def _numbered(
         raws += rows.transaction.read(statement.sql, statement.params).rows
     width = _LEADING + len(names) + (len(window.sorts) if positions else 0)
     read = raw_columns(raws, width + (len(owned.names) if owned.is_asked else 0))
-    every, owners, found = _divided(read, [*[""] * _LEADING, *names], owned)
+    every, owners, found = _divided(rows.statements, read, [*[""] * _LEADING, *names], owned)
     starts = list(accumulate(found, initial=0))
     sizes = [min(each, selected.window.limit) for each in found]
     siblings = every.columns[1]
@@ -93,16 +95,16 @@ def _numbered(
 
 
 def _divided(
-    read: RawColumns, names: Sequence[str], owned: Ownership
+    statements: Statements, read: RawColumns, names: Sequence[str], owned: Ownership
 ) -> tuple[RawColumns, Sequence[tuple[Any, ...]], list[int]]:
     """Put the children of each parent one behind the other; say what tells the parents, and how many children they have."""
     width = len(owned.names)
     places = [*range(-width, 0)] if owned.is_asked else [names.index(name) for name in owned.names]
-    keys = (
-        read.columns[places[0]]
-        if len(places) == 1
-        else list(zip(*(read.columns[place] for place in places), strict=True))
-    )
+    tells = [
+        _telling(statements, owned.resource.attributes[name], read.columns[place])
+        for name, place in zip(owned.names, places, strict=True)
+    ]
+    keys = tells[0] if len(tells) == 1 else list(zip(*tells, strict=True))
     counts = Counter(keys)
     if len(list(groupby(keys))) > len(counts):  # the database takes different ones for equal, and mixes them
         rank = {key: number for number, key in enumerate(counts)}
@@ -111,6 +113,16 @@ def _divided(
     if owned.is_asked:
         read = RawColumns(read.columns[:-width], read.typed)
     return read, owners, list(counts.values())
+
+
+def _telling(statements: Statements, attribute: Attribute, raws: Sequence[Any]) -> Sequence[Any]:
+    """Say by what a column tells parents: dates and times in any spelling are all written in one."""
+    if attribute.format is not TimeFormat.MIXED:
+        return raws
+    values = statements.decode_column(attribute, raws)
+    return [
+        raw if value is None else statements.as_read(attribute, value) for raw, value in zip(raws, values, strict=True)
+    ]
 
 
 def _pages(read: RawColumns, starts: Sequence[int], sizes: Sequence[int], *, backward: bool) -> RawColumns:

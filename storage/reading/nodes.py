@@ -30,7 +30,7 @@ class _Way:
     ) -> Row | None:
         assert lock is Lock.NONE  # noqa: S101  # a query changes nothing
         self.last = self._rows.load_columns(resource, attributes, [tuple(values)], next(self._names))
-        if len(self.last) > 1 and resource.is_inherited:
+        if len(self.last) > 1:
             raise Ambiguous(resource, attributes)
         return next(iter(self.last.rows()), None)
 

@@ -48,7 +48,7 @@ def read_root(rows: RowReader, read: RootRead) -> Collection | Items | None:
             return _read_collection(rows, read.selected, read.items)
         case ItemRead(key=key):
             found: RowColumns | None = rows.load_columns(resource, resource.key, [key], read.items.names())
-            if found is not None and len(found) > 1 and resource.is_inherited:
+            if found is not None and len(found) > 1:
                 raise Ambiguous(resource, resource.key)
         case NodeRead():
             found = read_node(rows, read)

@@ -36,6 +36,18 @@ class Codec(ABC):
         """Say how the database may have a value that is looked for. Raises `Unstorable`."""
         return (self.encode(attribute, value),)
 
+    def keeps_equal(self, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
+        """Whether a column may hold one value in several forms, so that a change to an equal value leaves it as it is."""
+        return False
+
+    def is_kept(self, attribute: Attribute, before: Value, value: Value) -> bool:
+        """Whether a change from one value to another leaves a column as it is."""
+        return value is not None and self.keeps_equal(attribute) and before == value
+
+    def is_spelled_otherwise(self, attribute: Attribute, raw: Any) -> bool:  # noqa: ARG002  # SQLite's depend on it
+        """Whether a column of dates or times that compares as text holds one that we would write in another way."""
+        return False
+
     @abstractmethod
     def decode(self, attribute: Attribute, raw: Any) -> Value:
         """Turn what the driver gives into a value, or into `Unreadable`."""
@@ -51,6 +63,10 @@ class Codec(ABC):
     def may_be_packed(self, resource: Resource, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
         """Whether a JSON array has the values of a column as the driver reads them, if it has those of its type."""
         return True
+
+    def stored_type(self, attribute: Attribute) -> ValueType:
+        """Say of which type the column's own values are, for `packed_type`."""
+        return attribute.type
 
     @abstractmethod
     def packed_type(self, type_: ValueType) -> Any:

@@ -47,6 +47,25 @@ class Statements(Codec):
         """Write an attribute as it is compared and ordered by; `prefix` names the table."""
         return prefix + self.quote(attribute.column)
 
+    def compared(
+        self,
+        attribute: Attribute,  # noqa: ARG002  # SQLite's depend on it
+        prefix: str,  # noqa: ARG002
+        operator: Operator,  # noqa: ARG002
+        values: Sequence[Value],  # noqa: ARG002
+        *,
+        narrowed: bool = True,  # noqa: ARG002
+    ) -> Statement | None:
+        """Write a comparison with values that is not that of `sort_expression` with what they are encoded to; None if it is.
+
+        It may be `narrowed` to what an index finds: then it can be false instead of unknown, of what cannot be read.
+        """
+        return None
+
+    def assigned(self, attribute: Attribute, place: int) -> str:  # noqa: ARG002  # SQLite's depend on it
+        """Write what a column is set to: the parameter in this place, from 1, or what it holds if that is an equal value."""
+        return self.placeholder(attribute)
+
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
         """Write an attribute as a position in an order holds it."""
         return self.sort_expression(attribute, prefix)
@@ -172,6 +191,9 @@ class Statements(Codec):
             attribute = resource.attributes[name]
             if value is None:
                 terms.append(f"{self.quote(attribute.column)} IS NULL")
+            elif own := self.compared(attribute, "", Operator.EQ, [value]):
+                terms.append(own.sql)
+                params += own.params
             else:
                 spellings = self.spellings(attribute, value)
                 places = ", ".join([self.placeholder(attribute)] * len(spellings))
@@ -246,11 +268,17 @@ class Statements(Codec):
         return [self.quote(attribute.column) for attribute in attributes], params
 
     def update(
-        self, resource: Resource, where: Statement, values: Mapping[str, Value], defaults: Collection[str] = ()
+        self,
+        resource: Resource,
+        where: Statement,
+        values: Mapping[str, Value],
+        defaults: Collection[str] = (),
+        kept: Collection[str] = (),
     ) -> Statement:
-        """Set attributes of rows to values, and others to their database defaults."""
+        """Set attributes of rows to values, others to their database defaults, and others to what they are: triggers see all."""
         terms = [f"{self.column(resource, name)} = {self.placeholder(resource.attributes[name])}" for name in values]
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        terms += [f"{self.column(resource, name)} = {self.column(resource, name)}" for name in kept]
         _, params = self._given(resource, values)
         sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.sql}"
         return Statement(sql=sql, params=(*params, *where.params))

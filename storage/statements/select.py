@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.model import Attribute, Relation, Resource
-from storage.catalog.types import Anything, JsonDocument, Value
+from storage.catalog.types import Anything, JsonDocument, TimeFormat, Value
 from storage.statements.common import Statement, Statements
 from storage.statements.conditions import (
     All,
@@ -74,6 +74,7 @@ class Select:
         self._resource = resource
         self._aliases = 0
         self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
+        self._negations = 0  # around the condition that is being written
         self._reads_elsewhere = False  # whether something is read of other tables
         self._params: list[Any] = []
 
@@ -103,7 +104,13 @@ class Select:
         """Write what tells whose children the rows are."""
         if self._owned is None:
             return []
-        return [self._column(name, self._owner_alias(), self._owned.resource) for name in self._owned.names]
+        own = [self._owned.resource.attributes[name] for name in self._owned.names]
+        return [
+            self._statements.sort_expression(attribute, f"{self._owner_alias()}.")
+            if attribute.format is TimeFormat.MIXED  # whose values are equal in any spelling
+            else self._column(attribute.name, self._owner_alias(), self._owned.resource)
+            for attribute in own
+        ]
 
     def _owners_read(self) -> list[str]:
         """Write the expressions that read it."""
@@ -260,7 +267,10 @@ class Select:
             case AnyOf(conditions=some):
                 return _joined([self._condition(each, resource, alias) for each in some], " OR ") or _FALSE
             case Not(condition=inner):
-                return f"NOT ({self._condition(inner, resource, alias)})"
+                self._negations += 1
+                negated = f"NOT ({self._condition(inner, resource, alias)})"
+                self._negations -= 1
+                return negated
             case IsTrue(condition=inner):
                 return f"({self._condition(inner, resource, alias)}) IS TRUE"
             case HasRelated(relation=relation, target=target, condition=inner):
@@ -276,6 +286,16 @@ class Select:
         if operator is Operator.IS_NULL:
             column = self._statements.quote(attribute.column)
             return f"{prefix}{column} IS {'' if value else 'NOT '}NULL"
+        values = value if operator in _CONSTANT else [value]
+        assert isinstance(values, Sequence)  # noqa: S101  # as it is bound
+        own = (
+            self._statements.compared(attribute, prefix, operator, values, narrowed=not self._negations)
+            if values
+            else None
+        )
+        if own is not None:
+            self._params += own.params
+            return own.sql
         expression = self._statements.sort_expression(attribute, prefix)
         match operator:
             case _ if isinstance(attribute.type, JsonDocument):
@@ -283,10 +303,9 @@ class Select:
             case Operator.EQ | Operator.NE:
                 return self._one_of(expression, attribute, [value], negated=operator is Operator.NE)
             case Operator.IN | Operator.NOT_IN:
-                assert isinstance(value, Sequence)  # noqa: S101  # as it is bound
-                if not value:
+                if not values:
                     return _CONSTANT[operator]
-                return self._one_of(expression, attribute, value, negated=operator is Operator.NOT_IN)
+                return self._one_of(expression, attribute, values, negated=operator is Operator.NOT_IN)
             case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
                 self._params.append(self._statements.encode(attribute, value))
                 return f"{expression} {_COMPARED[operator]} {self._statements.placeholder(attribute)}"

@@ -1,12 +1,19 @@
-"""What SQLite is taught: the order of decimals that are kept as texts, and exact sums."""
+"""What SQLite is taught: the order of decimals that are kept as texts, exact sums, and spellings of dates, times and UUIDs."""
 
+from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import partial
 from typing import Any
 
+from storage.catalog.types import Date, DateTime, Time, TimeFormat
+from storage.statements import sqlite_times
 from storage.statements.codec import exact
+from storage.statements.sqlite_values import to_uuid
 
 DECIMAL_COLLATION = "partwise_decimal"  # see `compare_decimals`
 EXACT_SUM = "partwise_sum"  # see `ExactSum`
+WRITTEN = "partwise_written"  # see `written`
+ORDERED = "partwise_ordered"  # see `ordered`
 _MOST_DIGITS = 20_000  # of a sum: the largest and the smallest of doubles are 650 apart
 _EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
@@ -54,6 +61,51 @@ class ExactSum:
             return None
         self._add(Decimal(self._whole))
         return format(self._rest, "f") if self._is_number else ""
+
+
+Kind = str
+"""What `written` reads: a kind of value, and how its column stores it."""
+
+
+def _write_time(type_: sqlite_times.TimeType, form: TimeFormat, raw: Any) -> str | None:
+    found = sqlite_times.read(type_, form, raw)
+    return None if found is None else sqlite_times.write_text(found)
+
+
+def _write_uuid(form: str, raw: Any) -> str | None:
+    found = to_uuid(raw)
+    return None if found is None else found.hex if form == "hex" else str(found)
+
+
+_WRITERS: Mapping[Kind, Callable[[Any], str | None]] = {
+    **{
+        f"{name} {form.value}": partial(_write_time, type_, form)
+        for name, type_ in (("date", Date()), ("time", Time()), ("datetime", DateTime()))
+        for form in (TimeFormat.ISO, TimeFormat.MIXED)
+    },
+    **{f"uuid {form}": partial(_write_uuid, form) for form in ("hex", "text")},
+}
+
+
+def written(kind: Kind, storage_class: str, raw: Any) -> str | None:
+    """Say how we would write the value that a column holds, whose text comes as bytes; None if it cannot be read.
+
+    What SQLite calls must not raise.
+    """
+    if storage_class == "text":
+        try:
+            raw = raw.decode()
+        except UnicodeDecodeError:
+            return None
+    return _WRITERS[kind](raw)
+
+
+def ordered(kind: Kind, storage_class: str, raw: Any) -> str | bytes | None:
+    """Say the same; what cannot be read comes behind all else, as bytes that tell it from all others."""
+    if raw is None:
+        return None
+    own = written(kind, storage_class, raw)
+    return own if own is not None else storage_class.encode() + (raw if isinstance(raw, bytes) else repr(raw).encode())
 
 
 def _as_number(text: str) -> tuple[bool, Decimal | str]:

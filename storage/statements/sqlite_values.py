@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from storage.catalog.model import Attribute
+from storage.catalog.sqlite_facts import affinity_of
 from storage.catalog.types import (
     Boolean,
     Date,
@@ -31,10 +30,6 @@ from storage.statements import codec
 from storage.statements.codec import Unstorable
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1  # whole numbers that SQLite stores as such
-_AFFINITIES = (
-    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
-    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL")),
-)
 
 
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
@@ -44,13 +39,6 @@ def unreadable(attribute: Attribute, what: str) -> Unreadable:
         "in partwise.toml."
     )
     return Unreadable(reason=f"{codec.unreadable(attribute, what).reason} {advice}")
-
-
-@cache
-def affinity_of(sql_type: str) -> str:
-    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
-    upper = sql_type.upper()
-    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
 
 
 def is_text_column(sql_type: str) -> bool:
@@ -93,23 +81,11 @@ def to_decimal(raw: Any, scale: int | None) -> Decimal | None:
     return Decimal(format(value, "f"))
 
 
-def to_time_or_uuid(type_: Date | Time | DateTime | Uuid, raw: Any) -> Value:
-    """Read a date, a time or a UUID; None where it is none."""
+def to_uuid(raw: Any) -> UUID | None:
+    """Read a UUID; None where it is none."""
     try:
-        match type_:
-            case Uuid():
-                return UUID(bytes=raw) if isinstance(raw, bytes) else UUID(raw)
-            case Date():
-                return date.fromisoformat(raw)
-            case Time():
-                found_time = time.fromisoformat(raw)
-                return found_time if found_time.tzinfo is None else None
-            case DateTime(aware=aware):
-                found = datetime.fromisoformat(raw)
-                if aware:
-                    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-                return found if found.tzinfo is None else None
-    except (TypeError, ValueError, AttributeError, OverflowError):
+        return UUID(bytes=raw) if isinstance(raw, bytes) else UUID(raw)
+    except (TypeError, ValueError, AttributeError):
         return None
 
 

@@ -1,0 +1,68 @@
+"""Which columns of dates and times hold values in another spelling than the one that filters and orders compare (SQLite)."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from storage.catalog.model import Attribute, Catalog, Resource
+from storage.catalog.types import Date, DateTime, Time, TimeFormat
+from storage.database import Database
+from storage.driver_errors import Retry, StatementRefused
+from storage.errors import RequestError
+from storage.row import Row
+from storage.row_reader import RowReader, statements_of
+from storage.statements import Statement
+
+_ROWS = 100  # of each table, that are looked at
+_VIEW_SECONDS = 0.2  # for the rows of a view, which may have to be computed
+
+
+def spelling_notices(database: Database, catalog: Catalog) -> tuple[str, ...]:
+    """Look at the first rows of each table and view; name the setting that each such column needs."""
+    if database.dialect != "sqlite":
+        return ()
+    return tuple(notice for resource in catalog.resources.values() for notice in _notices(database, resource))
+
+
+def _notices(database: Database, resource: Resource) -> Iterator[str]:
+    compared = [each for each in resource.attributes.values() if _compares_text(each)]
+    if not compared:
+        return
+    try:
+        with database.glance(_VIEW_SECONDS) if resource.is_view else database.read() as transaction:
+            reader = RowReader(transaction, database)
+            names = [each.name for each in compared]
+            select = reader.statements.select(resource, Statement(sql="1 = 1", params=()), attributes=names, most=_ROWS)
+            rows = transaction.read(select.sql, select.params).rows
+    except (RequestError, StatementRefused, Retry):  # requests are told about it; `check --values` reads all
+        return
+    for place, attribute in enumerate(compared):
+        found = {type(row[place]) for row in rows if reader.statements.is_spelled_otherwise(attribute, row[place])}
+        if found:
+            yield _notice(resource, attribute, has_text=str in found, has_numbers=bool(found - {str}))
+
+
+def count_spellings(database: Database, resource: Resource, rows: Iterable[Row]) -> Counter[str]:
+    """Count the values in another spelling, by attribute."""
+    is_spelled_otherwise = statements_of(database).is_spelled_otherwise
+    compared = [(place, each) for place, each in enumerate(resource.attributes.values()) if _compares_text(each)]
+    return Counter(each.name for row in rows for place, each in compared if is_spelled_otherwise(each, row.raw[place]))
+
+
+def _compares_text(attribute: Attribute) -> bool:
+    return isinstance(attribute.type, Date | Time | DateTime) and attribute.format is TimeFormat.ISO
+
+
+def _notice(resource: Resource, attribute: Attribute, *, has_text: bool, has_numbers: bool) -> str:
+    formats = '"mixed"' if has_text else '"unix" (seconds) or "unix_ms" (milliseconds)'
+    what = "numbers and text" if has_text and has_numbers else "numbers" if has_numbers else "text"
+    place = f"[resources.{_key(resource.table)}.attributes.{_key(attribute.column)}]"
+    return (
+        f"{resource.name}: {attribute.name} has dates or times in another spelling ({what}), which filters and orders "
+        f"compare as they are stored. Set format = {formats} in {place}."
+    )
+
+
+def _key(name: str) -> str:
+    """Write a name as a key of TOML."""
+    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if is_bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
