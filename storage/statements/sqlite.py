@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.any_values import TOO_LARGE
+from storage.catalog.affinity import affinity_of
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
     Anything,
@@ -51,7 +52,6 @@ from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM
 from storage.statements.sqlite_values import (
     LARGEST,
     SMALLEST,
-    affinity_of,
     are_texts,
     is_text,
     is_text_column,
@@ -143,8 +143,20 @@ class SqliteStatements(Statements):
             case _:
                 raise AssertionError(operator)  # SQLite has neither lists nor documents to look into
 
+    def verbatim(self, sql: str) -> str:
+        """Write SQL that the database has given."""
+        return sql
+
+    def affinity(self, sql_type: str) -> str:
+        """Write a type that keeps values as a declared type does."""
+        return affinity_of(sql_type)
+
     def set_default(self, attribute: Attribute) -> str:
-        text = attribute.default_sql or "NULL"
+        return self.default_expression(attribute.default_sql)
+
+    def default_expression(self, sql: str | None) -> str:
+        """Write the default of a column as an expression."""
+        text = sql or "NULL"
         if _WORD.fullmatch(text) and text.upper() not in _WORDS:  # SQLite takes a bare word of a DEFAULT as a text
             text = "'" + text.strip('"').replace("'", "''") + "'"
         return f"({text})"

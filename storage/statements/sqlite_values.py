@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
+from storage.catalog.affinity import affinity_of
 from storage.catalog.model import Attribute
 from storage.catalog.types import (
     Boolean,
@@ -31,10 +31,6 @@ from storage.statements import codec
 from storage.statements.codec import Unstorable
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1  # whole numbers that SQLite stores as such
-_AFFINITIES = (
-    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
-    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL")),
-)
 
 
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
@@ -44,13 +40,6 @@ def unreadable(attribute: Attribute, what: str) -> Unreadable:
         "in partwise.toml."
     )
     return Unreadable(reason=f"{codec.unreadable(attribute, what).reason} {advice}")
-
-
-@cache
-def affinity_of(sql_type: str) -> str:
-    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
-    upper = sql_type.upper()
-    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
 
 
 def is_text_column(sql_type: str) -> bool:
