@@ -358,6 +358,12 @@ def test_a_message_of_the_settings_is_told_on_sqlite_and_of_what_only_the_databa
     }
 
 
+def test_a_table_that_counts_its_keys_on_is_served_with_its_checks(sqlite: Backend, start: Serve):
+    sqlite.run("CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, a INTEGER CONSTRAINT a1 CHECK (a > 0))")
+
+    assert [e["constraint"] for e in errors(start(sqlite), part("p", "CREATE", "/items", {"a": 0}))["p"]] == ["a1"]
+
+
 def test_settings_of_a_check_that_is_not_there_stop_the_start(backend: Backend, start: Serve):
     backend.run("CREATE TABLE item (id INTEGER PRIMARY KEY, a INTEGER, CONSTRAINT ca CHECK (a > 0))")
 

@@ -79,7 +79,7 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
             gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
         if kind == "table" and sql and re.search(r"COLLATE\s+(?!BINARY\b)", sql, re.IGNORECASE):
             gathered.collated.add(table)
-        if kind == "table" and sql and re.match(r"CREATE\s+TABLE", sql, re.IGNORECASE):
+        if kind == "table" and sql and table in columns and re.match(r"CREATE\s+TABLE", sql, re.IGNORECASE):
             _gather_definition(table, read_table(sql), columns.get(table, ()), gathered)
         if kind == "table" and sql and re.search(r"\bAUTOINCREMENT\b", sql, re.IGNORECASE):
             gathered.autoincrement.add(table)
