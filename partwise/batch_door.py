@@ -24,7 +24,7 @@ REPLAYED = "Idempotency-Replayed"  # a header
 _SCHEMA = (Path(__file__).parent / "batch.schema.json").read_text()  # but what the GraphQL types say
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
 _MUTATION = """mutation ($parts: [PartInput!]!, $dryRun: Boolean!) { batch(parts: $parts, dryRun: $dryRun) { status replayed
-  parts { id path operation status preconditionSucceeded etag payload errors { code message pointer attributes } } } }"""
+  parts { id path operation status preconditionSucceeded etag payload errors { code message pointer attributes constraint params } } } }"""
 _SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
 _STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
     **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part

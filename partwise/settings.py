@@ -20,7 +20,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from resolvers.limits import Limits
-from storage.catalog.overrides import AttributeOverride, ResourceOverride
+from storage.catalog.overrides import AttributeOverride, CheckOverride, ResourceOverride
 from storage.etags import MAX_SECRET_LENGTH
 from storage.preparing import Mode
 
@@ -61,6 +61,12 @@ class AttributeSettings(_Strict):
     format: str | None = None
 
 
+class CheckSettings(_Strict):
+    """`[resources.TABLE.checks.NAME]`."""
+
+    message: str | None = Field(default=None, min_length=1)
+
+
 class ResourceSettings(_Strict):
     """`[resources.TABLE]`."""
 
@@ -71,13 +77,15 @@ class ResourceSettings(_Strict):
     read_only: bool = False
     version: str | None = None
     attributes: dict[str, AttributeSettings] = Field(default_factory=dict)
+    checks: dict[str, CheckSettings] = Field(default_factory=dict)
     relations: dict[str, str] = Field(default_factory=dict)
 
     def override(self) -> ResourceOverride:
         """Turn it into what the catalog takes."""
-        values = self.model_dump(exclude={"attributes"})
+        values = self.model_dump(exclude={"attributes", "checks"})
+        checks = {name: CheckOverride(**each.model_dump()) for name, each in self.checks.items()}
         attributes = {column: AttributeOverride(**each.model_dump()) for column, each in self.attributes.items()}
-        return ResourceOverride(**values, attributes=attributes)
+        return ResourceOverride(**values, attributes=attributes, checks=checks)
 
 
 class Settings(BaseSettings):

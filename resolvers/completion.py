@@ -138,6 +138,8 @@ _OF_FAULT: Mapping[str, Callable[[Fault], Any]] = {
     "message": lambda fault: fault.message,
     "pointer": lambda fault: fault.pointer,
     "attributes": lambda fault: fault.attributes,
+    "constraint": lambda fault: fault.constraint,
+    "params": lambda fault: fault.params,
     "__typename": constant("PartError"),
 }
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, time
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from resolvers.serialization import to_json
 from resolvers.values import from_json
@@ -12,6 +13,7 @@ from schema.resources import Operation, ResourceAttribute, ResourceDescription, 
 from storage.any_values import to_any_json
 from storage.batch import rules
 from storage.batch.operations import Verb
+from storage.catalog.bounds import Bounds
 from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.model import Attribute, Catalog, Generation, Relation, Resource
 from storage.catalog.types import (
@@ -32,6 +34,8 @@ from storage.catalog.types import (
 )
 from storage.json_text import decode_json
 from storage.statements import sqlite_times
+
+N = TypeVar("N", int, Decimal)
 
 _EXACT = Context(prec=1_000)  # digits: PostgreSQL declares no more
 
@@ -80,7 +84,8 @@ def _describe_attribute(attribute: Attribute, resource: Resource, type_name: Typ
     is_counted = attribute.name == resource.version and resource.next_version is not None
     is_made = is_counted or attribute.generation is Generation.ALWAYS
     default = None if is_made else _default(attribute)
-    limits = _limits_of(type_, attribute.limits)
+    bounds = resource.bounds(attribute.name)
+    limits = _limits_of(type_, attribute.limits if bounds is None else _joined(attribute.limits, bounds))
     return ResourceAttribute(
         name=attribute.name,
         type=type_name(type_),
@@ -93,8 +98,9 @@ def _describe_attribute(attribute: Attribute, resource: Resource, type_name: Typ
         max_length=limits.max_length,
         precision=limits.precision,
         scale=limits.scale,
-        minimum=_written(element, limits.minimum),
-        maximum=_written(element, limits.maximum),
+        minimum=_edge(element, limits.minimum, None if bounds is None else bounds.minimum),
+        maximum=_edge(element, limits.maximum, None if bounds is None else bounds.maximum),
+        pattern=None if bounds is None else bounds.pattern,
         time_zone=element.aware if isinstance(element, DateTime) else None,
         enum=list(element.labels)
         if isinstance(element, Enumeration)
@@ -113,6 +119,33 @@ class _Limits:
     scale: int | None = None
     minimum: Decimal | None = None
     maximum: Decimal | None = None
+
+
+def _joined(own: Limits, bounds: Bounds) -> Limits:
+    """Join the limits of a model with those of the checks of its table."""
+    limits = replace(
+        own,
+        min_length=_larger(own.min_length, bounds.min_length),
+        max_length=_narrower(own.max_length, bounds.max_length),
+    )
+    if not isinstance(bounds.type, Integer | Numeric | Float):
+        return limits
+    return replace(
+        limits,
+        minimum=_larger(own.minimum, _as_decimal(bounds.minimum)),
+        maximum=_narrower(own.maximum, _as_decimal(bounds.maximum)),
+    )
+
+
+def _as_decimal(number: Any) -> Decimal | None:
+    return None if number is None else Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+
+
+def _edge(type_: ValueType, number: Decimal | None, edge: Any) -> Any:
+    """Write a limit: a number, or the date or time that a check names."""
+    if isinstance(edge, date | time):  # datetime is a date
+        return to_json(type_, edge)
+    return _written(type_, number)
 
 
 def _limits_of(type_: ValueType, own: Limits) -> _Limits:
@@ -161,8 +194,12 @@ def _digits(type_: Numeric, own: Limits) -> list[tuple[int, int]]:
     return [(digits, after or 0) for digits, after in found if digits is not None]
 
 
-def _narrower(one: int | None, other: int | None) -> int | None:
+def _narrower(one: N | None, other: N | None) -> N | None:
     return min((each for each in (one, other) if each is not None), default=None)
+
+
+def _larger(one: N | None, other: N | None) -> N | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def _lowest(edge: Decimal | None, own: Limits, scale: int | None = None) -> Decimal | None:

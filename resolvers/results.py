@@ -19,6 +19,7 @@ from resolvers.serialization import AS_THEY_ARE, no_value, to_json
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import Operation, PageInfo, Readers
+from schema.scalars import JSON
 from storage.batch import rules
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
@@ -163,7 +164,14 @@ class PartView:
 
 
 def _to_error(fault: Fault) -> PartError:
-    return PartError(code=fault.code, message=fault.message, pointer=fault.pointer, attributes=list(fault.attributes))
+    return PartError(
+        code=fault.code,
+        message=fault.message,
+        pointer=fault.pointer,
+        attributes=list(fault.attributes),
+        constraint=fault.constraint,
+        params=None if fault.params is None else JSON(fault.params),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,13 @@ class PartError:
     message: str = strawberry.field(description="One sentence for a person.")
     pointer: str | None = strawberry.field(description="Where, in the part as it was sent (JSON Pointer, RFC 6901).")
     attributes: list[str] = strawberry.field(description="The attributes concerned.")
+    constraint: str | None = strawberry.field(
+        description="The name of the violated constraint of the database; null if there is none."
+    )
+    params: JSON | None = strawberry.field(
+        description='What is known of the constraint, by the keywords of JSON Schema: {"minimum": 1, "maximum": 8}.'
+        " For clients that translate messages."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

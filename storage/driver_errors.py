@@ -139,7 +139,9 @@ def from_postgresql(error: psycopg.Error) -> Exception:
     if state in _POSTGRESQL_NOT_THERE or has_new_columns:
         return NotAsAtStart()
     if state in _POSTGRESQL_VIOLATIONS:
-        violation = Violation.OTHER if diag.datatype_name else _POSTGRESQL_VIOLATIONS[state]
+        violation = _POSTGRESQL_VIOLATIONS[state]
+        if diag.datatype_name and violation is not Violation.CHECK:
+            violation = Violation.OTHER  # a domain that is not null
         columns = (diag.column_name,) if diag.column_name else ()
         table = (diag.schema_name or "", diag.table_name) if diag.table_name else None
         return StatementRefused(
@@ -168,3 +170,7 @@ def _is_of_a_user(state: str) -> bool:
     except KeyError:
         return True
     return False
+
+
+# What may go wrong with a statement over expressions that somebody else wrote; the connection is as it was before.
+STATEMENT_FAILED = (StatementRefused, NotAsAtStart, QueryTooComplex, sqlite3.Error, psycopg.Error)

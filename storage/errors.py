@@ -4,6 +4,7 @@ Two families. A `Fault` is a value: what is wrong with one part of a batch, of w
 A `RequestError` is an exception: nothing of the request ran, or everything was rolled back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Self
@@ -43,6 +44,8 @@ class Fault:
     message: str
     pointer: str | None = None
     attributes: tuple[str, ...] = ()
+    constraint: str | None = None  # the name of the violated constraint of the database
+    params: Mapping[str, object] | None = None  # what is known of it, as JSON: for clients that translate
 
     def at(self, pointer: str) -> Self:
         """Give the same fault another place."""
@@ -146,13 +149,13 @@ class StillReferenced(Fault):
 
 
 class CheckFailed(Fault):
-    """A check constraint of the database."""
+    """A check constraint of the database, of a table or a domain."""
 
     code, status = PartErrorCode.CHECK_FAILED, 422
 
 
 class RefusedByDatabase(Fault):
-    """A trigger, a domain or a policy of the database said no."""
+    """A trigger or a policy of the database said no."""
 
     code, status = PartErrorCode.REFUSED_BY_DATABASE, 409
 

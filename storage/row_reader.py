@@ -22,7 +22,6 @@ from storage.statements import (
     Query,
     SqliteStatements,
     Statement,
-    Statements,
     Window,
 )
 from storage.transaction import Result, Transaction
@@ -32,6 +31,8 @@ _MOST_LOOKS = 3  # at a row that is there and is not locked: others may be delet
 
 class RowReader:
     """Reads rows in one transaction."""
+
+    statements: SqliteStatements | PostgresqlStatements
 
     def __init__(self, transaction: Transaction, database: Database, secret: bytes = b"") -> None:
         self.transaction = transaction
@@ -274,9 +275,12 @@ def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
     return [each for each in tuples if can_be_key(each)]
 
 
-_STATEMENTS: Mapping[str, Statements] = {"sqlite": SqliteStatements(), "postgresql": PostgresqlStatements()}
+_STATEMENTS: Mapping[str, SqliteStatements | PostgresqlStatements] = {
+    "sqlite": SqliteStatements(),
+    "postgresql": PostgresqlStatements(),
+}
 
 
-def statements_of(database: Database) -> Statements:
+def statements_of(database: Database) -> SqliteStatements | PostgresqlStatements:
     """Find the statements of a database's kind."""
     return _STATEMENTS[database.dialect]

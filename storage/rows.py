@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from storage.catalog.model import Generation, Resource, Values
+from storage.catalog.model import Check, Generation, Resource, UniqueIndex, Values
 from storage.catalog.types import Opaque, Unreadable, Value
-from storage.driver_errors import Retry, StatementRefused, Violation
+from storage.driver_errors import STATEMENT_FAILED, Retry, StatementRefused, Violation
 from storage.packed import raw_columns
 from storage.row import KeyTuple, Partial, Row, RowColumns, can_be_key
 from storage.row_reader import RowReader
@@ -15,19 +15,29 @@ from storage.statements import (
     Bulk,
     Columns,
     PostgresqlStatements,
+    RowToBe,
     SqliteStatements,
     Statement,
     Unstorable,
+    holders,
+    lay_out,
+    violations,
 )
 from storage.transaction import Result
 
 _LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
+_SAVEPOINT = "draft"  # around a look at a row that is not written
 
 
 class Rows(RowReader):
     """Reads and writes rows in one transaction."""
 
     key_limit = _LARGEST_KEY
+
+    @property
+    def checks_what_changes(self) -> bool:
+        """Whether an update is held only against the checks that read what it sets (SQLite), and not against all."""
+        return isinstance(self.statements, SqliteStatements)
 
     # --- one row
 
@@ -107,6 +117,75 @@ class Rows(RowReader):
             ):
                 raise Unstorable(name, "is not kept by the database as it is given: its column would change it.")
         return row
+
+    # --- one row that is not written
+
+    def unstorable(self, resource: Resource, values: Values) -> dict[str, Unstorable]:
+        """Return the attributes whose values the database cannot keep, each with the reason."""
+        found = {}
+        for name, value in values.items():
+            try:
+                self.statements.encode(resource.attributes[name], value)
+            except Unstorable as reason:
+                found[name] = reason
+        return found
+
+    def to_be(self, resource: Resource, written: Values, before: Row | None, defaults: Collection[str] = ()) -> RowToBe:
+        """Describe a row as a write would leave it: a new one, or one that is there and is changed."""
+        where = None if before is None else self._where_key(before)
+        return RowToBe(resource=resource, written=written, defaults=defaults, where=where)
+
+    def violated(self, row: RowToBe, checks: Sequence[Check]) -> list[Check]:
+        """Return the checks that refuse a row. One that fails itself, or needs what is not known, is not among them."""
+        known = row.known()
+        asked = [check for check in checks if check.columns <= known]
+        if not asked:
+            return []
+        found = self._evaluate(row, asked)
+        if found is None and len(asked) > 1:
+            each = [self._evaluate(row, [check]) for check in asked]
+            return [check for check, one in zip(asked, each, strict=True) if one is not None and one[0]]
+        return [check for check, is_violated in zip(asked, found or (), strict=False) if is_violated]
+
+    def _evaluate(self, row: RowToBe, checks: Sequence[Check]) -> Sequence[Any] | None:
+        columns = frozenset().union(*(check.columns for check in checks))
+        found = self._ask_about(row, columns, lambda source: violations(self.statements, source, checks))
+        return found[0] if found else None
+
+    def holders(self, row: RowToBe, index: UniqueIndex, most: int) -> list[KeyTuple] | None:
+        """Return the keys of at most so many rows that a unique index does not let be beside a row; None where nobody can tell."""
+        resource = row.resource
+        closed = {column.name for column in resource.columns if not column.can_read}
+        if not index.columns <= row.known() - closed:
+            return None
+        raws = self._ask_about(
+            row, index.columns, lambda source: holders(self.statements, resource, index, source, most)
+        )
+        own = [resource.attributes[name] for name in resource.key]
+        return (
+            None
+            if raws is None
+            else [
+                tuple(None if raw is None else self.statements.decode(a, raw) for a, raw in zip(own, each, strict=True))
+                for each in raws
+            ]
+        )
+
+    def _ask_about(
+        self, row: RowToBe, columns: Collection[str], ask: Callable[[Statement], Statement]
+    ) -> Sequence[Sequence[Any]] | None:
+        """Ask a question about a row that is laid out; None where the database cannot answer it."""
+        self.transaction.savepoint(_SAVEPOINT)
+        try:
+            laid_out = lay_out(self.statements, row, columns)
+            for statement in laid_out.before:
+                self._run(statement)
+            return self._run(ask(laid_out.source)).rows
+        except (*STATEMENT_FAILED, Unstorable):
+            return None
+        finally:
+            self.transaction.rollback_to(_SAVEPOINT)
+            self.transaction.release(_SAVEPOINT)
 
     # --- many rows at once
 

@@ -9,7 +9,7 @@ import pytest
 
 from storage.errors import Unavailable
 from tests.conftest import Serve
-from tests.harness import Api, Backend
+from tests.harness import BATCH, Api, Backend
 
 ADF = "application/vnd.oracle.adf.batch+json"
 JSON = "application/json"
@@ -335,14 +335,15 @@ ALIKE: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("parts", ALIKE.values(), ids=ALIKE.keys())
 def test_the_mutation_says_the_same(music: Api, parts: list[dict[str, Any]]):
     for_graphql = [{**part, "operation": part["operation"].upper()} for part in parts]
-    said = music.batch(*for_graphql, dry_run=True)["parts"]
+    query = BATCH.replace("pointer attributes }", "pointer attributes constraint params }")
+    said = music.query(query, parts=for_graphql, dryRun=True)["batch"]["parts"]
 
     _, found = run_parts(music, *parts, query="?dryRun=true")
 
     for part in found:
         part.setdefault("errors", [])
         for error in part["errors"]:
-            error.setdefault("pointer", None)
+            error |= {name: error.get(name) for name in ("pointer", "constraint", "params")}
         part |= {name: part.get(name) for name in ("preconditionSucceeded", "etag", "payload")}
         part["operation"] = part["operation"].upper()
     assert found == [{name: value for name, value in part.items() if name not in {"index", "item"}} for part in said]

@@ -102,6 +102,7 @@ MAY_WRITE_SQL = (
     "storage.catalog.sqlite_facts",
     "storage.catalog.postgresql_facts",
     "storage.catalog.postgresql_families",
+    "storage.catalog.postgresql_rules",
     "storage.transaction",
     "storage.database",
     "storage.sessions",

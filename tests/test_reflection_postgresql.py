@@ -150,7 +150,7 @@ def test_types_that_only_postgresql_understands_are_served_as_it_writes_them(pos
     )
     assert [each["id"] for each in wrong["parts"]] == ["inet", "domain"]
     assert faults(wrong)["inet"] == [("INVALID_VALUE", "/payload/address")]
-    assert faults(wrong)["domain"][0][0] == "REFUSED_BY_DATABASE", "a domain of the database said no"
+    assert faults(wrong)["domain"][0][0] == "CHECK_FAILED", "the check of a domain"
 
 
 def test_comments_of_postgresql_are_descriptions(postgresql: Backend, start: Serve):

@@ -79,7 +79,14 @@ TYPES: dict[str, dict[str, str]] = {
         "items": "[Node]",
         "errors": "[PartError!]!",
     },
-    "PartError": {"code": "PartErrorCode!", "message": "String!", "pointer": "String", "attributes": "[String!]!"},
+    "PartError": {
+        "code": "PartErrorCode!",
+        "message": "String!",
+        "pointer": "String",
+        "attributes": "[String!]!",
+        "constraint": "String",
+        "params": "JSON",
+    },
     "Node": {"path": "ID!", "etag": "String!"},
     "PartInput": {
         "id": "ID!",
@@ -190,6 +197,7 @@ TYPES: dict[str, dict[str, str]] = {
         "scale": "Int",
         "minimum": "JSON",
         "maximum": "JSON",
+        "pattern": "String",
         "timeZone": "Boolean",
         "enum": "[String!]",
         "description": "String",

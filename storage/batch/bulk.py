@@ -45,7 +45,7 @@ class Bulk:
         self._found: dict[str, RowColumns] = {}
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
-        self._stale: set[int] = set()  # parts whose precondition does not hold
+        self._refused: set[int] = set()  # parts whose precondition does not hold, or that a check is known to refuse
 
     def prepare(self) -> bool:
         """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
@@ -70,6 +70,7 @@ class Bulk:
         self._look()
         self._leave_out_what_is_there()
         self._judge_preconditions()
+        self._judge_checks()
         if self._hand_on_values():
             return False
         for block in self._blocks:
@@ -149,11 +150,22 @@ class Bulk:
                 continue
             found = self._found[block.resource.name]
             own = dict(zip(found.keys, found.etags, strict=True))
-            self._stale.update(
+            self._refused.update(
                 part
                 for part, key, etags in zip(block.parts, block.keys, block.if_match, strict=True)
                 if etags is not None and not (key in own and rules.is_among(own[key], etags))
             )
+
+    def _judge_checks(self) -> None:
+        """Find the parts that the tables' checks refuse, as far as that is known without the database: a column at a time."""
+        for block in self._blocks:
+            for name, every in block.resource.judged.items():
+                column = block.columns.get(name, ())
+                for bounds in every:
+                    if not bounds.takes_all(column):
+                        self._refused.update(
+                            part for part, value in zip(block.parts, column, strict=True) if not bounds.takes(value)
+                        )
 
     def _hand_on_values(self) -> bool:
         """Whether a unique value is taken twice, or taken by one part and given up by another."""
@@ -191,7 +203,7 @@ class Bulk:
 
     def run(self) -> DoneBlocks | None:
         """Write the blocks. Gives nothing back where the database refuses one, and then all of it is to be undone."""
-        if self._stale:
+        if self._refused:
             return None
         done: list[DoneBlock] = []
         try:
@@ -211,11 +223,11 @@ class Bulk:
 
         Raises `TooManyRefused`.
         """
-        found = set(self._stale)
+        found = set(self._refused)
         trials = sum(len(block.parts) for block in self._blocks) // 2
         for block in self._blocks:
             bisection = Bisection[int](self._rows, partial(self._try, block), trials)
-            others = [place for place, part in enumerate(block.parts) if part not in self._stale]
+            others = [place for place, part in enumerate(block.parts) if part not in self._refused]
             found.update(block.parts[place] for place in bisection.refused(others))
         return sorted(found)
 

@@ -138,13 +138,16 @@ class Decider:
     def named_by_payload(self, operation: Operation, values: Values) -> Row | Refusal | None:
         """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
         resource = operation.resource
-        if all(values.get(name) is not None for name in resource.key):
+        own_key = tuple(values.get(name) for name in resource.key)
+        if None not in own_key:
+            if not can_be_key(own_key):
+                return None
             return self._rows.by_values(resource, resource.key, [values[name] for name in resource.key], Lock.CHANGE)
         found: dict[object, Row] = {}
         needs: list[Need] = []
         for unique in resource.unique_keys:
             own = [values.get(name) for name in unique.attributes]
-            row = None if None in own else self._rows.by_values(resource, unique.attributes, own, Lock.CHANGE)
+            row = None if not can_be_key(own) else self._rows.by_values(resource, unique.attributes, own, Lock.CHANGE)
             if row is not None:
                 found[row.key] = row
                 needs.append(need(resource, unique.attributes, own, REMOVED))
@@ -243,7 +246,7 @@ def _precondition_failed(operation: Operation, location: Location, row: Row | No
 
 def _exists(operation: Operation, row: Row, precondition: bool | None) -> Refusal:  # noqa: FBT001  # as judged
     resource = operation.resource
-    fault = conflict(operation, resource.key).at("/path")
+    fault = conflict(operation, resource.key, resource.key_constraint).at("/path")
     groups = ((need(resource, resource.key, row.key, REMOVED),),)
     return Refusal(verdicts=[Verdict(fault=fault, groups=groups)], item=row, precondition=precondition)
 

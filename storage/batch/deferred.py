@@ -4,9 +4,17 @@
 blames old violations; so the rows that the batch has touched are asked about, and no others.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from storage.batch.diagnosis import Attempt, conflicts, missing_targets, still_referenced
+from storage.batch.diagnosis import (
+    Attempt,
+    conflicts,
+    index_conflict,
+    index_holders,
+    missing_targets,
+    still_referenced,
+)
 from storage.batch.effects import Verdict
 from storage.batch.operations import Operation
 from storage.catalog.model import Catalog
@@ -71,6 +79,12 @@ class DeferredConstraints:
             if unique.deferred and self._is_last_writer(operation, row, unique.attributes):
                 own = Attempt(operation=operation, values=row.values, before=row, all_changed=True)
                 twins += conflicts(self.rows, own, [unique.attributes])
+        for index in resource.indexes:
+            if index.deferred:
+                own = Attempt(operation=operation, values=row.values, before=row, all_changed=True)
+                holders = index_holders(self.rows, own, index)
+                if holders and self._is_last(operation, holders):
+                    twins.append(index_conflict(own, index, holders))
         return [*twins, *targets]
 
     def _is_last_writer(self, operation: Operation, row: Row, attributes: tuple[str, ...]) -> bool:
@@ -82,6 +96,12 @@ class DeferredConstraints:
         twins = self.rows.keys_where(resource, attributes, values, most=len(self._written) + 1)
         writers = [self._written[resource.name, key].index for key in twins if (resource.name, key) in self._written]
         return max(writers, default=operation.index) == operation.index
+
+    def _is_last(self, operation: Operation, holders: Iterable[KeyTuple]) -> bool:
+        """Whether no later part has written one of the rows that are in the way."""
+        name = operation.resource.name
+        writers = [self._written[name, key].index for key in holders if (name, key) in self._written]
+        return max(writers, default=operation.index) <= operation.index
 
     def _of_target(self, operation: Operation, row: Row) -> list[Verdict]:
         verdicts = []

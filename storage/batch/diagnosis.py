@@ -1,17 +1,19 @@
-"""Why the database refused a row: every violated rule, each with its attributes, from the catalog's own definitions.
+"""Why the database refuses a row: every violated rule, each with its attributes, from the catalog's own definitions.
 
-A driver names one violated constraint, and SQLite hardly that. So unique keys and foreign keys are asked about one by
-one; what is left (checks, not null, triggers) is what the driver said.
+A driver names one violated constraint, and SQLite hardly that. So unique keys, foreign keys and checks are all asked about;
+what is left (not null, triggers) is what the driver said. A row of which some values are not known, because its part gives
+wrong ones, is asked about in the same way: what needs them is not judged.
 """
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from storage.batch.effects import ANY, MADE, REMOVED, Verdict, need
+from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, freed, need
 from storage.batch.operations import Operation, Verb
-from storage.catalog.model import Catalog, Constraint, ForeignKey, Resource, Values
-from storage.catalog.types import Opaque
+from storage.catalog.bounds import Bounds
+from storage.catalog.model import Catalog, Check, Constraint, ForeignKey, Resource, UniqueIndex, Values
+from storage.catalog.types import Opaque, Unreadable
 from storage.driver_errors import StatementRefused, Violation
 from storage.errors import (
     CheckFailed,
@@ -26,6 +28,7 @@ from storage.errors import (
 from storage.log import note
 from storage.row import KeyTuple, Row
 from storage.rows import Rows
+from storage.statements import RowToBe
 
 logger = logging.getLogger("partwise")
 
@@ -34,51 +37,164 @@ _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A write that was refused: the row as it would be, and as it was."""
+    """A write that is refused: the row as it would be, and as it was. A value that is not known is `Unreadable`."""
 
     operation: Operation
     values: Values
     before: Row | None = None
     all_changed: bool = False  # ask about all attributes, as of a new row
+    written: Values = field(default_factory=dict)  # of `values`, those that the write sets
+    defaults: tuple[str, ...] = ()  # attributes that it sets to their database default
 
     @property
     def changed(self) -> frozenset[str]:
         """The attributes that the write touches: all of a new row."""
         if self.before is None or self.all_changed:
             return frozenset(self.operation.resource.attributes)
-        return frozenset(name for name, value in self.values.items() if self.before.values[name] != value)
+        before = self.before.values
+        changed = (
+            name
+            for name, value in self.values.items()
+            if before[name] != value and not isinstance(value, Unreadable)  # not known
+        )
+        return frozenset(changed).union(self.defaults)
+
+    def to_be(self, rows: Rows) -> RowToBe:
+        """Describe the row as the write would leave it."""
+        return rows.to_be(self.operation.resource, self.written, self.before, self.defaults)
 
 
-def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
-    """Find all that is wrong with a row to be inserted or updated."""
+def diagnose_write(
+    rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused | None = None
+) -> list[Verdict]:
+    """Find all that is wrong with a row to be inserted or updated, in the order of kinds; `refused` is what the database said of it."""
     resource = attempt.operation.resource
-    verdicts = [
+    taken = [
         *conflicts(rows, attempt, [key for key in resource.keys if key not in _deferred(resource)]),
+        *index_conflicts(rows, attempt, [index for index in resource.indexes if not index.deferred]),
+    ]
+    pointing = [
         *missing_targets(rows, catalog, attempt, [key for key in resource.foreign_keys if not key.deferred]),
         *_still_referenced_by_change(rows, catalog, attempt),
     ]
-    codes = {type(verdict.fault) for verdict in verdicts}
+    if refused is None:
+        return [*taken, *pointing, *violated_checks(rows, attempt)]
     named = _named(resource, refused)
     match refused.violation:
-        case Violation.UNIQUE if Conflict not in codes or (named and set(named) not in _attributes(verdicts)):
-            # Over expressions, of some rows only, or an exclusion: the database alone can tell.
-            place = sum(isinstance(each.fault, Conflict) for each in verdicts)
-            verdicts.insert(place, Verdict(fault=conflict(attempt.operation, named)))
-        case Violation.FOREIGN_KEY if not codes & {MissingTarget, StillReferenced}:
-            verdicts.append(Verdict(fault=_missing_target(attempt.operation, named)))
-        case Violation.UNIQUE | Violation.FOREIGN_KEY:
-            pass
+        case Violation.UNIQUE:  # checks come before it
+            if not _is_told(refused, named, taken):  # only the database could compare: by a function that changes, say
+                taken.append(Verdict(fault=conflict(attempt.operation, named, _name_of(resource, refused))))
+            return [*taken, *pointing]
+        case Violation.FOREIGN_KEY:
+            if not pointing:
+                fault = _missing_target(attempt.operation, named, _name_of(resource, refused))
+                pointing.append(Verdict(fault=fault))
+            return [*taken, *pointing]
+        case Violation.CHECK:
+            return [*taken, *pointing, *_with_named_check(attempt, refused, violated_checks(rows, attempt))]
+        case Violation.NOT_NULL | Violation.VALUE:
+            return [*taken, *pointing, _from_driver(attempt, refused), *violated_checks(rows, attempt)]
         case _:
-            verdicts.append(_from_driver(attempt, refused))
-    return verdicts
+            return [*taken, *pointing, *violated_checks(rows, attempt), _from_driver(attempt, refused)]
 
 
-def _attributes(verdicts: Iterable[Verdict]) -> list[set[str]]:
-    return [set(verdict.fault.attributes) for verdict in verdicts]
+def _is_told(refused: StatementRefused, named: Sequence[str], verdicts: Sequence[Verdict]) -> bool:
+    """Return whether the unique key that the database names is among conflicts."""
+    if refused.constraint is not None and any(refused.constraint == each.fault.constraint for each in verdicts):
+        return True
+    return any(not named or set(named) == set(verdict.fault.attributes) for verdict in verdicts)
 
 
 def _deferred(resource: Resource) -> set[tuple[str, ...]]:
     return {key.attributes for key in resource.unique_keys if key.deferred}
+
+
+# --- checks
+
+
+def violated_checks(rows: Rows, attempt: Attempt) -> list[Verdict]:
+    """Find the checks that refuse a row as it would be stored; none of a table whose triggers may change it before."""
+    resource = attempt.operation.resource
+    if resource.has_before_triggers or not resource.checks:
+        return []
+    row = attempt.to_be(rows)
+    asked = resource.checks
+    if rows.checks_what_changes:
+        changed = row.changed()
+        asked = tuple(check for check in asked if not changed.isdisjoint(check.columns))
+    found = {id(check) for check in rows.violated(row, asked)}
+    found |= {id(check) for check in asked if _broken_bounds(attempt, check)}
+    return [_check_verdict(attempt, check) for check in asked if id(check) in found]
+
+
+def _broken_bounds(attempt: Attempt, check: Check) -> list[Bounds]:
+    """Return what is known of a check and does not hold for the values that are written."""
+    return [
+        bounds
+        for bounds in check.bounds
+        if bounds.attribute in attempt.written and not bounds.takes(attempt.written[bounds.attribute])
+    ]
+
+
+def _check_verdict(attempt: Attempt, check: Check) -> Verdict:
+    fault = _check_fault(attempt, check)
+    decisive = fault.attributes if fault.attributes != check.attributes else check.decided_by
+    return Verdict(fault=fault, groups=_of_others(attempt, decisive))
+
+
+def _check_fault(attempt: Attempt, check: Check) -> Fault:
+    """Say what a check refuses: in its author's words, else by what is known of it."""
+    known = _broken_bounds(attempt, check)
+    if not known and check.complete and len(check.attributes) == 1:
+        known = list(check.bounds)
+    attributes = tuple(bounds.attribute for bounds in known) or check.attributes
+    message = check.message or " ".join(bounds.sentence() for bounds in known) or _not_allowed(attributes)
+    return CheckFailed(
+        message=message,
+        pointer=_first_pointer(attempt.operation, (*attributes, *check.decided_by)),
+        attributes=attributes,
+        constraint=check.name,
+        params=known[0].params() if len(known) == 1 else None,
+    )
+
+
+def _not_allowed(attributes: Sequence[str]) -> str:
+    if len(attributes) == 1:
+        return f"{attributes[0]} is not allowed."
+    return f"This combination of {_and(attributes)} is not allowed." if attributes else "These values are not allowed."
+
+
+def _with_named_check(attempt: Attempt, refused: StatementRefused, found: list[Verdict]) -> list[Verdict]:
+    """Add the check that the database names, if it is not among those found: only the database could tell, then."""
+    named = _checks_of(attempt.operation.resource, refused)
+    faults = [_check_fault(attempt, check) for check in named]
+    is_told = any(verdict.fault in faults for verdict in found) if named else bool(found)
+    return found if is_told else [*found, _from_driver(attempt, refused)]
+
+
+def _checks_of(resource: Resource, refused: StatementRefused) -> list[Check]:
+    """Find the check that the database names; that of a domain is one of each column that has it."""
+    wanted = _folded(_name_of(resource, refused) or "")
+    return [check for check in resource.checks if _folded(check.label) == wanted]
+
+
+def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
+    """Return the name of the constraint that the database names: a partition's copy has that of what it is a copy of."""
+    if refused.table is None or refused.constraint is None:
+        return refused.constraint
+    return resource.copies.get((refused.table, refused.constraint), refused.constraint)
+
+
+def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Need, ...], ...]:
+    """Say what a verdict on attributes depends on: on those that this part does not write, another part may have a say."""
+    if attempt.before is None:
+        return ()
+    others = set(attributes) - set(attempt.written) - set(attempt.defaults) if attributes else {ANY}
+    resource = attempt.operation.resource
+    return ((need(resource, resource.key, attempt.before.key, *others),),) if others else ()
+
+
+# --- keys
 
 
 def diagnose_delete(
@@ -101,16 +217,45 @@ def diagnose_delete(
 def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[Verdict]:
     """Find the unique keys whose values another row has."""
     resource, values = attempt.operation.resource, attempt.values
+    compared_elsewhere = {index.key for index in resource.indexes}
     verdicts = []
     for key in keys:
         own = tuple(values.get(name) for name in key)
-        if None in own or not attempt.changed & set(key):
+        if key in compared_elsewhere or not _is_known(own) or not attempt.changed & set(key):
             continue
         holders = rows.keys_where(resource, key, own, most=2)
         if any(attempt.before is None or holder != attempt.before.key for holder in holders):
             groups = ((need(resource, key, own, REMOVED),),)
-            verdicts.append(Verdict(fault=conflict(attempt.operation, key), groups=groups))
+            fault = conflict(attempt.operation, key, resource.constraint_of(key))
+            verdicts.append(Verdict(fault=fault, groups=groups))
     return verdicts
+
+
+def index_conflicts(rows: Rows, attempt: Attempt, indexes: Iterable[UniqueIndex]) -> list[Verdict]:
+    """Find the unique indexes and exclusions that only the database can compare by, and that do not let a row be beside others."""
+    found = ((index, index_holders(rows, attempt, index)) for index in indexes)
+    return [index_conflict(attempt, index, holders) for index, holders in found if holders]
+
+
+def index_holders(rows: Rows, attempt: Attempt, index: UniqueIndex) -> list[KeyTuple]:
+    """Find the rows that a unique index does not let be beside a row."""
+    row = attempt.to_be(rows)
+    if not attempt.all_changed and row.changed().isdisjoint(index.columns):
+        return []
+    found = rows.holders(row, index, _MOST_HOLDERS) or ()
+    return [holder for holder in found if attempt.before is None or holder != attempt.before.key]
+
+
+def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTuple]) -> Verdict:
+    """Say that rows are in the way, which falls if all of them would have gone."""
+    operation, resource = attempt.operation, attempt.operation.resource
+    group = tuple(need(resource, resource.key, holder, REMOVED, freed(index)) for holder in holders)
+    fault = conflict(operation, index.attributes, index.name).at(_first_pointer(operation, index.decided_by))
+    return Verdict(fault=fault, groups=(group,))
+
+
+def _is_known(values: Iterable[object]) -> bool:
+    return not any(value is None or isinstance(value, Unreadable) for value in values)
 
 
 def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]) -> list[Verdict]:
@@ -118,12 +263,13 @@ def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterab
     verdicts = []
     for key in keys:
         own = tuple(attempt.values.get(name) for name in key.attributes)
-        if None in own or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
+        if not _is_known(own) or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
             continue
         target = catalog.target_of(key)
         if not rows.keys_where(target, key.target_attributes, own, most=1, only=True):
             groups = ((need(target, key.target_attributes, own, MADE),),)
-            verdicts.append(Verdict(fault=_missing_target(attempt.operation, key.attributes), groups=groups))
+            fault = _missing_target(attempt.operation, key.attributes, key.name)
+            verdicts.append(Verdict(fault=fault, groups=groups))
     return verdicts
 
 
@@ -155,40 +301,46 @@ def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource
     holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
     if not holders:
         return []
-    fault = _still_referenced(operation, child.collection, key.target_attributes)
+    fault = _still_referenced(operation, child.collection, key.target_attributes, key.name)
     if not child.key:  # no part can change them
         return [Verdict(fault=fault)]
     group = tuple(need(child, child.key, holder, REMOVED, *key.attributes) for holder in holders)
     return [Verdict(fault=fault, groups=(group,))]
 
 
-def conflict(operation: Operation, attributes: Sequence[str]) -> Fault:
+def conflict(operation: Operation, attributes: Sequence[str], constraint: str | None = None) -> Fault:
     """Say that such an item exists already."""
     what = f"with this {_and(attributes)}" if attributes else "with such values"
     return Conflict(
         message=f"Another item of {operation.resource.collection} {what} exists already.",
         pointer=_first_pointer(operation, attributes),
         attributes=tuple(attributes),
+        constraint=constraint,
     )
 
 
-def _missing_target(operation: Operation, attributes: Sequence[str]) -> Fault:
+def _missing_target(operation: Operation, attributes: Sequence[str], constraint: str | None) -> Fault:
     what = f"{_and(attributes)} point{'' if len(attributes) > 1 else 's'}" if attributes else "The item points"
     return MissingTarget(
         message=f"{what} at an item that does not exist.",
         pointer=_first_pointer(operation, attributes),
         attributes=tuple(attributes),
+        constraint=constraint,
     )
 
 
-def _still_referenced(operation: Operation, children: str, attributes: Sequence[str] = ()) -> Fault:
+def _still_referenced(
+    operation: Operation, children: str, attributes: Sequence[str] = (), constraint: str | None = None
+) -> Fault:
     who = f"items of {children} point" if children else "others point"
     if operation.verb is Verb.DELETE:
-        return StillReferenced(message=f"It cannot be deleted: {who} at it.", pointer="/path")
+        message = f"It cannot be deleted: {who} at it."
+        return StillReferenced(message=message, pointer="/path", constraint=constraint)
     return StillReferenced(
         message=f"{_and(attributes)} cannot change: {who} at it.",
         pointer=_first_pointer(operation, attributes),
         attributes=tuple(attributes),
+        constraint=constraint,
     )
 
 
@@ -201,13 +353,14 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
         case Violation.NOT_NULL:
             fault = _required(operation, refused, attributes)
         case Violation.CHECK:
-            what = f"the value of {_and(attributes)}" if attributes else "the values of this item"
-            message = f"A check of the database refuses {what}."
+            checks = _checks_of(resource, refused)
+            broken = [check for check in checks if _broken_bounds(attempt, check)] or checks
+            if len(broken) == 1:
+                return _check_verdict(attempt, broken[0])
+            # Of a partition, or new since the start: SQLite may name a check by its text, which is SQL.
+            message = _not_allowed(attributes)
             if _has_no_partition(resource, refused):
                 message = f"The database has no partition for this {_and(attributes)}."
-            listing = next((each for each in _constraints(resource, refused) if each.choices), None)
-            if listing is not None:
-                message = f"{_and(listing.attributes)} must be one of {', '.join(listing.choices)}."
             fault = CheckFailed(message=message, pointer=pointer, attributes=attributes)
         case Violation.VALUE:
             attributes = attributes or _only_opaque(operation)
@@ -221,12 +374,7 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
                 pointer=pointer if attributes else None,
                 attributes=attributes,
             )
-    if attempt.before is None:
-        return Verdict(fault=fault)
-    # On the values that this part does not give, another part may have a say; of a trigger we know nothing.
-    others = set(attributes) - set(operation.values) if attributes else {ANY}
-    depends = need(resource, resource.key, attempt.before.key, *others)
-    return Verdict(fault=fault, groups=((depends,),) if others else ())
+    return Verdict(fault=fault, groups=_of_others(attempt, attributes))  # of a trigger we know nothing
 
 
 def _required(operation: Operation, refused: StatementRefused, attributes: tuple[str, ...]) -> Fault:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from storage.catalog.model import Resource, Values
+from storage.catalog.model import Resource, UniqueIndex, Values
 from storage.errors import Fault
 
 MADE: Final = "+"  # the values of a cell would have come to exist
@@ -18,6 +18,11 @@ ANY: Final = "*"
 
 Cell = tuple[str, frozenset[tuple[str, object]]]
 """A resource, and the values that a key or unique key of it has: one place that at most one row takes."""
+
+
+def freed(index: UniqueIndex) -> str:
+    """Return the aspect of a row that is there, and would have given up its place in a unique index."""
+    return f"{REMOVED} {index.terms} {index.predicate}"
 
 
 def cell(resource: Resource, attributes: Iterable[str], values: Iterable[object]) -> Cell | None:
@@ -91,13 +96,22 @@ class Losses:
         if cell is not None:
             self._made.setdefault(cell, []).append(values)
 
-    def of_change(self, resource: Resource, before: Values, after: Values, touched: Iterable[str]) -> None:
+    def of_change(
+        self,
+        resource: Resource,
+        before: Values,
+        after: Values,
+        touched: Iterable[str],
+        given_up: Iterable[UniqueIndex],
+    ) -> None:
         """Note the loss of a change: to the row itself, and to the unique values that it would have given and taken.
 
-        What is touched without a value in `after` would have changed in a way that nobody knows.
+        What is touched without a value in `after` would have changed in a way that nobody knows. `given_up` are the indexes
+        in which the row would have given up its place.
         """
         changed = {name for name in touched if name not in after or after[name] != before[name]}
-        self.add(cell(resource, resource.key, [before[name] for name in resource.key]), changed)
+        own = cell(resource, resource.key, [before[name] for name in resource.key])
+        self.add(own, {*changed, *map(freed, given_up)})
         merged = {**before, **after}
         for key in resource.keys:
             if changed & set(key):

@@ -101,7 +101,7 @@ class Grouped:
                     continue
             self._flush()
             alone[part.index] = self._sequential.run_part(part)
-            is_stale = True
+            is_stale = is_stale or isinstance(alone[part.index], Done)  # one that fails changes nothing
         self._flush()
         return self._sequential.finish({**{index: self._done(index) for index in self._ran}, **alone})
 
@@ -173,6 +173,8 @@ class Grouped:
 
     def _create(self, operation: Operation, create: Create) -> bool:
         resource, values = operation.resource, create.values
+        if not resource.accepts(values):
+            return False
         missing = [name for name in resource.key if values.get(name) is None]
         keys = self._keys_of(resource)
         if missing:
@@ -204,6 +206,8 @@ class Grouped:
 
     def _change(self, operation: Operation, change: Change) -> bool:
         resource, before, changes = operation.resource, change.row, change.changes
+        if not resource.accepts(changes):
+            return False
         if not changes and not change.defaults:
             self._note(operation, 200, before, change.precondition)
             if self._with_rows and not before.whole:

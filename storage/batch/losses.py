@@ -1,19 +1,21 @@
 """What is lost with a part that is in error: the effects that it would have had, as far as they can be told."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from storage.addresses import Location, Unresolved, locate
 from storage.batch.decisions import Decider
 from storage.batch.effects import Losses, Verdict
 from storage.batch.operations import Operation, Verb
-from storage.catalog.model import Catalog, Values
+from storage.catalog.model import Catalog, UniqueIndex, Values
+from storage.catalog.types import Unreadable
 from storage.driver_errors import StatementRefused
-from storage.row import Ambiguous, KeyTuple, Row
+from storage.row import Ambiguous, KeyTuple, Row, can_be_key
 from storage.rows import Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "place"
+_MOST_HOLDERS = 1_000  # rows that an index would not let be beside one: without errors there is one at most
 T = TypeVar("T")
 
 
@@ -56,7 +58,8 @@ class LostParts:
             case Verb.UPDATE | Verb.UPSERT | Verb.REPLACE if row is not None:
                 every = resource.attributes if operation.verb is Verb.REPLACE else ()
                 changed = {*self._decider.given(operation), *touched, *every} - set(resource.key)
-                self._losses.of_change(resource, row.values, values, changed)
+                given_up = self._given_up(row, values, changed)
+                self._losses.of_change(resource, row.values, values, changed, given_up)
             case Verb.CREATE | Verb.UPSERT:
                 self._losses.of_creation(resource, values)
 
@@ -71,6 +74,19 @@ class LostParts:
             return (named if isinstance(named, Row) else None), values
         return location.row, values
 
+    def _given_up(self, row: Row, after: Values, changed: Collection[str]) -> list[UniqueIndex]:
+        """Find the unique indexes in which a row would have given up its place: only the database can compare by them."""
+        if not can_be_key(row.key):
+            return []
+        written = {name: after.get(name, Unreadable(reason="")) for name in changed}
+        row_to_be = self._rows.to_be(row.resource, written, row)
+        return [
+            index
+            for index in row.resource.indexes
+            if not index.columns.isdisjoint(row_to_be.changed())
+            and (index.is_exclusion or row.key not in (self._rows.holders(row_to_be, index, _MOST_HOLDERS) or ()))
+        ]
+
     def _remove(self, row: Row, seen: set[tuple[str, KeyTuple]]) -> None:
         """A deletion that did not happen: nor did what it would have done to those that point at the item."""
         if (row.resource.name, row.key) in seen:
@@ -84,4 +100,5 @@ class LostParts:
                 if key.on_delete == "CASCADE":
                     self._remove(other, seen)
                 else:
-                    self._losses.of_change(child, other.values, {}, key.attributes)
+                    given_up = self._given_up(other, {}, {*key.attributes})
+                    self._losses.of_change(child, other.values, {}, key.attributes, given_up)

@@ -1,14 +1,17 @@
 """The contract's rules for one item, as pure functions: preconditions, keys, defaults (docs/contract.md, section 2)."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from storage.addresses import ByKey, Location, placed_below
-from storage.batch.operations import Operation, Precondition, Verb
+from storage.batch.operations import Operation, Precondition, SetAside, Verb
 from storage.catalog.model import Attribute, Generation, Resource, Values
 from storage.catalog.types import Approximate, Integer, Text, Unreadable, Value
 from storage.errors import (
     Conflict,
     Fault,
+    InvalidPath,
+    InvalidPayload,
     InvalidValue,
     OperationNotAllowed,
     PreconditionFailed,
@@ -170,6 +173,42 @@ def _otherwise(operation: Operation, name: str) -> Fault:
         message=f"{name} is given by the path, and the payload says otherwise.",
         pointer=operation.pointer(name),
         attributes=(name,),
+    )
+
+
+def may_be_surveyed(part: SetAside) -> bool:
+    """Return whether a part that is faulty on its face gives an item all the same, of which more can be judged."""
+    if part.operation is None or any(isinstance(fault, InvalidPayload | InvalidPath) for fault in part.faults):
+        return False
+    operation = part.operation
+    if operation.verb is not Verb.UPSERT or operation.address[-1].selector is not None:
+        return True
+    return not any(name in key for name in unknown_values(part) for key in operation.resource.keys)  # which item it is
+
+
+def unknown_values(part: SetAside) -> set[str]:
+    """Return the attributes whose values are not known, because the part gives wrong ones, or none where it must."""
+    operation = part.operation
+    if operation is None:
+        return set()
+    named = {name for fault in part.faults for name in fault.attributes}
+    closed = {name for fault in part.faults if isinstance(fault, ReadOnly) for name in fault.attributes}
+    unknown = {*part.touched, *named} - closed - operation.values.keys()
+    return {name for name in operation.resource.attributes if name in unknown}
+
+
+def without_values(operation: Operation, names: Collection[str]) -> Operation:
+    """Take the values of attributes from a part: those that its path gives are the path's, and others are not known."""
+    step = operation.address[-1]
+    by_path = {*(step.relation.there if step.relation is not None else ())}
+    if step.selector is not None:
+        by_path |= {*operation.resource.key, *(step.selector.attributes if isinstance(step.selector, ByKey) else ())}
+    kept = {name: value for name, value in operation.values.items() if name not in names}
+    unknown = {name: Unreadable(reason="") for name in operation.resource.attributes if name in names}
+    return replace(
+        operation,
+        values={**kept, **{name: value for name, value in unknown.items() if name not in by_path}},
+        references=tuple(each for each in operation.references if by_path.isdisjoint({*each.attributes} & {*names})),
     )
 
 

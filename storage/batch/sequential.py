@@ -4,7 +4,7 @@ Every failing part is rolled back to its savepoint and noted, and the others go 
 in error, with the database's own verdict on each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -25,9 +25,23 @@ from storage.batch.diagnosis import Attempt, diagnose_delete, diagnose_write
 from storage.batch.effects import Verdict
 from storage.batch.losses import LostParts, guarded
 from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
-from storage.catalog.model import Catalog
+from storage.catalog.model import Catalog, Values
+from storage.catalog.types import Unreadable
 from storage.driver_errors import Retry, StatementRefused, Violation
-from storage.errors import Fault, InvalidValue
+from storage.errors import (
+    CheckFailed,
+    Conflict,
+    Fault,
+    InvalidValue,
+    MissingTarget,
+    NotFound,
+    OperationNotAllowed,
+    PreconditionFailed,
+    ReadOnly,
+    RefusedByDatabase,
+    Required,
+    StillReferenced,
+)
 from storage.row import Ambiguous, Row
 from storage.rows import Rows
 from storage.statements import Unstorable
@@ -65,9 +79,10 @@ class Sequential:
         """Run one part; None where it cannot be judged."""
         match part:
             case SetAside():
+                faults = (*part.faults, *self._survey(part))
                 if part.operation is not None:
                     self._lost.add(part.operation, part.touched)
-                return Failed(index=part.index, faults=part.faults)
+                return Failed(index=part.index, faults=in_order_of_kinds(faults))
             case Operation():
                 return self._run_operation(part)
 
@@ -78,7 +93,7 @@ class Sequential:
             standing = tuple(verdict.fault for verdict in verdicts if self._lost.stands(verdict))
             match outcomes.get(index):
                 case Failed() as failed:
-                    outcomes[index] = replace(failed, faults=(*failed.faults, *standing))
+                    outcomes[index] = replace(failed, faults=in_order_of_kinds((*failed.faults, *standing)))
                 case Done() if standing:
                     outcomes[index] = Failed(index=index, faults=standing, item=self.items.get(index))
                 case _:
@@ -107,6 +122,43 @@ class Sequential:
             current=result.item if result.wants_current else None,
         )
 
+    # --- a part that is faulty on its face
+
+    def _survey(self, part: SetAside) -> list[Fault]:
+        """Find what else is wrong with a part that is faulty on its face, as far as its other values tell."""
+        if part.operation is None or not rules.may_be_surveyed(part):
+            return []
+        operation = rules.without_values(part.operation, rules.unknown_values(part))
+        verdicts = guarded(self._rows, lambda: self._verdicts_on(operation)) or []
+        standing = [verdict.fault for verdict in verdicts if self._lost.stands(verdict)]
+        return [fault for fault in standing if fault not in part.faults]
+
+    def _verdicts_on(self, operation: Operation) -> list[Verdict]:
+        """Judge a part without running it. That its item is not there, or not as it was, is not said of a part that is wrong anyway."""
+        decision = self._decider.decide(operation)
+        resource = operation.resource
+        match decision:
+            case Refusal(verdicts=verdicts):
+                own = [each for each in verdicts if not isinstance(each.fault, _OF_THE_ITEM)]
+                return [*own, *self._further_verdicts(operation, decision)]
+            case Create(values=values) if not resource.has_before_triggers:
+                return diagnose_write(self._rows, self._catalog, _of_new(operation, values))
+            case Change() if not resource.has_before_triggers:
+                return diagnose_write(self._rows, self._catalog, _of_change(operation, decision))
+            case _:
+                return []
+
+    def _further_verdicts(self, operation: Operation, refusal: Refusal) -> list[Verdict]:
+        """Find what else is wrong with a part that is refused for the values of some attributes."""
+        faults = [verdict.fault for verdict in refusal.verdicts]
+        wrong = {name for fault in faults for name in fault.attributes}
+        if not wrong or not all(isinstance(fault, _OF_VALUES) and fault.attributes for fault in faults):
+            return []
+        rest = rules.without_values(operation, wrong)
+        if rest == operation:  # they were left out before
+            return []
+        return [verdict for verdict in self._verdicts_on(rest) if wrong.isdisjoint(verdict.fault.attributes)]
+
     # --- one part
 
     def _attempted(self, operation: Operation) -> Done | Refusal | Unjudged:
@@ -118,8 +170,10 @@ class Sequential:
     def _attempt(self, operation: Operation) -> Done | Refusal | Unjudged:
         decision = self._decider.decide(operation)
         match decision:
-            case Refusal() | Unjudged():
+            case Unjudged():
                 return decision
+            case Refusal():
+                return replace(decision, verdicts=[*decision.verdicts, *self._further_verdicts(operation, decision)])
             case ShowPage(query=query, below=below):
                 page = self._rows.page(operation.resource, query.filters, query.window, below)
                 return Done(index=operation.index, status=200, page=page)
@@ -134,17 +188,19 @@ class Sequential:
 
     def _create(self, operation: Operation, create: Create) -> Done | Refusal:
         resource, precondition = operation.resource, create.precondition
+        attempt = _of_new(operation, create.values)
+        if not resource.accepts(create.values):
+            return Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
         try:
             row = self._in_savepoint(operation, lambda: self._rows.insert(resource, create.values))
         except StatementRefused as refused:
             if refused.violation is Violation.UNIQUE and self._was_raced(operation, create):
                 raise Retry from refused
-            attempt = Attempt(operation=operation, values=create.values)
             self._deferred.refused(attempt)
             verdicts = diagnose_write(self._rows, self._catalog, attempt, refused)
             return Refusal(verdicts=verdicts, precondition=precondition)
         except Unstorable as reason:
-            return Refusal(verdicts=[Verdict(fault=_unstorable(operation, reason))], precondition=precondition)
+            return Refusal(verdicts=self._diagnose_unstorable(attempt, reason), precondition=precondition)
         self._deferred.written(operation, row)
         return Done(index=operation.index, status=201, row=row, precondition=precondition)
 
@@ -162,18 +218,32 @@ class Sequential:
 
     def _change(self, operation: Operation, change: Change) -> Done | Refusal:
         row, changes, precondition = change.row, change.changes, change.precondition
+        attempt = _of_change(operation, change)
+        if not operation.resource.accepts(changes):
+            verdicts = diagnose_write(self._rows, self._catalog, attempt)
+            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
         try:
             after = self._in_savepoint(operation, lambda: self._rows.update(row, changes, change.defaults))
         except StatementRefused as refused:
-            attempt = Attempt(operation=operation, values={**row.values, **changes}, before=row)
             self._deferred.refused(attempt)
             verdicts = diagnose_write(self._rows, self._catalog, attempt, refused)
             return Refusal(verdicts=verdicts, item=row, precondition=precondition)
         except Unstorable as reason:
-            verdict = Verdict(fault=_unstorable(operation, reason))
-            return Refusal(verdicts=[verdict], item=row, precondition=precondition)
+            verdicts = self._diagnose_unstorable(attempt, reason)
+            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
         self._deferred.written(operation, after, before=row)
         return Done(index=operation.index, status=200, row=after, precondition=precondition)
+
+    def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[Verdict]:
+        """Find all that is wrong with a row of which the database cannot keep a value."""
+        operation = attempt.operation
+        reasons = {reason.attribute: reason, **self._rows.unstorable(operation.resource, attempt.written)}
+        unknown = dict.fromkeys(reasons, Unreadable(reason=""))
+        rest = replace(attempt, values={**attempt.values, **unknown}, written={**attempt.written, **unknown})
+        own = [Verdict(fault=_unstorable(operation, each)) for each in reasons.values()]
+        if operation.resource.has_before_triggers:
+            return own
+        return [*own, *diagnose_write(self._rows, self._catalog, rest)]
 
     def _delete(self, operation: Operation, remove: Remove) -> Done | Refusal:
         row, precondition = remove.row, remove.precondition
@@ -202,6 +272,38 @@ class Sequential:
             raise
         transaction.release(_SAVEPOINT)
         return result
+
+
+_OF_THE_ITEM = (NotFound, PreconditionFailed, OperationNotAllowed)
+_OF_VALUES = (InvalidValue, ReadOnly, Required)
+
+
+def _of_new(operation: Operation, values: Values) -> Attempt:
+    return Attempt(operation=operation, values=values, written=values)
+
+
+def _of_change(operation: Operation, change: Change) -> Attempt:
+    return Attempt(
+        operation=operation,
+        values={**change.row.values, **change.changes},
+        before=change.row,
+        written=change.changes,
+        defaults=change.defaults,
+    )
+
+
+def in_order_of_kinds(faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """Put what is wrong with values before what constraints refuse, and checks last (docs/contract.md, section 2, rule 2)."""
+    return tuple(sorted(faults, key=lambda fault: _KINDS.get(type(fault), 0)))
+
+
+_KINDS: Mapping[type[Fault], int] = {
+    Conflict: 1,
+    MissingTarget: 2,
+    StillReferenced: 2,
+    CheckFailed: 3,
+    RefusedByDatabase: 4,
+}
 
 
 def _unstorable(operation: Operation, reason: Unstorable) -> Fault:

@@ -3,21 +3,27 @@
 from storage.catalog.model import (
     Attribute,
     Catalog,
+    Check,
+    Column,
     Constraint,
     ForeignKey,
     Generation,
     Relation,
     Resource,
+    UniqueIndex,
     UniqueKey,
     Values,
 )
-from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
+from storage.catalog.overrides import AttributeOverride, CatalogError, CheckOverride, Overrides, ResourceOverride
 
 __all__ = [
     "Attribute",
     "AttributeOverride",
     "Catalog",
     "CatalogError",
+    "Check",
+    "CheckOverride",
+    "Column",
     "Constraint",
     "ForeignKey",
     "Generation",
@@ -25,6 +31,7 @@ __all__ = [
     "Relation",
     "Resource",
     "ResourceOverride",
+    "UniqueIndex",
     "UniqueKey",
     "Values",
 ]

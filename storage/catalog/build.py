@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from storage.catalog import naming
 from storage.catalog.attributes import add_attributes, all_drafts, version_column
+from storage.catalog.constraints import checks_of, columns_of, indexes_of
 from storage.catalog.drafts import Draft, name_resources, present
 from storage.catalog.facts import TableFacts
 from storage.catalog.grouping import Grouping, grouping_of
@@ -12,7 +13,7 @@ from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
 from storage.catalog.rights import Operations, operations_of, unreadable_tables
-from storage.catalog.types import Integer, Text, Value
+from storage.catalog.types import Integer, Value
 from storage.catalog.value_types import Dialect
 
 
@@ -46,7 +47,9 @@ def build_catalog(
         add_to_many(draft, by_table)
     for draft in drafts:
         rename_relations(draft)
-    resources = {draft.name: _resource(draft, grouping_of(draft, by_table, tables), notices) for draft in drafts}
+    resources = {
+        draft.name: _resource(draft, grouping_of(draft, by_table, tables), dialect, notices) for draft in drafts
+    }
     if not resources:
         raise CatalogError(
             " ".join(["The database has no table that can be served: it is empty, or all is hidden.", *notices])
@@ -110,7 +113,7 @@ def _below(draft: Draft, served: Collection[str]) -> Iterator[str]:
         )
 
 
-def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
+def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[str]) -> Resource:
     facts, model = draft.facts, draft.model
     key = draft.attributes_of(facts.primary_key) or ()
     if not key and not facts.rights.not_read.intersection(facts.primary_key):
@@ -124,7 +127,9 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
             if former in draft.attributes or former in draft.relations or not naming.is_graphql_name(former):
                 raise CatalogError(f"The former name {former!r} of {draft.name}.{attribute.name} is taken already.")
     unique = tuple(
-        UniqueKey(attributes=attributes, deferred=columns in facts.deferred_unique)
+        UniqueKey(
+            attributes=attributes, deferred=columns in facts.deferred_unique, name=facts.unique_names.get(columns)
+        )
         for columns in facts.unique
         if (attributes := draft.attributes_of(columns)) and set(attributes) != set(key)
     )
@@ -150,6 +155,10 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
         foreign_keys=tuple(draft.foreign_keys),
         relations=dict(draft.relations),
         constraints=_constraints(draft),
+        columns=columns_of(draft),
+        checks=checks_of(draft, dialect),
+        indexes=indexes_of(draft),
+        key_constraint=facts.unique_names.get(facts.primary_key),
         read_only=draft.override.read_only
         or not key
         or not (operations.create or operations.update or operations.delete),
@@ -173,6 +182,7 @@ def _resource(draft: Draft, grouping: Grouping, notices: list[str]) -> Resource:
             for table, columns in facts.family.partitioned_by.items()
         },
         unserved_columns=frozenset(facts.sql_types).difference(draft.names),
+        has_before_triggers=facts.has_before_triggers,
         has_policies=facts.has_policies,
         deferred_keys=bool(facts.deferred_unique or facts.deferred_foreign),
         one_by_one=grouping.one_by_one,
@@ -201,11 +211,8 @@ def _constraints(draft: Draft) -> tuple[Constraint, ...]:
         attributes = tuple(draft.names[column] for column in constraint.columns if column in draft.names)
         if constraint.table is not None:
             below.append(Constraint(name=constraint.name, attributes=attributes, table=constraint.table))
-        elif constraint.name not in found or constraint.choices:  # what PostgreSQL names first has no text
-            lists_texts = len(attributes) == 1 and isinstance(draft.attributes[attributes[0]].type, Text)
-            found[constraint.name] = Constraint(
-                name=constraint.name, attributes=attributes, choices=constraint.choices if lists_texts else ()
-            )
+        else:
+            found.setdefault(constraint.name, Constraint(name=constraint.name, attributes=attributes))
     return (*found.values(), *below)
 
 

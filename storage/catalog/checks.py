@@ -1,40 +1,382 @@
-"""Checks of tables: found in the text of SQLite's, and read where they list what a column may have."""
+"""Reads the simple checks of tables: comparisons, lists and patterns of one column with constants, joined by AND.
+
+What a check says beyond that is left to the database: a term is read only where its meaning is certain. PostgreSQL writes
+checks again in a form of its own (https://www.postgresql.org/docs/current/functions-info.html, pg_get_expr); SQLite keeps
+the text of their author.
+"""
 
 import re
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
-_TEXT = r"'(?:[^']|'')*'"
-_CAST = r"(?:::[\w ]+)?"
-_LISTS = (
-    rf"\s+IN\s*\(\s*(?P<texts>{_TEXT}(?:\s*,\s*{_TEXT})*)\s*\)",
-    # As PostgreSQL writes it again (https://www.postgresql.org/docs/current/functions-info.html, pg_get_constraintdef).
-    rf"{_CAST}\s*=\s*ANY\s*\(\(?ARRAY\[(?P<texts>{_TEXT}{_CAST}(?:,\s*{_TEXT}{_CAST})*)\]\)?(?:::[\w ]+\[\])?\)",
-)
+Dialect = Literal["sqlite", "postgresql"]
 
-# Texts, quoted names, comments, words, and signs (https://sqlite.org/lang_keywords.html).
-_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|\w+|\S""", re.DOTALL)
+_COMMON = r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|\w+"""
+_SIGNS = r"<=|>=|<>|!=|==|::|\S"
+_TOKENS = {
+    "postgresql": re.compile(rf"{_COMMON}|{_SIGNS}", re.DOTALL),
+    # Names in backticks and brackets, too (https://sqlite.org/lang_keywords.html).
+    "sqlite": re.compile(rf"{_COMMON}|`(?:[^`]|``)*`|\[[^\]]*\]|{_SIGNS}", re.DOTALL),
+}
+_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_WORD = re.compile(r"[^\W\d]\w*")
+_OPENING, _CLOSING = frozenset({"(", "[", "CASE"}), frozenset({")", "]", "END"})
+_LENGTHS = frozenset({"LENGTH", "CHAR_LENGTH", "CHARACTER_LENGTH"})
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "==": "=", "<>": "<>", "!=": "<>"}
 
 
-def checks_of(sql: str) -> Iterator[tuple[str, str]]:
-    """Find the checks of an SQLite table: the name by which SQLite speaks of each, which may be its text, and the text."""
-    tokens = [token for token in _TOKEN.finditer(sql) if not token[0].startswith(("--", "/*"))]
-    words = [token[0] for token in tokens]
-    for place, word in enumerate(words[:-1]):
-        if word.upper() != "CHECK" or words[place + 1] != "(":
+class Token(NamedTuple):
+    """A piece of SQL, and where it is in its text."""
+
+    text: str
+    start: int
+    end: int
+
+    @property
+    def word(self) -> str:
+        """The token as a keyword; a quoted name never is one."""
+        return self.text.upper()
+
+
+def tokenize(sql: str, dialect: Dialect) -> list[Token]:
+    """Cut SQL into strings, names, numbers and signs; comments are left out."""
+    found = (Token(match[0], match.start(), match.end()) for match in _TOKENS[dialect].finditer(sql))
+    return [token for token in found if not token.text.startswith(("--", "/*"))]
+
+
+def depths(tokens: Sequence[Token]) -> list[int]:
+    """Return for each token how deep in brackets it is; a bracket is as deep as what is around it."""
+    found, depth = [], 0
+    for token in tokens:
+        depth -= token.word in _CLOSING
+        found.append(depth)
+        depth += token.word in _OPENING
+    return found
+
+
+def divided(tokens: Sequence[Token], by: str) -> list[list[Token]]:
+    """Divide tokens at a word or sign that is in no bracket."""
+    parts: list[list[Token]] = [[]]
+    for token, depth in zip(tokens, depths(tokens), strict=True):
+        if depth == 0 and token.word == by:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def unquoted(name: str) -> str:
+    """Return a name without its quotes."""
+    quote = name[:1]
+    if quote == "[":
+        return name[1:-1]
+    return name[1:-1].replace(quote * 2, quote) if quote in {'"', "`", "'"} else name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operand:
+    """A column, or its length, with the types that it is cast to."""
+
+    column: str
+    of_length: bool = False
+    casts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant:
+    """A number or a string, with the types that it is cast to."""
+
+    text: str
+    is_number: bool
+    casts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """An operand is compared with a constant: < <= > >= or <>."""
+
+    operand: Operand
+    operator: str
+    constant: Constant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """An operand is one of some constants."""
+
+    operand: Operand
+    constants: tuple[Constant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An operand matches a pattern: a regular expression, or one of SQLite's GLOB."""
+
+    operand: Operand
+    pattern: str
+    is_glob: bool
+
+
+Term = Comparison | Listing | Match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleCheck:
+    """The terms of a check that are understood: each of them has to hold."""
+
+    terms: tuple[Term, ...] = ()
+    complete: bool = False  # whether they are all that the check says
+
+
+_UNKNOWN = SimpleCheck()
+
+
+def read_check(sql: str, dialect: Dialect) -> SimpleCheck:
+    """Read the expression of a check."""
+    return _read(tokenize(sql, dialect))
+
+
+def _read(tokens: Sequence[Token]) -> SimpleCheck:
+    tokens = _without_brackets(tokens)
+    alternatives = divided(tokens, "OR")
+    if len(alternatives) > 1:
+        return _one_of(alternatives)
+    terms: list[Term] = []
+    complete = True
+    for each in _conjuncts(tokens):
+        bare = _without_brackets(each)
+        is_nested = len(divided(bare, "OR")) > 1 or len(_conjuncts(bare)) > 1
+        found = _read(bare) if is_nested else _leaf(bare)
+        terms += found.terms
+        complete = complete and found.complete
+    return SimpleCheck(terms=tuple(terms), complete=complete)
+
+
+def _conjuncts(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Divide tokens at AND, but for the AND of a BETWEEN."""
+    parts: list[list[Token]] = [[]]
+    waiting = 0
+    for token, depth in zip(tokens, depths(tokens), strict=True):
+        if depth == 0 and token.word == "AND" and waiting == 0:
+            parts.append([])
             continue
-        depths = accumulate((each == "(") - (each == ")") for each in words[place + 1 :])
-        end = next((n for n, depth in enumerate(depths, place + 1) if depth == 0), place + 1)
-        text = sql[tokens[place + 1].end() : tokens[end].start()].strip()
-        is_named = place > 1 and words[place - 2].upper() == "CONSTRAINT"
-        yield (words[place - 1].strip("\"`[]'") if is_named else text), text
+        if depth == 0:
+            waiting += (token.word == "BETWEEN") - (token.word == "AND")
+        parts[-1].append(token)
+    return parts
 
 
-def choices_of(check: str, column: str) -> tuple[str, ...]:
-    """Read the texts that a check of one column lists; none where it says anything else."""
-    name = rf"""(?:{re.escape(column)}|["`\[]{re.escape(column)}["`\]])"""
-    for form in _LISTS:
-        found = re.fullmatch(rf"\s*\(*\s*{name}{form}\s*\)*\s*", check, re.IGNORECASE)
-        if found is not None and check.count("(") == check.count(")"):
-            return tuple(text[1:-1].replace("''", "'") for text in re.findall(_TEXT, found["texts"]))
-    return ()
+def _one_of(alternatives: Sequence[Sequence[Token]]) -> SimpleCheck:
+    """Read `column IS NULL OR …`, which says of values that are not null what the rest says; no other OR is understood."""
+    nulls = [_null_test(each) for each in alternatives]
+    columns = {column for column in nulls if column is not None}
+    others = [each for each, column in zip(alternatives, nulls, strict=True) if column is None]
+    if len(columns) != 1 or len(others) != 1:
+        return _UNKNOWN
+    (column,) = columns
+    rest = _read(others[0])
+    own = tuple(term for term in rest.terms if term.operand.column == column)
+    return SimpleCheck(terms=own, complete=rest.complete and own == rest.terms)
+
+
+def _null_test(tokens: Sequence[Token]) -> str | None:
+    tokens = _without_brackets(tokens)
+    if [token.word for token in tokens[-2:]] != ["IS", "NULL"]:
+        return None
+    operand = _operand(tokens[:-2])
+    return None if operand is None or operand.of_length else operand.column
+
+
+def _leaf(tokens: Sequence[Token]) -> SimpleCheck:
+    """Read one comparison."""
+    terms = tuple(_terms(tokens))
+    return SimpleCheck(terms=terms, complete=bool(terms))
+
+
+def _terms(tokens: Sequence[Token]) -> Iterator[Term]:
+    between = divided(tokens, "BETWEEN")
+    if len(between) == 2:  # noqa: PLR2004  # what is compared, and with what
+        operand, edges = _operand(between[0]), [_constant(each) for each in divided(between[1], "AND")]
+        if operand is not None and len(edges) == 2 and edges[0] is not None and edges[1] is not None:  # noqa: PLR2004
+            yield Comparison(operand=operand, operator=">=", constant=edges[0])
+            yield Comparison(operand=operand, operator="<=", constant=edges[1])
+        return
+    for word in ("IN", "~", "GLOB"):
+        sides = divided(tokens, word)
+        if len(sides) == 2:  # noqa: PLR2004
+            yield from _of_word(word, *sides)
+            return
+    for operator in _MIRRORED:
+        sides = divided(tokens, operator)
+        if len(sides) == 2:  # noqa: PLR2004
+            yield from _comparison(operator, *sides)
+            return
+
+
+def _of_word(word: str, left: Sequence[Token], right: Sequence[Token]) -> Iterator[Term]:
+    operand = _operand(left)
+    if operand is None:
+        return
+    if word == "IN":
+        constants = _constants(right[1:-1]) if _is_bracketed(right) else None
+        if constants:
+            yield Listing(operand=operand, constants=constants)
+        return
+    constant = _constant(right)
+    if constant is not None and not constant.is_number:
+        yield Match(operand=operand, pattern=constant.text, is_glob=word == "GLOB")
+
+
+def _comparison(operator: str, left: Sequence[Token], right: Sequence[Token]) -> Iterator[Term]:
+    operand, constant = _operand(left), _constant(right)
+    if operand is None:
+        operand, constant, operator = _operand(right), _constant(left), _MIRRORED[operator]
+    if operand is None:
+        return
+    operator = {"==": "=", "!=": "<>"}.get(operator, operator)
+    if operator == "=":
+        constants = (constant,) if constant is not None else _any_of(right)
+        if constants:
+            yield Listing(operand=operand, constants=constants)
+    elif constant is not None:
+        yield Comparison(operand=operand, operator=operator, constant=constant)
+
+
+def _any_of(tokens: Sequence[Token]) -> tuple[Constant, ...] | None:
+    """Read `ANY (ARRAY[…])`, as PostgreSQL writes IN."""
+    if len(tokens) < 2 or tokens[0].word != "ANY" or not _is_bracketed(tokens[1:]):  # noqa: PLR2004
+        return None
+    listed, casts = _uncast(_without_brackets(tokens[1:]))
+    listed = _without_brackets(listed)
+    if any(not cast.endswith("[]") for cast in casts) or len(listed) < 3 or listed[0].word != "ARRAY":  # noqa: PLR2004
+        return None
+    if listed[1].text != "[" or listed[-1].text != "]":
+        return None
+    found = _constants(listed[2:-1])
+    outer = tuple(cast.removesuffix("[]") for cast in casts)
+    return (
+        None
+        if found is None
+        else tuple(Constant(text=each.text, is_number=each.is_number, casts=(*each.casts, *outer)) for each in found)
+    )
+
+
+def _constants(tokens: Sequence[Token]) -> tuple[Constant, ...] | None:
+    found = [_constant(each) for each in divided(tokens, ",")]
+    return tuple(each for each in found if each is not None) if None not in found else None
+
+
+def _operand(tokens: Sequence[Token]) -> Operand | None:
+    """Read a column, or its length."""
+    base, casts = _uncast(_without_brackets(tokens))
+    base = _without_brackets(base)
+    if casts and len(base) > 1:
+        inner = _operand(base)
+        return (
+            None
+            if inner is None
+            else Operand(column=inner.column, of_length=inner.of_length, casts=inner.casts + casts)
+        )
+    if len(base) == 1 and _is_name(base[0].text):
+        return Operand(column=unquoted(base[0].text), casts=casts)
+    if len(base) > 1 and base[0].word in _LENGTHS and not casts and _is_bracketed(base[1:]):
+        measured = _operand(base[1:])
+        if measured is not None and not measured.of_length:
+            return Operand(column=measured.column, of_length=True, casts=measured.casts)
+    return None
+
+
+def _is_name(text: str) -> bool:
+    return text[:1] in {'"', "`", "["} or bool(_WORD.fullmatch(text))
+
+
+def _constant(tokens: Sequence[Token]) -> Constant | None:
+    """Read a number or a string."""
+    base, casts = _uncast(_without_brackets(tokens))
+    base = _without_brackets(base)
+    if casts and len(base) > 1:
+        inner = _constant(base)
+        return (
+            None if inner is None else Constant(text=inner.text, is_number=inner.is_number, casts=inner.casts + casts)
+        )
+    words = [token.text for token in base]
+    sign = ""
+    if len(words) == 2 and words[0] in {"-", "+"}:  # noqa: PLR2004
+        sign, words = words[0].strip("+"), words[1:]
+    if len(words) != 1:
+        return None
+    (text,) = words
+    if _NUMBER.fullmatch(text):
+        return Constant(text=sign + text, is_number=True, casts=casts)
+    return Constant(text=unquoted(text), is_number=False, casts=casts) if text.startswith("'") and not sign else None
+
+
+def _uncast(tokens: Sequence[Token]) -> tuple[Sequence[Token], tuple[str, ...]]:
+    """Take the casts from an expression: `(name)::text` is `(name)` and `text`."""
+    base, *casts = divided(tokens, "::")
+    return base, tuple(_type_name(each) for each in casts)
+
+
+def _type_name(tokens: Sequence[Token]) -> str:
+    """Write the name of a type: `character varying`, `numeric(10,2)`, `text[]`."""
+    words = [token.text for token in tokens]
+    spaced = (" " if _WORD.fullmatch(one) and _WORD.fullmatch(other) else "" for one, other in pairwise(words))
+    return "".join(word + space for word, space in zip(words, [*spaced, ""], strict=True))
+
+
+def _is_bracketed(tokens: Sequence[Token]) -> bool:
+    """Return whether one pair of brackets is around everything."""
+    if len(tokens) < 2 or tokens[0].text != "(" or tokens[-1].text != ")":  # noqa: PLR2004
+        return False
+    return all(depth > 0 for depth in depths(tokens)[1:-1])
+
+
+def _without_brackets(tokens: Sequence[Token]) -> Sequence[Token]:
+    while _is_bracketed(tokens):
+        tokens = tokens[1:-1]
+    return tokens
+
+
+# --- patterns
+
+# What a regular expression means alike in ECMAScript and in PostgreSQL
+# (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-SYNTAX-DETAILS): plain ASCII characters, escaped signs,
+# classes of them, groups, alternatives, and how often each comes.
+_ATOM = (
+    r"(?:[A-Za-z0-9 _,;:!@#%&=<>~\"'`/-]|\\[.*+?^$(){}\[\]|/\\]"
+    r"|\[\^?(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9 _.,;:!@#%&=<>~\"'`+*?$])+-?\])"
+)
+_OFTEN = r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})?"
+_PIECE = rf"{_ATOM}{_OFTEN}"
+_GROUP = rf"\((?:\?:)?(?:{_PIECE})+(?:\|(?:{_PIECE})+)*\){_OFTEN}"
+_SHARED = re.compile(rf"\^?(?:{_PIECE}|{_GROUP})+\$?", re.ASCII)
+_GLOB_PIECE = re.compile(
+    r"\[\^?(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9 _.,;:!@#%&=<>~+])+\]|[A-Za-z0-9 _,;:!@#%&=<>~/-]|(?P<sign>[.+(){}|$^])",
+    re.ASCII,
+)
+_LONGEST_PATTERN = 500  # characters
+
+
+def shared_pattern(match: Match) -> str | None:
+    """Return a pattern as a regular expression of ECMAScript; None where it might mean something else there."""
+    if len(match.pattern) > _LONGEST_PATTERN:
+        return None
+    if match.is_glob:
+        return _from_glob(match.pattern)
+    return match.pattern if _SHARED.fullmatch(match.pattern) else None
+
+
+def _from_glob(glob: str) -> str | None:
+    """Translate a pattern of GLOB with stars at its ends at most."""
+    start, end = glob.startswith("*"), glob.endswith("*") and len(glob) > 1
+    middle = glob[start : len(glob) - end]
+    pieces, place = [], 0
+    while place < len(middle):
+        piece = _GLOB_PIECE.match(middle, place)
+        if piece is None:
+            return None
+        pieces.append(f"\\{piece[0]}" if piece["sign"] else piece[0])
+        place = piece.end()
+    return f"{'' if start else '^'}{''.join(pieces)}{'' if end else '$'}" if pieces else None

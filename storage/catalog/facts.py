@@ -19,13 +19,64 @@ class NamedConstraint:
 
     name: str
     columns: tuple[str, ...]
-    choices: tuple[str, ...] = ()  # of a check that lists the texts that its column may have
     table: TableName | None = None  # PostgreSQL: the partition or inheriting table that alone has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFacts:
+    """A check of a table, or of the domain of one of its columns."""
+
+    name: str | None  # None: its author gave it none (SQLite)
+    label: str  # as the database names it when it refuses a row: on SQLite that may be its text
+    text: str  # an expression over the columns of the table
+    columns: tuple[str, ...]
+    comment: str | None = None
+    domain: str | None = None  # PostgreSQL: the domain that it belongs to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTermFacts:
+    """One of the expressions that a unique index or an exclusion compares rows by, as SQL."""
+
+    expression: str
+    operator: str = "="
+    collation: str | None = None  # where it is not that of the expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexFacts:
+    """A unique index or an exclusion that compares rows in a way of its own, and not by the values of columns alone."""
+
+    name: str | None  # None: its author gave it none (SQLite)
+    terms: tuple[IndexTermFacts, ...]
+    predicate: str | None = None  # which rows it is about; None: all
+    columns: tuple[str, ...]  # that it reads; what it only carries along (INCLUDE) is not among them
+    key: tuple[str, ...] = ()  # the columns that are its terms, if all are plain columns and it is about all rows
+    nulls_distinct: bool = True
+    deferred: bool = False
+    is_exclusion: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnFacts:
+    """A column, as a row that is not written yet needs it."""
+
+    name: str
+    type: str  # of its values, with length and precision; of a domain the type below it
+    base: str  # the same without length and precision
+    collation: str | None = None  # as SQL, if it is not the default of the type
+    is_compared_plainly: bool = True  # whether its texts are equal only if their characters are
+    default: str | None = None
+    computed: str | None = None  # the expression of a generated column
+    computed_from: tuple[str, ...] = ()
+    is_made: bool = False  # a key, an identity: the database makes a value where none is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignKeyFacts:
     """A foreign key of a table."""
+
+    name: str | None = None
 
     columns: tuple[str, ...]
     target_table: str
@@ -93,9 +144,15 @@ class TableFacts:
     constraints: tuple[NamedConstraint, ...] = ()  # checks, exclusions, foreign keys, partial and expression indexes
     deferred_unique: frozenset[tuple[str, ...]] = frozenset()  # columns of keys that are checked at COMMIT only
     deferred_foreign: frozenset[tuple[str, ...]] = frozenset()
+    checks: tuple[CheckFacts, ...] = ()
+    unique_indexes: tuple[IndexFacts, ...] = ()
+    stored: tuple[ColumnFacts, ...] = ()
+    unique_names: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # columns of the keys -> constraint
+    counts_characters: bool = True  # whether the length of a text is the number of its characters
     has_triggers: bool = False
     fills: bool = False  # PostgreSQL: a trigger may fill columns of a new row before it is checked
     refills: bool = False  # the same, of a changed row
+    has_before_triggers: bool = False  # some of them run before a row is inserted or updated, and may change it
     has_policies: bool = False  # PostgreSQL: row security decides which rows our role sees and may change
     is_collated: bool = False  # some key compares text otherwise than character by character
     odd_unique: bool = (
@@ -120,17 +177,24 @@ class Gathered:
     deferred_foreign: dict[str, set[tuple[str, ...]] | None] = field(default_factory=dict)  # None: all of the table
     rowids: dict[str, str] = field(default_factory=dict)
     rowid_keys: set[str] = field(default_factory=set)
+    rowid_columns: dict[str, str] = field(default_factory=dict)
+    defaults: dict[str, dict[str, str]] = field(default_factory=dict)  # SQLite: table -> column -> default
     autoincrement: set[str] = field(default_factory=set)
     sequences: dict[str, dict[str, str]] = field(default_factory=dict)
     collated: set[str] = field(default_factory=set)
     odd_unique: set[str] = field(default_factory=set)
-    checks: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # name and text
+    checks: dict[str, list[CheckFacts]] = field(default_factory=lambda: defaultdict(list))
+    unique_indexes: dict[str, list[IndexFacts]] = field(default_factory=lambda: defaultdict(list))
+    stored: dict[str, list[ColumnFacts]] = field(default_factory=lambda: defaultdict(list))
+    unique_names: dict[str, dict[tuple[str, ...], str]] = field(default_factory=lambda: defaultdict(dict))
+    counts_characters: bool = True
     triggered: set[str] = field(default_factory=set)
     fills: set[str] = field(default_factory=set)
     refills: set[str] = field(default_factory=set)
     rights: dict[str, Rights] = field(default_factory=dict)
     families: Mapping[str, Family] = field(default_factory=dict)
     copied_foreign: set[tuple[str, str]] = field(default_factory=set)  # table and name, of keys that are others' copies
+    triggered_before: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
     unique: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     foreign_keys: dict[str, list[ForeignKeyFacts]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from storage.catalog.bounds import Bounds, narrowest
 from storage.catalog.facts import TableName
 from storage.catalog.limits import NO_LIMITS, Limits
 from storage.catalog.types import Anything, TimeFormat, Value, ValueType
@@ -72,12 +73,14 @@ class UniqueKey:
 
     attributes: tuple[str, ...]
     deferred: bool = False
+    name: str | None = None  # of its constraint or index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignKey:
     """Attributes that hold the key values of an item of the target resource."""
 
+    name: str | None = None
     attributes: tuple[str, ...]
     target: str  # the type name of the resource that is pointed at
     target_attributes: tuple[str, ...]
@@ -97,8 +100,67 @@ class Constraint:
 
     name: str
     attributes: tuple[str, ...]
-    choices: tuple[str, ...] = ()  # of a check that lists the texts that its only attribute may have
     table: TableName | None = None  # PostgreSQL: the partition or inheriting table that alone has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the table, served or not, as a row that is not written yet needs it."""
+
+    name: str
+    attribute: str | None
+    type: str  # as SQL
+    collation: str | None  # as SQL, if it is not the default of the type
+    default_sql: str | None
+    computed: str | None  # the expression of a generated column
+    computed_from: tuple[str, ...]  # the columns that it reads
+    is_made: bool  # whether the database makes a value, in a way that cannot be foretold
+    can_read: bool = True  # whether our role may read it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check of the table, or of the domain of one of its columns: a row for which its expression is false is refused."""
+
+    name: str | None
+    label: str  # as the database names it when it refuses a row
+    expression: str  # as SQL, over the columns of the table
+    columns: frozenset[str]  # that it reads
+    attributes: tuple[str, ...]
+    decided_by: tuple[str, ...]  # the same, and those that they are computed from
+    bounds: tuple[Bounds, ...] = ()  # what is known of it, by attribute
+    complete: bool = False  # whether `bounds` are all that it says
+    message: str | None = None  # of its author
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTerm:
+    """One of the expressions that rows are compared by, as SQL."""
+
+    expression: str
+    operator: str
+    collation: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniqueIndex:
+    """A unique index or an exclusion that only the database can compare rows by: over expressions, of some rows only ….
+
+    Where it is also a key, of attributes that are compared in a way of their own, `key` has them.
+    """
+
+    name: str | None
+    terms: tuple[IndexTerm, ...]
+    predicate: str | None  # which rows it is about, as SQL; None: all
+    columns: frozenset[str]  # that it reads
+    attributes: tuple[str, ...]  # that its terms read
+    decided_by: tuple[
+        str, ...
+    ]  # the same, those that say whether it is about a row, and those that they are computed from
+    key: tuple[str, ...] = ()
+    nulls_distinct: bool = True
+    deferred: bool = False
+    is_exclusion: bool = False  # it may hold rows apart that are not equal: those that overlap, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +203,10 @@ class Resource:
     foreign_keys: tuple[ForeignKey, ...] = ()
     relations: Mapping[str, Relation]
     constraints: tuple[Constraint, ...] = ()  # checks, and unique constraints that are no unique key
+    columns: tuple[Column, ...] = ()  # all of the table
+    checks: tuple[Check, ...] = ()
+    indexes: tuple[UniqueIndex, ...] = ()
+    key_constraint: str | None = None  # the name of the primary key
     read_only: bool = False
     can_create: bool = True  # whether our role may; the same for the next three
     can_update: bool = True
@@ -163,6 +229,7 @@ class Resource:
         default_factory=dict
     )  # the attributes that decide on a row's partition
     unserved_columns: frozenset[str] = frozenset()
+    has_before_triggers: bool = False  # they may change what the table's own checks see
     has_policies: bool = False  # there may be rows that are seen and cannot be locked
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
     one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
@@ -178,6 +245,9 @@ class Resource:
     untyped: tuple[str, ...] = dataclasses.field(
         init=False, repr=False, compare=False
     )  # the attributes that hold anything
+    judged: Mapping[str, tuple[Bounds, ...]] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )  # what checks say of attributes, and can be judged without the database
 
     def __post_init__(self) -> None:
         unique = tuple(unique.attributes for unique in self.unique_keys)
@@ -187,6 +257,9 @@ class Resource:
         object.__setattr__(self, "required_to_replace", to_replace)
         untyped = tuple(name for name, each in self.attributes.items() if isinstance(each.type, Anything))
         object.__setattr__(self, "untyped", untyped)
+        known = [each for check in self.checks for each in check.bounds if each.judged and not self.has_before_triggers]
+        judged = {name: tuple(each for each in known if each.attribute == name) for name in self.attributes}
+        object.__setattr__(self, "judged", {name: bounds for name, bounds in judged.items() if bounds})
 
     def __repr__(self) -> str:
         return f"Resource({self.name})"
@@ -205,10 +278,26 @@ class Resource:
             found = next((each for each in self.relations.values() if name in each.former_names), None)
         return found
 
+    def bounds(self, name: str) -> Bounds | None:
+        """Return what all checks together say of an attribute; None where nothing is known."""
+        return narrowest(each for check in self.checks for each in check.bounds if each.attribute == name)
+
     def choices(self, name: str) -> tuple[str, ...]:
         """List the texts that checks leave an attribute; none where no check lists any."""
-        lists = [each.choices for each in self.constraints if each.choices and each.attributes == (name,)]
-        return tuple(text for text in lists[0] if all(text in other for other in lists)) if lists else ()
+        bounds = self.bounds(name)
+        return tuple(each for each in bounds.choices if isinstance(each, str)) if bounds is not None else ()
+
+    def accepts(self, values: Values) -> bool:
+        """Return whether the checks accept values, as far as they can be judged without the database."""
+        return all(
+            bounds.takes(values[name]) for name, every in self.judged.items() if name in values for bounds in every
+        )
+
+    def constraint_of(self, key: tuple[str, ...]) -> str | None:
+        """Return the name of the constraint of the key, or of a unique key."""
+        if key == self.key:
+            return self.key_constraint
+        return next((unique.name for unique in self.unique_keys if unique.attributes == key), None)
 
     def unique_key_of(self, attributes: frozenset[str]) -> tuple[str, ...] | None:
         """Find the key, or the unique key, that has exactly these attributes."""

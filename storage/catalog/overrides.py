@@ -21,6 +21,13 @@ class AttributeOverride:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOverride:
+    """One check's settings."""
+
+    message: str | None = None  # what is said of a value that it refuses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceOverride:
     """One table's settings."""
 
@@ -31,6 +38,7 @@ class ResourceOverride:
     read_only: bool = False
     version: str | None = None  # the column that counts versions
     attributes: Mapping[str, AttributeOverride] = field(default_factory=dict)  # by column
+    checks: Mapping[str, CheckOverride] = field(default_factory=dict)  # by name
     relations: Mapping[str, str] = field(default_factory=dict)  # derived name -> own name
 
 

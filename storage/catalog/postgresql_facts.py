@@ -138,7 +138,9 @@ WHERE c.relnamespace = current_schema()::regnamespace AND a.attidentity <> ''
   AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END
 """
 _INDEXES = """
-SELECT t.relname, i.relname, pg_get_indexdef(i.oid),
+SELECT t.relname, i.relname,
+       (SELECT string_agg(pg_get_indexdef(i.oid, n, true), ', ') FROM generate_series(1, x.indnkeyatts) AS n)
+         || coalesce(' WHERE ' || pg_get_expr(x.indpred, x.indrelid), ''),
        CASE WHEN x.indpred IS NULL AND x.indexprs IS NULL AND x.indisvalid THEN
          array(SELECT a.attname::text FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS n (number, place)
                JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = n.number
@@ -197,8 +199,7 @@ def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[
         if whole and not is_primary:
             gathered.unique.setdefault(table, []).append(tuple(whole))
         if (table, name) not in named:
-            text = definition[definition.index("(") :]
-            constraint = NamedConstraint(name=name, columns=mentioned(text, columns.get(table, ())))
+            constraint = NamedConstraint(name=name, columns=mentioned(definition, columns.get(table, ())))
             gathered.constraints.setdefault(table, []).append(constraint)
     return gathered
 

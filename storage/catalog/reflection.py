@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.engine.reflection import ObjectKind
 
-from storage.catalog.checks import choices_of
 from storage.catalog.facts import (
     RECEIPTS,
     Family,
@@ -19,9 +18,9 @@ from storage.catalog.facts import (
     Rights,
     TableFacts,
     action,
-    mentioned,
 )
 from storage.catalog.postgresql_facts import gather_postgresql
+from storage.catalog.postgresql_rules import gather_rules
 from storage.catalog.sqlite_facts import gather_sqlite, unserved
 
 _AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
@@ -41,14 +40,15 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=readable)
         keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
         foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
-        checks = {} if is_sqlite else inspector.get_multi_check_constraints(kind=ObjectKind.TABLE)
         comments = (
             inspector.get_multi_table_comment(kind=ObjectKind.ANY) if connection.dialect.supports_comments else {}
         )
     gather = gather_sqlite if is_sqlite else gather_postgresql
     gathered = gather(connection, {name: [column["name"] for column in found] for (_, name), found in columns.items()})
-    for (_, table_name), found_checks in checks.items():
-        gathered.checks[table_name] += ((check["name"] or "", check["sqltext"]) for check in found_checks)
+    if not is_sqlite:
+        gather_rules(
+            connection, {name: [column["name"] for column in found] for (_, name), found in columns.items()}, gathered
+        )
     tables = []
     for table in sorted(columns, key=lambda key: key[1]):
         name = table[1]
@@ -85,14 +85,20 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 foreign_keys=own_keys,
                 constraints=(
                     *gathered.constraints.get(name, ()),
-                    *(_check(own, text, mentioned(text, names)) for own, text in gathered.checks[name]),
+                    *(NamedConstraint(name=check.label, columns=check.columns) for check in gathered.checks[name]),
                     *family.constraints,
                 ),
+                checks=tuple(gathered.checks[name]),
+                unique_indexes=tuple(gathered.unique_indexes[name]),
+                stored=tuple(gathered.stored[name]),
+                unique_names=gathered.unique_names[name],
+                counts_characters=gathered.counts_characters,
                 deferred_unique=frozenset(gathered.deferred_unique.get(name, set())),
                 deferred_foreign=frozenset({key.columns for key in own_keys} if waiting is None else waiting),
                 has_triggers=name in gathered.triggered or family.has_triggers,
                 fills=name in gathered.fills or family.fills,
                 refills=name in gathered.refills or family.refills,
+                has_before_triggers=name in gathered.triggered_before,
                 has_policies=name in gathered.guarded,
                 is_collated=name in gathered.collated,
                 odd_unique=name in gathered.odd_unique,
@@ -119,14 +125,10 @@ def _readable(connection: sa.Connection, inspector: sa.Inspector) -> list[str]:
     return found
 
 
-def _check(name: str, text: str, columns: tuple[str, ...]) -> NamedConstraint:
-    choices = choices_of(text, columns[0]) if len(columns) == 1 else ()
-    return NamedConstraint(name=name, columns=columns, choices=choices)
-
-
 def _foreign_key(key: ReflectedForeignKeyConstraint) -> ForeignKeyFacts:
     options = key.get("options", {})
     return ForeignKeyFacts(
+        name=key["name"],
         columns=tuple(key["constrained_columns"]),
         target_table=key["referred_table"],
         target_columns=tuple(key["referred_columns"]),

@@ -30,6 +30,7 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
             notices.append(_no_index(draft, key))
         draft.foreign_keys.append(
             ForeignKey(
+                name=key.name,
                 attributes=attributes,
                 target=target.name,
                 target_attributes=target_attributes,

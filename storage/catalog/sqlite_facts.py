@@ -4,15 +4,25 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from functools import cache
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from storage.catalog.checks import checks_of
-from storage.catalog.facts import ForeignKeyFacts, Gathered, NamedConstraint, action, mentioned
+from storage.catalog.facts import (
+    CheckFacts,
+    ColumnFacts,
+    ForeignKeyFacts,
+    Gathered,
+    IndexFacts,
+    IndexTermFacts,
+    NamedConstraint,
+    action,
+    mentioned,
+)
+from storage.catalog.sqlite_definitions import TableDefinition, read_index, read_table, runs_before_a_write
 
 # Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
 TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
@@ -32,10 +42,6 @@ _ANY, _BLOB = (
 )  # the first, in a STRICT table, is as no type elsewhere: https://sqlite.org/stricttables.html
 _STORED = ("table", "shadow")  # a shadow is a table that some extension may think its own
 _ROWID = ("rowid", "_rowid_", "oid")  # unless a column has the name: https://sqlite.org/lang_createtable.html, "ROWIDs"
-_AFFINITIES = (
-    *(("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"), ("BLOB", "BLOB")),
-    *(("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL")),
-)
 _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
 
 
@@ -54,6 +60,7 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
             untyped = _untyped_of_view(connection, quoted, gathered.sql_types[name]) if name in views else ()
             gathered.sql_types[name] |= dict.fromkeys(untyped, "")
             gathered.sql_types[name] |= {row[1]: "" for row in rows if row[2].upper() == _ANY}
+        gathered.defaults[name] = {row[1]: row[4] for row in rows if row[4] is not None}
         key = [row for row in rows if row[5]]
         _gather_indexes(connection, name, gathered)
         gathered.foreign_keys[name] = _foreign_keys(connection, name, columns)
@@ -62,21 +69,26 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
             gathered.rowids[name] = next(each for each in _ROWID if each not in taken)
         if name in with_rowid and len(key) == 1 and key[0][2].upper() == "INTEGER":
             gathered.rowid_keys.add(name)
+            gathered.rowid_columns[name] = key[0][1]
     for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
         if kind == "trigger":
             gathered.triggered.add(_as_declared(table, columns))
+            if runs_before_a_write(sql):
+                gathered.triggered_before.add(_as_declared(table, columns))
         if kind == "table" and sql and re.search(r"INITIALLY\s+DEFERRED", sql, re.IGNORECASE):
             gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
         if kind == "table" and sql and re.search(r"COLLATE\s+(?!BINARY\b)", sql, re.IGNORECASE):
             gathered.collated.add(table)
-        if kind == "table" and sql:
-            gathered.checks[table] += checks_of(sql)
+        if kind == "table" and sql and table in columns and re.match(r"CREATE\s+TABLE", sql, re.IGNORECASE):
+            _gather_definition(table, read_table(sql), columns.get(table, ()), gathered)
         if kind == "table" and sql and re.search(r"\bAUTOINCREMENT\b", sql, re.IGNORECASE):
             gathered.autoincrement.add(table)
         if kind == "index" and sql and table in columns and re.match(r"CREATE\s+UNIQUE", sql, re.IGNORECASE):
             text = sql[sql.index("(") :]
             constraint = NamedConstraint(name=name, columns=mentioned(text, columns[table]))
             gathered.constraints.setdefault(table, []).append(constraint)
+    for name in gathered.stored:
+        _gather_unique_rules(connection, name, columns[name], gathered)
     return gathered
 
 
@@ -97,6 +109,77 @@ def _untyped_of_view(connection: sa.Connection, view: str, sql_types: Mapping[st
             f'SELECT {names} FROM "{view}" WHERE 0 UNION ALL SELECT {marks}'
         ).fetchall()  # names of the file's own
     return [column for column, declared in zip(found, row, strict=True) if declared != _BLOB]
+
+
+def _gather_definition(table: str, definition: TableDefinition, columns: Sequence[str], gathered: Gathered) -> None:
+    """Take from the text of a table what no pragma tells."""
+    gathered.checks[table] += [
+        CheckFacts(name=each.name, label=each.name or each.text, text=each.text, columns=mentioned(each.text, columns))
+        for each in definition.checks
+    ]
+    declared = {_as_declared(column, columns): how for column, how in definition.collations.items()}
+    computed = {_as_declared(column, columns): text for column, text in definition.computed.items()}
+    for names, name in definition.unique_names.items():
+        gathered.unique_names[table][tuple(_as_declared(each, columns) for each in names)] = name
+    gathered.foreign_keys[table] = [
+        replace(key, name=definition.foreign_names.get(key.columns)) for key in gathered.foreign_keys.get(table, ())
+    ]
+    gathered.stored[table] = [
+        ColumnFacts(
+            name=column,
+            type=sql_type,
+            base=sql_type,
+            collation=declared.get(column),
+            is_compared_plainly=declared.get(column, "BINARY").upper() == "BINARY",
+            default=gathered.defaults[table].get(column),
+            computed=computed.get(column),
+            computed_from=mentioned(computed[column], columns) if column in computed else (),
+            is_made=table in gathered.rowid_keys and gathered.rowid_columns.get(table) == column,
+        )
+        for column, sql_type in gathered.sql_types[table].items()
+    ]
+
+
+def _gather_unique_rules(connection: sa.Connection, table: str, columns: Sequence[str], gathered: Gathered) -> None:
+    """Find the unique indexes that compare rows in a way of their own, and the names of the others."""
+    quoted = table.replace('"', '""')
+    written = connection.exec_driver_sql(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,)
+    )
+    texts: dict[str, str | None] = {row[0]: row[1] for row in written}
+    computed = {column.name for column in gathered.stored[table] if column.computed is not None}
+    for _, name, unique, _, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all()[::-1]:
+        if not unique:
+            continue
+        escaped = name.replace('"', '""')
+        rows = [row for row in connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all() if row[5]]
+        names, text = tuple(row[2] for row in rows), texts.get(name)
+        is_whole = not partial and None not in names
+        if is_whole and text:
+            gathered.unique_names[table].setdefault(names, name)
+        is_plain = is_whole and computed.isdisjoint(names) and all(row[4].upper() == "BINARY" for row in rows)
+        if is_plain:
+            continue
+        definition = read_index(text) if text else None
+        terms = [_quoted(each or "rowid") for each in names] if definition is None else definition.terms
+        if len(terms) != len(rows):
+            continue
+        predicate = None if definition is None else definition.predicate
+        gathered.unique_indexes[table].append(
+            IndexFacts(
+                name=gathered.unique_names[table].get(names) if is_whole else name,
+                terms=tuple(
+                    IndexTermFacts(expression=each, collation=row[4]) for each, row in zip(terms, rows, strict=True)
+                ),
+                predicate=predicate,
+                columns=mentioned(" , ".join([*terms, predicate or ""]), columns),
+                key=names if is_whole else (),
+            )
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -> None:
@@ -156,13 +239,6 @@ def unserved(
         return ()
     collations = tuple(wanted[column] for column in key.target_columns)
     return () if dict(zip(key.columns, collations, strict=True)) in there else collations
-
-
-@cache
-def affinity_of(sql_type: str) -> str:
-    """Say which affinity a declared type has (https://sqlite.org/datatype3.html, section 3.1)."""
-    upper = sql_type.upper()
-    return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"
 
 
 def is_aware(sql_type: str) -> bool:

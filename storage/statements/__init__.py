@@ -1,5 +1,6 @@
 """The only place that writes SQL."""
 
+from storage.statements.as_stored import LaidOut, RowToBe, holders, lay_out, violations
 from storage.statements.codec import Unstorable
 from storage.statements.common import Bulk, Columns, Statement, Statements
 from storage.statements.conditions import (
@@ -33,17 +34,22 @@ __all__ = [
     "Grouping",
     "HasRelated",
     "IsTrue",
+    "LaidOut",
     "Not",
     "Operator",
     "Ownership",
     "PostgresqlStatements",
     "Query",
     "ReceiptStatements",
+    "RowToBe",
     "Sort",
     "SqliteStatements",
     "Statement",
     "Statements",
     "Unstorable",
     "Window",
+    "holders",
+    "lay_out",
     "total_order",
+    "violations",
 ]

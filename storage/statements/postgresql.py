@@ -95,6 +95,10 @@ class PostgresqlStatements(Statements):
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
+    def verbatim(self, sql: str) -> str:
+        """Write SQL that the database has given: psycopg takes a percent sign as the beginning of a parameter."""
+        return sql.replace("%", "%%")
+
     def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
         column = prefix + self.quote(attribute.column)
         match attribute.type:

@@ -15,8 +15,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from storage.any_values import TOO_LARGE
+from storage.catalog.affinity import affinity_of
 from storage.catalog.model import Attribute, Generation, Resource
-from storage.catalog.sqlite_facts import affinity_of
 from storage.catalog.types import (
     Anything,
     Approximate,
@@ -191,8 +191,20 @@ class SqliteStatements(Statements):
         found = sqlite_times.read(type_, TimeFormat.MIXED, raw)
         return found is not None and raw != sqlite_times.write_text(found)
 
+    def verbatim(self, sql: str) -> str:
+        """Write SQL that the database has given."""
+        return sql
+
+    def affinity(self, sql_type: str) -> str:
+        """Write a type that keeps values as a declared type does."""
+        return affinity_of(sql_type)
+
     def set_default(self, attribute: Attribute) -> str:
-        text = attribute.default_sql or "NULL"
+        return self.default_expression(attribute.default_sql)
+
+    def default_expression(self, sql: str | None) -> str:
+        """Write the default of a column as an expression."""
+        text = sql or "NULL"
         if _WORD.fullmatch(text) and text.upper() not in _WORDS:  # SQLite takes a bare word of a DEFAULT as a text
             text = "'" + text.strip('"').replace("'", "''") + "'"
         return f"({text})"

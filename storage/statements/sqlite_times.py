@@ -7,8 +7,8 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
+from storage.catalog.affinity import affinity_of
 from storage.catalog.model import Attribute
-from storage.catalog.sqlite_facts import affinity_of
 from storage.catalog.types import Date, DateTime, Time, TimeFormat, Unreadable
 from storage.statements import codec
 from storage.statements.codec import Unstorable

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from storage.catalog.affinity import affinity_of
 from storage.catalog.model import Attribute
-from storage.catalog.sqlite_facts import affinity_of
 from storage.catalog.types import (
     Boolean,
     Date,
