@@ -4,10 +4,10 @@ A driver names one violated constraint, and SQLite hardly that. So unique keys a
 one; what is left (checks, not null, triggers) is what the driver said.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from storage.batch import rules
 from storage.batch.effects import ANY, MADE, REMOVED, Verdict, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, Constraint, ForeignKey, Resource, Values
@@ -19,15 +19,12 @@ from storage.errors import (
     Fault,
     InvalidValue,
     MissingTarget,
-    RefusedByDatabase,
     Required,
     StillReferenced,
 )
 from storage.log import note
 from storage.row import KeyTuple, Row
 from storage.rows import Rows
-
-logger = logging.getLogger("partwise")
 
 _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
 
@@ -52,6 +49,7 @@ class Attempt:
 def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
     """Find all that is wrong with a row to be inserted or updated."""
     resource = attempt.operation.resource
+    refused = _as_of(resource, refused)
     verdicts = [
         *conflicts(rows, attempt, [key for key in resource.keys if key not in _deferred(resource)]),
         *missing_targets(rows, catalog, attempt, [key for key in resource.foreign_keys if not key.deferred]),
@@ -63,14 +61,37 @@ def diagnose_write(rows: Rows, catalog: Catalog, attempt: Attempt, refused: Stat
         case Violation.UNIQUE if Conflict not in codes or (named and set(named) not in _attributes(verdicts)):
             # Over expressions, of some rows only, or an exclusion: the database alone can tell.
             place = sum(isinstance(each.fault, Conflict) for each in verdicts)
-            verdicts.insert(place, Verdict(fault=conflict(attempt.operation, named)))
+            verdicts.insert(place, Verdict(fault=_said(refused, conflict(attempt.operation, named))))
         case Violation.FOREIGN_KEY if not codes & {MissingTarget, StillReferenced}:
-            verdicts.append(Verdict(fault=_missing_target(attempt.operation, named)))
+            verdicts.append(Verdict(fault=_said(refused, _missing_target(attempt.operation, named))))
         case Violation.UNIQUE | Violation.FOREIGN_KEY:
             pass
         case _:
-            verdicts.append(_from_driver(attempt, refused))
+            verdicts.append(from_driver(attempt, refused))
     return verdicts
+
+
+def _as_of(resource: Resource, refused: StatementRefused) -> StatementRefused:
+    """Take a rule of another table, which a trigger has broken, for no rule of the resource's own."""
+    is_own = refused.rule_of is None or refused.rule_of.lower() == resource.table.lower()
+    if is_own or refused.violation is Violation.FOREIGN_KEY:
+        return refused
+    return replace(refused, violation=Violation.OTHER, columns=(), constraint=None, table=None)
+
+
+def refused_late(operation: Operation, refused: StatementRefused) -> Fault:
+    """Say what is wrong with a part after which a check fails that the database makes at COMMIT."""
+    resource = operation.resource
+    refused = _as_of(resource, refused)
+    match refused.violation:
+        case Violation.UNIQUE:
+            return _said(refused, conflict(operation, _named(resource, refused)))
+        case Violation.FOREIGN_KEY if operation.verb is Verb.DELETE:
+            return _said(refused, _still_referenced(operation, ""))
+        case Violation.FOREIGN_KEY:
+            return _said(refused, _missing_target(operation, _named(resource, refused)))
+        case _:
+            return from_driver(Attempt(operation=operation, values=operation.values), refused).fault
 
 
 def _attributes(verdicts: Iterable[Verdict]) -> list[set[str]]:
@@ -94,8 +115,9 @@ def diagnose_delete(
     if verdicts:
         return verdicts
     if refused.violation is Violation.FOREIGN_KEY:  # by something that is not served, or below what a cascade deletes
-        return [Verdict(fault=_still_referenced(operation, ""))]
-    return [_from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
+        return [Verdict(fault=_said(refused, _still_referenced(operation, "")))]
+    refused = _as_of(operation.resource, refused)
+    return [from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
 
 
 def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[Verdict]:
@@ -192,7 +214,8 @@ def _still_referenced(operation: Operation, children: str, attributes: Sequence[
     )
 
 
-def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
+def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
+    """Say what is wrong with a row as far as the database itself has told."""
     operation, resource = attempt.operation, attempt.operation.resource
     attributes = _named(resource, refused)
     pointer = _first_pointer(operation, attributes)
@@ -215,16 +238,22 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             what = _and(attributes) if attributes else "a value of this item"
             fault = InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
         case _:
-            logger.warning("A rule of the database refused a change of %s: %r", resource.collection, refused.said)
-            fault = RefusedByDatabase(
-                message="A rule of the database refuses this change.",
-                pointer=pointer if attributes else None,
-                attributes=attributes,
+            note(
+                "refused_by_database",
+                "The database rejected a change.",
+                table=resource.table,
+                constraint=refused.constraint,
+                state=refused.state,
             )
+            fault = replace(
+                rules.refused_by_database(None), pointer=pointer if attributes else None, attributes=attributes
+            )
+    fault = _said(refused, fault)
     if attempt.before is None:
         return Verdict(fault=fault)
     # On the values that this part does not give, another part may have a say; of a trigger we know nothing.
-    others = set(attributes) - set(operation.values) if attributes else {ANY}
+    is_told = attributes and (refused.violation is not Violation.OTHER or refused.domain is not None)
+    others = set(attributes) - set(operation.values) if is_told else {ANY}
     depends = need(resource, resource.key, attempt.before.key, *others)
     return Verdict(fault=fault, groups=((depends,),) if others else ())
 
@@ -243,6 +272,11 @@ def _required(operation: Operation, refused: StatementRefused, attributes: tuple
     return Required(message=message, pointer=operation.payload_pointer)
 
 
+def _said(refused: StatementRefused, fault: Fault) -> Fault:
+    """Let a fault have the words of the trigger's author, if there are any."""
+    return fault if refused.said is None else replace(fault, message=refused.said)
+
+
 def _only_opaque(operation: Operation) -> tuple[str, ...]:
     """Find the one value given that only the database can read: then that is what it refuses."""
     given = tuple(name for name in operation.values if isinstance(operation.attribute(name).type, Opaque))
@@ -252,6 +286,7 @@ def _only_opaque(operation: Operation) -> tuple[str, ...]:
 def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
     """Find the attributes that the database means."""
     by_column = {attribute.column: attribute.name for attribute in resource.attributes.values()}
+    by_column |= {name: name for name in resource.attributes if name not in by_column}  # a trigger may say either
     if refused.columns:
         return tuple(by_column[column] for column in refused.columns if column in by_column)
     if refused.domain is not None:
