@@ -176,7 +176,8 @@ _FATAL = frozenset({"FATAL", "PANIC"})  # the server ends the connection
 _NO_RIGHT = "42501"
 # Of statements that name what is not there, or is not what they take it for. The author of a trigger may have written them, too.
 _POSTGRESQL_OF_THE_TABLE = ("42", "55", "3F000")
-_OF_A_FUNCTION = re.compile(r"\bSQL\b|\bPL/")  # in the context of an error, in every language
+# In the context of an error, in every language. What ON UPDATE and ON DELETE do is a statement, but in no function.
+_OF_A_FUNCTION, _OF_A_TRIGGER = re.compile(r"\bSQL\b|\bPL/"), re.compile(r"\bPL/")
 
 
 def from_postgresql(error: psycopg.Error, *, reads: bool = False) -> Exception:
@@ -226,7 +227,7 @@ def _refused_by_postgresql(diag: psycopg.errors.Diagnostic, state: str) -> State
         constraint=diag.constraint_name,
         columns=(diag.column_name,) if diag.column_name else (),
         table=(diag.schema_name or "", diag.table_name) if diag.table_name else None,
-        rule_of=diag.table_name if _OF_A_FUNCTION.search(diag.context or "") and not is_raised else None,
+        rule_of=diag.table_name if _OF_A_TRIGGER.search(diag.context or "") and not is_raised else None,
         domain=diag.datatype_name,
         said=_in_words(said, diag.message_hint) if said else None,
         state=state,
