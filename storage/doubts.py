@@ -108,10 +108,17 @@ def _compare(rows: RowReader, refused: StatementRefused, resources: Sequence[Res
             now[table][column] = bool(is_view), sql_type, bool(is_made)
     for resource in resources:
         for attribute in resource.attributes.values():
-            is_made = attribute.generation is Generation.ALWAYS
-            if now[resource.table].get(attribute.column) != (resource.is_view, attribute.sql_type, is_made):
+            was = resource.is_view, attribute.sql_type, attribute.generation is Generation.ALWAYS
+            if _untyped(now[resource.table].get(attribute.column), attribute.sql_type) != was:
                 _tell_change(refused, resource.table, attribute.column)
                 raise NotAsAtStart
+
+
+def _untyped(found: tuple[bool, str, bool] | None, sql_type: str) -> tuple[bool, str, bool] | None:
+    """Take what SQLite calls ANY, or BLOB in a view, for no type where the catalog has none."""
+    if found is None or sql_type or found[1].upper() not in {"ANY", "BLOB"}:
+        return found
+    return found[0], "", found[2]
 
 
 def _tell_change(refused: StatementRefused, table: str, column: str | None) -> None:

@@ -420,6 +420,18 @@ def test_what_the_surroundings_of_sqlite_do_is_the_requests():
         assert kind == expected, name
 
 
+def test_columns_without_a_type_are_not_taken_for_changed(sqlite: Backend, start: Serve):
+    as_the_application(
+        sqlite,
+        "CREATE TABLE loose (id INTEGER PRIMARY KEY, v, t TEXT CHECK (title_sort(t) <> ''));"
+        "CREATE TABLE exact (id INTEGER PRIMARY KEY, v ANY, t TEXT CHECK (title_sort(t) <> '')) STRICT;",
+    )
+    api = start(sqlite)
+    for collection in ("looses", "exacts"):
+        refused = api.batch(part("p", "CREATE", f"/{collection}", {"v": 1, "t": "x"}))
+        assert faults(refused) == {"p": [("REFUSED_BY_DATABASE", None)]}
+
+
 # --- rights
 
 
