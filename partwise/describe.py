@@ -13,12 +13,15 @@ from schema.scalars import scalar_name
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import TimeFormat
+from storage.doubts import why_unread
+from storage.driver_errors import StatementRefused
 from storage.row import RowPage
 from storage.row_reader import RowReader
 from storage.statements import Window, total_order
 
 _ROWS = 5_000  # that are read at once
 _MANY = 1 << 62  # rows: more than there are
+_SAVEPOINT = "resource"
 _LABEL = 13  # characters before what a line says
 
 
@@ -61,10 +64,15 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
         for resource in engine.catalog.resources.values():
             found: Counter[tuple[str, str]] = Counter()
             others: Counter[str] = Counter()
-            for page in _pages(rows, resource):
-                found += unreadable_values(resource, page.rows)
-                others += count_spellings(engine.database, resource, page.rows)
-                count += len(page.rows)
+            transaction.savepoint(_SAVEPOINT)
+            try:
+                for page in _pages(rows, resource):
+                    found += unreadable_values(resource, page.rows)
+                    others += count_spellings(engine.database, resource, page.rows)
+                    count += len(page.rows)
+            except StatementRefused as refused:
+                transaction.rollback_to(_SAVEPOINT)
+                lines.append(f"  {resource.name}  {why_unread(rows, refused, [resource], resource)}")
             lines += [f"  {resource.name}.{name}  {_values(n)}: {why}" for (name, why), n in sorted(found.items())]
             spelled += [f"  {resource.name}.{name}  {_values(n)}" for name, n in sorted(others.items())]
     said = [f"Values that cannot be read, in {count} rows:", *lines]

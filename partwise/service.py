@@ -58,6 +58,7 @@ def open_engine(settings: Settings) -> Engine:
             connections=settings.connections,
             timeout=settings.timeout,
             prepared_statements=settings.prepared_statements,
+            quotes=settings.database_messages,
         )
         database.check()
         with database.connection() as connection:

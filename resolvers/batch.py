@@ -13,7 +13,7 @@ from resolvers.limits import Limits, Scope
 from resolvers.parts import bind, bind_some
 from resolvers.reads import Planned, plan_items, plan_query
 from resolvers.requests import PartRequest, to_request
-from resolvers.results import BatchView, PartView, Place, QueryAnswer, rows_of
+from resolvers.results import BatchView, PartView, Place, QueryAnswer, read_each, rows_of
 from resolvers.selections import Selection, response_keys, selection_of_field, selection_of_operation
 from schema.batch import BatchReaders
 from storage.batch.blocks import Batch, Shown
@@ -21,8 +21,8 @@ from storage.batch.operations import Outcome
 from storage.batch.run import Job
 from storage.catalog.types import Unreadable
 from storage.errors import BadRequest, NoParts, TooManyParts
-from storage.reading import Found, Item, ItemPage, ItemPlan, Items, relate, run_read, to_items
-from storage.row import Ambiguous, KeyTuple, Row
+from storage.reading import Item, ItemPage, ItemPlan, Items, relate, run_read, to_items
+from storage.row import KeyTuple, Row
 from storage.rows import Rows
 
 
@@ -70,13 +70,12 @@ async def answer(
             some=lambda indexes: bind_some(indexes, parts, context.scope),
             shown=planned.shown if receipt is None else Shown.ROWS,  # a replay may ask for all of them
         ),
-        read=lambda rows, outcome: read_answer(rows, outcome, planned),
+        read=lambda rows, outcome, savepoint: read_answer(rows, outcome, planned, savepoint),
         dry_run=dry_run,
         receipt=receipt,
     )
     outcome, found = await context.write(job)
-    queries = {key: QueryAnswer(found=reads) for key, reads in found.queries.items()}
-    return BatchView(requests=parts, outcome=outcome, items=found.items, queries=queries)
+    return BatchView(requests=parts, outcome=outcome, items=found.items, queries=found.queries)
 
 
 def check_number(count: int, limits: Limits) -> None:
@@ -108,7 +107,7 @@ class AnswerFound:
     """What was read for an answer."""
 
     items: Mapping[Place, Mapping[int, Item | list[Item]]]  # by part
-    queries: Mapping[str, Mapping[str, Found | Ambiguous]]
+    queries: Mapping[str, QueryAnswer]
 
 
 def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
@@ -149,12 +148,17 @@ def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) 
     return plans
 
 
-def read_answer(rows: Rows, outcome: Outcome, plan: AnswerPlan) -> AnswerFound:
-    """Read relations and queries as the batch left them."""
+def read_answer(rows: Rows, outcome: Outcome, plan: AnswerPlan, savepoint: str | None) -> AnswerFound:
+    """Read relations and queries as the batch left them: with a savepoint, each field of a query by itself."""
     own = rows_of(outcome) if plan.items else {}
     return AnswerFound(
         items={place: _read_items(rows, own, plans) for place, plans in plan.items.items()},
-        queries={key: run_read(rows, planned.reads) for key, planned in plan.queries.items()},
+        queries={
+            key: QueryAnswer(found=run_read(rows, planned.reads))
+            if savepoint is None
+            else read_each(rows, planned.reads, savepoint)
+            for key, planned in plan.queries.items()
+        },
     )
 
 

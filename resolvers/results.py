@@ -24,10 +24,12 @@ from storage.batch import rules
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Catalog
+from storage.doubts import why_unread
 from storage.driver_errors import StatementRefused
-from storage.errors import Fault, NotAsAtStart, PartErrorCode, RequestError
-from storage.reading import Found, Item, ItemPage
+from storage.errors import Fault, PartErrorCode, RequestError
+from storage.reading import Found, Item, ItemPage, ReadPlan, resources_of, run_read
 from storage.row import Ambiguous, Row
+from storage.row_reader import RowReader
 from storage.statements import Unstorable
 
 logger = logging.getLogger("partwise")
@@ -54,6 +56,19 @@ class QueryAnswer:
         if isinstance(found, Ambiguous):
             raise found
         return found
+
+
+def read_each(rows: RowReader, plan: ReadPlan, savepoint: str) -> QueryAnswer:
+    """Read each field of a query by itself. What the database refuses is an error of that field, and says why."""
+    found: dict[str, Found | Ambiguous] = {}
+    errors: dict[str, Exception] = {}
+    for key, read in plan.items():
+        try:
+            found |= run_read(rows, {key: read})
+        except (StatementRefused, Unstorable) as refused:
+            rows.transaction.rollback_to(savepoint)
+            errors[key] = why_unread(rows, refused, resources_of(read), read.items.resource)
+    return QueryAnswer(found=found, errors=errors)
 
 
 def row_of(outcome: Done | Failed) -> Row | None:
@@ -334,17 +349,12 @@ def to_wire_error(error: GraphQLError) -> dict[str, Any]:
     """Write a GraphQL error for the client. What is not in the catalogue is INTERNAL, with an id to look up in the log."""
     original = error.original_error
     formatted: dict[str, Any] = dict(error.formatted)
-    if isinstance(original, NotAsAtStart):
-        logger.error("The database is not as it was at the start: %s", original.__cause__)
     if isinstance(original, RequestError):
         formatted["message"] = str(original)
         formatted["extensions"] = {"code": original.code}
     elif isinstance(original, Ambiguous):
         formatted["message"] = rules.in_words(original)
         formatted["extensions"] = {"code": PartErrorCode.CONFLICT.value}
-    elif isinstance(original, StatementRefused | Unstorable):
-        formatted["message"] = "The database cannot look for a value that the request gives."
-        formatted["extensions"] = {"code": "BAD_REQUEST"}
     elif original is not None and not isinstance(original, GraphQLError):
         number = uuid4().hex
         logger.error("Internal error %s", number, exc_info=original)

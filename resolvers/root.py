@@ -18,7 +18,7 @@ from resolvers.cost import Cost, cost_of, excess_of_cost
 from resolvers.documents import Documents
 from resolvers.limits import Limits
 from resolvers.reads import plan_query
-from resolvers.results import QueryAnswer, readers
+from resolvers.results import QueryAnswer, read_each, readers
 from resolvers.selections import response_keys, selection_of_operation
 from resolvers.shape import RULES, excess_of_shape, excess_of_text, excess_of_validation, parse_options
 from schema.batch import mutation_type
@@ -28,7 +28,6 @@ from storage.catalog.model import Catalog
 from storage.driver_errors import StatementRefused
 from storage.errors import QueryTooComplex
 from storage.reading import Found, ReadPlan, run_read
-from storage.row import Ambiguous
 from storage.row_reader import RowReader
 from storage.statements import Unstorable
 from storage.transaction import Transaction
@@ -175,19 +174,9 @@ async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
     try:
         return QueryAnswer(found=await context.read(lambda transaction: run_read(rows(transaction), plan)))
     except (StatementRefused, Unstorable):
-        if len(plan) == 1:
-            raise
-    return await context.read(lambda transaction: _read_each(rows(transaction), plan))
+        return await context.read(lambda transaction: _read_each(rows(transaction), plan))
 
 
 def _read_each(rows: RowReader, plan: ReadPlan) -> QueryAnswer:
-    found: dict[str, Found | Ambiguous] = {}
-    errors: dict[str, Exception] = {}
-    for key, read in plan.items():
-        rows.transaction.savepoint(_SAVEPOINT)
-        try:
-            found |= run_read(rows, {key: read})
-        except (StatementRefused, Unstorable) as error:
-            rows.transaction.rollback_to(_SAVEPOINT)
-            errors[key] = error
-    return QueryAnswer(found=found, errors=errors)
+    rows.transaction.savepoint(_SAVEPOINT)
+    return read_each(rows, plan, _SAVEPOINT)

@@ -36,10 +36,20 @@ class Database:
     """A SQLite file or a PostgreSQL database, with its connections."""
 
     def __init__(
-        self, url: sa.URL, *, connections: int = 8, timeout: float = 30.0, prepared_statements: Mode = "auto"
+        self,
+        url: sa.URL,
+        *,
+        connections: int = 8,
+        timeout: float = 30.0,
+        prepared_statements: Mode = "auto",
+        quotes: bool = True,
     ) -> None:
-        """Open it. `timeout` in seconds is what one statement, one lock or the wait for a connection may take."""
+        """Open it. `timeout` in seconds is what one statement, one lock or the wait for a connection may take.
+
+        `quotes` says whether errors keep what the authors of triggers say to people.
+        """
         self.url = url
+        self._quotes = quotes
         self.timeout = timeout
         self.connections = connections
         self._preparing = Preparing(prepared_statements)
@@ -166,7 +176,12 @@ class Database:
         for is_last in (False, True):
             connection = _connect(engine)
             transaction = Transaction(
-                connection, self.dialect, timeout=self.timeout, deadline=deadline, preparing=self._preparing
+                connection,
+                self.dialect,
+                timeout=self.timeout,
+                deadline=deadline,
+                preparing=self._preparing,
+                quotes=self._quotes,
             )
             try:
                 transaction.execute(begin + self._settings_of(connection))

@@ -2,12 +2,15 @@
 
 import re
 import sqlite3
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import psycopg
 
-from storage.errors import NotAsAtStart, QueryTooComplex, TimedOut, Unavailable
+from storage.errors import QueryTooComplex, TimedOut, Unavailable
 
 
 class Retry(Exception):  # it is no error: the transaction is to be run again
@@ -26,7 +29,14 @@ class Violation(Enum):
     NOT_NULL = "not null"
     CHECK = "check"
     VALUE = "value"
-    OTHER = "other"  # a trigger, a domain, a policy
+    OTHER = "other"  # a trigger, a domain, a policy, a default, an index: whatever somebody has added to the table
+
+
+class Doubt(Enum):
+    """What the database must be asked before it is known whose error a refusal is (docs/contract.md, section 6)."""
+
+    TABLE = "table"  # whether the table is still what it was when the server started
+    RIGHTS = "rights"  # whether the server's role lacks a right
 
 
 @dataclass(slots=True)
@@ -36,10 +46,46 @@ class StatementRefused(Exception):  # named for what happened
     violation: Violation
     constraint: str | None = None  # its name, or on SQLite a check's text
     columns: tuple[str, ...] = ()
+    rule_of: str | None = None  # the table whose rule it is, if that may be another one, which a trigger has written
     domain: str | None = None
     table: tuple[str, str] | None = None  # PostgreSQL: schema and name of the table whose row it is
-    said: str | None = None  # what a trigger said: for the log
+    said: str | None = None  # what the author of a trigger has to say to people: never for the log
+    state: str | None = None  # the SQLSTATE, or the name of SQLite's result code
+    doubt: Doubt | None = None
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
+    statement: tuple[str, Sequence[Any]] | None = field(default=None, repr=False)  # the SQL and its parameters
+
+
+_MOST_SAID = 1_000  # characters of what a trigger says
+_JOINERS = "\u200c\u200d"  # format characters that scripts and emoji are written with
+_ENDINGS = (
+    ".",
+    "!",
+    "?",
+    "…",
+    "\u3002",
+    "\uff01",
+    "\uff1f",
+    "\u0964",
+    "\u061f",
+)  # the last are of East Asian, Indic and Arabic scripts
+
+
+def _in_words(*texts: str | None) -> str | None:
+    """Turn what a trigger says into sentences on one line, without control characters; None if it says nothing."""
+    sentences = []
+    for text in texts:
+        plain = "".join(each if _is_shown(each) else " " if each.isspace() else "" for each in text or "")
+        words = " ".join(plain.split())
+        if words:
+            sentences.append(words if words.endswith(_ENDINGS) else f"{words}.")
+    said = " ".join(sentences)
+    return (said if len(said) <= _MOST_SAID else f"{said[: _MOST_SAID - 1].rstrip()}…") or None
+
+
+def _is_shown(character: str) -> bool:
+    """Whether a character is neither a control character nor one that changes how its neighbors are shown or stored."""
+    return character in _JOINERS or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 _SQLITE_VIOLATIONS = {
@@ -53,17 +99,15 @@ _SQLITE_VIOLATIONS = {
     sqlite3.SQLITE_MISMATCH: Violation.VALUE,
     sqlite3.SQLITE_TOOBIG: Violation.VALUE,
 }
-
-
-# What SQLite says of a statement that names what is not there, or is not any more what it was.
-_SQLITE_NOT_THERE = re.compile(
-    r"no such (table|column|function|module|collation sequence): |table .+ has (no column named|\d+ columns but) |"
-    r"cannot modify .+ because it is a view|cannot (INSERT into|UPDATE) generated column|"
-    r"ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint"
+# What is no answer of the database to a statement, but of its surroundings (https://sqlite.org/rescode.html).
+_SQLITE_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_SQLITE_UNAVAILABLE = frozenset(
+    {
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM),
+    }
 )
-# What SQLite's functions say of what they are given: of a write, in a rule that somebody wrote (a computed column, a check).
-_SQLITE_RULE_FAILED = re.compile(r"malformed JSON|bad JSON path|JSON path error|JSON cannot hold|integer overflow")
-# What SQLite says of a statement that goes beyond its limits (https://sqlite.org/limits.html).
+# What SQLite says of a query that goes beyond its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
 _TOO_MANY_COLUMNS = (
     "This asks for more of one collection at once than the database gives: ask for fewer attributes or aggregates."
@@ -76,32 +120,35 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exc
     if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
         return error
     primary = code & 0xFF
-    if primary == sqlite3.SQLITE_CONSTRAINT or code in _SQLITE_VIOLATIONS:
-        _, _, what = str(error).partition(" failed: ")
-        violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
-        if violation is Violation.CHECK or what.startswith("index "):
-            index = what.removeprefix("index ").strip("'") if what.startswith("index ") else None
-            return StatementRefused(violation, constraint=index or what, transaction_lost=lost)
-        said = str(error) if violation is Violation.OTHER else None
-        columns = tuple(each.rpartition(".")[2] for each in what.split(", ")) if what else ()
-        return StatementRefused(violation, columns=columns, said=said, transaction_lost=lost)
-    if str(error).startswith("foreign key mismatch") or (not reads and str(error).startswith("no such table: main.")):
-        return StatementRefused(Violation.OTHER, transaction_lost=lost)  # a foreign key that cannot be checked
-    if primary == sqlite3.SQLITE_ERROR and _SQLITE_NOT_THERE.match(str(error)):
-        return NotAsAtStart()
-    if primary == sqlite3.SQLITE_ERROR and not reads and _SQLITE_RULE_FAILED.match(str(error)):
-        return StatementRefused(Violation.OTHER, said=str(error), transaction_lost=lost)
-    if str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
-        return QueryTooComplex(_TOO_MANY_COLUMNS)
-    if primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
-        return QueryTooComplex("SQLite takes no filter that is nested so deep. Use a simpler one.")
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+    if primary in _SQLITE_LOCKED:
         return Unavailable("The database is locked by another program. Try again.")
-    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+    if primary in _SQLITE_UNAVAILABLE:
         return Unavailable("The database cannot be written now. Nothing was written.")
     if primary == sqlite3.SQLITE_INTERRUPT:
         return TimedOut("The database took too long. Nothing was written.")
-    return error
+    if reads and str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
+        return QueryTooComplex(_TOO_MANY_COLUMNS)
+    if reads and primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
+        return QueryTooComplex("SQLite takes no filter that is nested so deep. Use a simpler one.")
+    refused = _refused_by_sqlite(error, code)
+    refused.state = getattr(error, "sqlite_errorname", None)
+    refused.transaction_lost = lost
+    return refused
+
+
+def _refused_by_sqlite(error: sqlite3.Error, code: int) -> StatementRefused:
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:  # RAISE
+        return StatementRefused(Violation.OTHER, said=_in_words(str(error)))
+    if code & 0xFF != sqlite3.SQLITE_CONSTRAINT and code not in _SQLITE_VIOLATIONS:
+        return StatementRefused(Violation.OTHER, doubt=Doubt.TABLE)
+    _, _, what = str(error).partition(" failed: ")
+    violation = _SQLITE_VIOLATIONS.get(code, Violation.OTHER)
+    if violation is Violation.CHECK or what.startswith("index "):
+        index = what.removeprefix("index ").strip("'") if what.startswith("index ") else None
+        return StatementRefused(violation, constraint=index or what)
+    named = [each.rpartition(".") for each in what.split(", ")] if what else []
+    table = named[0][0] if named else None
+    return StatementRefused(violation, columns=tuple(column for *_, column in named), rule_of=table or None)
 
 
 _POSTGRESQL_VIOLATIONS = {
@@ -112,47 +159,49 @@ _POSTGRESQL_VIOLATIONS = {
     "23502": Violation.NOT_NULL,
     "23514": Violation.CHECK,
 }
-# Classes of errors that a statement of ours, valid as it is, only gets from a rule that somebody wrote
-# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_POSTGRESQL_OTHER = ("P0", "09", "27", "44", "42501", "23")
-# A column, table, schema, type or unique key that is not there, a table that is a view now, a column that is generated now.
-_POSTGRESQL_NOT_THERE = frozenset({"42703", "42P01", "3F000", "42704", "42P10", "42809", "55000", "428C9"})
-_POSTGRESQL_UNAVAILABLE = ("08", "53", "57P", "58", "25006")
+# What Citus says with XX000 of a constraint of a shard.
+_VIOLATES = re.compile(r"violates (unique|foreign key|not-null|check|exclusion) constraint")
+_VIOLATED = {
+    "unique": Violation.UNIQUE,
+    "exclusion": Violation.UNIQUE,
+    "foreign key": Violation.FOREIGN_KEY,
+    "not-null": Violation.NOT_NULL,
+    "check": Violation.CHECK,
+}
+# The request's own, whoever raises them (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_POSTGRESQL_RETRY = frozenset({"40001", "40P01"})
+_POSTGRESQL_TIMEOUT = frozenset({"57014", "55P03"})
+_POSTGRESQL_UNAVAILABLE = ("08", "25006", "53", "57P", "58", "XX001", "XX002")
+_FATAL = frozenset({"FATAL", "PANIC"})  # the server ends the connection
+_NO_RIGHT = "42501"
+# Of statements that name what is not there, or is not what they take it for. The author of a trigger may have written them, too.
+_POSTGRESQL_OF_THE_TABLE = ("42", "55", "3F000")
+# In the context of an error, in every language. What ON UPDATE and ON DELETE do is a statement, but in no function.
+_OF_A_FUNCTION, _OF_A_TRIGGER = re.compile(r"\bSQL\b|\bPL/"), re.compile(r"\bPL/")
 
 
-def from_postgresql(error: psycopg.Error) -> Exception:
-    """Translate an error of PostgreSQL by its SQLSTATE."""
+def from_postgresql(error: psycopg.Error, *, reads: bool = False) -> Exception:
+    """Translate an error of PostgreSQL by its SQLSTATE, in the order of docs/contract.md, section 6."""
     state = error.sqlstate
     if state is None:
-        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return Unavailable("The connection to the database was lost. Nothing was written.") if lost else error
-    if state in {"40001", "40P01"}:
+        return _of_psycopg(error)
+    if state in _POSTGRESQL_RETRY:
         return Retry()
-    if state in {"57014", "55P03"}:
+    if state in _POSTGRESQL_TIMEOUT:
         return TimedOut("The database took too long. Nothing was written.")
-    if state.startswith(_POSTGRESQL_UNAVAILABLE):
+    if state.startswith(_POSTGRESQL_UNAVAILABLE) or error.diag.severity_nonlocalized in _FATAL:
         return Unavailable("The database cannot take the request now. Nothing was written.")
-    if state == "54011":
+    if reads and state == "54011" and not _is_raised(error.diag):
         return QueryTooComplex(_TOO_MANY_COLUMNS)
-    diag = error.diag
-    has_new_columns = diag.source_function == "RevalidateCachedQuery"  # of a prepared statement; its code has many uses
-    if state in _POSTGRESQL_NOT_THERE or has_new_columns:
-        return NotAsAtStart()
-    if state in _POSTGRESQL_VIOLATIONS:
-        violation = _POSTGRESQL_VIOLATIONS[state]
-        if diag.datatype_name and violation is not Violation.CHECK:
-            violation = Violation.OTHER  # a domain that is not null
-        columns = (diag.column_name,) if diag.column_name else ()
-        table = (diag.schema_name or "", diag.table_name) if diag.table_name else None
-        return StatementRefused(
-            violation, constraint=diag.constraint_name, columns=columns, domain=diag.datatype_name, table=table
-        )
-    if state == "42601" and diag.statement_position is None:  # of a value: a tsvector has a syntax of its own
+    return _refused_by_postgresql(error.diag, state)
+
+
+def _of_psycopg(error: psycopg.Error) -> Exception:
+    """Translate an error that the driver raises itself: a lost connection, or a value that it cannot hand over."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Unavailable("The connection to the database was lost. Nothing was written.")
+    if isinstance(error, psycopg.DataError):
         return StatementRefused(Violation.VALUE)
-    if state.startswith("22") or state in {"42883", "42804"}:  # no operator for the type of a value that is sought
-        return StatementRefused(Violation.VALUE, domain=diag.datatype_name)
-    if state.startswith(_POSTGRESQL_OTHER) or _is_of_a_user(state):
-        return StatementRefused(Violation.OTHER, said=diag.message_primary)
     return error
 
 
@@ -163,14 +212,67 @@ def is_of_a_prepared_statement(error: psycopg.Error) -> bool:
     return error.sqlstate == "0A000" and error.diag.source_function == "RevalidateCachedQuery"
 
 
+def _is_raised(diag: psycopg.errors.Diagnostic) -> bool:
+    """Whether it is a RAISE or an ASSERT of PL/pgSQL: an error that somebody has written."""
+    return diag.source_function in {"exec_stmt_raise", "exec_stmt_assert"}
+
+
+def _refused_by_postgresql(diag: psycopg.errors.Diagnostic, state: str) -> StatementRefused:
+    is_raised = _is_raised(diag)
+    said = diag.message_primary if is_raised or state == "P0001" or _is_of_a_user(state) else None
+    if said is not None and said in {state, _name_of(state)}:  # RAISE without a message
+        said = None
+    return StatementRefused(
+        _violation(diag, state, is_raised=is_raised),
+        constraint=diag.constraint_name,
+        columns=(diag.column_name,) if diag.column_name else (),
+        table=(diag.schema_name or "", diag.table_name) if diag.table_name else None,
+        rule_of=diag.table_name if _OF_A_TRIGGER.search(diag.context or "") and not is_raised else None,
+        domain=diag.datatype_name,
+        said=_in_words(said, diag.message_hint) if said else None,
+        state=state,
+        doubt=None if is_raised else _doubt(diag, state),
+    )
+
+
+def _violation(diag: psycopg.errors.Diagnostic, state: str, *, is_raised: bool) -> Violation:
+    if state in _POSTGRESQL_VIOLATIONS:
+        violation = _POSTGRESQL_VIOLATIONS[state]
+        is_of_a_domain = bool(diag.datatype_name) and violation is not Violation.CHECK  # one that is not null
+        return Violation.OTHER if is_of_a_domain else violation
+    if is_raised or _OF_A_FUNCTION.search(diag.context or ""):
+        return Violation.OTHER
+    if state == "XX000":
+        violated = _VIOLATES.search(diag.message_primary or "")
+        return Violation.OTHER if violated is None else _VIOLATED[violated[1]]
+    if state == "42601" and diag.statement_position is None:  # of a value: a tsvector has a syntax of its own
+        return Violation.VALUE
+    return Violation.VALUE if state.startswith("22") and state not in _NO_VALUE else Violation.OTHER
+
+
+_NO_VALUE = frozenset({"2200H"})  # a sequence has come to its end
+
+
+def _doubt(diag: psycopg.errors.Diagnostic, state: str) -> Doubt | None:
+    if state == _NO_RIGHT:
+        return Doubt.RIGHTS
+    is_of_a_plan = diag.source_function == "RevalidateCachedQuery"  # of a prepared statement; its code has many uses
+    return Doubt.TABLE if is_of_a_plan or state.startswith(_POSTGRESQL_OF_THE_TABLE) else None
+
+
 def _is_of_a_user(state: str) -> bool:
     """Whether PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
+    return _name_of(state) is None
+
+
+def _name_of(state: str) -> str | None:
+    """Find the name of an SQLSTATE, as PL/pgSQL writes it: division_by_zero."""
     try:
-        psycopg.errors.lookup(state)
+        name = psycopg.errors.lookup(state).__name__.rstrip("_")
     except KeyError:
-        return True
-    return False
+        return None
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 # What may go wrong with a statement over expressions that somebody else wrote; the connection is as it was before.
-STATEMENT_FAILED = (StatementRefused, NotAsAtStart, QueryTooComplex, sqlite3.Error, psycopg.Error)
+STATEMENT_FAILED = (StatementRefused, QueryTooComplex, sqlite3.Error, psycopg.Error)

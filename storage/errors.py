@@ -203,16 +203,72 @@ class Unavailable(RequestError):
 
 
 class NotAsAtStart(RequestError):
-    """What a statement names is not in the database: its tables have changed since the catalog was built, most likely."""
+    """A table or column is not what it was when the catalog was built."""
 
     code = "UNAVAILABLE"  # asking again helps once the server has been restarted
 
     def __init__(self) -> None:
         super().__init__(
-            "The database does not have what this request needs: its tables are not as they were when the server started, "
-            "or a rule of theirs (a view, a trigger) names what is not there. Nothing was written. The operator has to "
-            "restart the server; its log says what is missing."
+            "The database does not have what this request needs: its tables are not as they were when the server started. "
+            "Nothing was written. The operator has to restart the server; its log says what has changed."
         )
+
+
+class RightMissing(RequestError):
+    """The server's role lacks a right that this request needs."""
+
+    code = "UNAVAILABLE"  # asking again helps once the operator has granted it
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not allow the server to do this: its role lacks a privilege. Nothing was written. "
+            "The operator can grant it; the server's log names the role and the table."
+        )
+
+
+class NotPopulated(RequestError):
+    """A materialized view that has never been refreshed."""
+
+    code = "UNAVAILABLE"  # asking again helps once the operator has refreshed it
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(
+            f"{collection} cannot be read yet: its materialized view has not been populated. "
+            "The operator has to refresh it in the database (REFRESH MATERIALIZED VIEW)."
+        )
+
+
+class CannotRead(RequestError):
+    """The database fails to compute a row: in a view, a policy or a generated column."""
+
+    code = "UNREADABLE_VALUE"
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(
+            f"The database cannot compute what was asked of {collection}: an expression of its own "
+            "(in a view, a policy or a generated column) fails for at least one row."
+        )
+
+
+class CannotCompare(RequestError):
+    """The database cannot compare, order or group values of a kind."""
+
+    code = "BAD_REQUEST"
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(
+            f"The database cannot compare, order or group by an attribute that was asked for of {collection}: "
+            "it has no operator, collation or function for it."
+        )
+
+
+class CannotLookFor(RequestError):
+    """A value that the database does not accept for the attribute that it is compared with."""
+
+    code = "BAD_REQUEST"
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot look for a value that the request gives.")
 
 
 class IdempotencyKeyReused(RequestError):

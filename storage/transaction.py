@@ -16,12 +16,20 @@ from typing import Any, Literal
 import psycopg
 from sqlalchemy.pool import PoolProxiedConnection
 
-from storage.driver_errors import Unprepared, from_postgresql, from_sqlite, is_of_a_prepared_statement
+from storage.driver_errors import (
+    StatementRefused,
+    Unprepared,
+    from_postgresql,
+    from_sqlite,
+    is_of_a_prepared_statement,
+)
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.preparing import Preparing
 from storage.statements import Bulk
 
 Params = Sequence[Any]
+
+_COMPLETION_UNKNOWN = "40003"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +61,14 @@ class Transaction:
         timeout: float = math.inf,
         deadline: float = math.inf,
         preparing: Preparing | None = None,
+        quotes: bool = True,
     ) -> None:
-        """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself."""
+        """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself.
+
+        `quotes` says whether an error keeps what the author of a trigger says to people.
+        """
         self._connection = connection
+        self._quotes = quotes
         self._dialect = dialect
         self._timeout = timeout
         self._deadline = deadline
@@ -75,13 +88,22 @@ class Transaction:
                 self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
                 rows = _all_rows(cursor, sql, params or ())
             return Result(rows=rows, count=cursor.rowcount)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, lost=not self._is_open(), reads=sql.startswith("SELECT")) from error
-        except psycopg.Error as error:
-            if self._preparing is not None and is_of_a_prepared_statement(error):
-                self._preparing.give_up(error.sqlstate)
-                raise Unprepared from error
-            raise from_postgresql(error) from error
+        except (sqlite3.Error, psycopg.Error) as error:
+            raise self._translated(error, sql, params) from error
+
+    def _translated(self, error: sqlite3.Error | psycopg.Error, sql: str, params: Params | None = None) -> Exception:
+        reads = sql.startswith("SELECT")
+        if isinstance(error, sqlite3.Error):
+            translated = from_sqlite(error, lost=not self._is_open(), reads=reads)
+        elif self._preparing is not None and is_of_a_prepared_statement(error):
+            self._preparing.give_up(error.sqlstate)
+            return Unprepared()
+        else:
+            translated = from_postgresql(error, reads=reads)
+        if isinstance(translated, StatementRefused):
+            translated.statement = sql, params or ()
+            translated.said = translated.said if self._quotes else None
+        return translated
 
     def read(self, sql: str, params: Params | None = None) -> Result:
         """Run a statement that only reads. Raises what `execute` raises."""
@@ -102,7 +124,9 @@ class Transaction:
         """Run a statement that gives one row of JSON texts; None where SQLite has something that it cannot write as JSON."""
         try:
             return self.read(sql, params).rows[0]
-        except sqlite3.OperationalError:  # a blob: https://sqlite.org/json1.html, section 3
+        except (sqlite3.OperationalError, StatementRefused):  # a blob: https://sqlite.org/json1.html, section 3
+            if self._timed is None:
+                raise
             return None
 
     def execute_bulk(self, bulk: Bulk) -> int:
@@ -115,7 +139,7 @@ class Transaction:
             self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
             cursor.executemany(bulk.sql, bulk.params)
         except sqlite3.Error as error:
-            raise from_sqlite(error, lost=not self._is_open()) from error
+            raise self._translated(error, bulk.sql) from error
         return int(cursor.rowcount)
 
     def _stop_clock(self) -> None:
@@ -148,10 +172,10 @@ class Transaction:
             cursor = self._connection.cursor()
             cursor.execute("COMMIT")
         except sqlite3.Error as error:
-            raise from_sqlite(error, lost=False) from error
+            raise self._translated(error, "COMMIT") from error
         except psycopg.Error as error:
-            refused = from_postgresql(error)
-            if isinstance(refused, Unavailable):
+            refused = self._translated(error, "COMMIT")
+            if isinstance(refused, Unavailable) or error.sqlstate == _COMPLETION_UNKNOWN:
                 raise OutcomeUnknown(
                     "The connection to the database was lost during COMMIT: the batch is written whole or not at all."
                 ) from error

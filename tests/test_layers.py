@@ -50,6 +50,9 @@ MAY_IMPORT = {
         *("storage.row_reader", "storage.row", "storage.packed", "storage.transaction"),
         *("storage.statements", "storage.driver_errors", "storage.catalog"),
     ),
+    "storage.doubts": (
+        *("storage.row_reader", "storage.statements", "storage.driver_errors", "storage.catalog", "storage.errors"),
+    ),
     "storage.addresses": ("storage.row", "storage.statements", "storage.catalog"),
     "storage.reading": (
         *("storage.reading", "storage.addresses", "storage.row", "storage.packed", "storage.row_reader"),
@@ -57,7 +60,7 @@ MAY_IMPORT = {
     ),
     "storage.batch": (
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
-        *("storage.driver_errors", "storage.transaction", "storage.json_text", "storage.any_values"),
+        *("storage.doubts", "storage.driver_errors", "storage.transaction", "storage.json_text", "storage.any_values"),
         *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }
@@ -80,7 +83,7 @@ BATCH_ORDER = (
         "receipts",
     ),
     *("diagnosis", "decisions", "overlay"),
-    *("deferred", "losses", "sequential", "bisection", "grouped", "bulk", "run"),
+    *("deferred", "losses", "sequential", "late", "bisection", "grouped", "bulk", "run"),
 )
 
 # Libraries that stay in their rooms. An example's models are SQLModel classes, as a user's are.

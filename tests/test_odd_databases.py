@@ -204,20 +204,24 @@ def test_a_column_renamed_behind_the_servers_back_is_never_answered_as_its_own_n
     assert asked["data"] in (None, {"album": None, "albums": None})
 
 
-def test_a_triggers_own_words_are_logged_and_not_answered(
-    backend: Backend, start: Serve, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("told", [True, False])
+def test_a_triggers_own_words_are_never_logged_and_answered_if_the_operator_likes(
+    backend: Backend, start: Serve, caplog: pytest.LogCaptureFixture, told: bool
 ):
     backend.run("CREATE TABLE album (id {key}, title VARCHAR(20));\nINSERT INTO album (title) VALUES ('Erste')")
     backend.run(TRIGGERS[backend.kind])
-    api = start(backend)
+    api = start(backend, database_messages=told)
     before = backend.dump()
 
     with caplog.at_level(logging.WARNING, logger="partwise"):
         refused = api.batch(part("p", "UPDATE", "/albums/1", {"title": "b"}))
 
     assert [code for code, _ in faults(refused)["p"]] == ["REFUSED_BY_DATABASE"]
-    assert "secret words" not in str(refused)
-    assert [each.name for each in caplog.records if "secret words" in each.getMessage()] == ["partwise"]
+    said = "secret words." if told else "The database rejected this change."
+    assert [error["message"] for error in refused["parts"][0]["errors"]] == [said]
+    logged = [each.getMessage() for each in caplog.records]
+    assert [each for each in logged if "refused_by_database" in each and "'album'" in each]
+    assert not [each for each in logged if "secret" in each]
     assert backend.dump() == before
 
 

@@ -18,6 +18,7 @@ from storage.batch.meeting import Meeting, Needs
 from storage.batch.operations import Verb
 from storage.catalog.model import Catalog, Generation, Resource
 from storage.catalog.types import Integer, Value
+from storage.doubts import Right, changing_rights, making_rights, removing_rights, settle
 from storage.driver_errors import StatementRefused
 from storage.etags import counted_versions
 from storage.row import KeyTuple, RowColumns, key_order
@@ -46,6 +47,7 @@ class Bulk:
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
         self._refused: set[int] = set()  # parts whose precondition does not hold, or that a check is known to refuse
+        self._refusal: tuple[Block, StatementRefused] | None = None  # the first block that the database refused
 
     def prepare(self) -> bool:
         """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
@@ -213,10 +215,17 @@ class Bulk:
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise
+            self._refusal = block, refused
             return None
         except Unstorable:
             return None
         return DoneBlocks(done)
+
+    def settle(self) -> None:
+        """Ask about a refusal that is perhaps of all parts alike. Raises `NotAsAtStart` and `RightMissing`."""
+        if self._refusal is not None:
+            block, refused = self._refusal
+            settle(self._rows, refused, [block.resource], {block.resource.name: _rights(block)})
 
     def refused(self) -> list[int]:
         """Find the parts that fail, in order: the parts do not meet, so each would fail alone, too.
@@ -297,6 +306,17 @@ class Bulk:
         if resource.version is not None:
             columns[resource.version] = [1] * len(keys)
         return self._rows.made_columns(resource, columns, keys)
+
+
+def _rights(block: Block) -> Sequence[Right]:
+    """List the rights that writing a block takes."""
+    match block.verb:
+        case Verb.CREATE:
+            return making_rights(block.resource, block.columns)
+        case Verb.UPDATE:
+            return changing_rights(block.resource, block.columns)
+        case _:
+            return removing_rights(block.resource)
 
 
 def _unknown(block: Block) -> bool:

@@ -55,6 +55,11 @@ class DeferredConstraints:
     def _is_target(self, operation: Operation) -> bool:
         return any(key.deferred for _, key in self.catalog.referenced_by[operation.resource.name])
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is anything to ask about."""
+        return bool(self._written or self._given_up or self._refused)
+
     def verdicts(self) -> dict[int, list[Verdict]]:
         """Ask about all that was touched: part -> what is wrong with what it wrote last."""
         found: dict[int, list[Verdict]] = {}

@@ -5,10 +5,10 @@ what is left (not null, triggers) is what the driver said. A row of which some v
 wrong ones, is asked about in the same way: what needs them is not judged.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from storage.batch import rules
 from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, freed, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.bounds import Bounds
@@ -21,7 +21,6 @@ from storage.errors import (
     Fault,
     InvalidValue,
     MissingTarget,
-    RefusedByDatabase,
     Required,
     StillReferenced,
 )
@@ -29,8 +28,6 @@ from storage.log import note
 from storage.row import KeyTuple, Row
 from storage.rows import Rows
 from storage.statements import RowToBe
-
-logger = logging.getLogger("partwise")
 
 _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
 
@@ -69,6 +66,8 @@ def diagnose_write(
 ) -> list[Verdict]:
     """Find all that is wrong with a row to be inserted or updated, in the order of kinds; `refused` is what the database said of it."""
     resource = attempt.operation.resource
+    if refused is not None:
+        refused = _as_of(resource, refused)
     taken = [
         *conflicts(rows, attempt, [key for key in resource.keys if key not in _deferred(resource)]),
         *index_conflicts(rows, attempt, [index for index in resource.indexes if not index.deferred]),
@@ -83,19 +82,20 @@ def diagnose_write(
     match refused.violation:
         case Violation.UNIQUE:  # checks come before it
             if not _is_told(refused, named, taken):  # only the database could compare: by a function that changes, say
-                taken.append(Verdict(fault=conflict(attempt.operation, named, _name_of(resource, refused))))
+                fault = conflict(attempt.operation, named, _name_of(resource, refused))
+                taken.append(Verdict(fault=_said(refused, fault)))
             return [*taken, *pointing]
         case Violation.FOREIGN_KEY:
             if not pointing:
                 fault = _missing_target(attempt.operation, named, _name_of(resource, refused))
-                pointing.append(Verdict(fault=fault))
+                pointing.append(Verdict(fault=_said(refused, fault)))
             return [*taken, *pointing]
         case Violation.CHECK:
             return [*taken, *pointing, *_with_named_check(attempt, refused, violated_checks(rows, attempt))]
         case Violation.NOT_NULL | Violation.VALUE:
-            return [*taken, *pointing, _from_driver(attempt, refused), *violated_checks(rows, attempt)]
+            return [*taken, *pointing, from_driver(attempt, refused), *violated_checks(rows, attempt)]
         case _:
-            return [*taken, *pointing, *violated_checks(rows, attempt), _from_driver(attempt, refused)]
+            return [*taken, *pointing, *violated_checks(rows, attempt), from_driver(attempt, refused)]
 
 
 def _is_told(refused: StatementRefused, named: Sequence[str], verdicts: Sequence[Verdict]) -> bool:
@@ -103,6 +103,29 @@ def _is_told(refused: StatementRefused, named: Sequence[str], verdicts: Sequence
     if refused.constraint is not None and any(refused.constraint == each.fault.constraint for each in verdicts):
         return True
     return any(not named or set(named) == set(verdict.fault.attributes) for verdict in verdicts)
+
+
+def _as_of(resource: Resource, refused: StatementRefused) -> StatementRefused:
+    """Take a rule of another table, which a trigger has broken, for no rule of the resource's own."""
+    is_own = refused.rule_of is None or refused.rule_of.lower() == resource.table.lower()
+    if is_own or refused.violation is Violation.FOREIGN_KEY:
+        return refused
+    return replace(refused, violation=Violation.OTHER, columns=(), constraint=None, table=None)
+
+
+def refused_late(operation: Operation, refused: StatementRefused) -> Fault:
+    """Say what is wrong with a part after which a check fails that the database makes at COMMIT."""
+    resource = operation.resource
+    refused = _as_of(resource, refused)
+    match refused.violation:
+        case Violation.UNIQUE:
+            return _said(refused, conflict(operation, _named(resource, refused), _name_of(resource, refused)))
+        case Violation.FOREIGN_KEY if operation.verb is Verb.DELETE:
+            return _said(refused, _still_referenced(operation, "", constraint=_name_of(resource, refused)))
+        case Violation.FOREIGN_KEY:
+            return _said(refused, _missing_target(operation, _named(resource, refused), _name_of(resource, refused)))
+        case _:
+            return from_driver(Attempt(operation=operation, values=operation.values), refused).fault
 
 
 def _deferred(resource: Resource) -> set[tuple[str, ...]]:
@@ -169,7 +192,7 @@ def _with_named_check(attempt: Attempt, refused: StatementRefused, found: list[V
     named = _checks_of(attempt.operation.resource, refused)
     faults = [_check_fault(attempt, check) for check in named]
     is_told = any(verdict.fault in faults for verdict in found) if named else bool(found)
-    return found if is_told else [*found, _from_driver(attempt, refused)]
+    return found if is_told else [*found, from_driver(attempt, refused)]
 
 
 def _checks_of(resource: Resource, refused: StatementRefused) -> list[Check]:
@@ -210,8 +233,9 @@ def diagnose_delete(
     if verdicts:
         return verdicts
     if refused.violation is Violation.FOREIGN_KEY:  # by something that is not served, or below what a cascade deletes
-        return [Verdict(fault=_still_referenced(operation, ""))]
-    return [_from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
+        return [Verdict(fault=_said(refused, _still_referenced(operation, "")))]
+    refused = _as_of(operation.resource, refused)
+    return [from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
 
 
 def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[Verdict]:
@@ -344,7 +368,8 @@ def _still_referenced(
     )
 
 
-def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
+def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
+    """Say what is wrong with a row as far as the database itself has told."""
     operation, resource = attempt.operation, attempt.operation.resource
     attributes = _named(resource, refused)
     pointer = _first_pointer(operation, attributes)
@@ -355,7 +380,7 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
         case Violation.CHECK:
             checks = _checks_of(resource, refused)
             broken = [check for check in checks if _broken_bounds(attempt, check)] or checks
-            if len(broken) == 1:
+            if len(broken) == 1 and refused.said is None:
                 return _check_verdict(attempt, broken[0])
             # Of a partition, or new since the start: SQLite may name a check by its text, which is SQL.
             message = _not_allowed(attributes)
@@ -368,13 +393,22 @@ def _from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             what = _and(attributes) if attributes else "a value of this item"
             fault = InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
         case _:
-            logger.warning("A rule of the database refused a change of %s: %r", resource.collection, refused.said)
-            fault = RefusedByDatabase(
-                message="A rule of the database refuses this change.",
+            note(
+                "refused_by_database",
+                "The database rejected a change.",
+                table=resource.table,
+                constraint=refused.constraint,
+                state=refused.state,
+            )
+            fault = replace(
+                rules.refused_by_database(None),
                 pointer=pointer if attributes else None,
                 attributes=attributes,
+                constraint=_name_of(resource, refused),
             )
-    return Verdict(fault=fault, groups=_of_others(attempt, attributes))  # of a trigger we know nothing
+    # Of a trigger we know nothing, whatever attributes it names.
+    is_told = refused.violation is not Violation.OTHER or refused.domain is not None
+    return Verdict(fault=_said(refused, fault), groups=_of_others(attempt, attributes if is_told else ()))
 
 
 def _required(operation: Operation, refused: StatementRefused, attributes: tuple[str, ...]) -> Fault:
@@ -391,6 +425,11 @@ def _required(operation: Operation, refused: StatementRefused, attributes: tuple
     return Required(message=message, pointer=operation.payload_pointer)
 
 
+def _said(refused: StatementRefused, fault: Fault) -> Fault:
+    """Let a fault have the words of the trigger's author, if there are any."""
+    return fault if refused.said is None else replace(fault, message=refused.said)
+
+
 def _only_opaque(operation: Operation) -> tuple[str, ...]:
     """Find the one value given that only the database can read: then that is what it refuses."""
     given = tuple(name for name in operation.values if isinstance(operation.attribute(name).type, Opaque))
@@ -400,6 +439,7 @@ def _only_opaque(operation: Operation) -> tuple[str, ...]:
 def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
     """Find the attributes that the database means."""
     by_column = {attribute.column: attribute.name for attribute in resource.attributes.values()}
+    by_column |= {name: name for name in resource.attributes if name not in by_column}  # a trigger may say either
     if refused.columns:
         return tuple(by_column[column] for column in refused.columns if column in by_column)
     if refused.domain is not None:

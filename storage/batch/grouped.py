@@ -89,7 +89,10 @@ class Grouped:
     def run(self, parts: Sequence[Part], wanted: Mapping[str, Wanted], locked: Iterable[Loaded]) -> list[Done | Failed]:
         """Run the parts, which want these rows. Raises `GroupRefused`."""
         alone: dict[int, Done | Failed | None] = {}
-        self._look(wanted, locked)
+        try:
+            self._look(wanted, locked)
+        except (StatementRefused, Unstorable) as refused:  # a view that fails for a row
+            raise GroupRefused from refused
         is_stale = False
         for place, part in enumerate(parts):
             if isinstance(part, Operation) and self._turns < _MOST_TURNS and self._can_be_grouped(part):
@@ -126,7 +129,10 @@ class Grouped:
         self._overlay.clear()
         self._keys.clear()
         wanted = wanted_rows(self._catalog, parts)
-        self._look(wanted, lock_rows(self._rows, self._catalog, wanted))
+        try:
+            self._look(wanted, lock_rows(self._rows, self._catalog, wanted))
+        except (StatementRefused, Unstorable) as refused:
+            raise GroupRefused from refused
 
     # --- deciding
 

@@ -1,6 +1,7 @@
 """What is lost with a part that is in error: the effects that it would have had, as far as they can be told."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from storage.addresses import Location, Unresolved, locate
@@ -19,15 +20,23 @@ _MOST_HOLDERS = 1_000  # rows that an index would not let be beside one: without
 T = TypeVar("T")
 
 
-def guarded(rows: Rows, run: Callable[[], T]) -> T | None:
-    """Run a part, or a look at its item; None where the database cannot even look for a value, or finds several rows."""
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that was to be read is refused, or several rows are found; nothing of it is left in the transaction."""
+
+    refused: StatementRefused | Unstorable | Ambiguous
+
+
+def guarded(rows: Rows, run: Callable[[], T]) -> T | Unread:
+    """Run a part, or a look at its item."""
     transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
-    result = None
+    result: T | Unread
     try:
         result = run()
-    except (StatementRefused, Unstorable, Ambiguous):
+    except (StatementRefused, Unstorable, Ambiguous) as refused:
         transaction.rollback_to(_SAVEPOINT)
+        result = Unread(refused)
     transaction.release(_SAVEPOINT)
     return result
 
@@ -51,7 +60,8 @@ class LostParts:
         if operation.verb is Verb.GET:
             return
         resource = operation.resource
-        row, values = guarded(self._rows, lambda: self._addressed(operation)) or (None, operation.values)
+        addressed = guarded(self._rows, lambda: self._addressed(operation))
+        row, values = (None, operation.values) if isinstance(addressed, Unread) else addressed
         match operation.verb:
             case Verb.DELETE if row is not None:
                 self._remove(row, set())

@@ -12,8 +12,8 @@ from storage.batch.outcomes import decode_outcome, encode_outcome
 from storage.catalog.facts import RECEIPTS
 from storage.catalog.model import Catalog
 from storage.database import Database
-from storage.driver_errors import Retry, StatementRefused
-from storage.errors import IdempotencyKeyReused, KeysNotKept, NotAsAtStart
+from storage.driver_errors import Doubt, Retry, StatementRefused
+from storage.errors import IdempotencyKeyReused, KeysNotKept
 from storage.statements import RECEIPT_STATEMENTS
 from storage.transaction import Params, Result, Transaction
 
@@ -48,9 +48,9 @@ class Receipts:
         own = receipt.caller, receipt.key
         try:
             made = self._transaction.execute(self._statements.claim, (*own, receipt.fingerprint))
-        except NotAsAtStart as error:
-            raise NoReceipts from error
         except StatementRefused as refused:
+            if refused.doubt is Doubt.TABLE:
+                raise NoReceipts from refused
             raise not_kept(refused) from refused
         if made.count:
             self._run(self._statements.prune)
@@ -72,7 +72,7 @@ class Receipts:
     def _run(self, sql: str, params: Params | None = None) -> Result:
         try:
             return self._transaction.execute(sql, params)
-        except (StatementRefused, NotAsAtStart) as error:
+        except StatementRefused as error:
             raise not_kept(error) from error
 
 
@@ -92,7 +92,7 @@ def make_receipts(database: Database) -> None:
     try:
         if not database.run_again(make):
             return
-    except (StatementRefused, NotAsAtStart) as error:
+    except StatementRefused as error:
         raise not_kept(error) from error
     logger.info("Made the table %s: it keeps idempotency keys, for a day.", RECEIPTS)
 

@@ -21,6 +21,7 @@ from storage.errors import (
 )
 from storage.row import Ambiguous, Row
 
+REFUSED = "The database rejected this change."  # of what nobody has given words to
 _WEAK = "W/"
 _ANY = "*"
 
@@ -305,9 +306,9 @@ def not_sought(operation: Operation) -> Fault:
     return InvalidValue(message=f"The database cannot read {' or '.join(names)}.", pointer=pointer, attributes=names)
 
 
-def refused_by_database() -> Fault:
-    """Say that a trigger ended the whole transaction."""
-    return RefusedByDatabase(message="A rule of the database refuses this change.")
+def refused_by_database(said: str | None) -> Fault:
+    """Say that the database rejected a change, in the words of the trigger's author if there are any."""
+    return RefusedByDatabase(message=said or REFUSED)
 
 
 def with_defaults(resource: Resource, values: Values) -> Values:

@@ -11,15 +11,18 @@ from storage.batch.bisection import TooManyRefused
 from storage.batch.blocks import Batch, DoneBlocks, Shown
 from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
+from storage.batch.late import late_failures
 from storage.batch.locks import lock_rows, wanted_rows
-from storage.batch.operations import Done, Failed, Operation, Outcome, SetAside, Status
+from storage.batch.operations import Done, Failed, Operation, Outcome, Part, SetAside, Status
 from storage.batch.receipts import NoReceipts, Receipt, Receipts, make_receipts, not_kept
 from storage.batch.sequential import Sequential, TransactionLost
-from storage.catalog.model import Catalog
+from storage.catalog.model import Catalog, Resource
 from storage.database import Database
-from storage.driver_errors import Retry, StatementRefused, Unprepared, Violation
+from storage.doubts import settle, why_unread
+from storage.driver_errors import Doubt, Retry, StatementRefused, Unprepared, Violation
 from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Rows
+from storage.statements import Unstorable
 from storage.transaction import Transaction
 
 MAX_TRIES = 5
@@ -32,8 +35,12 @@ _JOB = "job"  # around each of the batches that share a transaction
 logger = logging.getLogger("partwise")
 
 T = TypeVar("T")
-Read = Callable[[Rows, Outcome], T]
-"""What else the answer needs, read as the batch left it, before its transaction ends."""
+Read = Callable[[Rows, Outcome, str | None], T]
+"""What else the answer needs, read as the batch left it, before its transaction ends.
+
+With the name of a savepoint, each thing is read by itself: what the database refuses is an error of its own, and is rolled
+back to that savepoint.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,7 @@ class Engine:
     secret: bytes = b""
     keeps_keys: bool = True  # whether batches may have idempotency keys
     groups: bool = True  # whether alike parts run in one statement; the answers are the same
+    locks: bool = True  # whether rows are locked before the first part runs; without, each part locks its own
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -71,8 +79,9 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
                 if ran[0].status is Status.COMMITTED and not ran[0].replayed:
                     _commit(transaction)
                 return ran
-        except _GroupLost:
-            engine = replace(engine, groups=False)
+        except _GroupLost as lost:
+            _settle(engine, lost, job.batch)
+            engine = replace(engine, groups=False, locks=False)
         except TransactionLost as lost:
             job = replace(job, batch=_set_aside(job.batch, lost))
         except NoReceipts as missing:
@@ -87,6 +96,8 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
             if tries == MAX_TRIES:
                 raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
             engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
+        except (StatementRefused, Unstorable) as refused:  # of no part: something that the answer reads
+            raise _why_unread(engine, refused) from refused
 
 
 def run_together(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exception]:
@@ -145,7 +156,22 @@ def _set_aside(batch: Batch, lost: TransactionLost) -> Batch:
 
 
 class _GroupLost(Exception):
-    """The database ended the transaction over a group of parts."""
+    """The database ended the transaction over a group of parts, or refused to lock what they address."""
+
+
+def _settle(engine: Engine, lost: _GroupLost, batch: Batch) -> None:
+    """Find out, in a transaction of its own, whether tables that the batch is about have changed. Raises `NotAsAtStart`."""
+    refused = lost.__cause__
+    if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
+        with engine.database.read() as transaction:
+            settle(Rows(transaction, engine.database, engine.secret), refused, _resources_of(batch.parts()), {})
+
+
+def _why_unread(engine: Engine, refused: StatementRefused | Unstorable) -> RequestError:
+    """Say why the database did not read what a batch needs, in a transaction of its own: nothing of the batch is written."""
+    with engine.database.read() as transaction:
+        rows = Rows(transaction, engine.database, engine.secret)
+        return why_unread(rows, refused, [*engine.catalog.resources.values()])
 
 
 def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
@@ -154,21 +180,33 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     receipts = Receipts(transaction, engine.database)
     before = None if job.receipt is None else receipts.claim(job.receipt, engine.catalog)
     if before is not None:
-        return before, job.read(rows, before)
+        return before, _read(rows, job, before)
     outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
     failed = [] if isinstance(outcomes, DoneBlocks) else [each for each in outcomes if isinstance(each, Failed)]
+    if not failed and engine.catalog.checks_at_commit:
+        failed = _check_deferred(engine, rows, job.batch)
     if failed:
         transaction.rollback_to(_SAVEPOINT)
         outcome = Outcome(status=Status.REJECTED, parts=[_with_current(rows, each) for each in failed])
-        return outcome, job.read(rows, outcome)
+        return outcome, _read(rows, job, outcome)
     if len(outcomes) != job.batch.size:
         raise AssertionError("a part was left out though none is in error: nothing may be committed")
-    if engine.catalog.checks_at_commit:
-        _check_deferred(transaction)
     outcome = Outcome(status=Status.VALID if job.dry_run else Status.COMMITTED, parts=outcomes)
     if job.receipt is not None:
         receipts.complete(job.receipt, outcome)
-    return outcome, job.read(rows, outcome)
+    return outcome, _read(rows, job, outcome)
+
+
+def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:
+    """Read what the answer needs. What the database refuses then hides no part that is in error."""
+    try:
+        return job.read(rows, outcome, None)
+    except (StatementRefused, Unstorable):
+        if outcome.status is not Status.REJECTED:
+            raise
+    # What is committed is all that there is to see, as it was before this part of the answer was read.
+    rows.transaction.rollback_to(_SAVEPOINT)
+    return job.read(rows, outcome, _SAVEPOINT)
 
 
 def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
@@ -176,8 +214,11 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
     if not (engine.groups and batch.blocks):
         return ()
     bulk = Bulk(rows, engine.catalog, batch.blocks, batch.shown)
-    if not bulk.prepare():
-        return ()
+    try:
+        if not bulk.prepare():
+            return ()
+    except (StatementRefused, Unstorable) as lost:  # a lock, or a key that is to be made
+        raise _GroupLost from lost
     transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
     try:
@@ -185,10 +226,11 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
         if outcomes is not None:
             return outcomes
         transaction.rollback_to(_SAVEPOINT)
+        bulk.settle()
         if not bulk.look_again():
             return ()
         refused = bulk.refused()
-    except StatementRefused as lost:  # with the transaction: any other is dealt with
+    except (StatementRefused, Unstorable) as lost:  # with the transaction, or outside of a part's savepoint
         raise _GroupLost from lost
     except TooManyRefused:
         refused = []
@@ -210,7 +252,10 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
     """Lock what the parts are about, and run them: in groups, or (where the database refuses one) one by one."""
     catalog, transaction, parts = engine.catalog, rows.transaction, batch.parts()
     wanted = wanted_rows(catalog, parts)
-    locked = list(lock_rows(rows, catalog, wanted))
+    try:
+        locked = list(lock_rows(rows, catalog, wanted)) if engine.locks else []
+    except (StatementRefused, Unstorable) as refused:
+        raise _GroupLost from refused
     transaction.savepoint(_SAVEPOINT)
     suspects: set[int] | None = None
     for _ in range(_MOST_REFUSALS if engine.groups else 0):
@@ -236,12 +281,29 @@ def _with_current(rows: Rows, failed: Failed) -> Failed:
     return replace(failed, current=rows.by_key(failed.current.resource, failed.current.key))
 
 
-def _check_deferred(transaction: Transaction) -> None:
-    """Let the database check now what it would check at COMMIT and belongs to no part: a constraint trigger."""
+def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
+    """Let the database check now what it would check at COMMIT and no row of ours tells: a constraint trigger.
+
+    Raises `RefusedAtCommit` where no part is to blame for what it refuses.
+    """
     try:
-        transaction.check_constraints()
+        rows.transaction.check_constraints()
     except StatementRefused as refused:
-        raise _at_commit(refused) from refused
+        rows.transaction.rollback_to(_SAVEPOINT)
+        parts = batch.parts()
+        if refused.doubt is not None:
+            settle(rows, refused, _resources_of(parts), {})
+        failed = late_failures(rows, engine.catalog, parts, _SAVEPOINT)
+        if not failed:
+            raise _at_commit(refused) from refused
+        return failed
+    return []
+
+
+def _resources_of(parts: Sequence[Part]) -> list[Resource]:
+    """List the resources that parts are about."""
+    steps = (step for part in parts if isinstance(part, Operation) for step in part.address)
+    return [*{step.resource.name: step.resource for step in steps}.values()]
 
 
 def _commit(transaction: Transaction) -> None:
@@ -260,4 +322,5 @@ def _at_commit(refused: StatementRefused) -> RequestError:
         Violation.VALUE: PartErrorCode.INVALID_VALUE,
         Violation.OTHER: PartErrorCode.REFUSED_BY_DATABASE,
     }[refused.violation]
-    return RefusedAtCommit(code, "A rule that the database checks at the end refuses the batch. Nothing was written.")
+    general = "The database rejected the batch by a rule that it checks at the end. Nothing was written."
+    return RefusedAtCommit(code, refused.said or general)

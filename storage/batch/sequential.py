@@ -21,25 +21,30 @@ from storage.batch.decisions import (
     is_below,
 )
 from storage.batch.deferred import DeferredConstraints
-from storage.batch.diagnosis import Attempt, diagnose_delete, diagnose_write
+from storage.batch.diagnosis import Attempt, diagnose_delete, diagnose_write, from_driver
 from storage.batch.effects import Verdict
-from storage.batch.losses import LostParts, guarded
+from storage.batch.losses import LostParts, Unread, guarded
 from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
-from storage.catalog.model import Catalog, Values
+from storage.catalog.model import Catalog, Resource, Values
 from storage.catalog.types import Unreadable
+from storage.doubts import Right, changing_rights, making_rights, removing_rights, settle, why_unread
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import (
+    CannotCompare,
+    CannotLookFor,
     CheckFailed,
     Conflict,
     Fault,
     InvalidValue,
     MissingTarget,
+    NotAsAtStart,
     NotFound,
     OperationNotAllowed,
     PreconditionFailed,
     ReadOnly,
     RefusedByDatabase,
     Required,
+    RightMissing,
     StillReferenced,
 )
 from storage.row import Ambiguous, Row
@@ -69,6 +74,7 @@ class Sequential:
         self._decider = Decider(rows, self.items)
         self._lost = LostParts(rows, catalog, self.items)
         self._deferred = DeferredConstraints(rows, catalog)
+        self._refused: tuple[Attempt, StatementRefused] | None = None  # the write of the part that runs
 
     def run(self, parts: Sequence[Part]) -> list[Done | Failed]:
         """Run the parts. What is unjudged is not in the answer."""
@@ -89,7 +95,7 @@ class Sequential:
     def finish(self, found: dict[int, Done | Failed | None]) -> list[Done | Failed]:
         """Ask about what the database checks at the end, and put the outcomes in order."""
         outcomes = {index: outcome for index, outcome in found.items() if outcome is not None}
-        for index, verdicts in self._deferred.verdicts().items():
+        for index, verdicts in self._deferred_verdicts(outcomes).items():
             standing = tuple(verdict.fault for verdict in verdicts if self._lost.stands(verdict))
             match outcomes.get(index):
                 case Failed() as failed:
@@ -100,10 +106,18 @@ class Sequential:
                     pass
         return [outcomes[index] for index in sorted(outcomes)]
 
+    def _deferred_verdicts(self, outcomes: Mapping[int, Done | Failed]) -> Mapping[int, Sequence[Verdict]]:
+        """Ask about what the database checks at the end; what it refuses to tell then hides no part that has failed already."""
+        if not any(isinstance(outcome, Failed) for outcome in outcomes.values()):
+            return self._deferred.verdicts()
+        found = guarded(self._rows, self._deferred.verdicts) if self._deferred.is_asked else {}
+        return {} if isinstance(found, Unread) else found
+
     def _run_operation(self, operation: Operation) -> Done | Failed | None:
-        result = guarded(self._rows, lambda: self._attempted(operation))
-        if result is None:
-            result = Refusal(verdicts=[Verdict(fault=rules.not_sought(operation))])
+        self._refused = None
+        result = guarded(self._rows, lambda: self._attempt(operation))
+        if isinstance(result, Unread):
+            result = self._unread(operation, result.refused)
         if isinstance(result, Done):
             if result.row is not None:
                 self.items[operation.index] = result.row
@@ -129,7 +143,9 @@ class Sequential:
         if part.operation is None or not rules.may_be_surveyed(part):
             return []
         operation = rules.without_values(part.operation, rules.unknown_values(part))
-        verdicts = guarded(self._rows, lambda: self._verdicts_on(operation)) or []
+        verdicts = guarded(self._rows, lambda: self._verdicts_on(operation))
+        if isinstance(verdicts, Unread):  # it is wrong anyway
+            return []
         standing = [verdict.fault for verdict in verdicts if self._lost.stands(verdict)]
         return [fault for fault in standing if fault not in part.faults]
 
@@ -159,13 +175,41 @@ class Sequential:
             return []
         return [verdict for verdict in self._verdicts_on(rest) if wrong.isdisjoint(verdict.fault.attributes)]
 
-    # --- one part
+    def _unread(self, operation: Operation, refused: StatementRefused | Unstorable | Ambiguous) -> Refusal:
+        """Say what is wrong with a part for which the database refused to read something, or has several rows.
 
-    def _attempted(self, operation: Operation) -> Done | Refusal | Unjudged:
-        try:
-            return self._attempt(operation)
-        except Ambiguous as several:
-            return Refusal(verdicts=[Verdict(fault=rules.several_rows(operation, several))])
+        Raises `NotAsAtStart` or `RightMissing`.
+        """
+        if isinstance(refused, Ambiguous):
+            return Refusal(verdicts=[Verdict(fault=rules.several_rows(operation, refused))])
+        if self._refused is not None:  # it was only to be found out what else is wrong
+            attempt, own = self._refused
+            return Refusal(verdicts=[from_driver(attempt, own)], item=attempt.before)
+        match why_unread(self._rows, refused, self._read_by(operation), operation.resource):
+            case NotAsAtStart() | RightMissing() as error:
+                raise error
+            case CannotLookFor():
+                fault = rules.not_sought(operation)
+            case CannotCompare() as error:
+                fault = InvalidValue(message=str(error), pointer="/path")
+            case error:
+                fault = RefusedByDatabase(message=str(error), pointer="/path")
+        return Refusal(verdicts=[Verdict(fault=fault)])
+
+    def _read_by(self, operation: Operation) -> list[Resource]:
+        """List the resources that are read to decide on a part."""
+        items = (self.items.get(reference.part) for reference in operation.references)
+        pointed_at = (item.resource for item in items if item is not None)
+        read = (operation.resource, *(step.resource for step in operation.address), *pointed_at)
+        return [*{resource.name: resource for resource in read}.values()]
+
+    def _note_refusal(self, attempt: Attempt, refused: StatementRefused, rights: Sequence[Right]) -> None:
+        """Keep in mind that the database refused a write. Raises `NotAsAtStart` or `RightMissing` where that is not the part's."""
+        resource = attempt.operation.resource
+        settle(self._rows, refused, [resource], {resource.name: rights})
+        self._refused = attempt, refused
+
+    # --- one part
 
     def _attempt(self, operation: Operation) -> Done | Refusal | Unjudged:
         decision = self._decider.decide(operation)
@@ -196,6 +240,7 @@ class Sequential:
         except StatementRefused as refused:
             if refused.violation is Violation.UNIQUE and self._was_raced(operation, create):
                 raise Retry from refused
+            self._note_refusal(attempt, refused, making_rights(resource, create.values))
             self._deferred.refused(attempt)
             verdicts = diagnose_write(self._rows, self._catalog, attempt, refused)
             return Refusal(verdicts=verdicts, precondition=precondition)
@@ -225,6 +270,7 @@ class Sequential:
         try:
             after = self._in_savepoint(operation, lambda: self._rows.update(row, changes, change.defaults))
         except StatementRefused as refused:
+            self._note_refusal(attempt, refused, changing_rights(row.resource, {*changes, *change.defaults}))
             self._deferred.refused(attempt)
             verdicts = diagnose_write(self._rows, self._catalog, attempt, refused)
             return Refusal(verdicts=verdicts, item=row, precondition=precondition)
@@ -250,6 +296,8 @@ class Sequential:
         try:
             self._in_savepoint(operation, lambda: self._rows.delete(row))
         except StatementRefused as refused:
+            attempt = Attempt(operation=operation, values=row.values, before=row)
+            self._note_refusal(attempt, refused, removing_rights(row.resource))
             verdicts = diagnose_delete(self._rows, self._catalog, operation, row, refused)
             return Refusal(verdicts=verdicts, item=row, precondition=precondition)
         self._deferred.deleted(operation, row)
@@ -262,7 +310,7 @@ class Sequential:
             result = write()
         except StatementRefused as refused:
             if refused.transaction_lost:
-                raise TransactionLost(operation.index, (rules.refused_by_database(),)) from refused
+                raise TransactionLost(operation.index, (rules.refused_by_database(refused.said),)) from refused
             transaction.rollback_to(_SAVEPOINT)
             transaction.release(_SAVEPOINT)
             raise

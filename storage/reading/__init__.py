@@ -25,6 +25,7 @@ from storage.reading.plan import (
     RelationPlan,
     RootRead,
     Selected,
+    resources_of,
 )
 from storage.reading.run import read_root, relate, run_read
 
@@ -54,6 +55,7 @@ __all__ = [
     "order_name",
     "read_root",
     "relate",
+    "resources_of",
     "run_read",
     "to_items",
 ]

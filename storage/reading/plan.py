@@ -7,7 +7,7 @@ from storage.addresses import Address
 from storage.catalog.aggregation import Aggregation
 from storage.catalog.model import Relation, Resource
 from storage.row import KeyTuple
-from storage.statements import All, Condition, Grouping, Window
+from storage.statements import All, AnyOf, Compare, Condition, Grouping, HasRelated, IsTrue, Not, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +77,45 @@ class CollectionRead:
 
 RootRead = ItemRead | NodeRead | CollectionRead
 ReadPlan = Mapping[str, RootRead]  # response key -> what to read
+
+
+def resources_of(read: RootRead) -> list[Resource]:
+    """List the resources that a root field reads: its own first, then those of relations, conditions, orders and paths."""
+    found: dict[str, Resource] = {}
+    _add_items(found, read.items)
+    match read:
+        case CollectionRead(selected=selected):
+            _add_selected(found, selected)
+        case NodeRead(address=address):
+            found |= {step.resource.name: step.resource for step in address}
+        case ItemRead():
+            pass
+    return [*found.values()]
+
+
+def _add_items(found: dict[str, Resource], items: ItemPlan) -> None:
+    found.setdefault(items.resource.name, items.resource)
+    for relation in items.relations.values():
+        _add_items(found, relation.items)
+        if relation.selected is not None:
+            _add_selected(found, relation.selected)
+
+
+def _add_selected(found: dict[str, Resource], selected: Selected) -> None:
+    _add_condition(found, selected.condition)
+    for sort in selected.window.sorts:
+        found |= {target.name: target for _, target in sort.path}
+
+
+def _add_condition(found: dict[str, Resource], condition: Condition) -> None:
+    match condition:
+        case HasRelated(target=target, condition=inner):
+            found.setdefault(target.name, target)
+            _add_condition(found, inner)
+        case Not(condition=inner) | IsTrue(condition=inner):
+            _add_condition(found, inner)
+        case All(conditions=every) | AnyOf(conditions=every):
+            for each in every:
+                _add_condition(found, each)
+        case Compare():
+            pass

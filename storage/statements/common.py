@@ -94,6 +94,19 @@ class Statements(Codec):
     def quote(self, name: str) -> str:
         """Quote an identifier."""
 
+    def explain(self, sql: str) -> str:
+        """Write a statement that plans another one, and does not run it."""
+        return f"EXPLAIN {sql}"
+
+    @abstractmethod
+    def tables_now(self, resources: Collection[Resource]) -> Statement:
+        """Read what the tables of resources have now.
+
+        A row for each column: its table, whether that is a view, whether it has rows to give (a materialized view may not),
+        the column, its type without a length, and whether the database always makes its values. A table that is gone has a
+        row without a column.
+        """
+
     @abstractmethod
     def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
         """Write the expression that reads the attribute; `prefix` names the table."""

@@ -52,6 +52,24 @@ _KEPT = frozenset(
     }
 )
 
+_TABLES_NOW = """
+SELECT named.own, c.relkind IN ('v', 'm'), c.relispopulated, a.attname::text, format_type(a.atttypid, NULL),
+       a.attgenerated <> '' OR a.attidentity = 'a'
+FROM unnest(%s::text[], %s::text[]) AS named (own, quoted) LEFT JOIN pg_class c ON c.oid = to_regclass(named.quoted)
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+"""
+# Which of some privileges our role lacks: on columns, on a table, on sequences.
+_RIGHTS_MISSING = """
+SELECT current_user::text, asked.privilege, asked.name
+FROM unnest(%s::text[], %s::text[]) AS asked (privilege, name) CROSS JOIN (SELECT to_regclass(%s)::oid AS oid) AS own
+LEFT JOIN pg_attribute a ON a.attrelid = own.oid AND a.attname = asked.name
+WHERE NOT coalesce(CASE
+  WHEN asked.privilege = 'USAGE' THEN has_sequence_privilege(asked.name, 'USAGE, UPDATE')
+  WHEN asked.name IS NULL AND asked.privilege = 'DELETE' THEN has_table_privilege(own.oid, 'DELETE')
+  WHEN asked.name IS NULL THEN has_any_column_privilege(own.oid, asked.privilege)
+  ELSE has_column_privilege(own.oid, a.attnum, asked.privilege) END, false)
+"""
+
 # Types whose name without a length means a length of one: a cast to them would cut.
 _WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit varying"}
 
@@ -92,6 +110,19 @@ class PostgresqlStatements(Statements):
         """Write the type of values that are looked for: a parent's key may be wider than what points at it."""
         return "bigint" if attribute.sql_type in _NARROW else self._type(attribute)
 
+    def tables_now(self, resources: Collection[Resource]) -> Statement:
+        names = [resource.table for resource in resources]
+        quoted = [self._regclass(resource) for resource in resources]
+        return Statement(sql=_TABLES_NOW, params=(names, quoted))
+
+    def rights_missing(self, resource: Resource, asked: Sequence[tuple[str, str | None]]) -> Statement:
+        """Find which privileges our role lacks, each on a column, on a sequence (USAGE), or on the table."""
+        privileges, names = [privilege for privilege, _ in asked], [name for _, name in asked]
+        return Statement(sql=_RIGHTS_MISSING, params=(privileges, names, self._regclass(resource)))
+
+    def _regclass(self, resource: Resource) -> str:
+        return '"' + resource.table.replace('"', '""') + '"'
+
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
@@ -110,6 +141,11 @@ class PostgresqlStatements(Statements):
                 return f"{column}::text[]"
             case _:
                 return column
+
+    def sort_expression(self, attribute: Attribute, prefix: str) -> str:
+        column = super().sort_expression(attribute, prefix)
+        # Values come with their lengths, as bit varying, and arrays of the two are not compared.
+        return f"{column}::bit varying[]" if attribute.sql_type == "bit[]" else column
 
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
         # As its text, which holds what Python does not: infinite dates, and numbers of any length.

@@ -39,6 +39,7 @@ from storage.catalog.types import (
     Value,
     ValueType,
 )
+from storage.json_text import encode_json
 from storage.statements import sqlite_times
 from storage.statements.codec import Unstorable, unwritable
 from storage.statements.common import (
@@ -74,6 +75,14 @@ _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
 _WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
 
 
+_TABLES_NOW = """
+SELECT named.value, own.type = 'view', 1, found.name, found.type, found.hidden IN (2, 3)
+FROM json_each(?) AS named
+LEFT JOIN sqlite_master AS own ON own.name = named.value AND own.type IN ('table', 'view')
+LEFT JOIN pragma_table_xinfo(own.name) AS found
+"""
+
+
 class SqliteStatements(Statements):
     """SQLite's ways."""
 
@@ -85,6 +94,9 @@ class SqliteStatements(Statements):
 
     def placeholder(self, attribute: Attribute) -> str:  # noqa: ARG002  # SQLite's parameters have no type
         return "?"
+
+    def tables_now(self, resources: Collection[Resource]) -> Statement:
+        return Statement(sql=_TABLES_NOW, params=(encode_json([resource.table for resource in resources]),))
 
     def quote(self, name: str) -> str:
         # Not in double quotes: an unknown name in those is a string to SQLite (https://sqlite.org/quirks.html).
