@@ -68,7 +68,7 @@ class ResourceSettings(_Strict):
     collection: str | None = None
     former_collection: str | None = None
     hidden: bool | None = None
-    read_only: bool = False
+    read_only: bool | None = None
     version: str | None = None
     attributes: dict[str, AttributeSettings] = Field(default_factory=dict)
     relations: dict[str, str] = Field(default_factory=dict)
