@@ -74,7 +74,7 @@ class ResourceSettings(_Strict):
     collection: str | None = None
     former_collection: str | None = None
     hidden: bool | None = None
-    read_only: bool = False
+    read_only: bool | None = None
     version: str | None = None
     attributes: dict[str, AttributeSettings] = Field(default_factory=dict)
     checks: dict[str, CheckSettings] = Field(default_factory=dict)

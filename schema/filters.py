@@ -1,7 +1,7 @@
 """The conditions that a collection takes (docs/contract.md, section 5): one input for each type, and for each resource."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, Optional, assert_never
 
 from schema.classes import InputField, and_former, define_input, make_input
 from schema.enums import Enums
@@ -167,6 +167,8 @@ class _Conditions:
 def _operand(operator: str, element: Any, *, is_list: bool) -> Any:
     if operator == "hasKey":
         return str
+    if is_list and operator in {"eq", "ne"}:  # whole lists, which may have nulls; no other operator finds one
+        return list[Optional[element]]  # noqa: UP045  # `element` may be a name
     return list[element] if is_list or operator in {"in", "notIn"} else element
 
 

@@ -1,7 +1,9 @@
 """Engines and connections: which there are, how each is set up, and how a transaction begins on one."""
 
 import math
+import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog import sqlite_facts
+from storage.database_file import DatabaseFile
 from storage.driver_errors import Retry, StatementRefused, Unprepared
 from storage.errors import RequestError, SerializationConflict, Unavailable
 from storage.preparing import Mode, Preparing
@@ -21,6 +24,7 @@ from storage.statements import postgresql, sqlite_functions
 from storage.transaction import TimedConnection, Transaction, read_text
 
 NO_ANSWER = "The database does not answer."
+_UNREACHABLE = "The database cannot be reached. Try again."
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
 _STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's words when BEGIN is sent in that mode
 _STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
@@ -56,9 +60,12 @@ class Database:
         self._sessions = Sessions()
         self._glancer: sa.Engine | None = None
         self._glancing: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
-        self._file = _file_of(url)
+        self._file: DatabaseFile | None = None
+        self._keeper: PoolProxiedConnection | None = None  # see `_keep_open`
+        self._opening = threading.Lock()
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
+            self._file = DatabaseFile(os.path.abspath(url.database or ""))  # noqa: PTH100  # as SQLAlchemy names it
             self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False)
             self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True)
             self._glancer = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
@@ -69,6 +76,7 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
+        self._require_file()
         with self._writer.connect() as connection, _without_preparing(connection):
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -126,6 +134,7 @@ class Database:
         Raises `TimedOut` or `Unavailable`, which say only that this is not the way to read it. Not for use by two threads.
         """
         assert self._glancer is not None  # noqa: S101  # see `can_glance`
+        self._require_file()
         if self._glancing is None or not self._glancing.is_valid:
             self._glancing = _connect(self._glancer)
         transaction = Transaction(self._glancing, self.dialect, timeout=self.timeout, deadline=perf_counter() + seconds)
@@ -174,6 +183,7 @@ class Database:
     def _begun(self, engine: sa.Engine, begin: str, deadline: float) -> Transaction:
         """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
         for is_last in (False, True):
+            self._require_file()
             connection = _connect(engine)
             transaction = Transaction(
                 connection,
@@ -182,6 +192,7 @@ class Database:
                 deadline=deadline,
                 preparing=self._preparing,
                 quotes=self._quotes,
+                file=self._file,
             )
             try:
                 transaction.execute(begin + self._settings_of(connection))
@@ -205,13 +216,38 @@ class Database:
             return ""
         return self._sessions.at_begin(driver, always=not self._preparing.is_on())
 
+    def _require_file(self) -> None:
+        """Make sure that an SQLite file is still the one that was opened; open it, if it is not open yet. Raises `Unavailable`."""
+        if self._file is None:
+            return
+        if self._keeper is None:
+            with self._opening:
+                if self._keeper is None:
+                    self._keeper = self._keep_open(self._file)
+        self._file.require()
+
+    def _keep_open(self, file: DatabaseFile) -> PoolProxiedConnection:
+        """Open a connection that does nothing: until it closes, no one deletes the -wal file in the course of things."""
+        engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True, may_create=True)
+        connection = _connect(engine)
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()  # a new file has its -wal from here on
+            real_path = next(
+                path for _, name, path in cursor.execute("PRAGMA database_list").fetchall() if name == "main"
+            )
+        except sqlite3.Error as error:
+            connection.invalidate()
+            raise Unavailable(_UNREACHABLE) from error
+        file.remember(real_path)
+        return connection
+
     def check(self) -> None:
         """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
         if self.dialect == "sqlite" and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
         try:
             with self.write() as transaction:
-                self._file = _file_of(self.url)  # SQLite has made it if there was none
                 if self.dialect == "postgresql":
                     ((schemas,),) = transaction.execute("SELECT current_schemas(false)::text[]").rows
                     self._sessions.keep_search_path(schemas)
@@ -226,8 +262,8 @@ class Database:
 
     def why_unready(self) -> str | None:
         """Say why the database cannot be used: what is open of an SQLite file outlives its name. None where it can."""
-        if _file_of(self.url) != self._file:
-            return "The database's file is not the one any more that was opened."
+        if self._file is not None and (lost := self._file.why_lost()) is not None:
+            return lost
         try:
             self.run_again(self._ask)
         except RequestError:
@@ -246,17 +282,9 @@ class Database:
         for engine in (self._writer, self._reader, self._glancer):
             if engine is not None:
                 engine.dispose()
-
-
-def _file_of(url: sa.URL) -> tuple[int, int] | None:
-    """Tell the file that an SQLite URL names from all others; None where there is none, and of other databases."""
-    if url.get_backend_name() != "sqlite":
-        return None
-    try:
-        found = Path(url.database or "").stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        if self._keeper is not None:
+            self._keeper.invalidate()  # there is no pool that would keep it
+            self._keeper = None
 
 
 @contextmanager
@@ -279,10 +307,12 @@ def _connect(engine: sa.Engine) -> PoolProxiedConnection:
     except sa.exc.TimeoutError as error:
         raise Unavailable("The database is busy. Try again.") from error
     except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
-        raise Unavailable("The database cannot be reached. Try again.") from error
+        raise Unavailable(_UNREACHABLE) from error
 
 
-def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: bool) -> sa.Engine:
+def _sqlite_engine(
+    url: sa.URL, *, connections: int, timeout: float, read_only: bool, may_create: bool = False
+) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"),
         poolclass=QueuePool,
@@ -312,7 +342,14 @@ def _sqlite_engine(url: sa.URL, *, connections: int, timeout: float, read_only: 
         if read_only:
             connection.execute("PRAGMA query_only = ON")
 
+    def open_existing(dialect: Any, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+        """Open the file only if it is there: an empty one in its place would have SQLite delete the -wal file beside it."""
+        path, *others = arguments
+        return dialect.connect(f"{Path(path).as_uri()}?mode=rw", *others, **{**named, "uri": True})
+
     sa.event.listen(engine, "connect", set_up)
+    if not may_create:
+        sa.event.listen(engine, "do_connect", open_existing)
     return engine
 
 

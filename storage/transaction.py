@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psycopg
 from sqlalchemy.pool import PoolProxiedConnection
 
+from storage.database_file import DatabaseFile
 from storage.driver_errors import (
     StatementRefused,
     Unprepared,
@@ -62,16 +63,19 @@ class Transaction:
         deadline: float = math.inf,
         preparing: Preparing | None = None,
         quotes: bool = True,
+        file: DatabaseFile | None = None,
     ) -> None:
         """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself.
 
-        `quotes` says whether an error keeps what the author of a trigger says to people.
+        `quotes` says whether an error keeps what the author of a trigger says to people. `file` is the SQLite file that has to
+        be there still once the transaction is committed.
         """
         self._connection = connection
         self._quotes = quotes
         self._dialect = dialect
         self._timeout = timeout
         self._deadline = deadline
+        self._file = file
         driver = connection.driver_connection
         self._timed = driver if isinstance(driver, TimedConnection) else None
         # Whether an error may be one of a prepared statement; others may give them up while this transaction runs.
@@ -183,6 +187,8 @@ class Transaction:
         status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's: ROLLBACK after an aborted transaction
         if status != "COMMIT":
             raise Unavailable("The database rolled the transaction back at COMMIT. Nothing was written.")
+        if self._file is not None:
+            self._file.require_after_commit()
 
     def rollback(self) -> None:
         """Undo everything. A connection that is lost has done so already."""

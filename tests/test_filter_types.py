@@ -104,8 +104,30 @@ def test_enums_arrays_and_what_only_the_database_knows_have_conditions_of_their_
         lists = {"in": f"[{type_}!]", "notIn": f"[{type_}!]", "isNull": "Boolean"}
         assert fields(api, name) == {each: lists.get(each, type_) for each in AMONG.split()}, name
     for type_ in ("String", "Mood", "Int", "Decimal", "JSON"):
-        operands = dict.fromkeys(ARRAY.split(), f"[{type_}!]")
+        operands = dict.fromkeys(ARRAY.split(), f"[{type_}!]") | dict.fromkeys(("eq", "ne"), f"[{type_}]")
         assert fields(api, f"{type_}ArrayFilter") == {**operands, "isNull": "Boolean"}, type_
+
+
+def test_a_list_with_nulls_is_found_by_what_is_read_of_it(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE TYPE mood AS ENUM ('sad', 'ok');
+        CREATE TABLE thing (id {key}, words text[], moods mood[], numbers int[], prices numeric[], days date[]);
+        INSERT INTO thing (words, moods, numbers, prices, days) VALUES
+          (ARRAY['a', NULL], ARRAY['ok', NULL]::mood[], ARRAY[NULL, 1], ARRAY[NULL, 1.50], ARRAY[NULL, DATE '2024-05-06']),
+          (ARRAY['a'], ARRAY['ok']::mood[], ARRAY[1], ARRAY[1.50], ARRAY[DATE '2024-05-06']), (NULL, NULL, NULL, NULL, NULL)""")
+    api = start(postgresql)
+    read = api.query("{ things { nodes { words moods numbers prices days } } }")["things"]["nodes"]
+
+    for name in ("words", "moods", "numbers", "prices", "days"):
+        for place in (0, 1):
+            for operator, expected in (("eq", [place + 1]), ("ne", [2 - place])):
+                found = api.query(
+                    "query ($filter: ThingFilter) { things(filter: $filter) { nodes { id } } }",
+                    filter={name: {operator: read[place][name]}},
+                )
+                assert [each["id"] for each in found["things"]["nodes"]] == expected, (name, operator, place)
+    refused = api.post('{ things(filter: {words: {contains: ["a", null]}}) { totalCount } }')
+    assert refused["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
 def test_the_schema_has_only_the_conditions_that_some_attribute_has(backend: Backend, start: Serve):

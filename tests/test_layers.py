@@ -29,9 +29,14 @@ MAY_IMPORT = {
     "storage.sessions": (),
     "storage.prepared_names": (),
     "storage.preparing": ("storage.prepared_names",),
-    "storage.transaction": ("storage.driver_errors", "storage.preparing", "storage.statements", "storage.errors"),
+    "storage.database_file": ("storage.errors",),
+    "storage.transaction": (
+        *("storage.database_file", "storage.driver_errors", "storage.preparing"),
+        *("storage.statements", "storage.errors"),
+    ),
     "storage.database": (
         "storage.transaction",
+        "storage.database_file",
         "storage.preparing",
         "storage.sessions",
         "storage.driver_errors",

@@ -20,7 +20,7 @@ from storage.catalog.model import Catalog, Resource
 from storage.database import Database
 from storage.doubts import settle, why_unread
 from storage.driver_errors import Doubt, Retry, StatementRefused, Unprepared, Violation
-from storage.errors import PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
+from storage.errors import OutcomeUnknown, PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
 from storage.rows import Rows
 from storage.statements import Unstorable
 from storage.transaction import Transaction
@@ -122,11 +122,18 @@ def _run_group(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exce
             transaction.savepoint(_JOB)
             ran = _run_in_savepoint(transaction, engine, job)
             found.append(ran)
-            if not isinstance(ran, tuple) or ran[0].status is not Status.COMMITTED:
+            if not _is_committed(ran):
                 transaction.rollback_to(_JOB)
             transaction.release(_JOB)
-        transaction.commit()
+        try:
+            transaction.commit()
+        except OutcomeUnknown as unknown:  # to run them again could write them twice
+            return [unknown if _is_committed(ran) else ran for ran in found]
     return found
+
+
+def _is_committed(ran: Ran[Any] | Exception | None) -> bool:
+    return isinstance(ran, tuple) and ran[0].status is Status.COMMITTED
 
 
 def _run_in_savepoint(transaction: Transaction, engine: Engine, job: Job[Any]) -> Ran[Any] | RequestError | None:

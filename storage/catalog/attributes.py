@@ -88,6 +88,18 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
             continue
         if name in unread:
             continue
+        if name in facts.unreadable:
+            if model is not None or override != AttributeOverride():
+                raise CatalogError(f"The column {name!r} of {facts.name!r} cannot be read: {facts.unreadable[name]}.")
+            notices.append(
+                f"{draft.name}: the column {name!r} is left out, it cannot be read ({facts.unreadable[name]})."
+            )
+            continue
+        if name in facts.lost_collations:
+            notices.append(
+                f"{draft.name}: {name!r} is compared by its characters' code points, because this SQLite does not have its collation "
+                f"{facts.lost_collations[name]!r}."
+            )
         source, source_name = _source(draft, name, every) if dialect == "sqlite" else (draft, name)
         type_ = _type_of(source, source_name, dialect)
         if type_ is None:
@@ -223,6 +235,7 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
         type=declared.type,
         sql_type=declared.sql_type,
         format=declared.format,
+        by_code_points=name in facts.lost_collations,
         nullable=bool(column["nullable"]) and name not in facts.primary_key,  # type: ignore[index]
         generation=generation,
         read_only=generation is Generation.ALWAYS or override.read_only or is_closed or name == version_column(draft),

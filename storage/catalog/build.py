@@ -32,6 +32,7 @@ def build_catalog(
     overrides = overrides or {}
     notices: list[str] = []
     drafts = _make_drafts(tables, models, overrides, notices)
+    notices += _left_out(tables, overrides)
     name_resources(drafts, notices)
     every = all_drafts(drafts, tables)
     for draft in drafts:
@@ -57,13 +58,27 @@ def build_catalog(
     return Catalog(resources=resources, notices=tuple(notices), checks_at_commit=checks_at_commit)
 
 
+def _left_out(tables: Sequence[TableFacts], overrides: Overrides) -> list[str]:
+    """Say which tables are not served, and why: those with one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for table in tables:
+        if table.left_out is not None and table.name not in overrides:
+            by_reason.setdefault(table.left_out, []).append(table.name)
+    return [f"Not served: {', '.join(sorted(names))} ({why})." for why, names in by_reason.items()]
+
+
 def _make_drafts(
     tables: Sequence[TableFacts], models: Sequence[Model], overrides: Overrides, notices: list[str]
 ) -> list[Draft]:
     found = {table.name: table for table in tables}
-    for name in overrides:
+    for name, override in overrides.items():
         if name not in found:
             raise CatalogError(f"partwise.toml has settings for the table {name!r}, which the database does not have.")
+        why = found[name].left_out
+        if why is not None and override != ResourceOverride(hidden=True):
+            raise CatalogError(
+                f"partwise.toml has settings for the table {name!r}, which is not served ({why}). Remove them."
+            )
     by_table = {model.table: model for model in models}
     for model in models:
         table = found.get(model.table)
@@ -71,6 +86,10 @@ def _make_drafts(
             raise CatalogError(
                 f"The model {model.name} needs the table {model.table!r}, which the database does not have. "
                 "Start with --create-tables to make it."
+            )
+        if table.left_out is not None:
+            raise CatalogError(
+                f"The model {model.name} needs the table {model.table!r}, which cannot be served ({table.left_out})."
             )
         missing = [column for column in model.columns if column not in table.sql_types]
         if missing:
@@ -83,7 +102,7 @@ def _make_drafts(
                 f'The model {model.name} needs the column {unread[0]!r} of table {model.table!r}: role "{table.rights.role}" '
                 "has no SELECT privilege on it."
             )
-    served = [table for table in tables if not models or table.name in by_table]
+    served = [table for table in tables if table.left_out is None and (not models or table.name in by_table)]
     drafts = [Draft(t, by_table.get(t.name), overrides.get(t.name, ResourceOverride())) for t in served]
     readable = {table.name for table in tables if table.rights.can_read}
     shown = [draft for draft in drafts if not _is_hidden(draft, readable)]
@@ -116,9 +135,8 @@ def _below(draft: Draft, served: Collection[str]) -> Iterator[str]:
 def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[str]) -> Resource:
     facts, model = draft.facts, draft.model
     key = draft.attributes_of(facts.primary_key) or ()
-    if not key and not facts.rights.not_read.intersection(facts.primary_key):
-        kind = "a view" if facts.is_view else "a table without primary key"
-        notices.append(f"{draft.name}: {facts.name!r} is {kind}, so it can only be read.")
+    may_be_part = facts.part_of is not None and draft.override.read_only is not False
+    notices += _limits_of_writing(draft, has_key=bool(key), may_be_part=may_be_part)
     operations = Operations()
     if key and not draft.override.read_only:
         operations = operations_of(draft, version_column(draft), notices)
@@ -159,7 +177,9 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
         checks=checks_of(draft, dialect),
         indexes=indexes_of(draft),
         key_constraint=facts.unique_names.get(facts.primary_key),
-        read_only=draft.override.read_only
+        read_only=bool(draft.override.read_only)
+        or facts.is_virtual
+        or may_be_part
         or not key
         or not (operations.create or operations.update or operations.delete),
         can_create=operations.create,
@@ -189,6 +209,30 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
         delete_spreads=grouping.delete_spreads,
         spreading=grouping.spreading,
     )
+
+
+def _limits_of_writing(draft: Draft, *, has_key: bool, may_be_part: bool) -> Iterator[str]:
+    """Say why items can only be read, or which of their changes the database cannot run."""
+    facts = draft.facts
+    start = f"{draft.name}: {facts.name!r}"
+    if facts.is_virtual:
+        yield f"{start} is a virtual table, so it can only be read."
+        return
+    if not has_key and not facts.rights.not_read.intersection(facts.primary_key):
+        yield f"{start} is {'a view' if facts.is_view else 'a table without primary key'}, so it can only be read."
+    elif has_key and may_be_part:
+        yield (
+            f"{start} can only be read, because it may belong to the virtual table {facts.part_of!r}, whose module this "
+            "SQLite does not have. If it does not, set read_only = false for it."
+        )
+    kinds: dict[str, list[str]] = {}
+    for statement, why in facts.refused.items():
+        kinds.setdefault(why, []).append(statement)
+    for why, statements in kinds.items():
+        yield (
+            f"{draft.name}: {' and '.join(statements)} can fail on {facts.name!r}, because a trigger, check, index or computed "
+            f"column needs what this SQLite does not have ({why})."
+        )
 
 
 _OPEN = AttributeOverride()

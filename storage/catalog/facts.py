@@ -136,6 +136,12 @@ class TableFacts:
     is_view: bool = False
     rights: Rights = Rights()
     family: Family = field(default_factory=Family)
+    is_virtual: bool = False  # SQLite: a virtual table, which may keep anything anywhere
+    left_out: str | None = None  # why it is not served, whatever the operator asks for
+    part_of: str | None = None  # SQLite: the virtual table of an unknown module that it may belong to, by its name
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # SQLite: column -> why no statement can read it
+    lost_collations: Mapping[str, str] = field(default_factory=dict)  # SQLite: column -> its collation, which we lack
+    refused: Mapping[str, str] = field(default_factory=dict)  # SQLite: kind of write -> why no such statement can run
     columns: tuple[ReflectedColumn, ...]
     sql_types: Mapping[str, str]  # column -> its type, without length or precision
     primary_key: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ class Attribute:
     # As the database declares it, without length or precision; of a foreign key of SQLite without a declared type, its target's.
     sql_type: str
     format: TimeFormat = TimeFormat.ISO  # SQLite: how dates and times are stored
+    by_code_points: bool = False  # SQLite: compared so, because we lack the column's own collation
     nullable: bool = True
     generation: Generation = Generation.NEVER
     read_only: bool = False

@@ -35,7 +35,7 @@ class ResourceOverride:
     collection: str | None = None
     former_collection: str | None = None  # also served, deprecated
     hidden: bool | None = None  # None: a partition or an inheriting table is hidden, every other table is served
-    read_only: bool = False
+    read_only: bool | None = None  # None: unless there is a reason
     version: str | None = None  # the column that counts versions
     attributes: Mapping[str, AttributeOverride] = field(default_factory=dict)  # by column
     checks: Mapping[str, CheckOverride] = field(default_factory=dict)  # by name

@@ -1,6 +1,5 @@
 """What a database has: its tables and views with all that the catalog asks about, as plain values."""
 
-import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,25 +20,31 @@ from storage.catalog.facts import (
 )
 from storage.catalog.postgresql_facts import gather_postgresql
 from storage.catalog.postgresql_rules import gather_rules
-from storage.catalog.sqlite_facts import gather_sqlite, unserved
+from storage.catalog.sqlite_facts import Survey, gather_sqlite, survey_sqlite, unserved
 
 _AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
 
-logger = logging.getLogger("partwise")
-
 
 def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
-    """Read the tables and views of the connection's own schema, in the order of their names; views that work."""
+    """Read the tables and views of the connection's own schema, in the order of their names; last those that cannot be served."""
     inspector = sa.inspect(connection)
     is_sqlite = connection.dialect.name == "sqlite"
-    readable = _readable(connection, inspector) if is_sqlite else None
     views = {*inspector.get_view_names(), *([] if is_sqlite else inspector.get_materialized_view_names())}
+    survey = survey_sqlite(connection, inspector.get_table_names(), sorted(views)) if is_sqlite else Survey()
+    readable = survey.served if is_sqlite else None
+    left_out = [
+        # Foreign keys hold whatever is served.
+        TableFacts(name=name, columns=(), sql_types={}, left_out=why, foreign_keys=survey.foreign_keys.get(name, ()))
+        for name, why in survey.left_out.items()
+    ]
+    if is_sqlite and not readable:
+        return tuple(left_out)
     with warnings.catch_warnings():
         # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
         columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=readable)
-        keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
-        foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
+        keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE, filter_names=readable)
+        foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE, filter_names=readable)
         comments = (
             inspector.get_multi_table_comment(kind=ObjectKind.ANY) if connection.dialect.supports_comments else {}
         )
@@ -78,6 +83,11 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 is_view=name in views,
                 rights=gathered.rights.get(name, Rights()),
                 family=family,
+                is_virtual=name in survey.virtual,
+                part_of=survey.part_of.get(name),
+                unreadable=survey.unreadable.get(name, {}),
+                lost_collations=survey.lost_collations.get(name, {}),
+                refused=survey.refused.get(name, {}),
                 columns=tuple(columns[table]),
                 sql_types=gathered.sql_types[name],
                 primary_key=tuple(keys[table]["constrained_columns"]) if table in keys else (),
@@ -109,20 +119,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                 comment=comments.get(table, {"text": None})["text"],
             )
         )
-    return tuple(tables)
-
-
-def _readable(connection: sa.Connection, inspector: sa.Inspector) -> list[str]:
-    """Find the tables, and the views that can be read: in SQLite one may be over a table that is gone."""
-    found = inspector.get_table_names()
-    for view in inspector.get_view_names():
-        try:
-            connection.exec_driver_sql(f"SELECT 1 FROM {connection.dialect.identifier_preparer.quote(view)} LIMIT 0")
-        except sa.exc.OperationalError:
-            logger.warning("The view %r is left out: it cannot be read.", view)
-        else:
-            found.append(view)
-    return found
+    return (*tables, *left_out)
 
 
 def _foreign_key(key: ReflectedForeignKeyConstraint) -> ForeignKeyFacts:

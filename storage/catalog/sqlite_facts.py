@@ -2,9 +2,9 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import Any
 from urllib.parse import quote
@@ -40,9 +40,159 @@ _ANY, _BLOB = (
     "ANY",
     "BLOB",
 )  # the first, in a STRICT table, is as no type elsewhere: https://sqlite.org/stricttables.html
-_STORED = ("table", "shadow")  # a shadow is a table that some extension may think its own
+# What SQLite's own modules name their shadow tables. SQLite lists those of a virtual table that it has opened, and not
+# all of others: https://sqlite.org/vtab.html, "The xShadowName Method".
+_SHADOWS: Mapping[str, tuple[str, ...]] = {
+    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "content", "docsize", "config"),
+    "rtree": ("node", "parent", "rowid"),
+    "rtree_i32": ("node", "parent", "rowid"),
+    "geopoly": ("node", "parent", "rowid"),
+}
+_MODULE = re.compile(r"""CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+["'`\[]?(\w+)""", re.IGNORECASE | re.DOTALL)
+_LOST_COLLATION = re.compile(r"no such collation sequence: (.*)")
 _ROWID = ("rowid", "_rowid_", "oid")  # unless a column has the name: https://sqlite.org/lang_createtable.html, "ROWIDs"
+_PLAIN, _HIDDEN = 0, 1  # of columns in PRAGMA table_xinfo: https://sqlite.org/pragma.html#pragma_table_xinfo
 _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Survey:
+    """What of an SQLite file statements can read and write on this SQLite, which may lack what its tables were made with."""
+
+    served: list[str] = field(default_factory=list)  # tables and views
+    left_out: dict[str, str] = field(default_factory=dict)  # why others are not served
+    virtual: set[str] = field(default_factory=set)
+    part_of: dict[str, str] = field(default_factory=dict)  # see `TableFacts`, as for the rest
+    unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
+    lost_collations: dict[str, dict[str, str]] = field(default_factory=dict)
+    refused: dict[str, dict[str, str]] = field(default_factory=dict)
+    foreign_keys: dict[str, tuple[ForeignKeyFacts, ...]] = field(default_factory=dict)  # of tables that are left out
+
+
+def survey_sqlite(connection: sa.Connection, tables: Sequence[str], views: Sequence[str]) -> Survey:
+    """Try what can be done with each table and view: modules, tokenizers, functions and collations may be missing."""
+    found = Survey()
+    modules = {name: module for name, sql in _texts(connection) if (module := _module(sql)) is not None}
+    found.virtual |= modules.keys()
+    strange = []
+    for name in modules:
+        error = _error_of(connection, f"SELECT * FROM {_quoted(name)} LIMIT 1")  # which also marks its shadow tables
+        if error is not None and not _is_corrupt(error):  # of one that is corrupt, other rows may be read
+            found.left_out[name] = str(error)
+            if str(error).startswith("no such module"):
+                strange.append(name)
+    shadows = _shadows(connection, modules)
+    for name in tables:
+        if (owner := shadows.get(name)) is not None:
+            found.left_out[name] = f"part of the virtual table {owner!r}"
+        elif name not in modules and (part_of := _owner(name, strange)) is not None:
+            found.part_of[name] = part_of
+    for name in (*tables, *views):
+        if name not in found.left_out:
+            _try(connection, name, found, is_view=name in views)
+    for name in found.left_out:
+        if name in tables and name not in modules:
+            found.foreign_keys[name] = tuple(foreign_keys_of(connection, name, dict.fromkeys(tables, ())))
+    found.served = [name for name in (*tables, *views) if name not in found.left_out]
+    return found
+
+
+def _texts(connection: sa.Connection) -> Sequence[tuple[str, str]]:
+    return [
+        (name, sql)
+        for name, sql in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+        if sql
+    ]
+
+
+def _module(sql: str) -> str | None:
+    """Name the module of a virtual table; None of any other."""
+    found = _MODULE.match(sql)
+    return found[1].lower() if found else None
+
+
+def _shadows(connection: sa.Connection, modules: Mapping[str, str]) -> dict[str, str]:
+    """Find the shadow tables, each with the virtual table that it belongs to."""
+    by_rule = {
+        f"{name}_{ending}".lower(): name for name, module in modules.items() for ending in _SHADOWS.get(module, ())
+    }
+    found: dict[str, str] = {}
+    for schema, name, kind, *_ in connection.exec_driver_sql("PRAGMA table_list").all():
+        if schema == "main" and (kind == "shadow" or (kind == "table" and name.lower() in by_rule)):
+            found[name] = by_rule.get(name.lower()) or _owner(name, modules) or name
+    return found
+
+
+def _owner(name: str, modules: Iterable[str]) -> str | None:
+    """Find the virtual table whose name a table's begins with; the longest, if there are several."""
+    owners = [each for each in modules if name.lower().startswith(f"{each}_".lower())]
+    return max(owners, key=len, default=None)
+
+
+def _try(connection: sa.Connection, name: str, found: Survey, *, is_view: bool) -> None:
+    """Prepare what is done with a table or a view, and note what cannot be."""
+    quoted = _quoted(name)
+    error = _error_of(connection, f"PRAGMA table_xinfo({quoted})")
+    if error is not None:
+        found.left_out[name] = str(error)
+        return
+    rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted})").all()
+    kinds = {row[1]: row[6] for row in rows if row[6] != _HIDDEN}
+    errors = _errors_by_column(connection, name, kinds, "")
+    if errors and (is_view or len(errors) == len(kinds)):
+        # Of a table WITHOUT ROWID whose key has an unknown collation, SQLite says "no query solution" and no more.
+        found.left_out[name] = str(
+            _error_of(connection, f"SELECT count(*) FROM {quoted}") or next(iter(errors.values()))
+        )
+        return
+    readable = [each for each in kinds if each not in errors]
+    found.unreadable[name] = {column: str(error) for column, error in errors.items()}
+    found.lost_collations[name] = {
+        column: lost[1]
+        for column, each in _errors_by_column(connection, name, readable, " < ''").items()
+        if (lost := _LOST_COLLATION.fullmatch(str(each))) is not None
+    }
+    if is_view or name in found.virtual:
+        return
+    written = [_quoted(each) for each in readable if kinds[each] == _PLAIN]
+    writes = {
+        "INSERT": f"INSERT INTO {quoted} ({', '.join(written)}) VALUES ({', '.join(['NULL'] * len(written))})",
+        "UPDATE": f"UPDATE {quoted} SET {', '.join(f'{each} = NULL' for each in written)}",
+        "DELETE": f"DELETE FROM {quoted}",
+    }
+    tried = {kind: _error_of(connection, f"EXPLAIN {sql}") for kind, sql in writes.items()}
+    found.refused[name] = {kind: str(error) for kind, error in tried.items() if error is not None}
+
+
+def _errors_by_column(
+    connection: sa.Connection, table: str, columns: Collection[str], rest: str
+) -> dict[str, BaseException]:
+    """Find the columns that no statement can read, or compare (`rest`), and what SQLite says of each."""
+    source = f"FROM {_quoted(table)} LIMIT 0"
+    every = ", ".join(_quoted(column) + rest for column in columns)
+    if _error_of(connection, f"SELECT {every} {source}") is None:
+        return {}
+    tried = {column: _error_of(connection, f"SELECT {_quoted(column)}{rest} {source}") for column in columns}
+    return {column: error for column, error in tried.items() if error is not None}
+
+
+def _error_of(connection: sa.Connection, sql: str) -> BaseException | None:
+    """Say why a statement cannot be run; None if it can."""
+    try:
+        connection.exec_driver_sql(sql).close()
+    except sa.exc.DBAPIError as error:
+        return error.orig
+    return None
+
+
+def _is_corrupt(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
@@ -51,7 +201,7 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
     listed = connection.exec_driver_sql("PRAGMA table_list").all()
     strict = {name for _, name, _, _, _, is_strict in listed if is_strict}
     views = {name for _, name, kind, *_ in listed if kind == "view"}
-    with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind in _STORED and not without_rowid}
+    with_rowid = {name for _, name, kind, _, without_rowid, *_ in listed if kind == "table" and not without_rowid}
     for name in columns:
         quoted = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()
@@ -63,7 +213,7 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
         gathered.defaults[name] = {row[1]: row[4] for row in rows if row[4] is not None}
         key = [row for row in rows if row[5]]
         _gather_indexes(connection, name, gathered)
-        gathered.foreign_keys[name] = _foreign_keys(connection, name, columns)
+        gathered.foreign_keys[name] = foreign_keys_of(connection, name, columns)
         taken = {column.lower() for column in gathered.sql_types[name]}
         if name in with_rowid and not taken.issuperset(_ROWID):
             gathered.rowids[name] = next(each for each in _ROWID if each not in taken)
@@ -161,7 +311,7 @@ def _gather_unique_rules(connection: sa.Connection, table: str, columns: Sequenc
         if is_plain:
             continue
         definition = read_index(text) if text else None
-        terms = [_quoted(each or "rowid") for each in names] if definition is None else definition.terms
+        terms = [_as_term(each or "rowid") for each in names] if definition is None else definition.terms
         if len(terms) != len(rows):
             continue
         predicate = None if definition is None else definition.predicate
@@ -178,7 +328,7 @@ def _gather_unique_rules(connection: sa.Connection, table: str, columns: Sequenc
         )
 
 
-def _quoted(name: str) -> str:
+def _as_term(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -206,7 +356,9 @@ def _as_declared(name: str, names: Iterable[str]) -> str:
     return next((each for each in names if each.lower() == name.lower()), name)
 
 
-def _foreign_keys(connection: sa.Connection, table: str, columns: Mapping[str, Sequence[str]]) -> list[ForeignKeyFacts]:
+def foreign_keys_of(
+    connection: sa.Connection, table: str, columns: Mapping[str, Sequence[str]]
+) -> list[ForeignKeyFacts]:
     """Find the foreign keys with their actions, which SQLAlchemy reads out of the table's text, and not all."""
     quoted = table.replace('"', '""')
     rows = connection.exec_driver_sql(f'PRAGMA foreign_key_list("{quoted}")').all()

@@ -192,6 +192,10 @@ class Statements(Codec):
         """Name an attribute's column."""
         return self.quote(resource.attributes[attribute].column)
 
+    def operand(self, attribute: Attribute, prefix: str = "") -> str:
+        """Write an attribute's column as an operand of a comparison."""
+        return prefix + self.quote(attribute.column)
+
     def row_list(self, resource: Resource) -> str:
         """List all attributes of a row, in the catalog's order."""
         return ", ".join(self.read_expression(attribute) for attribute in resource.attributes.values())
@@ -211,7 +215,7 @@ class Statements(Codec):
                 spellings = self.spellings(attribute, value)
                 places = ", ".join([self.placeholder(attribute)] * len(spellings))
                 condition = f"= {places}" if len(spellings) == 1 else f"IN ({places})"
-                terms.append(f"{self.quote(attribute.column)} {condition}")
+                terms.append(f"{self.operand(attribute)} {condition}")
                 params += spellings
         return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
 
@@ -225,7 +229,7 @@ class Statements(Codec):
             strict=False,
         )
         return " AND ".join(
-            f"{parent}.{self.column(parents, target)} = "
+            f"{self.operand(parents.attributes[target], f'{parent}.')} = "
             f"{self.pointing(children.attributes[own], parents.attributes[target], f'{child}.')}{self._collate(collation)}"
             for own, target, collation in compared
         )

@@ -46,7 +46,8 @@ class Query(Select):
         listed = self._statements.listed([self._resource.attributes[name] for name in by], keys)
         self._params += listed.params
         read = ["listed.place", *self._columns(attributes)]
-        on = " AND ".join(f"{self._column(name)} = listed.v{n}" for n, name in enumerate(by))
+        operands = [self._statements.operand(self._resource.attributes[name], f"{BASE}.") for name in by]
+        on = " AND ".join(f"{operand} = listed.v{n}" for n, operand in enumerate(operands))
         return self._done(self._select(read, f"FROM {self._from()} JOIN {listed.sql} ON {on}"))
 
     def all_children(

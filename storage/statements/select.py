@@ -108,7 +108,7 @@ class Select:
         return [
             self._statements.sort_expression(attribute, f"{self._owner_alias()}.")
             if attribute.format is TimeFormat.MIXED  # whose values are equal in any spelling
-            else self._column(attribute.name, self._owner_alias(), self._owned.resource)
+            else self._statements.operand(attribute, f"{self._owner_alias()}.")
             for attribute in own
         ]
 

@@ -103,7 +103,7 @@ class SqliteStatements(Statements):
         return "`" + name.replace("`", "``") + "`"
 
     def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
-        return prefix + self.quote(attribute.column)
+        return self.operand(attribute, prefix)  # a column that a subselect hands on keeps its collation
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
@@ -112,7 +112,11 @@ class SqliteStatements(Statements):
         if attribute.format is TimeFormat.MIXED:
             return _called(ORDERED, attribute, column)
         is_text = isinstance(attribute.type, Numeric) and is_text_column(attribute.sql_type)
-        return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else column
+        return f"{column} COLLATE {DECIMAL_COLLATION}" if is_text else self.operand(attribute, prefix)
+
+    def operand(self, attribute: Attribute, prefix: str = "") -> str:
+        column = prefix + self.quote(attribute.column)
+        return f"{column} COLLATE BINARY" if attribute.by_code_points else column
 
     def pointing(self, own: Attribute, target: Attribute, prefix: str) -> str:
         # A foreign key compares by the affinity of its target alone: https://sqlite.org/foreignkeys.html, section 3
@@ -230,7 +234,7 @@ class SqliteStatements(Statements):
         own = [resource.attributes[name] for name in attributes]
         if any(attribute.format is TimeFormat.MIXED for attribute in own):
             return self._among_instants(own, tuples, prefix)
-        columns = ", ".join(prefix + self.quote(attribute.column) for attribute in own)
+        columns = ", ".join(self.operand(attribute, prefix) for attribute in own)
         spellings = math.prod(map(self.most_spellings, own))
         if len(own) * spellings > self.most_spellings_of_all:  # more than a statement takes, of a single row
             return self._spelled(own, tuples, prefix)
@@ -391,7 +395,7 @@ class SqliteStatements(Statements):
             assigned.append(f"{column} = {written}")
         own += [resource.attributes[name] for name in by]
         terms = self._set(resource, assigned, defaults, counted)
-        key = " AND ".join(f"own.{self.column(resource, name)} = ?" for name in by)
+        key = " AND ".join(f"{self.operand(resource.attributes[name], 'own.')} = ?" for name in by)
         if counted is not None:  # SQLite would go on counting, beyond what the attribute's type takes
             type_ = resource.attributes[counted].type
             assert isinstance(type_, Integer)  # noqa: S101  # the catalog takes no other for a version that is counted
@@ -401,7 +405,7 @@ class SqliteStatements(Statements):
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         own = [resource.attributes[name] for name in by or resource.key]
-        key = " AND ".join(f"{self.quote(attribute.column)} = ?" for attribute in own)
+        key = " AND ".join(f"{self.operand(attribute)} = ?" for attribute in own)
         sql = f"DELETE FROM {self.table(resource)} WHERE {key}"
         yield Bulk(sql=sql, params=list(self._each(own, [*zip(*keys, strict=True)])), each=True)
 
