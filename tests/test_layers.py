@@ -29,7 +29,10 @@ MAY_IMPORT = {
     "storage.sessions": (),
     "storage.prepared_names": (),
     "storage.preparing": ("storage.prepared_names",),
-    "storage.transaction": ("storage.driver_errors", "storage.preparing", "storage.statements", "storage.errors"),
+    "storage.transaction": (
+        *("storage.driver_errors", "storage.preparing", "storage.statements"),
+        *("storage.catalog", "storage.errors"),
+    ),
     "storage.database": (
         "storage.transaction",
         "storage.preparing",

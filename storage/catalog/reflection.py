@@ -22,6 +22,7 @@ from storage.catalog.facts import (
 from storage.catalog.postgresql_facts import gather_postgresql
 from storage.catalog.postgresql_rules import gather_rules
 from storage.catalog.sqlite_facts import gather_sqlite, unserved
+from storage.catalog.types import is_utf_8
 
 _AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
 
@@ -38,8 +39,8 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
         columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=readable)
-        keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE)
-        foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE)
+        keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE, filter_names=readable)
+        foreign_keys = inspector.get_multi_foreign_keys(kind=ObjectKind.TABLE, filter_names=readable)
         comments = (
             inspector.get_multi_table_comment(kind=ObjectKind.ANY) if connection.dialect.supports_comments else {}
         )
@@ -75,6 +76,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         tables.append(
             TableFacts(
                 name=name,
+                schema=None if is_sqlite else inspector.default_schema_name,
                 is_view=name in views,
                 rights=gathered.rights.get(name, Rights()),
                 family=family,
@@ -114,11 +116,16 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
 
 def _readable(connection: sa.Connection, inspector: sa.Inspector) -> list[str]:
     """Find the tables, and the views that can be read: in SQLite one may be over a table that is gone."""
-    found = inspector.get_table_names()
+    found = []
+    for table in inspector.get_table_names():
+        if is_utf_8(table):
+            found.append(table)
+        else:
+            logger.warning("The table %r is left out, because its name is not UTF-8.", table)
     for view in inspector.get_view_names():
         try:
             connection.exec_driver_sql(f"SELECT 1 FROM {connection.dialect.identifier_preparer.quote(view)} LIMIT 0")
-        except sa.exc.OperationalError:
+        except (sa.exc.OperationalError, UnicodeEncodeError):  # the latter of its name
             logger.warning("The view %r is left out: it cannot be read.", view)
         else:
             found.append(view)

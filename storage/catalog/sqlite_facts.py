@@ -23,6 +23,7 @@ from storage.catalog.facts import (
     mentioned,
 )
 from storage.catalog.sqlite_definitions import TableDefinition, read_index, read_table, runs_before_a_write
+from storage.catalog.types import is_utf_8
 
 # Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
 TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
@@ -187,6 +188,9 @@ def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -
     quoted = table.replace('"', '""')
     found = []
     for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
+        if not is_utf_8(name):  # no statement can name it
+            gathered.odd_unique.update({table} if unique else ())
+            continue
         escaped = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all()
         columns = [row[2] for row in rows if row[5]]  # the others are carried along
