@@ -109,7 +109,8 @@ def _parts(body: Any) -> list[dict[str, Any]]:
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair is no name
         operations = f" Operations are {', '.join(get_args(_Operation))}, in lower case."
         hint = operations if "enum value" in str(error) else ""
-        message = f"The body is not as GET /batch describes it: {str(error).replace('`str`', '`string`')}.{hint}"
+        told = str(error).replace("`str`", "`string`").replace("`ExactFloat`", "`number`")
+        message = f"The body is not as GET /batch describes it: {told}.{hint}"
         raise Refused(400, "BAD_REQUEST", message) from None
     return [{**part, "operation": part["operation"].upper()} for part in body["parts"]]
 

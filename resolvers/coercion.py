@@ -18,13 +18,14 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     Undefined,
+    get_named_type,
 )
 from graphql.type import is_required_input_field
 from msgspec import UNSET, Meta, UnsetType
 
 from resolvers.requests import PartRequest, ReferenceRequest, members
 from storage.batch.operations import Verb
-from storage.json_text import typed_decoder
+from storage.json_text import TypedDecoder, typed_decoder
 
 _SCALARS: Mapping[str, Any] = {
     "ID": str,
@@ -67,6 +68,16 @@ class _StandIn(type):
         return True
 
 
+def _has_documents(schema: GraphQLSchema) -> bool:
+    """Whether an attribute that can be written is a JSON document: only there is `-0` another value than 0."""
+    return any(
+        get_named_type(field.type).name == "JSON"
+        for name, type_ in schema.type_map.items()
+        if isinstance(type_, GraphQLInputObjectType) and name not in _OWN_INPUTS
+        for field in type_.fields.values()
+    )
+
+
 class Inputs:
     """The msgspec types that stand for the input types of a schema."""
 
@@ -75,14 +86,15 @@ class Inputs:
         self._objects: dict[str, type[msgspec.Struct]] = {}
         self._scalars: dict[str, type] = {}
         self._coerce: dict[type, Callable[[Any], Any]] = {}  # what stands for a scalar -> its own coercion
+        self._has_documents = _has_documents(schema)
 
-    def decoder(self, parts: str, others: Mapping[str, Variable]) -> msgspec.json.Decoder[Any]:
+    def decoder(self, parts: str, others: Mapping[str, Variable]) -> TypedDecoder:
         """Make a decoder of the variables of a batch: its parts, by the name of their variable, and other arguments."""
         fields: list[Any] = [("parts", list[self._object("PartInput")])]  # type: ignore[misc]  # made at run time
         fields += [(name, each.type, each.default) for name, each in others.items()]
         names = {"parts": parts, **{name: each.name for name, each in others.items()}}
         type_ = msgspec.defstruct("Variables", fields, rename=names, forbid_unknown_fields=True, kw_only=True)
-        return typed_decoder(type_, self._convert)
+        return typed_decoder(type_, self._convert, keeps_minus_zero=self._has_documents)
 
     def _convert(self, type_: type, value: Any) -> Any:
         try:

@@ -47,7 +47,7 @@ from resolvers.writing import NotPlain, fields
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog
 from storage.errors import RequestError
-from storage.json_text import decode_json, encode_json_bytes
+from storage.json_text import TypedDecoder, decode_json, encode_json_bytes
 from storage.reading import ReadPlan, read_root
 from storage.row_reader import RowReader
 from storage.transaction import Transaction
@@ -59,7 +59,7 @@ class CompiledBatch:
 
     key: str  # of `batch` in the answer
     nodes: list[FieldNode]
-    variables: msgspec.json.Decoder[Any]
+    variables: TypedDecoder
     arguments: Mapping[str, Any]  # those whose values stand in the document
     plan: AnswerPlan
     complete: Callable[[BatchView], Any]

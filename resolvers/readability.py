@@ -7,7 +7,7 @@ from graphql import GraphQLError
 
 from resolvers.serialization import no_value, to_json
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Enumeration, Value
+from storage.catalog.types import Value
 from storage.row import Row
 
 
@@ -30,6 +30,4 @@ def _why_not(resource: Resource, attribute: Attribute, value: Value) -> str | No
         return error.message
     if value is None and not attribute.nullable:
         return no_value(attribute, in_key=attribute.name in resource.key).message
-    if isinstance(attribute.type, Enumeration) and value is not None and value not in attribute.type.labels:
-        return f"The database holds a value for {attribute.name} that is none of its enum."
     return None

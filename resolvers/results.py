@@ -292,7 +292,7 @@ def _attribute_reader(attribute: Attribute, enum: Any) -> Any:
         value = to_json(attribute.type, row.values[attribute.name])
         if value is None and not attribute.nullable:
             raise no_value(attribute, in_key=attribute.name in row.resource.key)
-        return value if enum is None else _members(attribute, enum, value)
+        return value if enum is None else _members(enum, value)
 
     return read
 
@@ -303,7 +303,7 @@ def _aggregated_reader(function: Function, attribute: Attribute, enum: Any) -> A
 
     def read(root: Any) -> Any:
         value = to_json(type_, root.value(aggregation))
-        return value if enum is None else _members(attribute, enum, value)
+        return value if enum is None else _members(enum, value)
 
     return read
 
@@ -311,22 +311,15 @@ def _aggregated_reader(function: Function, attribute: Attribute, enum: Any) -> A
 def _group_key_reader(attribute: Attribute, enum: Any) -> Any:
     def read(root: Any) -> Any:
         value = to_json(attribute.type, root.keys.get(attribute.name))
-        return value if enum is None else _members(attribute, enum, value)
+        return value if enum is None else _members(enum, value)
 
     return read
 
 
-def _members(attribute: Attribute, enum: Any, value: Any) -> Any:
+def _members(enum: Any, value: Any) -> Any:
     if isinstance(value, list):
-        return [_members(attribute, enum, each) for each in value]
-    try:
-        return None if value is None else enum(value)
-    except ValueError:
-        message = (
-            f"The database holds a value for {attribute.name} that is none of its enum as it was when Partwise was started."
-            " Its operator can start it again."
-        )
-        raise GraphQLError(message, extensions={"code": "UNREADABLE_VALUE"}) from None
+        return [_members(enum, each) for each in value]
+    return None if value is None else enum(value)
 
 
 def _related(item: Item, info: Info) -> Item | ItemPage | None:

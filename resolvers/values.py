@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Never, assert_never
 from uuid import UUID
 
 from resolvers.serialization import LIKE_A_NUMBER, LIKE_BYTES, QUOTED, to_text
@@ -113,6 +113,8 @@ def reader(type_: ValueType) -> Reader:
 
 
 def _integer(type_: Integer, raw: Any) -> int:
+    if isinstance(raw, ExactFloat) and raw.is_whole:
+        raw = 0 if raw.text == "-0" else _too_long(type_)
     if type_.bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= _MOST_DIGITS:  # noqa: PLR2004  # BigInt
         raw = int(raw)
     if isinstance(raw, str) and raw.startswith("$"):
@@ -120,8 +122,12 @@ def _integer(type_: Integer, raw: Any) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise Misfit("must be a whole number")
     if not type_.smallest <= raw <= type_.largest:
-        raise Misfit(f"must be between {type_.smallest} and {type_.largest}")
+        _too_long(type_)
     return raw
+
+
+def _too_long(type_: Integer) -> Never:
+    raise Misfit(f"must be between {type_.smallest} and {type_.largest}")
 
 
 def _boolean(raw: Any) -> bool:
@@ -422,7 +428,7 @@ def _check_json(raw: Any, depth: int) -> None:
     if depth == 0:
         raise Misfit(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
     match raw:
-        case None | bool() | int():
+        case None | bool() | int() | ExactFloat():  # a number of JSON, however large
             return
         case float():
             if not math.isfinite(raw):

@@ -37,6 +37,7 @@ from storage.catalog.types import (
     Time,
     Uuid,
     ValueType,
+    exact_integer,
 )
 
 BigInt = NewType("BigInt", str)
@@ -49,18 +50,14 @@ Base64 = NewType("Base64", str)
 JSON = NewType("JSON", object)
 AnyValue = NewType("AnyValue", object)
 
-_MAX_LITERAL_DIGITS = 4_300  # Python's own limit for turning text into an integer
-
 
 def from_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
-    """Turn a literal of a GraphQL document into JSON; numbers with a fraction keep their digits."""
+    """Turn a literal of a GraphQL document into JSON; numbers keep their digits."""
     match node:
         case NullValueNode():
             return None
         case IntValueNode(value=text):
-            if len(text) > _MAX_LITERAL_DIGITS:
-                raise GraphQLError("A number is too long.", node)
-            return int(text)
+            return exact_integer(text)
         case FloatValueNode(value=text):
             return ExactFloat(text)
         case StringValueNode() | EnumValueNode() | BooleanValueNode():

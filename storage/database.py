@@ -335,6 +335,9 @@ def _sqlite_engine(
         connection.create_aggregate(sqlite_functions.EXACT_SUM, 1, sqlite_functions.ExactSum)
         connection.create_function(sqlite_functions.WRITTEN, 3, sqlite_functions.written, deterministic=True)
         connection.create_function(sqlite_functions.ORDERED, 3, sqlite_functions.ordered, deterministic=True)
+        connection.create_function(
+            sqlite_functions.KEPT_DOCUMENT, 2, sqlite_functions.kept_document, deterministic=True
+        )
         connection.set_progress_handler(connection.is_late, _STEPS)
         connection.text_factory = read_text
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):

@@ -189,11 +189,17 @@ def from_postgresql(error: psycopg.Error, *, reads: bool = False) -> Exception:
         return Retry()
     if state in _POSTGRESQL_TIMEOUT:
         return TimedOut("The database took too long. Nothing was written.")
-    if state.startswith(_POSTGRESQL_UNAVAILABLE) or error.diag.severity_nonlocalized in _FATAL:
+    diag = _told(error)
+    if state.startswith(_POSTGRESQL_UNAVAILABLE) or diag.severity_nonlocalized in _FATAL:
         return Unavailable("The database cannot take the request now. Nothing was written.")
-    if reads and state == "54011" and not _is_raised(error.diag):
+    if reads and state == "54011" and not _is_raised(diag):
         return QueryTooComplex(_TOO_MANY_COLUMNS)
-    return _refused_by_postgresql(error.diag, state)
+    return _refused_by_postgresql(diag, state)
+
+
+def _told(error: psycopg.Error) -> psycopg.errors.Diagnostic:
+    """Read what the server says as UTF-8, which psycopg does not where the server does not know its encoding."""
+    return error.diag if error.pgresult is None else psycopg.errors.Diagnostic(error.pgresult, "utf-8")
 
 
 def _of_psycopg(error: psycopg.Error) -> Exception:

@@ -13,11 +13,20 @@ from typing import Any
 import msgspec
 
 from storage.catalog.model import Resource
+from storage.catalog.types import ExactFloat
 
 _DIGEST_SIZE = 15  # bytes: 120 bits, 20 characters without padding
 MAX_SECRET_LENGTH = blake2b.MAX_KEY_SIZE  # bytes
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=repr)  # dates beyond Python's and other strangers: by their text
+_NUMBER = 1  # the code of MessagePack's extension type for a number of a JSON document: it is told from a text with these digits
+
+
+def _encode_other(value: object) -> object:
+    """Write what MessagePack does not know: dates beyond Python's and the like by their text."""
+    return msgspec.msgpack.Ext(_NUMBER, value.text.encode()) if isinstance(value, ExactFloat) else repr(value)
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_other)
 
 
 def content_etag(resource: Resource, raw: Sequence[Any], secret: bytes = b"") -> str:

@@ -1,33 +1,64 @@
 """JSON text, in and out, that loses no digit of a number (RFC 8259)."""
 
 import json
-import math
+import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Never
 
 import msgspec
 
-from storage.catalog.types import ExactFloat
+from storage.catalog.types import ExactFloat, exact_integer
 
-
-def _exact(text: str) -> ExactFloat:
-    number = ExactFloat(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is out of range")
-    return number
+# The integer `-0`, which `int` does not have. Found in a string, it costs time and nothing else.
+_MINUS_ZERO = re.compile(r"-0(?![0-9.eE])")
+_MINUS_ZERO_BYTES = re.compile(_MINUS_ZERO.pattern.encode())
 
 
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON")
 
 
-_decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant)
+class _Decoders:
+    """Decodes JSON, fast where all integers are plain."""
+
+    def __init__(self, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> None:
+        self._plain = json.JSONDecoder(
+            parse_float=ExactFloat, parse_constant=_no_constant, object_pairs_hook=object_pairs_hook
+        )
+        self._exact = json.JSONDecoder(
+            parse_float=ExactFloat,
+            parse_int=exact_integer,
+            parse_constant=_no_constant,
+            object_pairs_hook=object_pairs_hook,
+        )
+
+    def decode(self, text: str) -> Any:
+        if "-0" in text and _MINUS_ZERO.search(text):
+            return self._exact.decode(text)
+        return self.decode_normal(text)
+
+    def decode_normal(self, text: str) -> Any:
+        """Decode a text that has no `-0`."""
+        try:
+            return self._plain.decode(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer of too many digits; what else is wrong is found again
+            return self._exact.decode(text)
+
+
+_decoders = _Decoders()
 
 
 def decode_json(text: str) -> Any:
-    """Read JSON; numbers with a fraction keep their digits. Raises `ValueError` or `RecursionError`."""
-    return _decoder.decode(text)
+    """Read JSON; numbers keep their digits. Raises `ValueError` or `RecursionError`."""
+    return _decoders.decode(text)
+
+
+decode_normal = _decoders.decode_normal
+"""Read JSON as `decode_json` does, where no number is `-0`: as jsonb has it."""
 
 
 class RepeatedMember(ValueError):
@@ -41,12 +72,12 @@ def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_distinct_decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_no_constant, object_pairs_hook=_distinct)
+_distinct_decoders = _Decoders(object_pairs_hook=_distinct)
 
 
 def decode_distinct(text: str) -> Any:
     """Read JSON as `decode_json` does. Raises `RepeatedMember` with the name, too."""
-    return _distinct_decoder.decode(text)
+    return _distinct_decoders.decode(text)
 
 
 def fault_of(error: ValueError | RecursionError) -> str:
@@ -56,12 +87,31 @@ def fault_of(error: ValueError | RecursionError) -> str:
     return ": it is nested too deeply" if isinstance(error, RecursionError) else ": it has a number that cannot be read"
 
 
-def typed_decoder(type_: Any, convert: Callable[[type, Any], Any] | None = None) -> msgspec.json.Decoder[Any]:
-    """Make a decoder of one type; numbers of any type keep their digits. It raises `ValueError` or `RecursionError`.
+@dataclass(frozen=True, slots=True)
+class TypedDecoder:
+    """Decodes JSON of one type."""
 
-    `convert` makes values of classes that msgspec does not know of what JSON has.
+    _decoder: msgspec.json.Decoder[Any]
+    _keeps_minus_zero: bool
+
+    def decode(self, text: msgspec.Raw | bytes | str) -> Any:
+        """Read JSON; numbers of any type keep their digits. Raises `ValueError` or `RecursionError`, also where `decode_json` reads it."""
+        if self._keeps_minus_zero:
+            raw = text.encode() if isinstance(text, str) else bytes(text)
+            if b"-0" in raw and _MINUS_ZERO_BYTES.search(raw):
+                raise ValueError("-0, which msgspec reads as 0")
+        return self._decoder.decode(text)
+
+
+def typed_decoder(
+    type_: Any, convert: Callable[[type, Any], Any] | None = None, *, keeps_minus_zero: bool = True
+) -> TypedDecoder:
+    """Make a decoder of one type.
+
+    `convert` makes values of classes that msgspec does not know of what JSON has. A decoder that keeps `-0` refuses a text
+    that has it; any other reads it as 0, which is all that types other than JSON know of it.
     """
-    return msgspec.json.Decoder(type_, float_hook=_exact, dec_hook=convert)
+    return TypedDecoder(msgspec.json.Decoder(type_, float_hook=ExactFloat, dec_hook=convert), keeps_minus_zero)
 
 
 def _encode_exact(value: object) -> msgspec.Raw:

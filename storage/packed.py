@@ -108,6 +108,10 @@ def _unpacked(transaction: Transaction, statement: Statement, decoders: Sequence
     texts = transaction.read_json(statement.sql, statement.params)
     if texts is None:
         return None
+    if len(texts) > len(decoders):
+        *texts, is_as_at_start = texts
+        if not is_as_at_start:
+            return None
     try:
         columns = [decoder.decode(text) if text else () for decoder, text in zip(decoders, texts, strict=True)]
     except (msgspec.DecodeError, ValueError):  # another type; a text that is no UTF-8

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from datetime import date, time
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from storage.catalog.model import Check, Generation, Resource, UniqueIndex, Values
 from storage.catalog.types import Opaque, Unreadable, Value
@@ -25,8 +27,14 @@ from storage.statements import (
 )
 from storage.transaction import Result
 
+_TRIED = "tried"  # a savepoint around a value that the database may refuse
 _LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
 _SAVEPOINT = "draft"  # around a look at a row that is not written
+
+
+def _is_always_read(value: Value) -> bool:
+    """Whether a database reads a value whatever its encoding and its limits are."""
+    return isinstance(value, int | UUID | bytes | date | time | Unreadable | None)
 
 
 class Rows(RowReader):
@@ -202,13 +210,16 @@ class Rows(RowReader):
         *,
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
+        kept: Collection[str] = (),
         counted: str | None = None,
     ) -> None:
-        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one.
+        """Change the rows with these keys; some attributes to their database defaults, or to what they are, and one counts on by one.
 
         The keys are values of the attributes `by`, or of the resource's own key.
         """
-        statements = self.statements.update_many(resource, columns, keys, by=by, defaults=defaults, counted=counted)
+        statements = self.statements.update_many(
+            resource, columns, keys, by=by, defaults=defaults, kept=kept, counted=counted
+        )
         self._run_bulk(statements, len(keys))
 
     def update_columns(
@@ -242,6 +253,24 @@ class Rows(RowReader):
 
     def _run(self, statement: Statement) -> Result:
         return self.transaction.execute(statement.sql, statement.params)
+
+    def refused_values(self, resource: Resource, values: Values) -> tuple[str, ...]:
+        """Find the attributes whose values the database cannot even read (PostgreSQL): one statement for each, after a refusal."""
+        if not isinstance(self.statements, PostgresqlStatements):
+            return ()
+        given = [(resource.attributes[name], value) for name, value in values.items() if not _is_always_read(value)]
+        return tuple(each.name for each, value in given if not self._is_taken(self.statements.is_read(each, value)))
+
+    def _is_taken(self, statement: Statement) -> bool:
+        self.transaction.savepoint(_TRIED)
+        try:
+            self._run(statement)
+            is_taken = True
+        except StatementRefused:
+            self.transaction.rollback_to(_TRIED)
+            is_taken = False
+        self.transaction.release(_TRIED)
+        return is_taken
 
     # --- keys that are not made yet
 

@@ -57,6 +57,10 @@ class Sessions:
         than a transaction: the session is another client's the next moment. A server with one session for all connections
         (PGlite) runs all of them in one process.
         """
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":  # see `postgresql.converts_texts`
+            self._fixed["client_encoding"] = (
+                "SQL_ASCII"  # it refuses to give bytes that are not UTF-8 to a client that speaks UTF-8
+            )
         own = connection.info.backend_pid
         values = self._fixed if self._search_path is None else {**self._fixed, "search_path": self._search_path}
         each = ", ".join(f"set_config('{name}', {_literal(value)}, pid <> {own})" for name, value in values.items())

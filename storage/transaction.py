@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psycopg
 from sqlalchemy.pool import PoolProxiedConnection
 
+from storage.catalog.types import BrokenText
 from storage.database_file import DatabaseFile
 from storage.driver_errors import (
     StatementRefused,
@@ -124,10 +125,11 @@ class Transaction:
             driver.text_factory = read_text
         return self.execute(sql, params)
 
-    def read_json(self, sql: str, params: Params | None = None) -> Sequence[str | None] | None:
-        """Run a statement that gives one row of JSON texts; None where SQLite has something that it cannot write as JSON."""
+    def read_json(self, sql: str, params: Params | None = None) -> Sequence[Any] | None:
+        """Run a statement that gives one row of JSON texts; None where something in the database cannot be written as JSON."""
         try:
-            return self.read(sql, params).rows[0]
+            row = self.read(sql, params).rows[0]
+            return None if BrokenText in map(type, row) else row
         except (sqlite3.OperationalError, StatementRefused):  # a blob: https://sqlite.org/json1.html, section 3
             if self._timed is None:
                 raise

@@ -72,8 +72,22 @@ def debian(debian_server: sa.URL) -> Iterator[Backend]:
         yield backend
 
 
+@pytest.fixture
+def sql_ascii(postgresql_server: sa.URL) -> Iterator[Backend]:
+    """An empty PostgreSQL database that does not know the encoding of its texts."""
+    with empty_database(postgresql_server, "SQL_ASCII") as backend:
+        yield backend
+
+
+@pytest.fixture
+def latin1(postgresql_server: sa.URL) -> Iterator[Backend]:
+    """An empty PostgreSQL database in LATIN1, which has no euro sign."""
+    with empty_database(postgresql_server, "LATIN1") as backend:
+        yield backend
+
+
 @contextmanager
-def empty_database(server: sa.URL) -> Iterator[Backend]:
+def empty_database(server: sa.URL, encoding: str = "UTF8") -> Iterator[Backend]:
     """Make an empty database on a PostgreSQL server, until the block ends."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = sa.create_engine(
@@ -81,7 +95,7 @@ def empty_database(server: sa.URL) -> Iterator[Backend]:
     )
     with admin.connect() as connection:
         connection.exec_driver_sql(
-            f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'"
+            f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING '{encoding}'"
         )
     yield Backend("postgresql", server.set(database=name).render_as_string(hide_password=False))
     with admin.connect() as connection:

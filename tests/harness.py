@@ -77,9 +77,10 @@ class Backend:
     def engine(self) -> sa.Engine:
         """Open it behind the server's back."""
         url = sa.make_url(self.url)
-        if self.kind == "postgresql":
-            url = url.set(drivername="postgresql+psycopg")
-        return sa.create_engine(url, poolclass=sa.pool.NullPool)
+        if self.kind == "sqlite":
+            return sa.create_engine(url, poolclass=sa.pool.NullPool)
+        url = url.set(drivername="postgresql+psycopg")
+        return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"client_encoding": "utf8"})
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one query behind the server's back."""

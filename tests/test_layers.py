@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "storage.database_file": ("storage.errors",),
     "storage.transaction": (
         *("storage.database_file", "storage.driver_errors", "storage.preparing"),
-        *("storage.statements", "storage.errors"),
+        *("storage.statements", "storage.catalog", "storage.errors"),
     ),
     "storage.database": (
         "storage.transaction",

@@ -1,6 +1,7 @@
 """What an existing database holds against its own types (docs/contract.md, section 7): an error of that field alone."""
 
 import gc
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
@@ -95,9 +96,6 @@ def test_what_sqlite_holds_against_its_type_is_an_error_of_that_field(sqlite: Ba
         ("INTEGER[]", "'{{1,2},{3,4}}'"),
         ("DATE[]", "'{infinity}'"),
         ("NUMERIC[]", "'{NaN}'"),
-        ("JSON", "'[1e400]'"),
-        ("JSONB", "'[1e5000]'"),
-        ("JSONB[]", "'{1e5000}'"),
         ("JSON", f"'{'[' * 1_500 + ']' * 1_500}'"),
     ],
 )
@@ -114,7 +112,7 @@ def test_what_json_cannot_say_of_postgresql_is_an_error_of_that_field(
         ("DATE", ["infinity", "-infinity", "12000-01-01", "12000-01-02"]),
         ("TIMESTAMP WITH TIME ZONE", ["infinity", "-infinity"]),
         ("DATE[]", ["{infinity}", "{-infinity}"]),
-        ("JSON", ["[1e400]", "[1e401]"]),
+        ("JSON", ["[" * 1_500 + "]" * 1_500, "[" * 1_501 + "]" * 1_501]),
     ],
 )
 def test_a_row_has_another_etag_when_what_cannot_be_read_has_changed(
@@ -450,3 +448,28 @@ def test_what_cannot_be_read_leaves_no_old_state_behind(sqlite: Backend, start: 
             assert api.one("UPDATE", f"/words/{number}", {"name": "changed"})["status"] == 200
     finally:
         gc.enable()
+
+
+def test_tables_and_columns_of_sqlite_whose_names_are_not_utf_8_are_left_out(sqlite: Backend, start: Serve):
+    sqlite.run(
+        "CREATE TABLE good (id INTEGER PRIMARY KEY, name TEXT);\nCREATE TABLE cafX (id INTEGER PRIMARY KEY);\nCREATE TABLE half (id INTEGER PRIMARY KEY, cafX TEXT, ok TEXT);\nINSERT INTO half VALUES (1, 'a', 'b')"
+    )
+    connection = sqlite3.connect(sqlite.url.removeprefix("sqlite:///"))
+    connection.execute("PRAGMA writable_schema = ON")
+    for name in ("cafX", "half"):
+        found = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
+        broken = found.encode().replace(b"cafX", b"caf\xe9")
+        connection.execute("UPDATE sqlite_master SET sql = CAST(? AS TEXT) WHERE name = ?", (broken, name))
+    connection.execute(
+        "UPDATE sqlite_master SET name = CAST(x'636166e9' AS TEXT), tbl_name = CAST(x'636166e9' AS TEXT) WHERE name = 'cafX'"
+    )
+    connection.commit()
+    connection.close()
+
+    api = start(sqlite)
+
+    assert [each["name"] for each in api.query("{ resources { name } }")["resources"]] == ["Good", "Half"]
+    assert api.one("UPDATE", "/halves/1", {"ok": "c"})["payload"] == {"id": 1, "ok": "c"}
+    notices = api.service.engine.catalog.notices
+    assert "The table 'caf\\udce9' is left out, because its name is not UTF-8." in notices
+    assert "Half: the column 'caf\\udce9' is left out, because its name is not UTF-8." in notices

@@ -5,7 +5,7 @@ what is left (not null, triggers) is what the driver said. A row of which some v
 wrong ones, is asked about in the same way: what needs them is not judged.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from storage.batch import rules
@@ -68,6 +68,9 @@ def diagnose_write(
     resource = attempt.operation.resource
     if refused is not None:
         refused = _as_of(resource, refused)
+        unread = _unread(rows, attempt, refused)
+        if unread:
+            return [*unread, *_beside(rows, catalog, attempt, {verdict.fault.attributes[0] for verdict in unread})]
     taken = [
         *conflicts(rows, attempt, [key for key in resource.keys if key not in _deferred(resource)]),
         *index_conflicts(rows, attempt, [index for index in resource.indexes if not index.deferred]),
@@ -96,6 +99,24 @@ def diagnose_write(
             return [*taken, *pointing, from_driver(attempt, refused), *violated_checks(rows, attempt)]
         case _:
             return [*taken, *pointing, *violated_checks(rows, attempt), from_driver(attempt, refused)]
+
+
+def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
+    """Find the values that the database cannot even read, where it has not named them itself."""
+    operation = attempt.operation
+    if refused.violation is not Violation.VALUE or _named(operation.resource, refused):
+        return []
+    found = rows.refused_values(operation.resource, operation.values)
+    return [Verdict(fault=_refused_value(operation, (name,))) for name in found]
+
+
+def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[str]) -> list[Verdict]:
+    """Find what else is wrong with a row of which the database cannot read some values."""
+    if attempt.operation.resource.has_before_triggers:
+        return []
+    unknown = dict.fromkeys(names, Unreadable(reason=""))
+    rest = replace(attempt, values={**attempt.values, **unknown}, written={**attempt.written, **unknown})
+    return diagnose_write(rows, catalog, rest)
 
 
 def _is_told(refused: StatementRefused, named: Sequence[str], verdicts: Sequence[Verdict]) -> bool:
@@ -388,10 +409,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
                 message = f"The database has no partition for this {_and(attributes)}."
             fault = CheckFailed(message=message, pointer=pointer, attributes=attributes)
         case Violation.VALUE:
-            attributes = attributes or _only_opaque(operation)
-            pointer = _first_pointer(operation, attributes)
-            what = _and(attributes) if attributes else "a value of this item"
-            fault = InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
+            fault = _refused_value(operation, attributes or _only_opaque(operation))
         case _:
             note(
                 "refused_by_database",
@@ -423,6 +441,12 @@ def _required(operation: Operation, refused: StatementRefused, attributes: tuple
     else:
         message = f'The database requires a value for column "{column}", which was added after the server started.'
     return Required(message=message, pointer=operation.payload_pointer)
+
+
+def _refused_value(operation: Operation, attributes: tuple[str, ...]) -> Fault:
+    what = _and(attributes) if attributes else "a value of this item"
+    pointer = _first_pointer(operation, attributes)
+    return InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
 
 
 def _said(refused: StatementRefused, fault: Fault) -> Fault:

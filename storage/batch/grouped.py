@@ -233,8 +233,10 @@ class Grouped:
         } - set(resource.key)
         row = self._rows.changed(before, changes, unsure, unknown)
         writes, reads = cells.of_change(before.values, {**before.values, **changes}, changed)
-        shape = Shape(Kind.UPDATE, resource.name, tuple(changes), change.defaults)
-        self._plan(operation, Write(shape, writes, reads), row, tuple(changes.values()))
+        kept = self._kept(before, changes)
+        written = {name: value for name, value in changes.items() if name not in kept} if kept else changes
+        shape = Shape(Kind.UPDATE, resource.name, tuple(written), change.defaults, kept)
+        self._plan(operation, Write(shape, writes, reads), row, tuple(written.values()))
         self._overlay.put(row, before)
         self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unsure})
         return True
@@ -284,6 +286,15 @@ class Grouped:
                 self._rows.statements.foretells(attributes[name])
                 and (own.get(name) is value or _has_one_form(attributes[name], value))
             )
+        )
+
+    def _kept(self, before: Row, changes: Values) -> tuple[str, ...]:
+        """Name the changes to an equal value, of columns that have it in several forms; where the statement tells, none."""
+        statements, attributes, values = self._rows.statements, before.resource.attributes, before.values
+        if statements.tells_equal:
+            return ()
+        return tuple(
+            n for n, each in changes.items() if n in values and statements.is_kept(attributes[n], values[n], each)
         )
 
     def _unknown_before(self, before: Row, changes: Values) -> frozenset[str]:
@@ -352,7 +363,7 @@ class Grouped:
             case Kind.INSERT:
                 self._rows.insert_many(resource, columns)
             case Kind.UPDATE:
-                self._rows.update_many(resource, columns, keys, defaults=shape.defaults)
+                self._rows.update_many(resource, columns, keys, defaults=shape.defaults, kept=shape.kept)
             case Kind.DELETE:
                 self._rows.delete_many(resource, keys)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Optional, assert_never
+from typing import Annotated, Any, Literal, Optional, assert_never
 from uuid import UUID
 
 import msgspec
@@ -38,7 +38,7 @@ from storage.catalog.types import (
     Value,
     ValueType,
 )
-from storage.json_text import decode_json, encode_json, encode_json_bytes, typed_decoder
+from storage.json_text import TypedDecoder, decode_json, encode_json, encode_json_bytes, typed_decoder
 from storage.row import Row, RowPage
 from storage.statements import Columns
 
@@ -231,15 +231,18 @@ def _read_column(stored: _Table, attribute: Attribute) -> Sequence[Value]:
 
 def _converted(attribute: Attribute, value: Any) -> Value:
     """Read a value of a column of which some do not fit."""
-    plain = isinstance(attribute.type, JsonDocument | Text | Enumeration | Opaque)
+    plain = isinstance(attribute.type, JsonDocument | Text | Opaque)
+    if _is_json(attribute.type) and isinstance(value, list):
+        return value  # any JSON, of which msgspec may not keep all digits
     try:
         if isinstance(value, str) and plain:
             return value  # also half of a surrogate pair, which msgspec does not read
         if isinstance(attribute.type, Anything):
             return from_any_json(value)
-        return _reader(attribute.type).decode(encode_json_bytes([value]))[0]  # type: ignore[no-any-return]  # as its type says
+        found: Value = _reader(attribute.type).decode(encode_json_bytes([value]))[0]
     except (msgspec.DecodeError, ValueError):
         return value if isinstance(attribute.type, JsonDocument) else _lost(attribute)
+    return found
 
 
 def _lost(attribute: Attribute) -> Unreadable:
@@ -249,8 +252,14 @@ def _lost(attribute: Attribute) -> Unreadable:
 
 
 @lru_cache(maxsize=256)
-def _reader(type_: ValueType) -> "msgspec.json.Decoder[list[Any]]":
-    return typed_decoder(list[Optional[_python_type(type_)]])  # type: ignore[misc]  # noqa: UP045  # made at run time; `|` is not for Any
+def _reader(type_: ValueType) -> TypedDecoder:
+    each: Any = Optional[_python_type(type_)]  # noqa: UP045  # made at run time; `|` is not for Any
+    return typed_decoder(list.__class_getitem__(each), keeps_minus_zero=_is_json(type_))
+
+
+def _is_json(type_: ValueType) -> bool:
+    """Whether values are JSON documents, or lists of them."""
+    return isinstance(type_.of if isinstance(type_, Array) else type_, JsonDocument)
 
 
 def _python_type(type_: ValueType) -> Any:  # a table of types
@@ -263,6 +272,8 @@ def _python_type(type_: ValueType) -> Any:  # a table of types
             return Decimal
         case Boolean():
             return bool
+        case Enumeration(labels=labels) if labels:
+            return Literal[labels]
         case Text() | Enumeration() | Opaque():
             return str
         case Bytes():

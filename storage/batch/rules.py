@@ -1,6 +1,6 @@
 """The contract's rules for one item, as pure functions: preconditions, keys, defaults (docs/contract.md, section 2)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from storage.addresses import ByKey, Location, placed_below
@@ -302,8 +302,13 @@ def not_sought(operation: Operation) -> Fault:
             "The database holds something against its type for the item of an earlier part, and cannot look for that."
         )
         return InvalidValue(message=message, pointer="/references/0" if operation.references else "/path")
-    pointer = "/path" if in_path else operation.payload_pointer
-    return InvalidValue(message=f"The database cannot read {' or '.join(names)}.", pointer=pointer, attributes=names)
+    return unread(names, "/path" if in_path else operation.payload_pointer)
+
+
+def unread(names: Sequence[str], pointer: str) -> Fault:
+    """Say that the database cannot read values: it has no such text, or no such number."""
+    message = f"The database cannot read {' or '.join(names)}."
+    return InvalidValue(message=message, pointer=pointer, attributes=tuple(names))
 
 
 def refused_by_database(said: str | None) -> Fault:

@@ -29,9 +29,11 @@ class Shape:
     resource: str
     attributes: tuple[str, ...] = ()  # that are given
     defaults: tuple[str, ...] = ()  # that are set to the database's default
+    kept: tuple[str, ...] = ()  # that are set to what they are
 
     def __str__(self) -> str:
-        names = ", ".join([*self.attributes, *(f"{name} = default" for name in self.defaults)])
+        others = [*(f"{name} = default" for name in self.defaults), *(f"{name} = {name}" for name in self.kept)]
+        names = ", ".join([*self.attributes, *others])
         return f"{self.kind.name} {self.resource}({names})"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from storage.addresses import ByKey
 from storage.batch import rules
 from storage.batch.decisions import (
     Change,
@@ -47,7 +48,7 @@ from storage.errors import (
     RightMissing,
     StillReferenced,
 )
-from storage.row import Ambiguous, Row
+from storage.row import Ambiguous, KeyTuple, Row
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -136,6 +137,24 @@ class Sequential:
             current=result.item if result.wants_current else None,
         )
 
+    def _not_sought(self, operation: Operation) -> list[Fault]:
+        """Say which values the database cannot look for: those of the path, or else those that the part gives."""
+        in_path = [
+            name
+            for step in operation.address
+            if isinstance(step.selector, ByKey)
+            for name in self._unread_of_path(step.resource, step.selector.attributes, step.selector.values)
+        ]
+        if operation.query is not None:
+            in_path += self._rows.refused_values(operation.resource, operation.query.filters)
+        if in_path:
+            return [rules.unread(in_path, "/path")]
+        given = self._rows.refused_values(operation.resource, operation.values)
+        return [rules.unread([name], operation.pointer(name)) for name in given] or [rules.not_sought(operation)]
+
+    def _unread_of_path(self, resource: Resource, names: Sequence[str], values: KeyTuple) -> tuple[str, ...]:
+        return self._rows.refused_values(resource, dict(zip(names, values, strict=True)))
+
     # --- a part that is faulty on its face
 
     def _survey(self, part: SetAside) -> list[Fault]:
@@ -189,9 +208,9 @@ class Sequential:
             case NotAsAtStart() | RightMissing() as error:
                 raise error
             case CannotLookFor():
-                fault = rules.not_sought(operation)
+                return Refusal(verdicts=[Verdict(fault=fault) for fault in self._not_sought(operation)])
             case CannotCompare() as error:
-                fault = InvalidValue(message=str(error), pointer="/path")
+                fault: Fault = InvalidValue(message=str(error), pointer="/path")
             case error:
                 fault = RefusedByDatabase(message=str(error), pointer="/path")
         return Refusal(verdicts=[Verdict(fault=fault)])

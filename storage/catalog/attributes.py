@@ -32,6 +32,7 @@ from storage.catalog.types import (
     TimeFormat,
     Uuid,
     ValueType,
+    is_utf_8,
 )
 from storage.catalog.value_types import Dialect, value_type
 
@@ -87,6 +88,9 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
             unread = [each for each in unread if each != name]
             continue
         if name in unread:
+            continue
+        if not is_utf_8(name):
+            notices.append(f"{draft.name}: the column {name!r} is left out, because its name is not UTF-8.")
             continue
         if name in facts.unreadable:
             if model is not None or override != AttributeOverride():
@@ -251,9 +255,14 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
         default_is_constant=model is not None and default_is_constant(model, name),
         on_update=column_default(model_column, "onupdate") if model_column is not None else None,
         limits=NO_LIMITS if field is None else limits_of(field),
-        description=(model.descriptions.get(name) if model else None) or column.get("comment"),  # type: ignore[attr-defined]
+        description=(model.descriptions.get(name) if model else None) or in_utf_8(column.get("comment")),  # type: ignore[attr-defined]
         former_names=present(override.former_name),
     )
+
+
+def in_utf_8(comment: str | None) -> str | None:
+    """Take a comment of the database, unless it has bytes that are not UTF-8."""
+    return comment if comment is not None and is_utf_8(comment) else None
 
 
 def version_column(draft: Draft) -> str | None:

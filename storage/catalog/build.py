@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from storage.catalog import naming
-from storage.catalog.attributes import add_attributes, all_drafts, version_column
+from storage.catalog.attributes import add_attributes, all_drafts, in_utf_8, version_column
 from storage.catalog.constraints import checks_of, columns_of, indexes_of
 from storage.catalog.drafts import Draft, name_resources, present
 from storage.catalog.facts import TableFacts
@@ -13,7 +13,7 @@ from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
 from storage.catalog.rights import Operations, operations_of, unreadable_tables
-from storage.catalog.types import Integer, Value
+from storage.catalog.types import Integer, Value, is_utf_8
 from storage.catalog.value_types import Dialect
 
 
@@ -31,6 +31,7 @@ def build_catalog(
     """
     overrides = overrides or {}
     notices: list[str] = []
+    tables = _named_in_utf_8(tables, notices)
     drafts = _make_drafts(tables, models, overrides, notices)
     notices += _left_out(tables, overrides)
     name_resources(drafts, notices)
@@ -65,6 +66,16 @@ def _left_out(tables: Sequence[TableFacts], overrides: Overrides) -> list[str]:
         if table.left_out is not None and table.name not in overrides:
             by_reason.setdefault(table.left_out, []).append(table.name)
     return [f"Not served: {', '.join(sorted(names))} ({why})." for why, names in by_reason.items()]
+
+
+def _named_in_utf_8(tables: Sequence[TableFacts], notices: list[str]) -> list[TableFacts]:
+    """Leave out tables that no statement can name."""
+    notices += [
+        f"The table {table.name!r} is left out, because its name is not UTF-8."
+        for table in tables
+        if not is_utf_8(table.name)
+    ]
+    return [table for table in tables if is_utf_8(table.name)]
 
 
 def _make_drafts(
@@ -190,7 +201,7 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
         next_version=next_version,
         counts_versions=next_version is _count,
         validate=None if model is None else validator(model, _fields(draft, model)),
-        description=(model.description if model else None) or facts.comment,
+        description=(model.description if model else None) or in_utf_8(facts.comment),
         former_collections=present(draft.override.former_collection),
         is_view=facts.is_view,
         rowid=facts.rowid,

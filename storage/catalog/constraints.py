@@ -23,6 +23,7 @@ from storage.catalog.types import (
     Text,
     Time,
     TimeFormat,
+    is_utf_8,
 )
 from storage.catalog.value_types import Dialect
 
@@ -59,6 +60,7 @@ def columns_of(draft: Draft) -> tuple[Column, ...]:
             can_read=facts.name not in draft.facts.rights.not_read,
         )
         for facts in draft.facts.stored
+        if is_utf_8(facts.name)
     )
 
 
@@ -71,7 +73,7 @@ def checks_of(draft: Draft, dialect: Dialect) -> tuple[Check, ...]:
                 f"partwise.toml has settings for the check {wrong!r}, which the table {draft.facts.name!r} does not have."
             )
     places = {name: place for place, name in enumerate(draft.attributes)}
-    found = [_check(facts, draft, dialect) for facts in draft.facts.checks]
+    found = [_check(facts, draft, dialect) for facts in draft.facts.checks if _can_be_told(facts.name, facts.text)]
     return tuple(sorted(found, key=lambda check: [places[name] for name in check.attributes] or [len(places)]))
 
 
@@ -104,7 +106,16 @@ def _check(facts: CheckFacts, draft: Draft, dialect: Dialect) -> Check:
 
 def indexes_of(draft: Draft) -> tuple[UniqueIndex, ...]:
     """Return the unique indexes and exclusions that only the database can compare rows by."""
-    return tuple(_index(facts, draft) for facts in draft.facts.unique_indexes)
+    return tuple(
+        _index(facts, draft)
+        for facts in draft.facts.unique_indexes
+        if _can_be_told(facts.name, facts.predicate, *(term.expression for term in facts.terms))
+    )
+
+
+def _can_be_told(*texts: str | None) -> bool:
+    """Whether what the database says of a rule is UTF-8: the rule of any other is the database's alone."""
+    return all(is_utf_8(text) for text in texts if text is not None)
 
 
 def _index(facts: IndexFacts, draft: Draft) -> UniqueIndex:

@@ -80,6 +80,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
         tables.append(
             TableFacts(
                 name=name,
+                schema=None if is_sqlite else inspector.default_schema_name,
                 is_view=name in views,
                 rights=gathered.rights.get(name, Rights()),
                 family=family,

@@ -23,6 +23,7 @@ from storage.catalog.facts import (
     mentioned,
 )
 from storage.catalog.sqlite_definitions import TableDefinition, read_index, read_table, runs_before_a_write
+from storage.catalog.types import is_utf_8
 
 # Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
 TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
@@ -74,7 +75,12 @@ class Survey:
 def survey_sqlite(connection: sa.Connection, tables: Sequence[str], views: Sequence[str]) -> Survey:
     """Try what can be done with each table and view: modules, tokenizers, functions and collations may be missing."""
     found = Survey()
-    modules = {name: module for name, sql in _texts(connection) if (module := _module(sql)) is not None}
+    unnamed = [name for name in (*tables, *views) if not is_utf_8(name)]  # no statement can name them
+    found.left_out |= dict.fromkeys(unnamed, "its name is not UTF-8")
+    tables, views = ([name for name in names if is_utf_8(name)] for names in (tables, views))
+    modules = {
+        name: module for name, sql in _texts(connection) if is_utf_8(name) and (module := _module(sql)) is not None
+    }
     found.virtual |= modules.keys()
     strange = []
     for name in modules:
@@ -139,7 +145,7 @@ def _try(connection: sa.Connection, name: str, found: Survey, *, is_view: bool) 
         found.left_out[name] = str(error)
         return
     rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted})").all()
-    kinds = {row[1]: row[6] for row in rows if row[6] != _HIDDEN}
+    kinds = {row[1]: row[6] for row in rows if row[6] != _HIDDEN and is_utf_8(row[1])}
     errors = _errors_by_column(connection, name, kinds, "")
     if errors and (is_view or len(errors) == len(kinds)):
         # Of a table WITHOUT ROWID whose key has an unknown collation, SQLite says "no query solution" and no more.
@@ -337,6 +343,9 @@ def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -
     quoted = table.replace('"', '""')
     found = []
     for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
+        if not is_utf_8(name):  # no statement can name it
+            gathered.odd_unique.update({table} if unique else ())
+            continue
         escaped = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all()
         columns = [row[2] for row in rows if row[5]]  # the others are carried along

@@ -3,14 +3,39 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Literal, Self
 from uuid import UUID
 
+_MOST_DIGITS = (
+    4_300  # that Python turns into an `int` (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits)
+)
+
+
+def is_utf_8(text: str) -> bool:
+    """Whether a text can be written in UTF-8: it has no byte that was none when it was read, and no half of a surrogate pair."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+class BrokenText(str):
+    """A text of the database that is not UTF-8: each byte that is none is half of a surrogate pair (PEP 383).
+
+    It is told from other texts by its class: nobody has to look at their characters.
+    """
+
+    __slots__ = ()
+
 
 class ExactFloat(float):
-    """A JSON number with a fraction or an exponent that remembers its digits, so that a Decimal never is a float."""
+    """A JSON number that keeps its digits: one with a fraction or an exponent, `-0`, or an integer too long for Python's `int`.
+
+    The float is the nearest double, which is infinite for a number beyond all doubles. Two of them are equal if their
+    decimal values are equal: `1.10` equals `1.1`, and `0.1` equals the double 0.1.
+    """
 
     __slots__ = ("text",)
     text: str
@@ -23,6 +48,29 @@ class ExactFloat(float):
 
     def __repr__(self) -> str:
         return self.text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, int | float):
+            return NotImplemented
+        try:
+            return Decimal(self.text) == Decimal(other if isinstance(other, int) else repr(other))
+        except InvalidOperation:  # an exponent beyond all bounds
+            return self.text == repr(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = float.__hash__
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is written as an integer: `-0`, or one of too many digits."""
+        return self.text.lstrip("-").isdecimal()
+
+
+def exact_integer(text: str) -> int | ExactFloat:
+    """Read an integer of JSON; what an `int` cannot hold keeps its digits."""
+    return ExactFloat(text) if text == "-0" or len(text) > _MOST_DIGITS else int(text)
 
 
 class Approximate(int):

@@ -22,6 +22,7 @@ from storage.catalog.types import (
     Time,
     Uuid,
     ValueType,
+    is_utf_8,
 )
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -41,7 +42,7 @@ def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueTyp
         return Text(padded=True) if isinstance(inner, Text) and inner.padded else inner
     if isinstance(type_, sa.Enum):
         name = type_.enum_class.__name__ if type_.enum_class is not None else type_.name or ""
-        return Enumeration(name=name, labels=tuple(str(label) for label in type_.enums))
+        return Enumeration(name=name, labels=tuple(str(label) for label in type_.enums if is_utf_8(str(label))))
     if isinstance(type_, sa.ARRAY):
         element = value_type(type_.item_type, dialect)
         return Opaque() if element is None or isinstance(element, Opaque | Array) else Array(of=element)

@@ -8,7 +8,19 @@ from typing import Any
 
 from storage.catalog.aggregation import Function, result_type
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Float, Integer, Numeric, Text, Unreadable, Value, ValueType
+from storage.catalog.types import (
+    Array,
+    Enumeration,
+    Float,
+    Integer,
+    JsonDocument,
+    Numeric,
+    Text,
+    Unreadable,
+    Value,
+    ValueType,
+)
+from storage.json_text import encode_json_bytes
 
 _FEWEST_COLUMNS = 4  # rows: fewer are decoded faster one by one
 
@@ -42,7 +54,15 @@ class Codec(ABC):
 
     def is_kept(self, attribute: Attribute, before: Value, value: Value) -> bool:
         """Whether a change from one value to another leaves a column as it is."""
-        return value is not None and self.keeps_equal(attribute) and before == value
+        if value is None or not self.keeps_equal(attribute):
+            return False
+        if not is_document(attribute.type):
+            return before == value
+        if before is None or isinstance(before, Unreadable):
+            return False
+        return encode_json_bytes(before) == encode_json_bytes(
+            value
+        )  # digit by digit: 1.10 equals 1.1, and is another document
 
     def is_spelled_otherwise(self, attribute: Attribute, raw: Any) -> bool:  # noqa: ARG002  # SQLite's depend on it
         """Whether a column of dates or times that compares as text holds one that we would write in another way."""
@@ -95,7 +115,7 @@ class Codec(ABC):
 
     def decode_column(self, attribute: Attribute, raws: Sequence[Any], *, typed: bool = False) -> Sequence[Value]:
         """Turn what the driver gives for one attribute of many rows into values; `typed` where they were read from JSON."""
-        if typed and isinstance(attribute.type, Integer | Text):
+        if typed and isinstance(attribute.type, Integer | Text | Enumeration):
             return raws
         if self.are_values(attribute, raws, set(map(type, raws)) - {type(None)}):
             return raws
@@ -127,6 +147,11 @@ class Codec(ABC):
     @abstractmethod
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
         """Whether what the driver gives is the values themselves; `classes` are those of all that is not null."""
+
+
+def is_document(type_: ValueType) -> bool:
+    """Whether values are JSON documents, or lists of them."""
+    return isinstance(type_.of if isinstance(type_, Array) else type_, JsonDocument)
 
 
 def unreadable(attribute: Attribute, what: str) -> Unreadable:

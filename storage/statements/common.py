@@ -74,6 +74,10 @@ class Statements(Codec):
     def array_of(self, column: str) -> str:
         """Write what makes a JSON array, as text, of a column."""
 
+    def as_at_start(self, resource: Resource, attributes: Sequence[str]) -> str:  # noqa: ARG002  # PostgreSQL's depend on it
+        """Write whether columns have the types that they had at the start, where a JSON array may hide it; "" where it cannot."""
+        return ""
+
     @abstractmethod
     def sum_expression(self, attribute: Attribute, prefix: str) -> str:
         """Write the exact sum of a numeric attribute."""
@@ -142,9 +146,10 @@ class Statements(Codec):
         *,
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
+        kept: Collection[str] = (),
         counted: str | None = None,
     ) -> Iterator[Bulk]:
-        """Change the rows with these keys; some attributes to their database defaults, and one counts on by one.
+        """Change the rows with these keys; some attributes to their database defaults, or to what they are, and one counts on by one.
 
         The keys are values of the attributes `by`, or of the resource's own key.
         """
@@ -165,15 +170,24 @@ class Statements(Codec):
             for chunk in self.chunks(resource, names, tuples):
                 yield self.select(resource, self.among(resource, names, chunk), attributes=attributes)
 
-    def _set(self, resource: Resource, given: Iterable[str], defaults: Collection[str], counted: str | None) -> str:
+    def _set(
+        self,
+        resource: Resource,
+        given: Iterable[str],
+        defaults: Collection[str],
+        kept: Collection[str],
+        counted: str | None,
+    ) -> str:
         """Write what an UPDATE of many rows, of which a table goes by `own`, sets."""
         terms = list(given)
+        terms += [f"{(column := self.column(resource, name))} = own.{column}" for name in kept]
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         if counted is not None:
             column = self.column(resource, counted)
             terms.append(f"{column} = coalesce(own.{column}, 0) + 1")
         return ", ".join(terms)
 
+    tells_equal = False  # whether `assigned` leaves an equal value as it is
     rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
     # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
     lock_to_keep = ""

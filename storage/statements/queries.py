@@ -39,7 +39,7 @@ class Query(Select):
         """Read the rows with these values, in any order."""
         read = list(self._columns(attributes))
         where = self._among(by, keys)
-        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}"))
+        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}", attributes))
 
     def matches(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, as the database compares them, each led by which of the keys it has, from 0."""
@@ -48,7 +48,7 @@ class Query(Select):
         read = ["listed.place", *self._columns(attributes)]
         operands = [self._statements.operand(self._resource.attributes[name], f"{BASE}.") for name in by]
         on = " AND ".join(f"{operand} = listed.v{n}" for n, operand in enumerate(operands))
-        return self._done(self._select(read, f"FROM {self._from()} JOIN {listed.sql} ON {on}"))
+        return self._done(self._select(read, f"FROM {self._from()} JOIN {listed.sql} ON {on}", attributes))
 
     def all_children(
         self,
@@ -166,15 +166,20 @@ class Query(Select):
             or not self._resource.key
             or known.issuperset(attributes)
         ):
-            return self._select(read, rest)
+            return self._select(read, rest, attributes)
         arrays = ", ".join(map(self._statements.array_of, read))
         table, place = self._statements.table(self._resource), f"{BASE}.{own}"
         return f"SELECT {arrays} FROM (SELECT {place} AS place {rest}) AS cut CROSS JOIN {table} AS {BASE} ON {place} = cut.place"
 
-    def _select(self, read: Sequence[str], rest: str) -> str:
-        """Write what is read: rows, or arrays of what they have in each place, in their order."""
+    def _select(self, read: Sequence[str], rest: str, attributes: Sequence[str]) -> str:
+        """Write what is read: rows, or arrays of what they have in each place, in their order, and whether their types still hold."""
         if not self._packed:
             return f"SELECT {', '.join(read) or '1'} {rest}"
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
-        arrays = ", ".join(self._statements.array_of(f"c{n}") for n in range(len(read)))
-        return f"SELECT {arrays} FROM (SELECT {named} {rest}) AS packed"
+        arrays = [self._statements.array_of(f"c{n}") for n in range(len(read))]
+        own = self._owned if self._owned is not None and self._owned.is_asked else None
+        checked = (
+            [(self._resource, attributes)] if own is None else [(self._resource, attributes), (own.resource, own.names)]
+        )
+        holds = [condition for each in checked if (condition := self._statements.as_at_start(*each))]
+        return f"SELECT {', '.join([*arrays, *([' AND '.join(holds)] if holds else [])])} FROM (SELECT {named} {rest}) AS packed"

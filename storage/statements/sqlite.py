@@ -51,7 +51,7 @@ from storage.statements.common import (
     Statements,
 )
 from storage.statements.conditions import Operator
-from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM, ORDERED, WRITTEN
+from storage.statements.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM, KEPT_DOCUMENT, ORDERED, WRITTEN
 from storage.statements.sqlite_values import (
     LARGEST,
     SMALLEST,
@@ -86,6 +86,7 @@ LEFT JOIN pragma_table_xinfo(own.name) AS found
 class SqliteStatements(Statements):
     """SQLite's ways."""
 
+    tells_equal = True
     # An ON CONFLICT clause in an existing table's definition would replace or drop rows silently.
     insert_verb = "INSERT OR ABORT"
     update_verb = "UPDATE OR ABORT"
@@ -178,12 +179,15 @@ class SqliteStatements(Statements):
         return _compared_as_numbers(attribute, column, operator, times)
 
     def keeps_equal(self, attribute: Attribute) -> bool:
-        return isinstance(attribute.type, Date | Time | DateTime | Uuid)
+        return isinstance(attribute.type, Date | Time | DateTime | Uuid | JsonDocument)
 
     def assigned(self, attribute: Attribute, place: int) -> str:
         if not self.keeps_equal(attribute):
             return "?"
         column, given = self.quote(attribute.column), f"?{place}"
+        if isinstance(attribute.type, JsonDocument):  # as bytes: the driver may fail to hand over a text
+            stored = f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) END"
+            return f"{KEPT_DOCUMENT}({stored}, {given})"
         if attribute.format.is_numeric:
             return f"CASE WHEN {column} = {given} THEN {column} ELSE {given} END"
         # In the spelling that we write, a value has no other form: then nothing is to be looked at (a call takes 1.5 µs).
@@ -380,6 +384,7 @@ class SqliteStatements(Statements):
         *,
         by: Sequence[str] = (),
         defaults: Collection[str] = (),
+        kept: Collection[str] = (),
         counted: str | None = None,
     ) -> Iterator[Bulk]:
         by = by or resource.key
@@ -394,7 +399,7 @@ class SqliteStatements(Statements):
             given += [list(map(_as_double, values)), values] if is_any else [values]
             assigned.append(f"{column} = {written}")
         own += [resource.attributes[name] for name in by]
-        terms = self._set(resource, assigned, defaults, counted)
+        terms = self._set(resource, assigned, defaults, kept, counted)
         key = " AND ".join(f"{self.operand(resource.attributes[name], 'own.')} = ?" for name in by)
         if counted is not None:  # SQLite would go on counting, beyond what the attribute's type takes
             type_ = resource.attributes[counted].type

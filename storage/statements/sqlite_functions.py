@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from storage.catalog.types import Date, DateTime, Time, TimeFormat
+from storage.json_text import decode_json, encode_json
 from storage.statements import sqlite_times
 from storage.statements.codec import exact
 from storage.statements.sqlite_values import to_uuid
@@ -14,6 +15,7 @@ DECIMAL_COLLATION = "partwise_decimal"  # see `compare_decimals`
 EXACT_SUM = "partwise_sum"  # see `ExactSum`
 WRITTEN = "partwise_written"  # see `written`
 ORDERED = "partwise_ordered"  # see `ordered`
+KEPT_DOCUMENT = "partwise_document"  # see `kept_document`
 _MOST_DIGITS = 20_000  # of a sum: the largest and the smallest of doubles are 650 apart
 _EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
@@ -22,6 +24,20 @@ def compare_decimals(one: str, other: str) -> int:
     """Compare decimals that are kept as texts, by their numbers; what is no number comes last."""
     first, second = _as_number(one), _as_number(other)
     return (first > second) - (first < second)
+
+
+def kept_document(stored: bytes | None, given: str | None) -> str | None:
+    """Choose the text of a JSON document that is written: the stored one where it says the same, number by number.
+
+    What SQLite calls must not raise: a text that is no JSON is replaced.
+    """
+    if stored is None or given is None:
+        return given
+    try:
+        text = stored.decode()
+        return text if encode_json(decode_json(text)) == given else given
+    except (ValueError, RecursionError):
+        return given
 
 
 class ExactSum:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -24,6 +24,7 @@ from storage.catalog.types import (
     Uuid,
     Value,
     ValueType,
+    is_utf_8,
 )
 from storage.json_text import decode_json, encode_json
 from storage.statements import codec
@@ -94,8 +95,11 @@ def to_json_text(attribute: Attribute, value: Any) -> str:
     text = encode_json(value)
     if not is_text_column(attribute.sql_type) and isinstance(value, int | float) and not isinstance(value, bool):
         # A bare number in a column of NUMERIC affinity becomes a number of SQLite's.
-        kept = float(value) if isinstance(value, float) or abs(value) > LARGEST else value
-        if Decimal(value.text if isinstance(value, ExactFloat) else repr(value)) != Decimal(repr(kept)):
+        try:
+            kept = float(value) if isinstance(value, float) or abs(value) > LARGEST else value
+        except OverflowError:  # beyond all doubles
+            kept = math.inf
+        if (value if isinstance(value, ExactFloat) else ExactFloat(repr(value))) != kept:
             raise Unstorable(attribute.name, "is a number that this column of an SQLite database would round.")
     return text
 
@@ -119,7 +123,9 @@ def packed_type(type_: ValueType) -> Any:
             return Annotated[int, msgspec.Meta(ge=smallest, le=largest)]
         case Boolean():
             return int
-        case Text() | Enumeration() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
+        case Enumeration(labels=labels):
+            return Literal[labels] if labels else None
+        case Text() | JsonDocument() | Date() | Time() | DateTime() | Uuid():
             return str
         case _:
             return None
@@ -127,13 +133,9 @@ def packed_type(type_: ValueType) -> Any:
 
 def are_texts(raws: Sequence[str | None]) -> bool:
     """Whether texts, with nulls among them, are all UTF-8."""
-    text = "".join(filter(None, raws))
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:  # from bytes that are no UTF-8
-        return False
+    return is_utf_8("".join(filter(None, raws)))
 
 
 def is_text(raw: Any) -> bool:
     """Whether the driver has read a text that is UTF-8."""
-    return isinstance(raw, str) and (raw.isascii() or not any("\ud800" <= c <= "\udfff" for c in raw))
+    return isinstance(raw, str) and is_utf_8(raw)
