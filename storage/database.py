@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, TypeVar
@@ -394,5 +394,19 @@ def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
             raise DatabaseError(f"There is no file {path.absolute()}: check the path{hint}.")
         if not path.absolute().parent.is_dir():
             raise DatabaseError(f"There is no folder {path.absolute().parent} to make {path.name} in.")
-    elif path.stat().st_size and path.open("rb").read(16) != b"SQLite format 3\x00":
-        raise DatabaseError(f"{path} is no SQLite database.")
+    elif path.stat().st_size and not _is_database(path):
+        raise DatabaseError(f"{path} is not an SQLite database.")
+
+
+def _is_database(path: Path) -> bool:
+    """Return False if SQLite says that a file is not a database; what else may be wrong with it is found out later.
+
+    SQLite is asked, because to open and close the file ourselves would drop the locks that this process has on it (POSIX),
+    and another process could then take the -wal away: https://sqlite.org/howtocorrupt.html, section 2.2.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
+    return True

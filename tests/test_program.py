@@ -44,8 +44,8 @@ def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int
 VIEW = 'CREATE VIEW "Abroad" AS SELECT 1 AS n'
 FIRST = {
     "tables": ([VIEW, SCRIPT], "", ("/albums?limit=3", [{"albumId": 1, "title": "Erste", "artistId": 1}])),
-    "a view alone": ([VIEW], "", ("/abroads?limit=3", [{"n": "1"}])),
-    "small pages": ([VIEW], "max_page = 2", ("/abroads?limit=2", [{"n": "1"}])),
+    "a view alone": ([VIEW], "", ("/abroads?limit=3", [{"n": 1}])),
+    "small pages": ([VIEW], "max_page = 2", ("/abroads?limit=2", [{"n": 1}])),
 }
 
 
@@ -113,7 +113,7 @@ WRONG_STARTS = {
     "no such models": (["--models", "nowhere.models"], {}, "There is no module nowhere.models"),
     "models of our name": (["--models", "schema.models"], {}, "package of Partwise itself"),
     "an empty database": (["empty.sqlite"], {}, "no table that can be served"),
-    "a file that is no database": (["text.sqlite"], {}, "is no SQLite database"),
+    "a file that is no database": (["text.sqlite"], {}, "is not an SQLite database"),
     "a device": (["/dev/null"], {}, "is no file"),
     "tables without models": (["test.sqlite", "--create-tables"], {}, "--models"),
 }
