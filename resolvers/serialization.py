@@ -114,7 +114,7 @@ _WHOLE_REALS = 2.0**63  # those below, in amount, are written by all their digit
 
 
 def any_text(value: float | str | bytes) -> str:
-    """Write a value of a column without a declared type as it stands in a path, before percent-encoding.
+    """Write a value of a column without a declared type for a path, before percent-encoding.
 
     Equal numbers are written alike, whether SQLite has an INTEGER or a REAL: its keys do not tell them apart.
     """

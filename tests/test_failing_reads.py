@@ -15,11 +15,14 @@ from tests.doors import Doors, body_of
 from tests.harness import BATCH, Api, Backend, Json, faults, part
 from tests.test_whose_error import as_the_application
 
-VALUE = ("BAD_REQUEST", "The database cannot look for a value that the request gives.")
+VALUE = (
+    "BAD_REQUEST",
+    "The database does not accept a value in this request for the attribute that it is compared with.",
+)
 COMPARE = ("BAD_REQUEST", "The database cannot compare, order or group by an attribute")
-ROW = ("UNREADABLE_VALUE", "The database cannot compute what was asked of")
-RIGHT = ("UNAVAILABLE", "The database does not allow the server to do this: its role lacks a privilege.")
-EMPTY = ("UNAVAILABLE", "cannot be read yet: its materialized view has not been populated.")
+ROW = ("UNREADABLE_VALUE", "The database cannot compute the requested data of")
+RIGHT = ("UNAVAILABLE", "The server's database role lacks a privilege that this request needs.")
+EMPTY = ("UNAVAILABLE", "cannot be read because its materialized view has not been populated.")
 
 
 def told(answer: Json) -> list[tuple[str, str]]:
@@ -337,4 +340,4 @@ def test_check_says_which_views_cannot_be_read(views: tuple[Api, Doors]):
     assert [line.split()[0] for line in said.splitlines() if "cannot compute" in line] == [
         each["name"] for each in api.query("{ resources { name } }")["resources"] if each["name"].startswith("V")
     ]
-    assert "mEmpties cannot be read yet" in said
+    assert "mEmpties cannot be read because its materialized view" in said

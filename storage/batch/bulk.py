@@ -309,7 +309,7 @@ class Bulk:
 
 
 def _rights(block: Block) -> Sequence[Right]:
-    """List the rights that writing a block takes."""
+    """List the rights needed to write a block."""
     match block.verb:
         case Verb.CREATE:
             return making_rights(block.resource, block.columns)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something that was to be read is refused, or several rows are found; nothing of it is left in the transaction."""
+    """A read was refused, or found several rows; it was rolled back."""
 
     refused: StatementRefused | Unstorable | Ambiguous
 

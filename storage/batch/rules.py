@@ -21,7 +21,7 @@ from storage.errors import (
 )
 from storage.row import Ambiguous, Row
 
-REFUSED = "The database rejected this change."  # of what nobody has given words to
+REFUSED = "The database rejected this change."  # if there is no other message
 _WEAK = "W/"
 _ANY = "*"
 
@@ -178,7 +178,7 @@ def _otherwise(operation: Operation, name: str) -> Fault:
 
 
 def may_be_surveyed(part: SetAside) -> bool:
-    """Return whether a part that is faulty on its face gives an item all the same, of which more can be judged."""
+    """Return whether a part that fails validation still gives an item, of which more can be judged."""
     if part.operation is None or any(isinstance(fault, InvalidPayload | InvalidPath) for fault in part.faults):
         return False
     operation = part.operation
@@ -214,7 +214,7 @@ def without_values(operation: Operation, names: Collection[str]) -> Operation:
 
 
 def required_faults(required: Iterable[str], given: Collection[str], pointer: str) -> list[Fault]:
-    """Find the attributes that an item must have, and that nothing gives."""
+    """Find required attributes without a value."""
     return [
         Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
         for name in required
@@ -306,13 +306,13 @@ def not_sought(operation: Operation) -> Fault:
 
 
 def unread(names: Sequence[str], pointer: str) -> Fault:
-    """Say that the database cannot read values: it has no such text, or no such number."""
+    """Return the fault for values that the database cannot read, such as text that its encoding does not have."""
     message = f"The database cannot read {' or '.join(names)}."
     return InvalidValue(message=message, pointer=pointer, attributes=tuple(names))
 
 
 def refused_by_database(said: str | None) -> Fault:
-    """Say that the database rejected a change, in the words of the trigger's author if there are any."""
+    """Return the fault for a change that the database rejected, with the message of the trigger's author if there is one."""
     return RefusedByDatabase(message=said or REFUSED)
 
 

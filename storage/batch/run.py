@@ -167,7 +167,7 @@ class _GroupLost(Exception):
 
 
 def _settle(engine: Engine, lost: _GroupLost, batch: Batch) -> None:
-    """Find out, in a transaction of its own, whether tables that the batch is about have changed. Raises `NotAsAtStart`."""
+    """Check, in a transaction of its own, whether the batch's tables have changed. Raises `NotAsAtStart`."""
     refused = lost.__cause__
     if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
         with engine.database.read() as transaction:
@@ -175,7 +175,7 @@ def _settle(engine: Engine, lost: _GroupLost, batch: Batch) -> None:
 
 
 def _why_unread(engine: Engine, refused: StatementRefused | Unstorable) -> RequestError:
-    """Say why the database did not read what a batch needs, in a transaction of its own: nothing of the batch is written."""
+    """Return why the database did not read what a batch needs, in a transaction of its own: nothing is written."""
     with engine.database.read() as transaction:
         rows = Rows(transaction, engine.database, engine.secret)
         return why_unread(rows, refused, [*engine.catalog.resources.values()])
@@ -205,7 +205,7 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
 
 
 def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:
-    """Read what the answer needs. What the database refuses then hides no part that is in error."""
+    """Read what the answer needs. A refused read does not hide the parts in error."""
     try:
         return job.read(rows, outcome, None)
     except (StatementRefused, Unstorable):
@@ -289,7 +289,7 @@ def _with_current(rows: Rows, failed: Failed) -> Failed:
 
 
 def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
-    """Let the database check now what it would check at COMMIT and no row of ours tells: a constraint trigger.
+    """Run the deferred checks that no row of ours reveals: constraint triggers.
 
     Raises `RefusedAtCommit` where no part is to blame for what it refuses.
     """
@@ -329,5 +329,5 @@ def _at_commit(refused: StatementRefused) -> RequestError:
         Violation.VALUE: PartErrorCode.INVALID_VALUE,
         Violation.OTHER: PartErrorCode.REFUSED_BY_DATABASE,
     }[refused.violation]
-    general = "The database rejected the batch by a rule that it checks at the end. Nothing was written."
+    general = "A rule that the database checks at COMMIT rejected the batch. Nothing was written."
     return RefusedAtCommit(code, refused.said or general)

@@ -138,7 +138,7 @@ class Sequential:
         )
 
     def _not_sought(self, operation: Operation) -> list[Fault]:
-        """Say which values the database cannot look for: those of the path, or else those that the part gives."""
+        """Return the values that the database cannot read: those of the path, or else those of the part."""
         in_path = [
             name
             for step in operation.address
@@ -158,7 +158,7 @@ class Sequential:
     # --- a part that is faulty on its face
 
     def _survey(self, part: SetAside) -> list[Fault]:
-        """Find what else is wrong with a part that is faulty on its face, as far as its other values tell."""
+        """Find what else is wrong with a part that fails validation, judging by its other values."""
         if part.operation is None or not rules.may_be_surveyed(part):
             return []
         operation = rules.without_values(part.operation, rules.unknown_values(part))
@@ -169,7 +169,7 @@ class Sequential:
         return [fault for fault in standing if fault not in part.faults]
 
     def _verdicts_on(self, operation: Operation) -> list[Verdict]:
-        """Judge a part without running it. That its item is not there, or not as it was, is not said of a part that is wrong anyway."""
+        """Judge a part without running it. A missing item or failed precondition is not reported for an invalid part."""
         decision = self._decider.decide(operation)
         resource = operation.resource
         match decision:
@@ -184,7 +184,7 @@ class Sequential:
                 return []
 
     def _further_verdicts(self, operation: Operation, refusal: Refusal) -> list[Verdict]:
-        """Find what else is wrong with a part that is refused for the values of some attributes."""
+        """Find what else is wrong with a part that was rejected because of some attributes."""
         faults = [verdict.fault for verdict in refusal.verdicts]
         wrong = {name for fault in faults for name in fault.attributes}
         if not wrong or not all(isinstance(fault, _OF_VALUES) and fault.attributes for fault in faults):
@@ -195,7 +195,7 @@ class Sequential:
         return [verdict for verdict in self._verdicts_on(rest) if wrong.isdisjoint(verdict.fault.attributes)]
 
     def _unread(self, operation: Operation, refused: StatementRefused | Unstorable | Ambiguous) -> Refusal:
-        """Say what is wrong with a part for which the database refused to read something, or has several rows.
+        """Return what is wrong with a part if the database refused a read for it, or has several rows.
 
         Raises `NotAsAtStart` or `RightMissing`.
         """
@@ -223,7 +223,7 @@ class Sequential:
         return [*{resource.name: resource for resource in read}.values()]
 
     def _note_refusal(self, attempt: Attempt, refused: StatementRefused, rights: Sequence[Right]) -> None:
-        """Keep in mind that the database refused a write. Raises `NotAsAtStart` or `RightMissing` where that is not the part's."""
+        """Remember a refused write. Raises `NotAsAtStart` or `RightMissing` if it is not an error of the part."""
         resource = attempt.operation.resource
         settle(self._rows, refused, [resource], {resource.name: rights})
         self._refused = attempt, refused
@@ -300,7 +300,7 @@ class Sequential:
         return Done(index=operation.index, status=200, row=after, precondition=precondition)
 
     def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[Verdict]:
-        """Find all that is wrong with a row of which the database cannot keep a value."""
+        """Find everything wrong with a row if the database cannot store one of its values."""
         operation = attempt.operation
         reasons = {reason.attribute: reason, **self._rows.unstorable(operation.resource, attempt.written)}
         unknown = dict.fromkeys(reasons, Unreadable(reason=""))

@@ -90,18 +90,18 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
         if name in unread:
             continue
         if not is_utf_8(name):
-            notices.append(f"{draft.name}: the column {name!r} is left out, because its name is not UTF-8.")
+            notices.append(f"{draft.name}: the column {name!r} is not served because its name is not UTF-8.")
             continue
         if name in facts.unreadable:
             if model is not None or override != AttributeOverride():
                 raise CatalogError(f"The column {name!r} of {facts.name!r} cannot be read: {facts.unreadable[name]}.")
             notices.append(
-                f"{draft.name}: the column {name!r} is left out, it cannot be read ({facts.unreadable[name]})."
+                f"{draft.name}: the column {name!r} is not served because it cannot be read ({facts.unreadable[name]})."
             )
             continue
         if name in facts.lost_collations:
             notices.append(
-                f"{draft.name}: {name!r} is compared by its characters' code points, because this SQLite does not have its collation "
+                f"{draft.name}: {name!r} is compared by code points because this SQLite does not have the collation "
                 f"{facts.lost_collations[name]!r}."
             )
         source, source_name = _source(draft, name, every) if dialect == "sqlite" else (draft, name)
@@ -194,15 +194,15 @@ def _converts(draft: Draft, name: str) -> bool:
 def _format_of(
     draft: Draft, column: str, declared: _Declared, override: AttributeOverride, dialect: Dialect
 ) -> TimeFormat:
-    """Say how a column stores dates and times. Raises `CatalogError`."""
+    """Return how a column stores dates and times. Raises `CatalogError`."""
     if override.format is None:
         return TimeFormat.ISO
     place = f"{draft.facts.name}.{column}"
     if dialect != "sqlite":
-        raise CatalogError(f"The format of {place} cannot be set: only SQLite columns have one.")
+        raise CatalogError(f"The format of {place} cannot be set: only SQLite columns have a format. Remove it.")
     known = [each.value for each in TimeFormat]
     if override.format not in known:
-        raise CatalogError(f"{override.format!r}, the format for {place}, is none of {', '.join(known)}.")
+        raise CatalogError(f"The format of {place} cannot be {override.format!r}. Use one of {', '.join(known)}.")
     found = TimeFormat(override.format)
     if not isinstance(declared.type, Date | Time | DateTime):
         raise CatalogError(

@@ -1,4 +1,4 @@
-"""What a simple check says of one attribute: bounds, lengths, a list of values, a pattern."""
+"""The limits that a simple check sets for one attribute: bounds, lengths, a list of values, a pattern."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _NARROW_BITS = 32  # integers up to here are JSON numbers: docs/contract.md, sec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the values of an attribute must be, as one check says it; None where the check does not say."""
+    """What one check requires of an attribute's values; None where it sets no limit."""
 
     attribute: str
     type: ValueType
@@ -144,7 +144,7 @@ def says_something(bounds: Bounds) -> bool:
 
 
 def narrowest(bounds: Iterable[Bounds]) -> Bounds | None:
-    """Return what several checks together say of an attribute; None if there are none."""
+    """Return what several checks together require of an attribute; None if there are none."""
     found: Bounds | None = None
     for each in bounds:
         found = each if found is None else found.joined(each)

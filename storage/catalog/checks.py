@@ -169,7 +169,7 @@ def _conjuncts(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def _one_of(alternatives: Sequence[Sequence[Token]]) -> SimpleCheck:
-    """Read `column IS NULL OR …`, which says of values that are not null what the rest says; no other OR is understood."""
+    """Read `column IS NULL OR …`, which means the same as the rest for values that are not null; no other OR is read."""
     nulls = [_null_test(each) for each in alternatives]
     columns = {column for column in nulls if column is not None}
     others = [each for each, column in zip(alternatives, nulls, strict=True) if column is None]

@@ -1,4 +1,4 @@
-"""From what the database says of checks and unique indexes to what the catalog knows of them."""
+"""Turns the checks and unique indexes of the database into those of the catalog."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +70,8 @@ def checks_of(draft: Draft, dialect: Dialect) -> tuple[Check, ...]:
     for wrong in draft.override.checks:
         if wrong not in known:
             raise CatalogError(
-                f"partwise.toml has settings for the check {wrong!r}, which the table {draft.facts.name!r} does not have."
+                f"partwise.toml has settings for the check {wrong!r}, but the table {draft.facts.name!r} has no such check. "
+                "Correct the name, or remove the settings."
             )
     places = {name: place for place, name in enumerate(draft.attributes)}
     found = [_check(facts, draft, dialect) for facts in draft.facts.checks if _can_be_told(facts.name, facts.text)]
@@ -151,7 +152,7 @@ def _decided_by(attributes: Sequence[str], columns: Iterable[str], draft: Draft)
 
 
 def _bounds(term: Term, draft: Draft, dialect: Dialect) -> Bounds:
-    """Say what a term says of its attribute. Raises `_NotUnderstood`."""
+    """Return what a term requires of its attribute. Raises `_NotUnderstood`."""
     column = _column(term.operand, draft.facts.stored, dialect)
     attribute = draft.attributes.get(draft.names.get(column.name, ""))
     if attribute is None:

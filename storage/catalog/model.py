@@ -280,7 +280,7 @@ class Resource:
         return found
 
     def bounds(self, name: str) -> Bounds | None:
-        """Return what all checks together say of an attribute; None where nothing is known."""
+        """Return what all checks together require of an attribute; None if nothing is known."""
         return narrowest(each for check in self.checks for each in check.bounds if each.attribute == name)
 
     def choices(self, name: str) -> tuple[str, ...]:
@@ -289,7 +289,7 @@ class Resource:
         return tuple(each for each in bounds.choices if isinstance(each, str)) if bounds is not None else ()
 
     def accepts(self, values: Values) -> bool:
-        """Return whether the checks accept values, as far as they can be judged without the database."""
+        """Return whether the checks that can be judged without the database accept values."""
         return all(
             bounds.takes(values[name]) for name, every in self.judged.items() if name in values for bounds in every
         )
