@@ -34,7 +34,7 @@ _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A write that is refused: the row as it would be, and as it was. A value that is not known is `Unreadable`."""
+    """A refused write: the row as it would be, and as it was. An unknown value is `Unreadable`."""
 
     operation: Operation
     values: Values
@@ -84,7 +84,9 @@ def diagnose_write(
     named = _named(resource, refused)
     match refused.violation:
         case Violation.UNIQUE:  # checks come before it
-            if not _is_told(refused, named, taken):  # only the database could compare: by a function that changes, say
+            if not _is_told(
+                refused, named, taken
+            ):  # only the database could compare, for example by a volatile function
                 fault = conflict(attempt.operation, named, _name_of(resource, refused))
                 taken.append(Verdict(fault=_said(refused, fault)))
             return [*taken, *pointing]
@@ -223,7 +225,7 @@ def _checks_of(resource: Resource, refused: StatementRefused) -> list[Check]:
 
 
 def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
-    """Return the name of the constraint that the database names: a partition's copy has that of what it is a copy of."""
+    """Return the name of the constraint that the database names; for a partition's copy, that of the original."""
     if refused.table is None or refused.constraint is None:
         return refused.constraint
     return resource.copies.get((refused.table, refused.constraint), refused.constraint)
@@ -403,7 +405,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             broken = [check for check in checks if _broken_bounds(attempt, check)] or checks
             if len(broken) == 1 and refused.said is None:
                 return _check_verdict(attempt, broken[0])
-            # Of a partition, or new since the start: SQLite may name a check by its text, which is SQL.
+            # A check of a partition, or one added since the start: SQLite may name a check by its text, which is SQL.
             message = _not_allowed(attributes)
             if _has_no_partition(resource, refused):
                 message = f"The database has no partition for this {_and(attributes)}."
@@ -424,7 +426,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
                 attributes=attributes,
                 constraint=_name_of(resource, refused),
             )
-    # Of a trigger we know nothing, whatever attributes it names.
+    # A trigger is unknown to us, whatever attributes it names.
     is_told = refused.violation is not Violation.OTHER or refused.domain is not None
     return Verdict(fault=_said(refused, fault), groups=_of_others(attempt, attributes if is_told else ()))
 
@@ -474,12 +476,12 @@ def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
 
 
 def _has_no_partition(resource: Resource, refused: StatementRefused) -> bool:
-    """Whether no partition takes the row, or not this one: the only check without a name."""
+    """Whether no partition accepts the row, or not this one: the only check without a name."""
     return refused.violation is Violation.CHECK and not refused.constraint and refused.table in resource.partitioned_by
 
 
 def _constraints(resource: Resource, refused: StatementRefused) -> Iterator[Constraint]:
-    """Find the constraint that the database names: a partition's copy by the name of what it is a copy of."""
+    """Find the constraint that the database names; for a partition's copy, the original."""
     table, name = refused.table, refused.constraint or ""
     origin = resource.copies.get((table, name)) if table is not None else None
     if origin is not None:

@@ -47,7 +47,7 @@ def _without(parts: Sequence[Part], blamed: dict[int, Fault]) -> list[Part]:
 
 
 def _first_to_blame(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> tuple[Operation, StatementRefused] | None:
-    """Find the part after which the check fails, and fails after each later one."""
+    """Find the part after which the check fails and keeps failing until the end."""
     sequential = Sequential(rows, catalog)
     found: tuple[Operation, StatementRefused] | None = None
     for part in parts:

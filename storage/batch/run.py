@@ -96,7 +96,7 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
             if tries == MAX_TRIES:
                 raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
             engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
-        except (StatementRefused, Unstorable) as refused:  # of no part: something that the answer reads
+        except (StatementRefused, Unstorable) as refused:  # not of a part, but of something that the answer reads
             raise _why_unread(engine, refused) from refused
 
 
@@ -127,7 +127,7 @@ def _run_group(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exce
             transaction.release(_JOB)
         try:
             transaction.commit()
-        except OutcomeUnknown as unknown:  # to run them again could write them twice
+        except OutcomeUnknown as unknown:  # running them again could write them twice
             return [unknown if _is_committed(ran) else ran for ran in found]
     return found
 
@@ -308,7 +308,7 @@ def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
 
 
 def _resources_of(parts: Sequence[Part]) -> list[Resource]:
-    """List the resources that parts are about."""
+    """List the resources of parts."""
     steps = (step for part in parts if isinstance(part, Operation) for step in part.address)
     return [*{step.resource.name: step.resource for step in steps}.values()]
 

@@ -108,7 +108,7 @@ class Sequential:
         return [outcomes[index] for index in sorted(outcomes)]
 
     def _deferred_verdicts(self, outcomes: Mapping[int, Done | Failed]) -> Mapping[int, Sequence[Verdict]]:
-        """Ask about what the database checks at the end; what it refuses to tell then hides no part that has failed already."""
+        """Check what the database would check at COMMIT; a refusal here does not hide parts that have already failed."""
         if not any(isinstance(outcome, Failed) for outcome in outcomes.values()):
             return self._deferred.verdicts()
         found = guarded(self._rows, self._deferred.verdicts) if self._deferred.is_asked else {}
@@ -190,7 +190,7 @@ class Sequential:
         if not wrong or not all(isinstance(fault, _OF_VALUES) and fault.attributes for fault in faults):
             return []
         rest = rules.without_values(operation, wrong)
-        if rest == operation:  # they were left out before
+        if rest == operation:  # they are already left out
             return []
         return [verdict for verdict in self._verdicts_on(rest) if wrong.isdisjoint(verdict.fault.attributes)]
 
@@ -201,7 +201,7 @@ class Sequential:
         """
         if isinstance(refused, Ambiguous):
             return Refusal(verdicts=[Verdict(fault=rules.several_rows(operation, refused))])
-        if self._refused is not None:  # it was only to be found out what else is wrong
+        if self._refused is not None:  # this only looked for further faults
             attempt, own = self._refused
             return Refusal(verdicts=[from_driver(attempt, own)], item=attempt.before)
         match why_unread(self._rows, refused, self._read_by(operation), operation.resource):
@@ -360,7 +360,7 @@ def _of_change(operation: Operation, change: Change) -> Attempt:
 
 
 def in_order_of_kinds(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    """Put what is wrong with values before what constraints refuse, and checks last (docs/contract.md, section 2, rule 2)."""
+    """Sort faults: those of values, then of constraints, and checks last (docs/contract.md, section 2, rule 2)."""
     return tuple(sorted(faults, key=lambda fault: _KINDS.get(type(fault), 0)))
 
 

@@ -83,7 +83,7 @@ class Bounds:
         )
 
     def params(self) -> dict[str, Json]:
-        """Return what is known, for clients that translate, by the keywords of JSON Schema."""
+        """Return the known limits by the keywords of JSON Schema, for clients that translate messages."""
         written: Mapping[str, Json] = {
             "minimum": written_as_json(self.type, self.minimum),
             "exclusiveMinimum": written_as_json(self.type, self.above),
@@ -97,7 +97,7 @@ class Bounds:
         return {name: value for name, value in written.items() if value is not None}
 
     def sentence(self) -> str:
-        """Return what the attribute must be, as a sentence for a person."""
+        """Return the limits as a sentence for a person."""
         said = [*self._of_values(), *self._of_length()]
         if self.choices:
             said.append(f"must be one of {', '.join(_shown(self.type, each) for each in self.choices)}")
