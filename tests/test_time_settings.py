@@ -181,7 +181,7 @@ UNREADABLE = {
     ("DATETIME", "unix_ms", "9e999"): 'in format = "unix_ms"',
     ("DATE", "iso", "'1996-07-04 08:00:00'"): 'type = "Any"',
     ("DATE", "mixed", "'1996-07-04T00:00:00+02:00'"): "no Date",
-    ("DATE", "unix", "836438401"): 'no Date of the years 1 to 9999, to the microsecond, in format = "unix"',
+    ("DATE", "unix", "836438401"): 'not a Date between the years 1 and 9999, to the microsecond, in format = "unix"',
     ("TIME", "iso", "'08:00:00+02:00'"): "no Time",
     ("TIME", "mixed", "800"): 'in format = "mixed"',
 }

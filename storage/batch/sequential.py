@@ -155,7 +155,7 @@ class Sequential:
     def _unread_of_path(self, resource: Resource, names: Sequence[str], values: KeyTuple) -> tuple[str, ...]:
         return self._rows.refused_values(resource, dict(zip(names, values, strict=True)))
 
-    # --- a part that is faulty on its face
+    # --- a part that fails validation
 
     def _survey(self, part: SetAside) -> list[Fault]:
         """Find what else is wrong with a part that fails validation, judging by its other values."""

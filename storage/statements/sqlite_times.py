@@ -229,7 +229,7 @@ def _why_no_number(type_: TimeType, form: TimeFormat, raw: float) -> str:
             '1970, its operator can set format = "unix" or format = "unix_ms" for this attribute in partwise.toml.'
         )
     return (
-        f' that is no {name} of the years 1 to 9999, to the microsecond, in format = "{form.value}". Its operator can set '
+        f' that is not a {name} between the years 1 and 9999, to the microsecond, in format = "{form.value}". Its operator can set '
         f"another format, or serve it as it is with {as_it_is}"
     )
 
