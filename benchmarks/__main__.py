@@ -73,7 +73,7 @@ def measure_against(
     workloads: Annotated[str, typer.Option(help="Some of the workloads only.")] = "W1,W2,W3,W4,W5,W6,W6n",
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 15,
 ) -> None:
-    """Compare with another checkout by turns, beside the spread of this one against itself."""
+    """Compare with another checkout by turns, and with this one to show the spread."""
     names = _choose(workloads, [each for each in _WORKLOADS if each != GROWING])
     plan = Plan(workloads=names, rounds=rounds, sizes=(), load_seconds=3.0, load_rounds=5)
     kinds = [database] if database else list(Kind)

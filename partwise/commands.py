@@ -42,7 +42,7 @@ def serve(**flags: Any) -> None:
         )
         if not settings.is_loopback and not settings.open:
             raise SettingsError(
-                f"There are no access rules, so whoever reaches {settings.host} could read and write everything. "
+                f"There are no access rules, so anyone who can reach {settings.host} could read and write everything. "
                 "Listen on this machine only (--host 127.0.0.1), or say --open if that is what you want."
             )
         check_address(settings.host, settings.port)
@@ -127,9 +127,9 @@ def _announce(service: Service, settings: Settings, *, is_example: bool) -> None
         typer.echo(f"  {server}/graphql  GraphQL, and GraphiQL in a browser")
         typer.echo(f"  {server}/console  composes batches, in a browser")
     typer.echo(f"  {server}/batch    takes batches as JSON, without GraphQL")
-    who = "Whoever uses this machine" if settings.is_loopback else "Whoever reaches this address, from any machine,"
-    others = " Other machines are not let in." if settings.is_loopback else ""
-    typer.echo(f"There are no access rules. {who} may read and write everything.{others}")
+    who = "Anyone on this machine" if settings.is_loopback else "Anyone who can reach this address, from any machine,"
+    others = " Connections from other machines are refused." if settings.is_loopback else ""
+    typer.echo(f"There are no access rules. {who} can read and write everything.{others}")
     shown = (
         example.invitation(f"{server}/graphql")
         if is_example

@@ -48,7 +48,7 @@ def _describe_grouping(resource: Resource) -> Iterator[str]:
 
 
 def describe_values(engine: Engine) -> tuple[str, bool]:
-    """Read every row of all resources, in one snapshot; say which values cannot be read, and whether there are any.
+    """Read every row of all resources in one snapshot; return which values cannot be read, and whether there are any.
 
     Dates and times in another spelling are counted beside them: they can be read, but comparisons may not find them.
     """
@@ -79,7 +79,7 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
     if not lines:
         said = [f"Values: those of all {count} rows can be read."]
     if spelled:
-        said += ["Dates and times in another spelling, which filters and orders can miss (setting format):", *spelled]
+        said += ["Dates and times in another spelling, which filters and orders can miss (set their format):", *spelled]
     return "\n".join(said), bool(lines)
 
 

@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, for a statement or a lock
     prepared_statements: Mode = "auto"  # of PostgreSQL
     idempotency_keys: bool = True  # whether they are kept, in a table of ours
-    database_messages: bool = True  # whether clients are told what the authors of triggers say
+    database_messages: bool = True  # whether clients receive the messages of triggers
     max_parts: int = Field(default=10_000, ge=1)
     max_page: int = Field(default=1_000, ge=1)  # items
     max_nesting: int = Field(default=12, ge=1, le=100)  # collections of a path

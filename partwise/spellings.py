@@ -1,4 +1,4 @@
-"""Which columns of dates and times hold values in another spelling than the one that filters and orders compare (SQLite)."""
+"""Finds columns whose dates and times are in another spelling than filters and orders compare (SQLite)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ _VIEW_SECONDS = 0.2  # for the rows of a view, which may have to be computed
 
 
 def spelling_notices(database: Database, catalog: Catalog) -> tuple[str, ...]:
-    """Look at the first rows of each table and view; name the setting that each such column needs."""
+    """Read the first rows of each table and view, and name the setting that each such column needs."""
     if database.dialect != "sqlite":
         return ()
     return tuple(notice for resource in catalog.resources.values() for notice in _notices(database, resource))
@@ -57,8 +57,8 @@ def _notice(resource: Resource, attribute: Attribute, *, has_text: bool, has_num
     what = "numbers and text" if has_text and has_numbers else "numbers" if has_numbers else "text"
     place = f"[resources.{_key(resource.table)}.attributes.{_key(attribute.column)}]"
     return (
-        f"{resource.name}: {attribute.name} has dates or times in another spelling ({what}), which filters and orders "
-        f"compare as they are stored. Set format = {formats} in {place}."
+        f"{resource.name}: {attribute.name} contains dates or times in another spelling ({what}). Filters and orders "
+        f"compare them as they are stored. Set format = {formats} in {place}."
     )
 
 

@@ -59,7 +59,7 @@ class QueryAnswer:
 
 
 def read_each(rows: RowReader, plan: ReadPlan, savepoint: str) -> QueryAnswer:
-    """Read each field of a query by itself. What the database refuses is an error of that field, and says why."""
+    """Read each field of a query by itself. A refused read is an error of its field."""
     found: dict[str, Found | Ambiguous] = {}
     errors: dict[str, Exception] = {}
     for key, read in plan.items():

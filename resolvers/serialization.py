@@ -110,11 +110,11 @@ LIKE_BYTES = re.compile(r"[xX]'.*'", re.DOTALL)
 QUOTED = re.compile(r"'(.*)'", re.DOTALL)
 _MOST_PLACES = 21  # before the point, until JavaScript writes an exponent
 _MOST_ZEROS = 6  # behind the point, likewise
-_WHOLE_REALS = 2.0**63  # those below, in amount, are written by all their digits
+_WHOLE_REALS = 2.0**63  # smaller absolute values are written with all digits
 
 
 def any_text(value: float | str | bytes) -> str:
-    """Write a value of a column without a declared type as it stands in a path, before percent-encoding.
+    """Write a value of a column without a declared type for a path, before percent-encoding.
 
     Equal numbers are written alike, whether SQLite has an INTEGER or a REAL: its keys do not tell them apart.
     """

@@ -339,7 +339,7 @@ def _anything(raw: Any) -> Value:
 
 
 def _any_whole(number: int) -> int:
-    """Read a whole number, by all its digits; where JavaScript writes a double next to it in the same way, it may mean that."""
+    """Read a whole number exactly; if JavaScript writes a nearby double in the same way, it may mean that double."""
     if abs(number) <= LARGEST_PLAIN:
         return number
     is_storable = _BIG.smallest <= number <= _BIG.largest
@@ -392,7 +392,7 @@ def _any_object(raw: dict[str, Any]) -> Value:
 
 
 def _any_from_text(text: str, *, canonical: bool) -> Value:
-    """Read a value of a path: a number, bytes like X'0AFF', a text; in quotes what else were one of the others. Raises `Misfit`."""
+    """Read a value of a path: a number, bytes like X'0AFF', or a text, in quotes if it looks like one of the others. Raises `Misfit`."""
     if quoted := QUOTED.fullmatch(text):
         value: Value = quoted[1]
     elif LIKE_BYTES.fullmatch(text):

@@ -46,10 +46,10 @@ class PartError:
     pointer: str | None = strawberry.field(description="Where, in the part as it was sent (JSON Pointer, RFC 6901).")
     attributes: list[str] = strawberry.field(description="The attributes concerned.")
     constraint: str | None = strawberry.field(
-        description="The name of the violated constraint of the database; null if there is none."
+        description="The name of the violated database constraint; null if there is none."
     )
     params: JSON | None = strawberry.field(
-        description='What is known of the constraint, by the keywords of JSON Schema: {"minimum": 1, "maximum": 8}.'
+        description='The known limits of the constraint, named by the keywords of JSON Schema: {"minimum": 1, "maximum": 8}.'
         " For clients that translate messages."
     )
 

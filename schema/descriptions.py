@@ -100,7 +100,7 @@ def _of_type(type_: ValueType) -> str:
         case Opaque():
             return "Text, as the database writes it."
         case Anything():
-            return "A number, a text or bytes."
+            return "A number, text or bytes."
         case Array(of=of):
             return f"A list. Each element: {_of_type(of)}"
         case _:

@@ -97,14 +97,14 @@ class ResourceAttribute:
         description="How many digits may stand after the point, of a decimal or of a time's seconds; null where there is no limit."
     )
     minimum: JSON | None = strawberry.field(
-        description="The least number, date or time that it takes, written as its values are; null if no such limit is known."
+        description="The smallest number, date or time that it accepts, written like its values; null if no such limit is known."
     )
     maximum: JSON | None = strawberry.field(
-        description="The greatest number, date or time that it takes, written as its values are; null if no such limit is known."
+        description="The largest number, date or time that it accepts, written like its values; null if no such limit is known."
     )
     pattern: str | None = strawberry.field(
-        description="A regular expression (ECMAScript) that a text must match, at any place unless it is anchored;"
-        " null if there is none, or none that means the same everywhere."
+        description="A regular expression (ECMAScript) that a text must match, anywhere unless it is anchored;"
+        " null if none is known, or if it might mean something else in ECMAScript."
     )
     time_zone: bool | None = strawberry.field(
         description="Whether a DateTime has to have a time zone; where it has not to, it must have none. Null for other types."

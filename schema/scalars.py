@@ -149,7 +149,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     ),
     AnyValue: strawberry.scalar(
         name="Any",
-        description='A value of a column without a declared type: a text, a number, or an object with one member, {"int": "9007199254740993"},'
+        description='A value of a column without a declared type: text, a number, or an object with one member, {"int": "9007199254740993"},'
         ' {"real": "Infinity"} or {"base64": "AAEC"}.',
         specified_by_url="https://sqlite.org/datatype3.html",
         serialize=_as_is,

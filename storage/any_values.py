@@ -1,4 +1,4 @@
-"""How values of columns without a declared type look in JSON (docs/contract.md, section 7).
+"""Values of columns without a declared type, as JSON (docs/contract.md, section 7).
 
 Texts and numbers are written as they are; what JSON or JavaScript would change is an object with one member.
 """

@@ -210,7 +210,7 @@ class Database:
         raise AssertionError(begin)
 
     def _settings_of(self, connection: PoolProxiedConnection) -> str:
-        """Write what a transaction has to set; without prepared statements a pooler is taken for granted."""
+        """Write what a transaction must set; without prepared statements, a pooler is assumed."""
         driver = connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             return ""

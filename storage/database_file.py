@@ -28,7 +28,7 @@ class DatabaseFile:
         self._noticing = threading.Lock()
 
     def remember(self, real_path: str) -> None:
-        """Take the files that are there now for the ones that are open: some connection has just opened them, and stays.
+        """Remember the current files as the open ones: some connection has just opened them, and stays open.
 
         While that connection is open no one removes them in the course of things: SQLite deletes the -wal file only when the
         last connection closes. A file in rollback mode has none.
@@ -45,15 +45,15 @@ class DatabaseFile:
             )
 
     def require_after_commit(self) -> None:
-        """Make sure that what was committed is in the file that others see. Raises `OutcomeUnknown`."""
+        """Make sure that the commit is in the file at this path. Raises `OutcomeUnknown`."""
         if self.why_lost() is not None:
             raise OutcomeUnknown(
-                "The database file, or one that belongs to it, was removed or replaced during the request: what was "
-                "committed may be lost. The operator must put the file back, or restart the server."
+                "The database file, or one that belongs to it, was removed or replaced during the request, so the "
+                "changes may be lost. The operator must put the file back, or restart the server."
             )
 
     def why_lost(self) -> str | None:
-        """Say which file is not there any more, or is another one; None while all are as they were opened.
+        """Return which file is missing or was replaced; None if all are those that were opened.
 
         Logs a line whenever that changes.
         """
@@ -73,17 +73,22 @@ class DatabaseFile:
 
     def _notice(self, why: str | None) -> None:
         with self._noticing:
-            if why == self._noticed:  # another thread has seen it, too
+            if why == self._noticed:  # another thread has already logged it
                 return
             self._noticed = why
         if why is None:
-            note("database_file_back", "Requests are answered again.", level=logging.INFO, file=self._path)
+            note(
+                "database_file_back",
+                "The file is back. Requests are accepted again.",
+                level=logging.INFO,
+                file=self._path,
+            )
         else:
-            note("database_file_lost", f"{why} Until then every request is refused.", file=self._path)
+            note("database_file_lost", f"{why} Until then, every request is rejected.", file=self._path)
 
 
 def identity(path: str) -> Identity | None:
-    """Tell the file at a path from all others; None if there is none, or it cannot be reached. Follows symbolic links."""
+    """Return the identity of the file at a path; None if it does not exist or cannot be reached. Follows symbolic links."""
     try:
         found = os.stat(path)  # noqa: PTH116  # pathlib's takes half as long again, and this runs for each transaction
     except OSError:

@@ -1,4 +1,4 @@
-"""Whose error a refusal is, where only the database can tell: asked after it, by one query (docs/contract.md, section 6).
+"""Whose error a refusal is, if only another query can tell (docs/contract.md, section 6).
 
 Nothing here runs unless a statement was refused. The transaction must be usable: rolled back to a savepoint, or a new one.
 """
@@ -32,9 +32,9 @@ _OF_OPERATORS = ("42", "0A000")  # SQLSTATEs of a comparison, an order or a grou
 def settle(
     rows: RowReader, refused: StatementRefused, resources: Iterable[Resource], rights: Mapping[str, Sequence[Right]]
 ) -> None:
-    """Ask the database about a refusal that may be the request's; come back where it is not.
+    """Query the database if a refusal may be an error of the request; return if it is not.
 
-    Raises `NotAsAtStart` if one of the resources' tables is not what it was at the start, `RightMissing` if our role lacks one
+    Raises `NotAsAtStart` if a table of the resources has changed since the start, and `RightMissing` if our role lacks one
     of the rights, which are by the type names of resources.
     """
     match refused.doubt:
@@ -48,13 +48,13 @@ def settle(
 
 
 def reading_rights(resource: Resource) -> list[Right]:
-    """List the rights that reading the rows of a resource takes, and locking them where they may change."""
+    """List the rights needed to read the rows of a resource, and to lock them if they can be changed."""
     rights: list[Right] = [("SELECT", attribute.column) for attribute in resource.attributes.values()]
     return [*rights, ("UPDATE", None)] if resource.writable else rights
 
 
 def making_rights(resource: Resource, given: Collection[str]) -> list[Right]:
-    """List the rights that making a row takes."""
+    """List the rights needed to create a row."""
     sequences = [each.sequence for each in resource.attributes.values() if each.sequence is not None]
     return [
         *(("INSERT", resource.attributes[name].column) for name in given),
@@ -65,12 +65,12 @@ def making_rights(resource: Resource, given: Collection[str]) -> list[Right]:
 
 
 def changing_rights(resource: Resource, given: Collection[str]) -> list[Right]:
-    """List the rights that changing a row takes."""
+    """List the rights needed to change a row."""
     return [*(("UPDATE", resource.attributes[name].column) for name in given), *reading_rights(resource)]
 
 
 def removing_rights(resource: Resource) -> list[Right]:
-    """List the rights that deleting a row takes."""
+    """List the rights needed to delete a row."""
     return [("DELETE", None), *reading_rights(resource)]
 
 
@@ -115,7 +115,7 @@ def _compare(rows: RowReader, refused: StatementRefused, resources: Sequence[Res
 
 
 def _untyped(found: tuple[bool, str, bool] | None, sql_type: str) -> tuple[bool, str, bool] | None:
-    """Take what SQLite calls ANY, or BLOB in a view, for no type where the catalog has none."""
+    """Treat SQLite's ANY, and BLOB in a view, as no type if the catalog has none."""
     if found is None or sql_type or found[1].upper() not in {"ANY", "BLOB"}:
         return found
     return found[0], "", found[2]
@@ -124,7 +124,7 @@ def _untyped(found: tuple[bool, str, bool] | None, sql_type: str) -> tuple[bool,
 def _tell_change(refused: StatementRefused, table: str, column: str | None) -> None:
     note(
         "table_changed",
-        "A table is not what it was when the server started. Restart the server.",
+        "A table has changed since the server started. Restart the server.",
         level=logging.ERROR,
         table=table,
         column=column,
@@ -138,7 +138,7 @@ def why_unread(
     resources: Sequence[Resource],
     first: Resource | None = None,
 ) -> RequestError:
-    """Say why the database did not read what was asked of resources; of the first, if that is known.
+    """Return why the database did not read resources; the error names the first, if it is known.
 
     A value that it cannot look for, values that it cannot compare, a missing right, a changed table, or an expression of its
     own that fails for a row.
@@ -150,7 +150,12 @@ def why_unread(
     except (NotAsAtStart, RightMissing) as error:
         return error
     if refused.doubt is Doubt.RIGHTS:  # the owner of a view may lack it
-        note("right_missing", "A view needs a right that its owner lacks.", table=_table(first), state=refused.state)
+        note(
+            "right_missing",
+            "The owner of a view lacks a privilege that the view needs.",
+            table=_table(first),
+            state=refused.state,
+        )
         return RightMissing()
     if refused.doubt is Doubt.TABLE:
         asked = rows.statements.tables_now(resources)
@@ -169,7 +174,7 @@ def _table(resource: Resource | None) -> str | None:
 
 
 def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) -> RequestError:
-    """Tell a value that was given, an operation that the type does not have, and a row that fails."""
+    """Distinguish a bad value, an operation that the type does not have, and a row that fails."""
     if refused.state is None and refused.statement is not None:  # of the driver, which cannot hand the value over
         return CannotLookFor()
     where = "the database" if first is None else first.collection
@@ -186,7 +191,7 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
 
 
 def _is_planned(rows: RowReader, refused: StatementRefused) -> bool:
-    """Whether a statement that was refused can be planned with its values: then it is a row at which it fails."""
+    """Whether a refused statement can be planned with its values: if so, it fails for a row."""
     assert refused.statement is not None  # noqa: S101  # what the caller has looked at
     transaction, (sql, params) = rows.transaction, refused.statement
     transaction.savepoint(_SAVEPOINT)

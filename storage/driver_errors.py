@@ -18,7 +18,7 @@ class Retry(Exception):  # it is no error: the transaction is to be run again
 
 
 class Unprepared(Retry):
-    """A session did not have a prepared statement as it should: everything is to be run again, and nothing is prepared now."""
+    """A session does not have a prepared statement: the transaction must be run again, and nothing more is prepared."""
 
 
 class Violation(Enum):
@@ -33,7 +33,7 @@ class Violation(Enum):
 
 
 class Doubt(Enum):
-    """What the database must be asked before it is known whose error a refusal is (docs/contract.md, section 6)."""
+    """What to query before it is known whose error a refusal is (docs/contract.md, section 6)."""
 
     TABLE = "table"  # whether the table is still what it was when the server started
     RIGHTS = "rights"  # whether the server's role lacks a right
@@ -72,7 +72,7 @@ _ENDINGS = (
 
 
 def _in_words(*texts: str | None) -> str | None:
-    """Turn what a trigger says into sentences on one line, without control characters; None if it says nothing."""
+    """Turn the message of a trigger into sentences on one line, without control characters; None if it is empty."""
     sentences = []
     for text in texts:
         plain = "".join(each if _is_shown(each) else " " if each.isspace() else "" for each in text or "")
@@ -129,7 +129,7 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exc
     if reads and str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
         return QueryTooComplex(_TOO_MANY_COLUMNS)
     if reads and primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
-        return QueryTooComplex("SQLite takes no filter that is nested so deep. Use a simpler one.")
+        return QueryTooComplex("The filter is nested too deeply for SQLite. Use a simpler one.")
     refused = _refused_by_sqlite(error, code)
     refused.state = getattr(error, "sqlite_errorname", None)
     refused.transaction_lost = lost
@@ -219,7 +219,7 @@ def is_of_a_prepared_statement(error: psycopg.Error) -> bool:
 
 
 def _is_raised(diag: psycopg.errors.Diagnostic) -> bool:
-    """Whether it is a RAISE or an ASSERT of PL/pgSQL: an error that somebody has written."""
+    """Whether the error was raised by RAISE or ASSERT of PL/pgSQL."""
     return diag.source_function in {"exec_stmt_raise", "exec_stmt_assert"}
 
 

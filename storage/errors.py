@@ -45,7 +45,7 @@ class Fault:
     pointer: str | None = None
     attributes: tuple[str, ...] = ()
     constraint: str | None = None  # the name of the violated constraint of the database
-    params: Mapping[str, object] | None = None  # what is known of it, as JSON: for clients that translate
+    params: Mapping[str, object] | None = None  # its known limits, as JSON, for clients that translate messages
 
     def at(self, pointer: str) -> Self:
         """Give the same fault another place."""
@@ -155,7 +155,7 @@ class CheckFailed(Fault):
 
 
 class RefusedByDatabase(Fault):
-    """A trigger or a policy of the database said no."""
+    """A trigger or a policy of the database rejected the change."""
 
     code, status = PartErrorCode.REFUSED_BY_DATABASE, 409
 
@@ -203,14 +203,14 @@ class Unavailable(RequestError):
 
 
 class NotAsAtStart(RequestError):
-    """A table or column is not what it was when the catalog was built."""
+    """A table or column has changed since the catalog was built."""
 
     code = "UNAVAILABLE"  # asking again helps once the server has been restarted
 
     def __init__(self) -> None:
         super().__init__(
-            "The database does not have what this request needs: its tables are not as they were when the server started. "
-            "Nothing was written. The operator has to restart the server; its log says what has changed."
+            "The tables that this request needs have changed in the database since the server started. "
+            "Nothing was written. The operator must restart the server."
         )
 
 
@@ -221,7 +221,7 @@ class RightMissing(RequestError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database does not allow the server to do this: its role lacks a privilege. Nothing was written. "
+            "The server's database role lacks a privilege that this request needs. Nothing was written. "
             "The operator can grant it; the server's log names the role and the table."
         )
 
@@ -233,8 +233,8 @@ class NotPopulated(RequestError):
 
     def __init__(self, collection: str) -> None:
         super().__init__(
-            f"{collection} cannot be read yet: its materialized view has not been populated. "
-            "The operator has to refresh it in the database (REFRESH MATERIALIZED VIEW)."
+            f"{collection} cannot be read because its materialized view has not been populated. "
+            "The operator must refresh it in the database (REFRESH MATERIALIZED VIEW)."
         )
 
 
@@ -245,8 +245,8 @@ class CannotRead(RequestError):
 
     def __init__(self, collection: str) -> None:
         super().__init__(
-            f"The database cannot compute what was asked of {collection}: an expression of its own "
-            "(in a view, a policy or a generated column) fails for at least one row."
+            f"The database cannot compute the requested data of {collection}: an expression "
+            "in a view, a policy or a generated column fails for at least one row."
         )
 
 
@@ -257,7 +257,7 @@ class CannotCompare(RequestError):
 
     def __init__(self, collection: str) -> None:
         super().__init__(
-            f"The database cannot compare, order or group by an attribute that was asked for of {collection}: "
+            f"The database cannot compare, order or group by an attribute of {collection} in this request: "
             "it has no operator, collation or function for it."
         )
 
@@ -268,7 +268,9 @@ class CannotLookFor(RequestError):
     code = "BAD_REQUEST"
 
     def __init__(self) -> None:
-        super().__init__("The database cannot look for a value that the request gives.")
+        super().__init__(
+            "The database does not accept a value in this request for the attribute that it is compared with."
+        )
 
 
 class IdempotencyKeyReused(RequestError):

@@ -1,4 +1,4 @@
-"""Whether statements are prepared on PostgreSQL; it ends for the process when a session turns out not to have them."""
+"""Whether statements are prepared on PostgreSQL; turned off for the process if a session does not have them."""
 
 import threading
 from typing import Literal
@@ -18,11 +18,11 @@ class Preparing:
         self._changing = threading.Lock()
 
     def is_on(self) -> bool:
-        """Whether statements are prepared that have run more than a few times."""
+        """Whether statements that have run more than a few times are prepared."""
         return self._is_on
 
     def set_up(self, connection: Connection) -> None:
-        """Give a new connection names of its own for what it prepares; without them, it prepares nothing."""
+        """Give a new connection its own statement names; if that is not possible, it prepares nothing."""
         try:
             # Here, because psycopg's module is private and may be gone in another version.
             from storage.prepared_names import install  # noqa: PLC0415
@@ -33,15 +33,15 @@ class Preparing:
         if not is_installed:
             connection.prepare_threshold = None
             self._stop(
-                "This version of psycopg does not allow names of our own for prepared statements. Nothing is prepared.",
+                "Partwise cannot name prepared statements with this version of psycopg, so nothing is prepared.",
                 psycopg=__version__,
             )
 
     def give_up(self, sqlstate: str | None) -> None:
-        """Prepare nothing from now on, because a session did not have what it should have had."""
+        """Prepare nothing from now on, because a session did not have a prepared statement."""
         self._stop(
-            "A server session did not have a prepared statement as this connection had prepared it: there is a connection "
-            "pooler, or a table was altered. Nothing is prepared until the restart, and the request runs again.",
+            "A server session did not have a statement that this connection had prepared, because of a connection pooler or "
+            "an altered table. Nothing is prepared until the server is restarted. The request is run again.",
             sqlstate=sqlstate,
         )
 

@@ -64,7 +64,7 @@ class Rows(RowReader):
         return self._kept(row, values)
 
     def _check_alone(self, resource: Resource, keys: Iterable[tuple[str, ...]], values: Values) -> None:
-        """Make sure that no row of an inheriting table has the same key: the database does not (PostgreSQL)."""
+        """Make sure that no row of an inheriting table has the same key, because PostgreSQL does not check it."""
         if not resource.is_inherited:
             return
         for key in keys:
@@ -144,7 +144,7 @@ class Rows(RowReader):
         return RowToBe(resource=resource, written=written, defaults=defaults, where=where)
 
     def violated(self, row: RowToBe, checks: Sequence[Check]) -> list[Check]:
-        """Return the checks that refuse a row. One that fails itself, or needs what is not known, is not among them."""
+        """Return the checks that a row violates, except those that fail themselves or need unknown values."""
         known = row.known()
         asked = [check for check in checks if check.columns <= known]
         if not asked:
@@ -161,7 +161,7 @@ class Rows(RowReader):
         return found[0] if found else None
 
     def holders(self, row: RowToBe, index: UniqueIndex, most: int) -> list[KeyTuple] | None:
-        """Return the keys of at most so many rows that a unique index does not let be beside a row; None where nobody can tell."""
+        """Return the keys of at most so many rows that conflict with a row in a unique index; None if that is unknown."""
         resource = row.resource
         closed = {column.name for column in resource.columns if not column.can_read}
         if not index.columns <= row.known() - closed:
@@ -182,7 +182,7 @@ class Rows(RowReader):
     def _ask_about(
         self, row: RowToBe, columns: Collection[str], ask: Callable[[Statement], Statement]
     ) -> Sequence[Sequence[Any]] | None:
-        """Ask a question about a row that is laid out; None where the database cannot answer it."""
+        """Run a query about a row that is laid out; None if the database cannot evaluate it."""
         self.transaction.savepoint(_SAVEPOINT)
         try:
             laid_out = lay_out(self.statements, row, columns)

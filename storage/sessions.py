@@ -1,4 +1,4 @@
-"""What a session of PostgreSQL is set to, and whether a pooler may put another session in its place at any transaction."""
+"""The settings of PostgreSQL sessions, and whether a pooler may assign another session to each transaction."""
 
 import logging
 import threading
@@ -87,17 +87,17 @@ class Sessions:
                 self._pooled = True
                 note(
                     "pooler",
-                    "Connections share sessions of the database, as behind a connection pooler: what a session has to be set to "
-                    "is set in each transaction.",
+                    "Connections share database sessions, as behind a connection pooler. Each transaction sets what its "
+                    "session needs.",
                     level=logging.INFO,
                 )
 
     def keep_search_path(self, schemas: Sequence[str]) -> None:
-        """Keep to these schemas, in which the tables were found: a role's search path may change while the server runs."""
+        """Use only these schemas, in which the tables were found: a role's search path may change while the server runs."""
         self._search_path = ", ".join('"' + name.replace('"', '""') + '"' for name in schemas) or "''"
 
     def at_begin(self, connection: psycopg.Connection, *, always: bool) -> str:
-        """Write what a transaction has to set after its BEGIN; always, or if this session may not be as `set_up` left it."""
+        """Write what a transaction must set after its BEGIN; always, or if `set_up` may not have set up its session."""
         if not (always or self._pooled):
             status = connection.info.parameter_status
             if all((status(name) or "").startswith(self._fixed[name]) for name in _REPORTED):

@@ -46,7 +46,7 @@ BATCHES = [
 
 def check(error: Json) -> None:
     assert error["extensions"] == {"code": "UNAVAILABLE"}
-    assert "not as they were when the server started" in error["message"]
+    assert "have changed in the database since the server started" in error["message"]
     assert "restart the server" in error["message"]
     for internal in ("artist", "city", "musician", "town", "SELECT", "t0"):
         assert internal not in error["message"]

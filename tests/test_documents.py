@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from partwise import example
-from partwise.settings import AttributeSettings, ResourceSettings, Settings
+from partwise.settings import AttributeSettings, CheckSettings, ResourceSettings, Settings
 from tests.conftest import Serve
 from tests.harness import Api, sqlite_backend
 
@@ -55,9 +55,11 @@ def test_the_readme_has_its_two_commands_each_on_a_line():
 def test_every_setting_is_documented():
     page = (README.parent / "docs" / "settings.md").read_text()
 
-    settings = [name for model in (Settings, ResourceSettings, AttributeSettings) for name in model.model_fields]
+    models = (Settings, ResourceSettings, AttributeSettings, CheckSettings)
+    settings = [name for model in models for name in model.model_fields]
 
     assert [name for name in settings if f"`{name}`" not in page and f"attributes.{name}" not in page] == [
         "resources",
         "attributes",
+        "checks",
     ]

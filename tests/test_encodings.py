@@ -220,8 +220,8 @@ def test_names_that_are_not_utf_8_are_left_out_with_a_note(sql_ascii: Backend, s
         for each in api.query("{ resources { name attributes { name } } }")["resources"]
     ] == [("Gr_n", ["id", "gr__e"])]
     notices = api.service.engine.catalog.notices
-    assert "The table 'caf\\udce9' is left out, because its name is not UTF-8." in notices
-    assert "Gr_n: the column 'caf\\udce9' is left out, because its name is not UTF-8." in notices
+    assert "The table 'caf\\udce9' is not served because its name is not UTF-8." in notices
+    assert "Gr_n: the column 'caf\\udce9' is not served because its name is not UTF-8." in notices
     assert all(each.isprintable() for each in notices)
 
 

@@ -35,7 +35,7 @@ def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int
         assert f"http://127.0.0.1:{port}/batch" in program.said
         assert f"http://127.0.0.1:{port}/console" in program.said
         assert "no access rules" in program.said
-        assert "Other machines are not let in" in program.said
+        assert "Connections from other machines are refused" in program.said
         assert program.get("/livez") == "ok"
         assert program.get("/readyz") == "ok"
         assert program.stop() in {0, -signal.SIGTERM}  # uvicorn hands the signal on when it is done

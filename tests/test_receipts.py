@@ -143,7 +143,7 @@ def test_another_table_of_that_name_is_told_to_the_operator(
 
     assert (code, "keeps no idempotency keys" in message) == ("BAD_REQUEST", True)
     assert "partwise_receipt" in caplog.text
-    assert "as they were when the server started" not in caplog.text
+    assert "since the server started" not in caplog.text
     assert backend.dump() == before
 
 

@@ -29,7 +29,11 @@ def toml(folder: Path, table: str, column: str, **values: str) -> None:
 # --- what it takes
 
 WRONG = {
-    "unknown": ("at", {"format": "epoch"}, "'epoch', the format for log.at, is none of iso, unix, unix_ms, mixed."),
+    "unknown": (
+        "at",
+        {"format": "epoch"},
+        "The format of log.at cannot be 'epoch'. Use one of iso, unix, unix_ms, mixed.",
+    ),
     "no date": (
         "note",
         {"format": "mixed"},
@@ -66,7 +70,9 @@ def test_postgresql_has_no_formats(postgresql: Backend, tmp_path: Path, form: st
     toml(tmp_path, "log", "at", format=form)
     done = run_here("serve", postgresql.url, "--port", str(free_port()), folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "partwise: The format of log.at cannot be set: only SQLite columns have one.\n"
+    assert (
+        done.stderr == "partwise: The format of log.at cannot be set: only SQLite columns have a format. Remove it.\n"
+    )
 
 
 def test_both_ends_of_a_foreign_key_need_the_same_format(sqlite: Backend, tmp_path: Path):
@@ -76,7 +82,7 @@ def test_both_ends_of_a_foreign_key_need_the_same_format(sqlite: Backend, tmp_pa
     toml(tmp_path, "log", "at", format="unix")
     done = run_here("check", sqlite.url, folder=tmp_path)
     assert done.returncode == 2
-    assert "log.at refers to slot.at: both need the same format in partwise.toml." in done.stderr
+    assert "log.at refers to slot.at: set the same format for both in partwise.toml." in done.stderr
 
 
 # --- who is told
@@ -90,7 +96,7 @@ INSERT INTO "Own Log" WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n 
 UPDATE "Own Log" SET fine = '1996-07-04 00:00:00.500000';
 UPDATE "Own Log" SET late = '1996-07-04T00:00:00' WHERE id = 101;
 CREATE VIEW seen AS SELECT at FROM log"""
-AT_LOG = "has dates or times in another spelling ({}), which filters and orders compare as they are stored. Set format = {} in [{}]."
+AT_LOG = "contains dates or times in another spelling ({}). Filters and orders compare them as they are stored. Set format = {} in [{}]."
 NOTES = {
     "OwnLog: madeAt": (
         "numbers",
@@ -131,7 +137,7 @@ def test_check_counts_the_values(sqlite: Backend, tmp_path: Path):
     done = run_here("check", sqlite.url, "--values", folder=tmp_path)
     assert done.returncode == 1  # because of the numbers
     lines = [line.strip().partition(":")[0] for line in done.stdout.splitlines()]
-    place = lines.index("Dates and times in another spelling, which filters and orders can miss (setting format)")
+    place = lines.index("Dates and times in another spelling, which filters and orders can miss (set their format)")
     assert lines[1:place] == ["OwnLog.madeAt  101 values", "Log.at  1 value", "Log.told  1 value", "Seen.at  1 value"]
     assert lines[place + 1 :] == [
         *("OwnLog.late  1 value", "OwnLog.madeAt  101 values"),
@@ -175,7 +181,7 @@ UNREADABLE = {
     ("DATETIME", "unix_ms", "9e999"): 'in format = "unix_ms"',
     ("DATE", "iso", "'1996-07-04 08:00:00'"): 'type = "Any"',
     ("DATE", "mixed", "'1996-07-04T00:00:00+02:00'"): "no Date",
-    ("DATE", "unix", "836438401"): 'no Date of the years 1 to 9999, to the microsecond, in format = "unix"',
+    ("DATE", "unix", "836438401"): 'not a Date between the years 1 and 9999, to the microsecond, in format = "unix"',
     ("TIME", "iso", "'08:00:00+02:00'"): "no Time",
     ("TIME", "mixed", "800"): 'in format = "mixed"',
 }

@@ -471,5 +471,5 @@ def test_tables_and_columns_of_sqlite_whose_names_are_not_utf_8_are_left_out(sql
     assert [each["name"] for each in api.query("{ resources { name } }")["resources"]] == ["Good", "Half"]
     assert api.one("UPDATE", "/halves/1", {"ok": "c"})["payload"] == {"id": 1, "ok": "c"}
     notices = api.service.engine.catalog.notices
-    assert "The table 'caf\\udce9' is left out, because its name is not UTF-8." in notices
-    assert "Half: the column 'caf\\udce9' is left out, because its name is not UTF-8." in notices
+    assert "The table 'caf\\udce9' is not served because its name is not UTF-8." in notices
+    assert "Half: the column 'caf\\udce9' is not served because its name is not UTF-8." in notices

@@ -416,8 +416,8 @@ def test_a_file_that_needs_functions_and_collations_that_we_lack_is_served_but_f
     for line in (
         "Not served: by_unicase, plain_view, tag (no such collation sequence: unicase).",
         "Not served: by_own (no such function: own).",
-        "Computed: the column 'v' is left out, it cannot be read (unknown function: own()).",
-        "Sorted: 'a' is compared by its characters' code points",
+        "Computed: the column 'v' is not served because it cannot be read (unknown function: own()).",
+        "Sorted: 'a' is compared by code points",
         "Checked: INSERT and UPDATE can fail on 'checked'",
         "Indexed: INSERT and UPDATE",
         "Deck: INSERT and UPDATE",

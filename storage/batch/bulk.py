@@ -46,8 +46,8 @@ class Bulk:
         self._found: dict[str, RowColumns] = {}
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
-        self._refused: set[int] = set()  # parts whose precondition does not hold, or that a check is known to refuse
-        self._refusal: tuple[Block, StatementRefused] | None = None  # the first block that the database refused
+        self._refused: set[int] = set()  # parts with a failed precondition or a violated check
+        self._refusal: tuple[Block, StatementRefused] | None = None  # the first refused block
 
     def prepare(self) -> bool:
         """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
@@ -159,7 +159,7 @@ class Bulk:
             )
 
     def _judge_checks(self) -> None:
-        """Find the parts that the tables' checks refuse, as far as that is known without the database: a column at a time."""
+        """Find the parts that violate checks which can be judged without the database, a column at a time."""
         for block in self._blocks:
             for name, every in block.resource.judged.items():
                 column = block.columns.get(name, ())
@@ -222,7 +222,7 @@ class Bulk:
         return DoneBlocks(done)
 
     def settle(self) -> None:
-        """Ask about a refusal that is perhaps of all parts alike. Raises `NotAsAtStart` and `RightMissing`."""
+        """Query the database about a refusal that may concern all parts. Raises `NotAsAtStart` and `RightMissing`."""
         if self._refusal is not None:
             block, refused = self._refusal
             settle(self._rows, refused, [block.resource], {block.resource.name: _rights(block)})
@@ -309,7 +309,7 @@ class Bulk:
 
 
 def _rights(block: Block) -> Sequence[Right]:
-    """List the rights that writing a block takes."""
+    """List the rights needed to write a block."""
     match block.verb:
         case Verb.CREATE:
             return making_rights(block.resource, block.columns)

@@ -57,7 +57,7 @@ class DeferredConstraints:
 
     @property
     def is_asked(self) -> bool:
-        """Whether there is anything to ask about."""
+        """Whether there is anything to check."""
         return bool(self._written or self._given_up or self._refused)
 
     def verdicts(self) -> dict[int, list[Verdict]]:
@@ -103,7 +103,7 @@ class DeferredConstraints:
         return max(writers, default=operation.index) == operation.index
 
     def _is_last(self, operation: Operation, holders: Iterable[KeyTuple]) -> bool:
-        """Whether no later part has written one of the rows that are in the way."""
+        """Whether no later part has written one of the conflicting rows."""
         name = operation.resource.name
         writers = [self._written[name, key].index for key in holders if (name, key) in self._written]
         return max(writers, default=operation.index) <= operation.index

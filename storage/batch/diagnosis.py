@@ -34,7 +34,7 @@ _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A write that is refused: the row as it would be, and as it was. A value that is not known is `Unreadable`."""
+    """A refused write: the row as it would be, and as it was. An unknown value is `Unreadable`."""
 
     operation: Operation
     values: Values
@@ -64,7 +64,7 @@ class Attempt:
 def diagnose_write(
     rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused | None = None
 ) -> list[Verdict]:
-    """Find all that is wrong with a row to be inserted or updated, in the order of kinds; `refused` is what the database said of it."""
+    """Find everything wrong with a row to insert or update, in the order of kinds; `refused` is the database's error."""
     resource = attempt.operation.resource
     if refused is not None:
         refused = _as_of(resource, refused)
@@ -84,7 +84,9 @@ def diagnose_write(
     named = _named(resource, refused)
     match refused.violation:
         case Violation.UNIQUE:  # checks come before it
-            if not _is_told(refused, named, taken):  # only the database could compare: by a function that changes, say
+            if not _is_told(
+                refused, named, taken
+            ):  # only the database could compare, for example by a volatile function
                 fault = conflict(attempt.operation, named, _name_of(resource, refused))
                 taken.append(Verdict(fault=_said(refused, fault)))
             return [*taken, *pointing]
@@ -102,7 +104,7 @@ def diagnose_write(
 
 
 def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
-    """Find the values that the database cannot even read, where it has not named them itself."""
+    """Find the values that the database cannot read, if its error does not name them."""
     operation = attempt.operation
     if refused.violation is not Violation.VALUE or _named(operation.resource, refused):
         return []
@@ -111,7 +113,7 @@ def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[Ver
 
 
 def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[str]) -> list[Verdict]:
-    """Find what else is wrong with a row of which the database cannot read some values."""
+    """Find what else is wrong with a row if the database cannot read some of its values."""
     if attempt.operation.resource.has_before_triggers:
         return []
     unknown = dict.fromkeys(names, Unreadable(reason=""))
@@ -127,7 +129,7 @@ def _is_told(refused: StatementRefused, named: Sequence[str], verdicts: Sequence
 
 
 def _as_of(resource: Resource, refused: StatementRefused) -> StatementRefused:
-    """Take a rule of another table, which a trigger has broken, for no rule of the resource's own."""
+    """Treat a rule of another table, which a trigger has violated, as not the resource's own."""
     is_own = refused.rule_of is None or refused.rule_of.lower() == resource.table.lower()
     if is_own or refused.violation is Violation.FOREIGN_KEY:
         return refused
@@ -135,7 +137,7 @@ def _as_of(resource: Resource, refused: StatementRefused) -> StatementRefused:
 
 
 def refused_late(operation: Operation, refused: StatementRefused) -> Fault:
-    """Say what is wrong with a part after which a check fails that the database makes at COMMIT."""
+    """Return the fault of a part after which a deferred check fails."""
     resource = operation.resource
     refused = _as_of(resource, refused)
     match refused.violation:
@@ -157,7 +159,7 @@ def _deferred(resource: Resource) -> set[tuple[str, ...]]:
 
 
 def violated_checks(rows: Rows, attempt: Attempt) -> list[Verdict]:
-    """Find the checks that refuse a row as it would be stored; none of a table whose triggers may change it before."""
+    """Find the checks that a row violates as it would be stored; none if triggers may change it first."""
     resource = attempt.operation.resource
     if resource.has_before_triggers or not resource.checks:
         return []
@@ -172,7 +174,7 @@ def violated_checks(rows: Rows, attempt: Attempt) -> list[Verdict]:
 
 
 def _broken_bounds(attempt: Attempt, check: Check) -> list[Bounds]:
-    """Return what is known of a check and does not hold for the values that are written."""
+    """Return the known limits of a check that the written values violate."""
     return [
         bounds
         for bounds in check.bounds
@@ -187,7 +189,7 @@ def _check_verdict(attempt: Attempt, check: Check) -> Verdict:
 
 
 def _check_fault(attempt: Attempt, check: Check) -> Fault:
-    """Say what a check refuses: in its author's words, else by what is known of it."""
+    """Write the message of a violated check: its author's, or one from its known limits."""
     known = _broken_bounds(attempt, check)
     if not known and check.complete and len(check.attributes) == 1:
         known = list(check.bounds)
@@ -209,7 +211,7 @@ def _not_allowed(attributes: Sequence[str]) -> str:
 
 
 def _with_named_check(attempt: Attempt, refused: StatementRefused, found: list[Verdict]) -> list[Verdict]:
-    """Add the check that the database names, if it is not among those found: only the database could tell, then."""
+    """Add the check that the database names, if it is not among those found."""
     named = _checks_of(attempt.operation.resource, refused)
     faults = [_check_fault(attempt, check) for check in named]
     is_told = any(verdict.fault in faults for verdict in found) if named else bool(found)
@@ -223,14 +225,14 @@ def _checks_of(resource: Resource, refused: StatementRefused) -> list[Check]:
 
 
 def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
-    """Return the name of the constraint that the database names: a partition's copy has that of what it is a copy of."""
+    """Return the name of the constraint that the database names; for a partition's copy, that of the original."""
     if refused.table is None or refused.constraint is None:
         return refused.constraint
     return resource.copies.get((refused.table, refused.constraint), refused.constraint)
 
 
 def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Need, ...], ...]:
-    """Say what a verdict on attributes depends on: on those that this part does not write, another part may have a say."""
+    """Return what a verdict on attributes depends on: other parts may write those that this part does not."""
     if attempt.before is None:
         return ()
     others = set(attributes) - set(attempt.written) - set(attempt.defaults) if attributes else {ANY}
@@ -277,13 +279,13 @@ def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> 
 
 
 def index_conflicts(rows: Rows, attempt: Attempt, indexes: Iterable[UniqueIndex]) -> list[Verdict]:
-    """Find the unique indexes and exclusions that only the database can compare by, and that do not let a row be beside others."""
+    """Find the violated unique indexes and exclusions that only the database can compare by."""
     found = ((index, index_holders(rows, attempt, index)) for index in indexes)
     return [index_conflict(attempt, index, holders) for index, holders in found if holders]
 
 
 def index_holders(rows: Rows, attempt: Attempt, index: UniqueIndex) -> list[KeyTuple]:
-    """Find the rows that a unique index does not let be beside a row."""
+    """Find the rows that conflict with a row in a unique index."""
     row = attempt.to_be(rows)
     if not attempt.all_changed and row.changed().isdisjoint(index.columns):
         return []
@@ -292,7 +294,7 @@ def index_holders(rows: Rows, attempt: Attempt, index: UniqueIndex) -> list[KeyT
 
 
 def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTuple]) -> Verdict:
-    """Say that rows are in the way, which falls if all of them would have gone."""
+    """Return a conflict with rows, which does not stand if all of them would have been deleted."""
     operation, resource = attempt.operation, attempt.operation.resource
     group = tuple(need(resource, resource.key, holder, REMOVED, freed(index)) for holder in holders)
     fault = conflict(operation, index.attributes, index.name).at(_first_pointer(operation, index.decided_by))
@@ -390,7 +392,7 @@ def _still_referenced(
 
 
 def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
-    """Say what is wrong with a row as far as the database itself has told."""
+    """Return what is wrong with a row according to the database's error."""
     operation, resource = attempt.operation, attempt.operation.resource
     attributes = _named(resource, refused)
     pointer = _first_pointer(operation, attributes)
@@ -403,7 +405,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             broken = [check for check in checks if _broken_bounds(attempt, check)] or checks
             if len(broken) == 1 and refused.said is None:
                 return _check_verdict(attempt, broken[0])
-            # Of a partition, or new since the start: SQLite may name a check by its text, which is SQL.
+            # A check of a partition, or one added since the start: SQLite may name a check by its text, which is SQL.
             message = _not_allowed(attributes)
             if _has_no_partition(resource, refused):
                 message = f"The database has no partition for this {_and(attributes)}."
@@ -424,7 +426,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
                 attributes=attributes,
                 constraint=_name_of(resource, refused),
             )
-    # Of a trigger we know nothing, whatever attributes it names.
+    # A trigger is unknown to us, whatever attributes it names.
     is_told = refused.violation is not Violation.OTHER or refused.domain is not None
     return Verdict(fault=_said(refused, fault), groups=_of_others(attempt, attributes if is_told else ()))
 
@@ -446,11 +448,11 @@ def _required(operation: Operation, refused: StatementRefused, attributes: tuple
 def _refused_value(operation: Operation, attributes: tuple[str, ...]) -> Fault:
     what = _and(attributes) if attributes else "a value of this item"
     pointer = _first_pointer(operation, attributes)
-    return InvalidValue(message=f"The database refuses {what}.", pointer=pointer, attributes=attributes)
+    return InvalidValue(message=f"The database rejected {what}.", pointer=pointer, attributes=attributes)
 
 
 def _said(refused: StatementRefused, fault: Fault) -> Fault:
-    """Let a fault have the words of the trigger's author, if there are any."""
+    """Give a fault the message of the trigger's author, if there is one."""
     return fault if refused.said is None else replace(fault, message=refused.said)
 
 
@@ -474,12 +476,12 @@ def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
 
 
 def _has_no_partition(resource: Resource, refused: StatementRefused) -> bool:
-    """Whether no partition takes the row, or not this one: the only check without a name."""
+    """Whether no partition accepts the row, or not this one: the only check without a name."""
     return refused.violation is Violation.CHECK and not refused.constraint and refused.table in resource.partitioned_by
 
 
 def _constraints(resource: Resource, refused: StatementRefused) -> Iterator[Constraint]:
-    """Find the constraint that the database names: a partition's copy by the name of what it is a copy of."""
+    """Find the constraint that the database names; for a partition's copy, the original."""
     table, name = refused.table, refused.constraint or ""
     origin = resource.copies.get((table, name)) if table is not None else None
     if origin is not None:

@@ -21,7 +21,7 @@ Cell = tuple[str, frozenset[tuple[str, object]]]
 
 
 def freed(index: UniqueIndex) -> str:
-    """Return the aspect of a row that is there, and would have given up its place in a unique index."""
+    """Return the aspect of a stored row that would have released its place in a unique index."""
     return f"{REMOVED} {index.terms} {index.predicate}"
 
 

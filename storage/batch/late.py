@@ -1,4 +1,4 @@
-"""Which parts a check of the database is about that waits for COMMIT and belongs to no row that we know: a constraint trigger.
+"""Finds the parts that make a deferred constraint trigger fail; its rows are not known.
 
 It is only asked once the whole batch was refused. The parts run one by one, and after each the database is asked to check
 what waits. The part after which it fails, and goes on failing to the end, is to blame: a failure that a later part makes good
@@ -21,7 +21,7 @@ _MOST_RUNS = 5_000  # of parts: each part that is to blame takes one run of the 
 
 
 def late_failures(rows: Rows, catalog: Catalog, parts: Sequence[Part], savepoint: str) -> list[Failed]:
-    """Find the parts that are to blame, one after the other, as many as may be looked for; all is undone to the savepoint."""
+    """Find the parts to blame, one after the other, up to a limit; everything is rolled back to the savepoint."""
     blamed: dict[int, Fault] = {}
     for _ in range(max(1, _MOST_RUNS // len(parts))):
         found = _first_to_blame(rows, catalog, _without(parts, blamed))
@@ -47,7 +47,7 @@ def _without(parts: Sequence[Part], blamed: dict[int, Fault]) -> list[Part]:
 
 
 def _first_to_blame(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> tuple[Operation, StatementRefused] | None:
-    """Find the part after which the check fails, and fails after each later one."""
+    """Find the part after which the check fails and keeps failing until the end."""
     sequential = Sequential(rows, catalog)
     found: tuple[Operation, StatementRefused] | None = None
     for part in parts:
@@ -59,7 +59,7 @@ def _first_to_blame(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> tupl
 
 
 def _is_refused(rows: Rows) -> StatementRefused | None:
-    """Have the database check what waits, and take the check back: what waits goes on waiting."""
+    """Run the deferred checks and roll them back, so that they remain deferred."""
     transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
     found = None

@@ -16,13 +16,13 @@ from storage.rows import Rows
 from storage.statements import Unstorable
 
 _SAVEPOINT = "place"
-_MOST_HOLDERS = 1_000  # rows that an index would not let be beside one: without errors there is one at most
+_MOST_HOLDERS = 1_000  # conflicting rows of an index: without errors there is at most one
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something that was to be read is refused, or several rows are found; nothing of it is left in the transaction."""
+    """A read was refused, or found several rows; it was rolled back."""
 
     refused: StatementRefused | Unstorable | Ambiguous
 
@@ -85,7 +85,7 @@ class LostParts:
         return location.row, values
 
     def _given_up(self, row: Row, after: Values, changed: Collection[str]) -> list[UniqueIndex]:
-        """Find the unique indexes in which a row would have given up its place: only the database can compare by them."""
+        """Find the unique indexes, compared only by the database, in which a row would have released its place."""
         if not can_be_key(row.key):
             return []
         written = {name: after.get(name, Unreadable(reason="")) for name in changed}

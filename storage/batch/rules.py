@@ -21,7 +21,7 @@ from storage.errors import (
 )
 from storage.row import Ambiguous, Row
 
-REFUSED = "The database rejected this change."  # of what nobody has given words to
+REFUSED = "The database rejected this change."  # if there is no other message
 _WEAK = "W/"
 _ANY = "*"
 
@@ -42,7 +42,7 @@ def takes(resource: Resource, verb: Verb) -> bool:
 
 
 def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
-    """Whether a part may not give an attribute a value; its own key value it may always repeat.
+    """Whether a part may not set an attribute; it may always repeat its own key value.
 
     It is not known in advance whether an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the resource does
     not support the operation, the part is rejected for that alone.
@@ -108,7 +108,7 @@ def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool
 
 
 def as_stored(resource: Resource, row: Row | None, values: Values) -> Values:
-    """Write numbers that equal those of an item as the item has them: of attributes without a declared type, 1 is 1.0."""
+    """Write numbers that equal the item's as the item stores them: without a declared type, 1 equals 1.0."""
     if row is None or not resource.untyped:
         return values
     same = {name: row.values[name] for name in resource.untyped if name in values}
@@ -178,7 +178,7 @@ def _otherwise(operation: Operation, name: str) -> Fault:
 
 
 def may_be_surveyed(part: SetAside) -> bool:
-    """Return whether a part that is faulty on its face gives an item all the same, of which more can be judged."""
+    """Return whether a part that fails validation still gives an item, of which more can be judged."""
     if part.operation is None or any(isinstance(fault, InvalidPayload | InvalidPath) for fault in part.faults):
         return False
     operation = part.operation
@@ -188,7 +188,7 @@ def may_be_surveyed(part: SetAside) -> bool:
 
 
 def unknown_values(part: SetAside) -> set[str]:
-    """Return the attributes whose values are not known, because the part gives wrong ones, or none where it must."""
+    """Return the attributes with unknown values, because the part's values are invalid or missing."""
     operation = part.operation
     if operation is None:
         return set()
@@ -199,7 +199,7 @@ def unknown_values(part: SetAside) -> set[str]:
 
 
 def without_values(operation: Operation, names: Collection[str]) -> Operation:
-    """Take the values of attributes from a part: those that its path gives are the path's, and others are not known."""
+    """Take the values of attributes from a part: those in its path have the path's value; others are unknown."""
     step = operation.address[-1]
     by_path = {*(step.relation.there if step.relation is not None else ())}
     if step.selector is not None:
@@ -214,7 +214,7 @@ def without_values(operation: Operation, names: Collection[str]) -> Operation:
 
 
 def required_faults(required: Iterable[str], given: Collection[str], pointer: str) -> list[Fault]:
-    """Find the attributes that an item must have, and that nothing gives."""
+    """Find required attributes without a value."""
     return [
         Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
         for name in required
@@ -250,7 +250,7 @@ def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]
 
 
 def _given(operation: Operation) -> set[str]:
-    """Return the attributes that a part gives, by value or by reference."""
+    """Return the attributes that a part sets, by value or by reference."""
     return {*operation.values, *(name for each in operation.references for name in each.attributes)}
 
 
@@ -306,13 +306,13 @@ def not_sought(operation: Operation) -> Fault:
 
 
 def unread(names: Sequence[str], pointer: str) -> Fault:
-    """Say that the database cannot read values: it has no such text, or no such number."""
+    """Return the fault for values that the database cannot read, such as text that its encoding does not have."""
     message = f"The database cannot read {' or '.join(names)}."
     return InvalidValue(message=message, pointer=pointer, attributes=tuple(names))
 
 
 def refused_by_database(said: str | None) -> Fault:
-    """Say that the database rejected a change, in the words of the trigger's author if there are any."""
+    """Return the fault for a change that the database rejected, with the message of the trigger's author if there is one."""
     return RefusedByDatabase(message=said or REFUSED)
 
 

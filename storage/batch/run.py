@@ -96,7 +96,7 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
             if tries == MAX_TRIES:
                 raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
             engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
-        except (StatementRefused, Unstorable) as refused:  # of no part: something that the answer reads
+        except (StatementRefused, Unstorable) as refused:  # not of a part, but of something that the answer reads
             raise _why_unread(engine, refused) from refused
 
 
@@ -127,7 +127,7 @@ def _run_group(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exce
             transaction.release(_JOB)
         try:
             transaction.commit()
-        except OutcomeUnknown as unknown:  # to run them again could write them twice
+        except OutcomeUnknown as unknown:  # running them again could write them twice
             return [unknown if _is_committed(ran) else ran for ran in found]
     return found
 
@@ -167,7 +167,7 @@ class _GroupLost(Exception):
 
 
 def _settle(engine: Engine, lost: _GroupLost, batch: Batch) -> None:
-    """Find out, in a transaction of its own, whether tables that the batch is about have changed. Raises `NotAsAtStart`."""
+    """Check, in a transaction of its own, whether the batch's tables have changed. Raises `NotAsAtStart`."""
     refused = lost.__cause__
     if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
         with engine.database.read() as transaction:
@@ -175,7 +175,7 @@ def _settle(engine: Engine, lost: _GroupLost, batch: Batch) -> None:
 
 
 def _why_unread(engine: Engine, refused: StatementRefused | Unstorable) -> RequestError:
-    """Say why the database did not read what a batch needs, in a transaction of its own: nothing of the batch is written."""
+    """Return why the database did not read what a batch needs, in a transaction of its own: nothing is written."""
     with engine.database.read() as transaction:
         rows = Rows(transaction, engine.database, engine.secret)
         return why_unread(rows, refused, [*engine.catalog.resources.values()])
@@ -205,7 +205,7 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
 
 
 def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:
-    """Read what the answer needs. What the database refuses then hides no part that is in error."""
+    """Read what the answer needs. A refused read does not hide the parts in error."""
     try:
         return job.read(rows, outcome, None)
     except (StatementRefused, Unstorable):
@@ -289,7 +289,7 @@ def _with_current(rows: Rows, failed: Failed) -> Failed:
 
 
 def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
-    """Let the database check now what it would check at COMMIT and no row of ours tells: a constraint trigger.
+    """Run the deferred checks that no row of ours reveals: constraint triggers.
 
     Raises `RefusedAtCommit` where no part is to blame for what it refuses.
     """
@@ -308,7 +308,7 @@ def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
 
 
 def _resources_of(parts: Sequence[Part]) -> list[Resource]:
-    """List the resources that parts are about."""
+    """List the resources of parts."""
     steps = (step for part in parts if isinstance(part, Operation) for step in part.address)
     return [*{step.resource.name: step.resource for step in steps}.values()]
 
@@ -329,5 +329,5 @@ def _at_commit(refused: StatementRefused) -> RequestError:
         Violation.VALUE: PartErrorCode.INVALID_VALUE,
         Violation.OTHER: PartErrorCode.REFUSED_BY_DATABASE,
     }[refused.violation]
-    general = "The database rejected the batch by a rule that it checks at the end. Nothing was written."
+    general = "A rule that the database checks at COMMIT rejected the batch. Nothing was written."
     return RefusedAtCommit(code, refused.said or general)

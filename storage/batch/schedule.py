@@ -29,7 +29,7 @@ class Shape:
     resource: str
     attributes: tuple[str, ...] = ()  # that are given
     defaults: tuple[str, ...] = ()  # that are set to the database's default
-    kept: tuple[str, ...] = ()  # that are set to what they are
+    kept: tuple[str, ...] = ()  # that keep their value
 
     def __str__(self) -> str:
         others = [*(f"{name} = default" for name in self.defaults), *(f"{name} = {name}" for name in self.kept)]

@@ -108,7 +108,7 @@ class Sequential:
         return [outcomes[index] for index in sorted(outcomes)]
 
     def _deferred_verdicts(self, outcomes: Mapping[int, Done | Failed]) -> Mapping[int, Sequence[Verdict]]:
-        """Ask about what the database checks at the end; what it refuses to tell then hides no part that has failed already."""
+        """Check what the database would check at COMMIT; a refusal here does not hide parts that have already failed."""
         if not any(isinstance(outcome, Failed) for outcome in outcomes.values()):
             return self._deferred.verdicts()
         found = guarded(self._rows, self._deferred.verdicts) if self._deferred.is_asked else {}
@@ -138,7 +138,7 @@ class Sequential:
         )
 
     def _not_sought(self, operation: Operation) -> list[Fault]:
-        """Say which values the database cannot look for: those of the path, or else those that the part gives."""
+        """Return the values that the database cannot read: those of the path, or else those of the part."""
         in_path = [
             name
             for step in operation.address
@@ -155,10 +155,10 @@ class Sequential:
     def _unread_of_path(self, resource: Resource, names: Sequence[str], values: KeyTuple) -> tuple[str, ...]:
         return self._rows.refused_values(resource, dict(zip(names, values, strict=True)))
 
-    # --- a part that is faulty on its face
+    # --- a part that fails validation
 
     def _survey(self, part: SetAside) -> list[Fault]:
-        """Find what else is wrong with a part that is faulty on its face, as far as its other values tell."""
+        """Find what else is wrong with a part that fails validation, judging by its other values."""
         if part.operation is None or not rules.may_be_surveyed(part):
             return []
         operation = rules.without_values(part.operation, rules.unknown_values(part))
@@ -169,7 +169,7 @@ class Sequential:
         return [fault for fault in standing if fault not in part.faults]
 
     def _verdicts_on(self, operation: Operation) -> list[Verdict]:
-        """Judge a part without running it. That its item is not there, or not as it was, is not said of a part that is wrong anyway."""
+        """Judge a part without running it. A missing item or failed precondition is not reported for an invalid part."""
         decision = self._decider.decide(operation)
         resource = operation.resource
         match decision:
@@ -184,24 +184,24 @@ class Sequential:
                 return []
 
     def _further_verdicts(self, operation: Operation, refusal: Refusal) -> list[Verdict]:
-        """Find what else is wrong with a part that is refused for the values of some attributes."""
+        """Find what else is wrong with a part that was rejected because of some attributes."""
         faults = [verdict.fault for verdict in refusal.verdicts]
         wrong = {name for fault in faults for name in fault.attributes}
         if not wrong or not all(isinstance(fault, _OF_VALUES) and fault.attributes for fault in faults):
             return []
         rest = rules.without_values(operation, wrong)
-        if rest == operation:  # they were left out before
+        if rest == operation:  # they are already left out
             return []
         return [verdict for verdict in self._verdicts_on(rest) if wrong.isdisjoint(verdict.fault.attributes)]
 
     def _unread(self, operation: Operation, refused: StatementRefused | Unstorable | Ambiguous) -> Refusal:
-        """Say what is wrong with a part for which the database refused to read something, or has several rows.
+        """Return what is wrong with a part if the database refused a read for it, or has several rows.
 
         Raises `NotAsAtStart` or `RightMissing`.
         """
         if isinstance(refused, Ambiguous):
             return Refusal(verdicts=[Verdict(fault=rules.several_rows(operation, refused))])
-        if self._refused is not None:  # it was only to be found out what else is wrong
+        if self._refused is not None:  # this only looked for further faults
             attempt, own = self._refused
             return Refusal(verdicts=[from_driver(attempt, own)], item=attempt.before)
         match why_unread(self._rows, refused, self._read_by(operation), operation.resource):
@@ -223,7 +223,7 @@ class Sequential:
         return [*{resource.name: resource for resource in read}.values()]
 
     def _note_refusal(self, attempt: Attempt, refused: StatementRefused, rights: Sequence[Right]) -> None:
-        """Keep in mind that the database refused a write. Raises `NotAsAtStart` or `RightMissing` where that is not the part's."""
+        """Remember a refused write. Raises `NotAsAtStart` or `RightMissing` if it is not an error of the part."""
         resource = attempt.operation.resource
         settle(self._rows, refused, [resource], {resource.name: rights})
         self._refused = attempt, refused
@@ -300,7 +300,7 @@ class Sequential:
         return Done(index=operation.index, status=200, row=after, precondition=precondition)
 
     def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[Verdict]:
-        """Find all that is wrong with a row of which the database cannot keep a value."""
+        """Find everything wrong with a row if the database cannot store one of its values."""
         operation = attempt.operation
         reasons = {reason.attribute: reason, **self._rows.unstorable(operation.resource, attempt.written)}
         unknown = dict.fromkeys(reasons, Unreadable(reason=""))
@@ -360,7 +360,7 @@ def _of_change(operation: Operation, change: Change) -> Attempt:
 
 
 def in_order_of_kinds(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    """Put what is wrong with values before what constraints refuse, and checks last (docs/contract.md, section 2, rule 2)."""
+    """Sort faults: those of values, then of constraints, and checks last (docs/contract.md, section 2, rule 2)."""
     return tuple(sorted(faults, key=lambda fault: _KINDS.get(type(fault), 0)))
 
 

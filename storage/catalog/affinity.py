@@ -1,4 +1,4 @@
-"""Which affinity a column of SQLite has: how it keeps and compares values (https://sqlite.org/datatype3.html, section 3.1)."""
+"""The affinity of an SQLite column: how it stores and compares values (https://sqlite.org/datatype3.html, section 3.1)."""
 
 from functools import cache
 
@@ -10,6 +10,6 @@ _AFFINITIES = (
 
 @cache
 def affinity_of(sql_type: str) -> str:
-    """Say which affinity a declared type has."""
+    """Return the affinity of a declared type."""
     upper = sql_type.upper()
     return next((affinity for part, affinity in _AFFINITIES if part in upper), "NUMERIC") if upper else "BLOB"

@@ -53,13 +53,13 @@ TYPES_BY_NAME: Mapping[str, ValueType] = {
     "Any": Anything(),
 }
 Drafts = Mapping[str, Draft]
-"""By table: also of tables that are not served."""
-_TEXT_DEFAULTS = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE"})  # of SQLite: what they give is text
+"""By table, including tables that are not served."""
+_TEXT_DEFAULTS = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE"})  # SQLite: their values are text
 
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """What a column is declared as: itself, or what a foreign key of it points at."""
+    """The declaration of a column: its own, or that of its foreign key's target."""
 
     type: ValueType
     sql_type: str
@@ -67,7 +67,7 @@ class _Declared:
 
 
 def all_drafts(served: Iterable[Draft], tables: Iterable[TableFacts]) -> Drafts:
-    """Put drafts by their tables, with one for each table that is not served."""
+    """Return drafts by table, including one for each table that is not served."""
     return {table.name: Draft(table, None, ResourceOverride()) for table in tables} | {d.facts.name: d for d in served}
 
 
@@ -90,18 +90,18 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
         if name in unread:
             continue
         if not is_utf_8(name):
-            notices.append(f"{draft.name}: the column {name!r} is left out, because its name is not UTF-8.")
+            notices.append(f"{draft.name}: the column {name!r} is not served because its name is not UTF-8.")
             continue
         if name in facts.unreadable:
             if model is not None or override != AttributeOverride():
                 raise CatalogError(f"The column {name!r} of {facts.name!r} cannot be read: {facts.unreadable[name]}.")
             notices.append(
-                f"{draft.name}: the column {name!r} is left out, it cannot be read ({facts.unreadable[name]})."
+                f"{draft.name}: the column {name!r} is not served because it cannot be read ({facts.unreadable[name]})."
             )
             continue
         if name in facts.lost_collations:
             notices.append(
-                f"{draft.name}: {name!r} is compared by its characters' code points, because this SQLite does not have its collation "
+                f"{draft.name}: {name!r} is compared by code points because this SQLite does not have the collation "
                 f"{facts.lost_collations[name]!r}."
             )
         source, source_name = _source(draft, name, every) if dialect == "sqlite" else (draft, name)
@@ -134,7 +134,7 @@ def _check_hidden_key(draft: Draft, column: str) -> None:
 
 
 def _source(draft: Draft, name: str, every: Drafts) -> tuple[Draft, str]:
-    """Follow the foreign keys of columns without a declared type to the column that has one; where none has, to the last."""
+    """Follow foreign keys of columns without a declared type to a column with one, or else to the last column."""
     seen: set[tuple[str, str]] = set()
     while _is_open(draft, name) and (draft.facts.name, name) not in seen:
         seen.add((draft.facts.name, name))
@@ -151,7 +151,7 @@ def _source(draft: Draft, name: str, every: Drafts) -> tuple[Draft, str]:
 
 
 def _is_open(draft: Draft, name: str) -> bool:
-    """Whether neither the table, the model nor the operator gives a column a type."""
+    """Whether a column has no type from the table, the model or the operator."""
     override = draft.override.attributes.get(name, AttributeOverride())
     return not draft.facts.sql_types[name] and override.type is None and not _is_typed(draft, name)
 
@@ -187,22 +187,22 @@ def _type_of(draft: Draft, name: str, dialect: Dialect) -> ValueType | None:
 
 
 def _converts(draft: Draft, name: str) -> bool:
-    """Whether SQLite may convert what a column is compared with: https://sqlite.org/datatype3.html, section 4.2."""
+    """Whether SQLite may convert a value that a column is compared with: https://sqlite.org/datatype3.html, section 4.2."""
     return draft.facts.is_view or bool(draft.facts.sql_types[name])
 
 
 def _format_of(
     draft: Draft, column: str, declared: _Declared, override: AttributeOverride, dialect: Dialect
 ) -> TimeFormat:
-    """Say how a column stores dates and times. Raises `CatalogError`."""
+    """Return how a column stores dates and times. Raises `CatalogError`."""
     if override.format is None:
         return TimeFormat.ISO
     place = f"{draft.facts.name}.{column}"
     if dialect != "sqlite":
-        raise CatalogError(f"The format of {place} cannot be set: only SQLite columns have one.")
+        raise CatalogError(f"The format of {place} cannot be set: only SQLite columns have a format. Remove it.")
     known = [each.value for each in TimeFormat]
     if override.format not in known:
-        raise CatalogError(f"{override.format!r}, the format for {place}, is none of {', '.join(known)}.")
+        raise CatalogError(f"The format of {place} cannot be {override.format!r}. Use one of {', '.join(known)}.")
     found = TimeFormat(override.format)
     if not isinstance(declared.type, Date | Time | DateTime):
         raise CatalogError(
@@ -225,7 +225,7 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
     generation = _generation(column, draft)
     rights, is_key = facts.rights, name in facts.primary_key
     insertable, updatable = name not in rights.not_inserted, name not in rights.not_updated
-    # Of a table that cannot be written at all, no attribute needs to say so.
+    # If the table cannot be written at all, attributes are not marked one by one.
     is_closed = (rights.can_insert or rights.can_update) and not insertable and (is_key or not updatable)
     default_denied = rights.can_insert and name in rights.defaults
     if default_denied:
@@ -261,7 +261,7 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
 
 
 def in_utf_8(comment: str | None) -> str | None:
-    """Take a comment of the database, unless it has bytes that are not UTF-8."""
+    """Return a comment of the database, unless it has bytes that are not UTF-8."""
     return comment if comment is not None and is_utf_8(comment) else None
 
 

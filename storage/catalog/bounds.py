@@ -1,4 +1,4 @@
-"""What a simple check says of one attribute: bounds, lengths, a list of values, a pattern."""
+"""The limits that a simple check sets for one attribute: bounds, lengths, a list of values, a pattern."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _NARROW_BITS = 32  # integers up to here are JSON numbers: docs/contract.md, sec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the values of an attribute must be, as one check says it; None where the check does not say."""
+    """What one check requires of an attribute's values; None where it sets no limit."""
 
     attribute: str
     type: ValueType
@@ -83,7 +83,7 @@ class Bounds:
         )
 
     def params(self) -> dict[str, Json]:
-        """Return what is known, for clients that translate, by the keywords of JSON Schema."""
+        """Return the known limits by the keywords of JSON Schema, for clients that translate messages."""
         written: Mapping[str, Json] = {
             "minimum": written_as_json(self.type, self.minimum),
             "exclusiveMinimum": written_as_json(self.type, self.above),
@@ -97,7 +97,7 @@ class Bounds:
         return {name: value for name, value in written.items() if value is not None}
 
     def sentence(self) -> str:
-        """Return what the attribute must be, as a sentence for a person."""
+        """Return the limits as a sentence for a person."""
         said = [*self._of_values(), *self._of_length()]
         if self.choices:
             said.append(f"must be one of {', '.join(_shown(self.type, each) for each in self.choices)}")
@@ -144,7 +144,7 @@ def says_something(bounds: Bounds) -> bool:
 
 
 def narrowest(bounds: Iterable[Bounds]) -> Bounds | None:
-    """Return what several checks together say of an attribute; None if there are none."""
+    """Return what several checks together require of an attribute; None if there are none."""
     found: Bounds | None = None
     for each in bounds:
         found = each if found is None else found.joined(each)

@@ -60,7 +60,7 @@ def build_catalog(
 
 
 def _left_out(tables: Sequence[TableFacts], overrides: Overrides) -> list[str]:
-    """Say which tables are not served, and why: those with one reason together."""
+    """Describe the tables that are not served, grouped by reason."""
     by_reason: dict[str, list[str]] = {}
     for table in tables:
         if table.left_out is not None and table.name not in overrides:
@@ -71,7 +71,7 @@ def _left_out(tables: Sequence[TableFacts], overrides: Overrides) -> list[str]:
 def _named_in_utf_8(tables: Sequence[TableFacts], notices: list[str]) -> list[TableFacts]:
     """Leave out tables that no statement can name."""
     notices += [
-        f"The table {table.name!r} is left out, because its name is not UTF-8."
+        f"The table {table.name!r} is not served because its name is not UTF-8."
         for table in tables
         if not is_utf_8(table.name)
     ]
@@ -223,7 +223,7 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
 
 
 def _limits_of_writing(draft: Draft, *, has_key: bool, may_be_part: bool) -> Iterator[str]:
-    """Say why items can only be read, or which of their changes the database cannot run."""
+    """Describe why items can only be read, or which of their changes the database cannot run."""
     facts = draft.facts
     start = f"{draft.name}: {facts.name!r}"
     if facts.is_virtual:
@@ -234,7 +234,7 @@ def _limits_of_writing(draft: Draft, *, has_key: bool, may_be_part: bool) -> Ite
     elif has_key and may_be_part:
         yield (
             f"{start} can only be read, because it may belong to the virtual table {facts.part_of!r}, whose module this "
-            "SQLite does not have. If it does not, set read_only = false for it."
+            "SQLite does not have. If it is a table of its own, set read_only = false for it."
         )
     kinds: dict[str, list[str]] = {}
     for statement, why in facts.refused.items():

@@ -47,7 +47,7 @@ def tokenize(sql: str, dialect: Dialect) -> list[Token]:
 
 
 def depths(tokens: Sequence[Token]) -> list[int]:
-    """Return for each token how deep in brackets it is; a bracket is as deep as what is around it."""
+    """Return the bracket depth of each token; a bracket has the depth outside it."""
     found, depth = [], 0
     for token in tokens:
         depth -= token.word in _CLOSING
@@ -57,7 +57,7 @@ def depths(tokens: Sequence[Token]) -> list[int]:
 
 
 def divided(tokens: Sequence[Token], by: str) -> list[list[Token]]:
-    """Divide tokens at a word or sign that is in no bracket."""
+    """Divide tokens at a word or sign outside brackets."""
     parts: list[list[Token]] = [[]]
     for token, depth in zip(tokens, depths(tokens), strict=True):
         if depth == 0 and token.word == by:
@@ -124,10 +124,10 @@ Term = Comparison | Listing | Match
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimpleCheck:
-    """The terms of a check that are understood: each of them has to hold."""
+    """The terms of a check that are understood; all of them must be true."""
 
     terms: tuple[Term, ...] = ()
-    complete: bool = False  # whether they are all that the check says
+    complete: bool = False  # whether they are the whole check
 
 
 _UNKNOWN = SimpleCheck()
@@ -155,7 +155,7 @@ def _read(tokens: Sequence[Token]) -> SimpleCheck:
 
 
 def _conjuncts(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Divide tokens at AND, but for the AND of a BETWEEN."""
+    """Divide tokens at AND, except the AND of a BETWEEN."""
     parts: list[list[Token]] = [[]]
     waiting = 0
     for token, depth in zip(tokens, depths(tokens), strict=True):
@@ -169,7 +169,7 @@ def _conjuncts(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def _one_of(alternatives: Sequence[Sequence[Token]]) -> SimpleCheck:
-    """Read `column IS NULL OR …`, which says of values that are not null what the rest says; no other OR is understood."""
+    """Read `column IS NULL OR …`, which means the same as the rest for values that are not null; no other OR is read."""
     nulls = [_null_test(each) for each in alternatives]
     columns = {column for column in nulls if column is not None}
     others = [each for each, column in zip(alternatives, nulls, strict=True) if column is None]
@@ -197,7 +197,7 @@ def _leaf(tokens: Sequence[Token]) -> SimpleCheck:
 
 def _terms(tokens: Sequence[Token]) -> Iterator[Term]:
     between = divided(tokens, "BETWEEN")
-    if len(between) == 2:  # noqa: PLR2004  # what is compared, and with what
+    if len(between) == 2:  # noqa: PLR2004  # the operand and its limits
         operand, edges = _operand(between[0]), [_constant(each) for each in divided(between[1], "AND")]
         if operand is not None and len(edges) == 2 and edges[0] is not None and edges[1] is not None:  # noqa: PLR2004
             yield Comparison(operand=operand, operator=">=", constant=edges[0])
@@ -341,9 +341,9 @@ def _without_brackets(tokens: Sequence[Token]) -> Sequence[Token]:
 
 # --- patterns
 
-# What a regular expression means alike in ECMAScript and in PostgreSQL
+# The parts of regular expressions that mean the same in ECMAScript and in PostgreSQL
 # (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-SYNTAX-DETAILS): plain ASCII characters, escaped signs,
-# classes of them, groups, alternatives, and how often each comes.
+# classes of them, groups, alternatives and quantifiers.
 _ATOM = (
     r"(?:[A-Za-z0-9 _,;:!@#%&=<>~\"'`/-]|\\[.*+?^$(){}\[\]|/\\]"
     r"|\[\^?(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9 _.,;:!@#%&=<>~\"'`+*?$])+-?\])"

@@ -1,4 +1,4 @@
-"""From what the database says of checks and unique indexes to what the catalog knows of them."""
+"""Turns the checks and unique indexes of the database into those of the catalog."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d(?::\d\d){0,2})", re.ASCII)
 
 
-class _NotUnderstood(Exception):  # it directs, and is no error
+class _NotUnderstood(Exception):  # control flow, not an error
     """What is compared here, and how, is left to the database."""
 
 
@@ -65,12 +65,13 @@ def columns_of(draft: Draft) -> tuple[Column, ...]:
 
 
 def checks_of(draft: Draft, dialect: Dialect) -> tuple[Check, ...]:
-    """Return the checks of a table, in the order of the attributes that they are about. Raises `CatalogError`."""
+    """Return the checks of a table, in the order of their attributes. Raises `CatalogError`."""
     known = {check.name for check in draft.facts.checks}
     for wrong in draft.override.checks:
         if wrong not in known:
             raise CatalogError(
-                f"partwise.toml has settings for the check {wrong!r}, which the table {draft.facts.name!r} does not have."
+                f"partwise.toml has settings for the check {wrong!r}, but the table {draft.facts.name!r} has no such check. "
+                "Correct the name, or remove the settings."
             )
     places = {name: place for place, name in enumerate(draft.attributes)}
     found = [_check(facts, draft, dialect) for facts in draft.facts.checks if _can_be_told(facts.name, facts.text)]
@@ -114,7 +115,7 @@ def indexes_of(draft: Draft) -> tuple[UniqueIndex, ...]:
 
 
 def _can_be_told(*texts: str | None) -> bool:
-    """Whether what the database says of a rule is UTF-8: the rule of any other is the database's alone."""
+    """Whether the text of a rule is UTF-8; if not, only the database judges the rule."""
     return all(is_utf_8(text) for text in texts if text is not None)
 
 
@@ -139,7 +140,7 @@ def _index(facts: IndexFacts, draft: Draft) -> UniqueIndex:
 
 
 def _decided_by(attributes: Sequence[str], columns: Iterable[str], draft: Draft) -> tuple[str, ...]:
-    """Return attributes, and the others that columns are, or are computed from."""
+    """Return attributes, with those that columns are or are computed from."""
     sources = {column.name: column.computed_from for column in draft.facts.stored}
     found = dict.fromkeys(columns)
     for _ in sources:
@@ -151,7 +152,7 @@ def _decided_by(attributes: Sequence[str], columns: Iterable[str], draft: Draft)
 
 
 def _bounds(term: Term, draft: Draft, dialect: Dialect) -> Bounds:
-    """Say what a term says of its attribute. Raises `_NotUnderstood`."""
+    """Return what a term requires of its attribute. Raises `_NotUnderstood`."""
     column = _column(term.operand, draft.facts.stored, dialect)
     attribute = draft.attributes.get(draft.names.get(column.name, ""))
     if attribute is None:
@@ -259,7 +260,7 @@ class _Reader:
                 raise _NotUnderstood
 
     def _check_operand(self, operand: Operand) -> None:
-        """Make sure that the column is compared as our values are."""
+        """Make sure that the column is compared like our values."""
         allowed = self._operand_casts() if self._dialect == "postgresql" else self._sqlite_casts()
         if not set(operand.casts) <= allowed:
             raise _NotUnderstood
@@ -294,7 +295,7 @@ class _Reader:
         return self._attribute.format is TimeFormat.ISO
 
     def _sqlite_casts(self) -> frozenset[str]:
-        # By the affinity of the column, which says how it keeps and compares values (https://sqlite.org/datatype3.html).
+        # By the affinity of the column, which determines how it stores and compares values (https://sqlite.org/datatype3.html).
         affinity = affinity_of(self._column.base)
         match self._type:
             case Integer() | Float() | Numeric() if affinity in {"INTEGER", "NUMERIC", "REAL"}:

@@ -19,15 +19,15 @@ class NamedConstraint:
 
     name: str
     columns: tuple[str, ...]
-    table: TableName | None = None  # PostgreSQL: the partition or inheriting table that alone has it
+    table: TableName | None = None  # PostgreSQL: the only partition or inheriting table that has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFacts:
     """A check of a table, or of the domain of one of its columns."""
 
-    name: str | None  # None: its author gave it none (SQLite)
-    label: str  # as the database names it when it refuses a row: on SQLite that may be its text
+    name: str | None  # None if it has none (SQLite)
+    label: str  # its name in errors of the database; on SQLite, this may be its text
     text: str  # an expression over the columns of the table
     columns: tuple[str, ...]
     comment: str | None = None
@@ -40,18 +40,18 @@ class IndexTermFacts:
 
     expression: str
     operator: str = "="
-    collation: str | None = None  # where it is not that of the expression
+    collation: str | None = None  # if it is not that of the expression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFacts:
-    """A unique index or an exclusion that compares rows in a way of its own, and not by the values of columns alone."""
+    """A unique index or an exclusion that does not compare rows only by the values of columns."""
 
-    name: str | None  # None: its author gave it none (SQLite)
+    name: str | None  # None if it has none (SQLite)
     terms: tuple[IndexTermFacts, ...]
-    predicate: str | None = None  # which rows it is about; None: all
-    columns: tuple[str, ...]  # that it reads; what it only carries along (INCLUDE) is not among them
-    key: tuple[str, ...] = ()  # the columns that are its terms, if all are plain columns and it is about all rows
+    predicate: str | None = None  # which rows it covers; None: all
+    columns: tuple[str, ...]  # that it reads, without INCLUDE columns
+    key: tuple[str, ...] = ()  # its columns, if all terms are plain columns and it covers all rows
     nulls_distinct: bool = True
     deferred: bool = False
     is_exclusion: bool = False
@@ -59,7 +59,7 @@ class IndexFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFacts:
-    """A column, as a row that is not written yet needs it."""
+    """The facts about a column that a row needs before it is written."""
 
     name: str
     type: str  # of its values, with length and precision; of a domain the type below it
@@ -69,7 +69,7 @@ class ColumnFacts:
     default: str | None = None
     computed: str | None = None  # the expression of a generated column
     computed_from: tuple[str, ...] = ()
-    is_made: bool = False  # a key, an identity: the database makes a value where none is given
+    is_made: bool = False  # a key or an identity: the database generates missing values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class ForeignKeyFacts:
 
 @dataclass(slots=True)
 class Family:
-    """PostgreSQL: what is above and below one table, as partitions or by inheritance."""
+    """PostgreSQL: the parents and children of one table, by partitioning or inheritance."""
 
     above: list[str] = field(default_factory=list)  # tables of the same schema that have its rows, too
     below: list[str] = field(default_factory=list)  # tables of the same schema directly below it
@@ -110,7 +110,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """PostgreSQL: what our role may do with a table."""
+    """PostgreSQL: the privileges of our role on a table."""
 
     role: str = ""
     can_read: bool = True  # some columns at least; the same for the next two
@@ -120,7 +120,7 @@ class Rights:
     not_read: frozenset[str] = frozenset()  # columns that it may not read
     not_inserted: frozenset[str] = frozenset()
     not_updated: frozenset[str] = frozenset()
-    unread_table: str | None = None  # of a view that reads with our own rights: what it reads and we may not
+    unread_table: str | None = None  # for a security_invoker view: a table that it reads and we may not
     defaults: Mapping[str, str] = field(default_factory=dict)  # column -> what its default needs and our role lacks
     sequences: Mapping[str, str] = field(
         default_factory=dict
@@ -136,8 +136,8 @@ class TableFacts:
     is_view: bool = False
     rights: Rights = Rights()
     family: Family = field(default_factory=Family)
-    is_virtual: bool = False  # SQLite: a virtual table, which may keep anything anywhere
-    left_out: str | None = None  # why it is not served, whatever the operator asks for
+    is_virtual: bool = False  # SQLite: a virtual table, which may store anything anywhere
+    left_out: str | None = None  # why it cannot be served, whatever the settings
     part_of: str | None = None  # SQLite: the virtual table of an unknown module that it may belong to, by its name
     unreadable: Mapping[str, str] = field(default_factory=dict)  # SQLite: column -> why no statement can read it
     lost_collations: Mapping[str, str] = field(default_factory=dict)  # SQLite: column -> its collation, which we lack

@@ -101,12 +101,12 @@ class Constraint:
 
     name: str
     attributes: tuple[str, ...]
-    table: TableName | None = None  # PostgreSQL: the partition or inheriting table that alone has it
+    table: TableName | None = None  # PostgreSQL: the only partition or inheriting table that has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of the table, served or not, as a row that is not written yet needs it."""
+    """A column of the table, served or not: what a row needs before it is written."""
 
     name: str
     attribute: str | None
@@ -115,23 +115,23 @@ class Column:
     default_sql: str | None
     computed: str | None  # the expression of a generated column
     computed_from: tuple[str, ...]  # the columns that it reads
-    is_made: bool  # whether the database makes a value, in a way that cannot be foretold
+    is_made: bool  # whether the database generates an unpredictable value
     can_read: bool = True  # whether our role may read it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check of the table, or of the domain of one of its columns: a row for which its expression is false is refused."""
+    """A check of the table, or of the domain of one of its columns: rows for which it is false are rejected."""
 
     name: str | None
-    label: str  # as the database names it when it refuses a row
+    label: str  # its name in errors of the database
     expression: str  # as SQL, over the columns of the table
     columns: frozenset[str]  # that it reads
     attributes: tuple[str, ...]
     decided_by: tuple[str, ...]  # the same, and those that they are computed from
-    bounds: tuple[Bounds, ...] = ()  # what is known of it, by attribute
-    complete: bool = False  # whether `bounds` are all that it says
-    message: str | None = None  # of its author
+    bounds: tuple[Bounds, ...] = ()  # its known limits, by attribute
+    complete: bool = False  # whether `bounds` are the whole check
+    message: str | None = None  # set by its author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class UniqueIndex:
 
     name: str | None
     terms: tuple[IndexTerm, ...]
-    predicate: str | None  # which rows it is about, as SQL; None: all
+    predicate: str | None  # which rows it covers, as SQL; None: all
     columns: frozenset[str]  # that it reads
     attributes: tuple[str, ...]  # that its terms read
     decided_by: tuple[
@@ -161,7 +161,7 @@ class UniqueIndex:
     key: tuple[str, ...] = ()
     nulls_distinct: bool = True
     deferred: bool = False
-    is_exclusion: bool = False  # it may hold rows apart that are not equal: those that overlap, say
+    is_exclusion: bool = False  # it may reject rows that are not equal, such as overlapping ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,7 @@ class Resource:
     indexes: tuple[UniqueIndex, ...] = ()
     key_constraint: str | None = None  # the name of the primary key
     read_only: bool = False
-    can_create: bool = True  # whether our role may; the same for the next three
+    can_create: bool = True  # whether our role may do so; likewise for the next three
     can_update: bool = True
     can_delete: bool = True
     can_lock: bool = True
@@ -230,7 +230,7 @@ class Resource:
         default_factory=dict
     )  # the attributes that decide on a row's partition
     unserved_columns: frozenset[str] = frozenset()
-    has_before_triggers: bool = False  # they may change what the table's own checks see
+    has_before_triggers: bool = False  # they may change a row before the table's checks see it
     has_policies: bool = False  # there may be rows that are seen and cannot be locked
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
     one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
@@ -243,12 +243,10 @@ class Resource:
         init=False, repr=False, compare=False
     )  # the attributes that a CREATE must give
     required_to_replace: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
-    untyped: tuple[str, ...] = dataclasses.field(
-        init=False, repr=False, compare=False
-    )  # the attributes that hold anything
+    untyped: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)  # the attributes of type Any
     judged: Mapping[str, tuple[Bounds, ...]] = dataclasses.field(
         init=False, repr=False, compare=False
-    )  # what checks say of attributes, and can be judged without the database
+    )  # the limits of checks that can be judged without the database
 
     def __post_init__(self) -> None:
         unique = tuple(unique.attributes for unique in self.unique_keys)
@@ -280,7 +278,7 @@ class Resource:
         return found
 
     def bounds(self, name: str) -> Bounds | None:
-        """Return what all checks together say of an attribute; None where nothing is known."""
+        """Return what all checks together require of an attribute; None if nothing is known."""
         return narrowest(each for check in self.checks for each in check.bounds if each.attribute == name)
 
     def choices(self, name: str) -> tuple[str, ...]:
@@ -289,7 +287,7 @@ class Resource:
         return tuple(each for each in bounds.choices if isinstance(each, str)) if bounds is not None else ()
 
     def accepts(self, values: Values) -> bool:
-        """Return whether the checks accept values, as far as they can be judged without the database."""
+        """Return whether the checks that can be judged without the database accept values."""
         return all(
             bounds.takes(values[name]) for name, every in self.judged.items() if name in values for bounds in every
         )
@@ -311,12 +309,12 @@ class Resource:
 
     @property
     def writable(self) -> bool:
-        """Whether any part may make, change or delete items."""
+        """Whether any part may create, change or delete items."""
         return not self.read_only and bool(self.key)
 
     @property
     def lockable(self) -> bool:
-        """Whether its rows are locked before they are changed (PostgreSQL: a right to change them is a right to lock them)."""
+        """Whether its rows are locked before they are changed (PostgreSQL: locking needs a privilege to change them)."""
         return self.writable and self.can_lock
 
 

@@ -17,14 +17,14 @@ class AttributeOverride:
     hidden: bool = False
     read_only: bool = False
     type: str | None = None  # a scalar's name; for SQLite, whose columns hold anything
-    format: str | None = None  # how a column of SQLite stores dates and times: a value of `TimeFormat`
+    format: str | None = None  # how an SQLite column stores dates and times: a value of `TimeFormat`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOverride:
     """One check's settings."""
 
-    message: str | None = None  # what is said of a value that it refuses
+    message: str | None = None  # the message if it is violated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class ResourceOverride:
     collection: str | None = None
     former_collection: str | None = None  # also served, deprecated
     hidden: bool | None = None  # None: a partition or an inheriting table is hidden, every other table is served
-    read_only: bool | None = None  # None: unless there is a reason
+    read_only: bool | None = None  # None: read-only only if the database requires it
     version: str | None = None  # the column that counts versions
     attributes: Mapping[str, AttributeOverride] = field(default_factory=dict)  # by column
     checks: Mapping[str, CheckOverride] = field(default_factory=dict)  # by name

@@ -50,7 +50,7 @@ def _check_formats(draft: Draft, attributes: Iterable[str], target: Draft, there
         if one.format is not two.format:
             raise CatalogError(
                 f"{draft.facts.name}.{one.column} refers to {target.facts.name}.{two.column}: "
-                "both need the same format in partwise.toml."
+                "set the same format for both in partwise.toml."
             )
 
 

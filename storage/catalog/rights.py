@@ -14,7 +14,7 @@ _LISTED = 5  # tables that have a note each; more have one together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """Which operations the server's role may run on a table."""
+    """The operations that the server's role may run on a table."""
 
     create: bool = True
     update: bool = True

@@ -73,7 +73,7 @@ class Survey:
 
 
 def survey_sqlite(connection: sa.Connection, tables: Sequence[str], views: Sequence[str]) -> Survey:
-    """Try what can be done with each table and view: modules, tokenizers, functions and collations may be missing."""
+    """Find what can be read and written of each table and view: modules, tokenizers, functions and collations may be missing."""
     found = Survey()
     unnamed = [name for name in (*tables, *views) if not is_utf_8(name)]  # no statement can name them
     found.left_out |= dict.fromkeys(unnamed, "its name is not UTF-8")
@@ -185,7 +185,7 @@ def _errors_by_column(
 
 
 def _error_of(connection: sa.Connection, sql: str) -> BaseException | None:
-    """Say why a statement cannot be run; None if it can."""
+    """Return why a statement cannot be run; None if it can."""
     try:
         connection.exec_driver_sql(sql).close()
     except sa.exc.DBAPIError as error:

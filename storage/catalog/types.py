@@ -228,7 +228,7 @@ class Opaque:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anything:
-    """Whatever SQLite stores where no type is declared: whole numbers of 64 bits, doubles, texts and bytes."""
+    """A value of a column without a declared type in SQLite: a 64-bit integer, a double, text or bytes."""
 
     # Whether SQLite may convert what it is compared with: an expression of a view, or a column with a declared type.
     converts: bool = False

@@ -116,7 +116,7 @@ def _divided(
 
 
 def _telling(statements: Statements, attribute: Attribute, raws: Sequence[Any]) -> Sequence[Any]:
-    """Say by what a column tells parents: dates and times in any spelling are all written in one."""
+    """Return the expression that identifies parents; dates and times in any spelling are written in one."""
     if attribute.format is not TimeFormat.MIXED:
         return raws
     values = statements.decode_column(attribute, raws)

@@ -1,6 +1,6 @@
-"""SQL about a row that is not written: which checks it violates, and which rows a unique index would not let be beside it.
+"""SQL about a row that is not written: the checks that it violates, and the rows that it conflicts with in a unique index.
 
-The row is laid out as its table would store it, with defaults, generated columns and what an update leaves as it is; the
+The row is built as its table would store it, with defaults, generated columns and the values that an update keeps; the
 expressions of checks and indexes are evaluated over it as the database has them.
 """
 
@@ -170,13 +170,13 @@ def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Colu
 
 
 def violations(statements: Evaluating, source: Statement, checks: Sequence[Check]) -> Statement:
-    """Ask of each check whether it refuses the row that is laid out: one that is null does not."""
+    """Write the query for whether each check rejects the row that is laid out; a check that is null does not."""
     terms = ", ".join(f"({statements.verbatim(check.expression)}) IS FALSE" for check in checks)
     return Statement(sql=f"SELECT {terms} FROM {source.sql}", params=source.params)
 
 
 def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, source: Statement, most: int) -> Statement:
-    """Find the keys of rows that a unique index, or an exclusion, does not let be beside the row that is laid out."""
+    """Find the keys of rows that conflict with the row that is laid out, in a unique index or an exclusion."""
     own = [statements.read_expression(resource.attributes[name]) for name in resource.key]
     keys = [f"{expression} AS k{place}" for place, expression in enumerate(own)]
     terms = [f"({statements.verbatim(term.expression)}) AS e{place}" for place, term in enumerate(index.terms)]

@@ -63,7 +63,7 @@ class Statements(Codec):
         return None
 
     def assigned(self, attribute: Attribute, place: int) -> str:  # noqa: ARG002  # SQLite's depend on it
-        """Write what a column is set to: the parameter in this place, from 1, or what it holds if that is an equal value."""
+        """Write the value that a column is set to: the parameter in this place, from 1, or its own value if that is equal."""
         return self.placeholder(attribute)
 
     def position_expression(self, attribute: Attribute, prefix: str) -> str:

@@ -436,7 +436,7 @@ _CLASSES: Mapping[type, Any] = {
 
 
 def _altered(attribute: Attribute) -> Unreadable:
-    reason = f"The column of {attribute.name} does not have the type that it had when the server started. Restart the server."
+    reason = f"The column of {attribute.name} has another type than when the server started. Restart the server."
     return Unreadable(reason=reason)
 
 

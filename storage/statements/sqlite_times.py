@@ -200,7 +200,7 @@ def unreadable(attribute: Attribute, type_: TimeType, raw: Any) -> Unreadable:
     if isinstance(raw, str) and _is_too_fine(raw):
         what = f"finer than a microsecond, which a {type(type_).__name__} cannot hold"
     advice = (
-        'Its operator can have it served as it is: type = "Any" (or another type that fits) for this attribute '
+        'To serve it as it is, the operator can set type = "Any" (or another type that fits) for this attribute '
         "in partwise.toml."
     )
     return Unreadable(reason=f"{codec.unreadable(attribute, what).reason} {advice}")
@@ -216,7 +216,7 @@ def _why_no_number(type_: TimeType, form: TimeFormat, raw: float) -> str:
     as_it_is = f'type = "{"Int" if isinstance(raw, int) else "Float"}" for this attribute in partwise.toml.'
     if not form.is_numeric and (int(abs(raw)) if abs(raw) < _FEWEST_SECONDS else 0) in _JULIAN_DAYS:
         return (
-            f" that may be a Julian day, which is not supported. Its operator can have it served as it is: {as_it_is}"
+            f" that may be a Julian day, which is not supported. To serve it as it is, the operator can set {as_it_is}"
         )
     if form is TimeFormat.ISO and not isinstance(type_, Time):
         return (
@@ -229,8 +229,8 @@ def _why_no_number(type_: TimeType, form: TimeFormat, raw: float) -> str:
             '1970, its operator can set format = "unix" or format = "unix_ms" for this attribute in partwise.toml.'
         )
     return (
-        f' that is no {name} of the years 1 to 9999, to the microsecond, in format = "{form.value}". Its operator can set '
-        f"another format, or have it served as it is: {as_it_is}"
+        f' that is not a {name} between the years 1 and 9999, to the microsecond, in format = "{form.value}". Its operator can set '
+        f"another format, or serve it as it is with {as_it_is}"
     )
 
 

@@ -36,7 +36,7 @@ SMALLEST, LARGEST = -(2**63), 2**63 - 1  # whole numbers that SQLite stores as s
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
     """Say that the database holds something against its own type, which only SQLite leaves open, and which setting helps."""
     advice = (
-        'Its operator can have it served as it is: type = "Any" (or another type that fits) for this attribute '
+        'To serve it as it is, the operator can set type = "Any" (or another type that fits) for this attribute '
         "in partwise.toml."
     )
     return Unreadable(reason=f"{codec.unreadable(attribute, what).reason} {advice}")
