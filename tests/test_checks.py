@@ -367,7 +367,7 @@ def test_a_table_that_counts_its_keys_on_is_served_with_its_checks(sqlite: Backe
 def test_settings_of_a_check_that_is_not_there_stop_the_start(backend: Backend, start: Serve):
     backend.run("CREATE TABLE item (id INTEGER PRIMARY KEY, a INTEGER, CONSTRAINT ca CHECK (a > 0))")
 
-    with pytest.raises(Exception, match="settings for the check 'cb', which the table 'item' does not have"):
+    with pytest.raises(Exception, match="settings for the check 'cb', but the table 'item' has no such check"):
         start(backend, resources={"item": {"checks": {"cb": {"message": "No."}}}})
 
 

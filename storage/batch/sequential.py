@@ -161,12 +161,18 @@ class Sequential:
         """Find what else is wrong with a part that fails validation, judging by its other values."""
         if part.operation is None or not rules.may_be_surveyed(part):
             return []
-        operation = rules.without_values(part.operation, rules.unknown_values(part))
+        unknown = rules.unknown_values(part)
+        operation = rules.without_values(part.operation, unknown)
         verdicts = guarded(self._rows, lambda: self._verdicts_on(operation))
         if isinstance(verdicts, Unread):  # it is wrong anyway
             return []
         standing = [verdict.fault for verdict in verdicts if self._lost.stands(verdict)]
-        return [fault for fault in standing if fault not in part.faults]
+        told = {(type(fault), fault.attributes) for fault in part.faults}
+        return [
+            fault
+            for fault in standing
+            if (type(fault), fault.attributes) not in told and unknown.isdisjoint(fault.attributes)
+        ]
 
     def _verdicts_on(self, operation: Operation) -> list[Verdict]:
         """Judge a part without running it. A missing item or failed precondition is not reported for an invalid part."""
