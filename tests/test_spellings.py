@@ -83,3 +83,27 @@ def test_a_day_is_found_in_the_spellings_that_programs_give_it(sqlite: Backend, 
     assert sqlite.rows("SELECT d, n FROM day ORDER BY d") == [(day, 2), ("2026-01-03", 2)]
     found = api.query('{ visits(filter: { d: { eq: "2026-01-02" } }) { nodes { id dayByD { n } } } }')
     assert found["visits"]["nodes"] == [{"id": 1, "dayByD": {"n": 2}}]
+
+
+def test_another_spelling_is_another_key_to_what_is_refused(sqlite: Backend, start: Serve):
+    sqlite.run(f"""
+        CREATE TABLE day (d DATETIME PRIMARY KEY, u UUID UNIQUE);
+        CREATE TABLE visit (id INTEGER PRIMARY KEY, d DATETIME REFERENCES day, n INTEGER CHECK (n > 0));
+        INSERT INTO day VALUES ('2026-01-02T08:00:00.000Z', '{ONE.hex.upper()}'), ('2026-01-03 08:00:00', '{OTHER}')""")
+    sqlite.run("CREATE TABLE note (u UUID UNIQUE, id INTEGER PRIMARY KEY, n INTEGER, CHECK (n + 0 > 0))")
+    sqlite.run(f"INSERT INTO note VALUES ('{ONE.hex.upper()}', 1, 1), ('{OTHER}', 2, 1)")
+    api = start(sqlite)
+
+    refused = api.batch(
+        part("spelled", "CREATE", "/visits", {"d": "2026-01-02T08:00:00"}),
+        part("there", "CREATE", "/visits", {"d": "2026-01-03T08:00:00"}),
+        part("free", "CREATE", "/notes", {"u": str(ONE), "n": -1}),
+        part("taken", "CREATE", "/notes", {"u": str(OTHER), "n": -1}),
+    )
+
+    errors = {each["id"]: [(own["code"], own["pointer"]) for own in each["errors"]] for each in refused["parts"]}
+    assert errors == {
+        "spelled": [("MISSING_TARGET", "/payload/d")],
+        "free": [("CHECK_FAILED", "/payload/n")],
+        "taken": [("CONFLICT", "/payload/u"), ("CHECK_FAILED", "/payload/n")],
+    }
