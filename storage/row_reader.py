@@ -117,13 +117,24 @@ class RowReader:
         return RowPage(rows=rows, has_more=len(raw) > len(rows))
 
     def keys_where(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], most: int, *, only: bool = False
+        self,
+        resource: Resource,
+        attributes: Sequence[str],
+        values: Sequence[Value],
+        most: int,
+        *,
+        only: bool = False,
+        as_written: bool = False,
     ) -> list[KeyTuple]:
         """Find the keys of at most so many rows that have these values.
 
-        `only` leaves out the rows of tables that inherit (PostgreSQL): foreign keys do not see them.
+        `only` leaves out the rows of tables that inherit (PostgreSQL): foreign keys do not see them. `as_written` leaves
+        out those that have the values in another form than we write (SQLite): to keys and foreign keys, these are others.
         """
-        where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
+        given = dict(zip(attributes, values, strict=True))
+        where = (
+            self.statements.equal_as_written(resource, given) if as_written else self.statements.equal(resource, given)
+        )
         names = resource.key or tuple(attributes)
         own_rows = only and resource.is_inherited
         statement = self.statements.select(resource, where, attributes=names, most=most, only=own_rows)

@@ -224,3 +224,39 @@ def test_numbers_are_left_as_they_are(sqlite: Backend, start: Serve, *, groups: 
         send(api, [part(f"p{n['id']}", verb, f"/logs/{n['id']}", {name: n[name] for name in "abc"}) for n in nodes])
         assert api.query(query)["logs"]["nodes"] == nodes
         assert sqlite.rows("SELECT *, typeof(a), typeof(b), typeof(c) FROM log") == before
+
+
+NULLS = ("null", " null", None, '{"a":  1}')
+
+
+@pytest.mark.parametrize("document", [BATCH, BARE_BATCH], ids=["rows", "nothing"])
+@pytest.mark.parametrize("verb", ["UPDATE", "REPLACE", "UPSERT"])
+@pytest.mark.parametrize("count", [4, MANY])
+def test_a_json_null_stays_where_null_is_written(
+    backend: Backend, start: Serve, *, groups: bool, verb: str, count: int, document: str
+):
+    texts = [NULLS[place % len(NULLS)] for place in range(count)]
+    rows = ", ".join(f"({n}, {'NULL' if each is None else repr(each)})" for n, each in enumerate(texts, 1))
+    backend.run(f"CREATE TABLE note (id {{key}}, body JSON);\nINSERT INTO note (id, body) VALUES {rows}")
+    api = start(backend, groups=groups)
+    stored = "SELECT id, CAST(body AS TEXT) FROM note ORDER BY id"
+    before = backend.rows(stored)
+    read_all = "{ notes(first: 1000, orderBy: [{ id: ASC }]) { nodes { id etag body } } }"
+    nodes = api.query(read_all)["notes"]["nodes"]
+    assert [each["body"] for each in nodes[:4]] == [None, None, None, {"a": 1}]
+
+    done = send(api, [part(f"p{n['id']}", verb, f"/notes/{n['id']}", {"body": n["body"]}) for n in nodes], document)
+
+    assert backend.rows(stored) == before
+    assert api.query(read_all)["notes"]["nodes"] == nodes
+    if document is BATCH:
+        assert [each["etag"] for each in done["parts"]] == [each["etag"] for each in nodes]
+
+
+def test_null_empties_what_is_another_document(backend: Backend, start: Serve, *, groups: bool):
+    backend.run(
+        "CREATE TABLE note (id {key}, body JSON);\nINSERT INTO note (id, body) VALUES (1, '[1]'), (2, '\"null\"')"
+    )
+    api = start(backend, groups=groups)
+    send(api, [part(f"p{n}", "UPDATE", f"/notes/{n}", {"body": None}) for n in (1, 2)])
+    assert backend.rows("SELECT body FROM note") == [(None,), (None,)]

@@ -270,7 +270,7 @@ def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> 
         own = tuple(values.get(name) for name in key)
         if key in compared_elsewhere or not _is_known(own) or not attempt.changed & set(key):
             continue
-        holders = rows.keys_where(resource, key, own, most=2)
+        holders = rows.keys_where(resource, key, own, most=2, as_written=_is_new(attempt, key))
         if any(attempt.before is None or holder != attempt.before.key for holder in holders):
             groups = ((need(resource, key, own, REMOVED),),)
             fault = conflict(attempt.operation, key, resource.constraint_of(key))
@@ -301,6 +301,11 @@ def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTu
     return Verdict(fault=fault, groups=(group,))
 
 
+def _is_new(attempt: Attempt, key: Iterable[str]) -> bool:
+    """Whether a write stores other values, and does not leave the form that they have."""
+    return attempt.before is None or any(attempt.before.values[name] != attempt.values[name] for name in key)
+
+
 def _is_known(values: Iterable[object]) -> bool:
     return not any(value is None or isinstance(value, Unreadable) for value in values)
 
@@ -313,7 +318,8 @@ def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterab
         if not _is_known(own) or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
             continue
         target = catalog.target_of(key)
-        if not rows.keys_where(target, key.target_attributes, own, most=1, only=True):
+        anew = _is_new(attempt, key.attributes)
+        if not rows.keys_where(target, key.target_attributes, own, most=1, only=True, as_written=anew):
             groups = ((need(target, key.target_attributes, own, MADE),),)
             fault = _missing_target(attempt.operation, key.attributes, key.name)
             verdicts.append(Verdict(fault=fault, groups=groups))

@@ -54,11 +54,13 @@ class Codec(ABC):
 
     def is_kept(self, attribute: Attribute, before: Value, value: Value) -> bool:
         """Whether a change from one value to another leaves a column as it is."""
-        if value is None or not self.keeps_equal(attribute):
+        if not self.keeps_equal(attribute):
             return False
+        if value is None or before is None:  # JSON's own null is read as null, and so it stays where null is written
+            return is_document(attribute.type) and value is before
         if not is_document(attribute.type):
             return before == value
-        if before is None or isinstance(before, Unreadable):
+        if isinstance(before, Unreadable):
             return False
         return encode_json_bytes(before) == encode_json_bytes(
             value

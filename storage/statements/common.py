@@ -214,6 +214,10 @@ class Statements(Codec):
         """List all attributes of a row, in the catalog's order."""
         return ", ".join(self.read_expression(attribute) for attribute in resource.attributes.values())
 
+    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        """Write the condition that attributes have values, in the form that we write them in; null is none of them."""
+        return self.equal(resource, values)
+
     def equal(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
         """Write the condition that attributes have values; null equals null."""
         terms: list[str] = []

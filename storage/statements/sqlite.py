@@ -6,7 +6,7 @@ Columns of an existing database keep the storage that they have. What a column o
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
@@ -177,6 +177,11 @@ class SqliteStatements(Statements):
         if attribute.format is TimeFormat.MIXED:
             return _compared_as_instants(attribute, column, operator, times, narrowed=narrowed)
         return _compared_as_numbers(attribute, column, operator, times)
+
+    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        own = [(resource.attributes[name], value) for name, value in values.items()]
+        terms = " AND ".join(f"{self.operand(attribute)} = ?" for attribute, _ in own)
+        return Statement(sql=terms, params=tuple(self.encode(*each) for each in own))
 
     def keeps_equal(self, attribute: Attribute) -> bool:
         return isinstance(attribute.type, Date | Time | DateTime | Uuid | JsonDocument)

@@ -16,6 +16,7 @@ EXACT_SUM = "partwise_sum"  # see `ExactSum`
 WRITTEN = "partwise_written"  # see `written`
 ORDERED = "partwise_ordered"  # see `ordered`
 KEPT_DOCUMENT = "partwise_document"  # see `kept_document`
+_NULL = encode_json(None)
 _MOST_DIGITS = 20_000  # of a sum: the largest and the smallest of doubles are 650 apart
 _EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
@@ -29,13 +30,14 @@ def compare_decimals(one: str, other: str) -> int:
 def kept_document(stored: bytes | None, given: str | None) -> str | None:
     """Choose the text of a JSON document that is written: the stored one where it says the same, number by number.
 
-    What SQLite calls must not raise: a text that is no JSON is replaced.
+    A document that is JSON's own null is read as null, and so it stays where null is written. What SQLite calls must
+    not raise: a text that is no JSON is replaced.
     """
-    if stored is None or given is None:
+    if stored is None:
         return given
     try:
         text = stored.decode()
-        return text if encode_json(decode_json(text)) == given else given
+        return text if encode_json(decode_json(text)) == (_NULL if given is None else given) else given
     except (ValueError, RecursionError):
         return given
 

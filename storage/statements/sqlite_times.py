@@ -323,7 +323,8 @@ def spellings(value: TimeValue) -> Sequence[str]:
                 texts += [own[:10]] if value.time() == time() else [marked[:16]] if not value.second else []
             return texts
         case date():
-            return [own, f"{own} 00:00:00", f"{own} 00:00:00.000", f"{own}T00:00:00"]
+            clocks = product((" ", "T"), ("", ".000"), ("", "Z"))
+            return [own, *(f"{own}{between}00:00:00{fraction}{zone}" for between, fraction, zone in clocks)]
         case time():
             texts = [own] if value.microsecond else [own, f"{own}.000000", f"{own}.000"]
             return texts if value.microsecond or value.second else [*texts, own[:5]]
@@ -331,7 +332,7 @@ def spellings(value: TimeValue) -> Sequence[str]:
 
 def most_spellings(type_: TimeType) -> int:
     """Say how many `spellings` there are at most."""
-    return 16 if isinstance(type_, DateTime) else 4
+    return 16 if isinstance(type_, DateTime) else 9 if isinstance(type_, Date) else 4
 
 
 # --- what narrows a search to what an index finds
