@@ -253,6 +253,7 @@ class Sequential:
         resource, precondition = operation.resource, create.precondition
         attempt = _of_new(operation, create.values)
         if not resource.accepts(create.values):
+            self._deferred.refused(attempt)
             return Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
         try:
             row = self._in_savepoint(operation, lambda: self._rows.insert(resource, create.values))
@@ -284,6 +285,7 @@ class Sequential:
         row, changes, precondition = change.row, change.changes, change.precondition
         attempt = _of_change(operation, change)
         if not operation.resource.accepts(changes):
+            self._deferred.refused(attempt)
             verdicts = diagnose_write(self._rows, self._catalog, attempt)
             return Refusal(verdicts=verdicts, item=row, precondition=precondition)
         try:
