@@ -132,6 +132,11 @@ class Check:
     bounds: tuple[Bounds, ...] = ()  # what is known of it, by attribute
     complete: bool = False  # whether `bounds` are all that it says
     message: str | None = None  # of its author
+    table: TableName | None = None  # PostgreSQL: the one table whose rows it is for: a partition, say; None: all rows
+
+    def is_for(self, table: TableName | None) -> bool:
+        """Return whether it is for the rows of a table; None: that is not known."""
+        return self.table is None or self.table == table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +263,8 @@ class Resource:
         object.__setattr__(self, "required_to_replace", to_replace)
         untyped = tuple(name for name, each in self.attributes.items() if isinstance(each.type, Anything))
         object.__setattr__(self, "untyped", untyped)
-        known = [each for check in self.checks for each in check.bounds if each.judged and not self.has_before_triggers]
+        checks = [] if self.has_before_triggers else [check for check in self.checks if check.table is None]
+        known = [each for check in checks for each in check.bounds if each.judged]
         judged = {name: tuple(each for each in known if each.attribute == name) for name in self.attributes}
         object.__setattr__(self, "judged", {name: bounds for name, bounds in judged.items() if bounds})
 
@@ -281,7 +287,8 @@ class Resource:
 
     def bounds(self, name: str) -> Bounds | None:
         """Return what all checks together say of an attribute; None where nothing is known."""
-        return narrowest(each for check in self.checks for each in check.bounds if each.attribute == name)
+        checks = [check for check in self.checks if check.table is None]
+        return narrowest(each for check in checks for each in check.bounds if each.attribute == name)
 
     def choices(self, name: str) -> tuple[str, ...]:
         """List the texts that checks leave an attribute; none where no check lists any."""
