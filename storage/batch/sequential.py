@@ -166,7 +166,8 @@ class Sequential:
         if isinstance(verdicts, Unread):  # it is wrong anyway
             return []
         standing = [verdict.fault for verdict in verdicts if self._lost.stands(verdict)]
-        return [fault for fault in standing if fault not in part.faults]
+        told = {_about(fault) for fault in part.faults}  # maybe in other words
+        return [fault for fault in standing if _about(fault) not in told]
 
     def _verdicts_on(self, operation: Operation) -> list[Verdict]:
         """Judge a part without running it. That its item is not there, or not as it was, is not said of a part that is wrong anyway."""
@@ -345,6 +346,11 @@ class Sequential:
 
 _OF_THE_ITEM = (NotFound, PreconditionFailed, OperationNotAllowed)
 _OF_VALUES = (InvalidValue, ReadOnly, Required)
+
+
+def _about(fault: Fault) -> tuple[object, ...]:
+    """Return what a fault is about, whatever its words are."""
+    return type(fault), fault.pointer, fault.attributes, fault.constraint
 
 
 def _of_new(operation: Operation, values: Values) -> Attempt:
