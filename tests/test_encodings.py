@@ -239,6 +239,27 @@ CREATE TRIGGER no BEFORE INSERT ON thing FOR EACH ROW EXECUTE FUNCTION no()""")
     assert sql_ascii.rows("SELECT * FROM thing") == []
 
 
+def test_a_comment_of_a_check_that_is_not_utf_8_is_no_message(sql_ascii: Backend, start: Serve):
+    sql_ascii.run("""
+CREATE TABLE thing (
+  id {key}, a INTEGER CONSTRAINT even CHECK (a % 2 = 0), b INTEGER CONSTRAINT small CHECK (b < 10), c TEXT CONSTRAINT lower CHECK (c = lower(c))
+);
+COMMENT ON CONSTRAINT even ON thing IS E'gerade f\\xfcr a'; COMMENT ON CONSTRAINT small ON thing IS E'\\xff';
+COMMENT ON CONSTRAINT lower ON thing IS 'Klein, bitte: größer geht nicht.'""")
+    api = start(sql_ascii)
+    good = [part(f"g{n}", "CREATE", "/things", {"a": 2}) for n in range(1_000)]
+
+    wrong = part("p", "CREATE", "/things", {"a": 1, "b": 10, "c": "A"})
+    for parts in ([wrong], [*good, wrong]):
+        (found,) = api.batch(*parts)["parts"]
+        assert [(e["pointer"], e["message"]) for e in found["errors"]] == [
+            ("/payload/a", "a is not allowed."),
+            ("/payload/b", "b must be at most 9."),
+            ("/payload/c", "Klein, bitte: größer geht nicht."),
+        ]
+    assert sql_ascii.rows("SELECT * FROM thing") == []
+
+
 def test_a_replay_in_sql_ascii_answers_as_before(sql_ascii: Backend, start: Serve):
     sql_ascii.run(WORLD)
     api = start(sql_ascii)

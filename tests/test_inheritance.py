@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import Serve
 from tests.described import resources
 from tests.harness import Api, Backend, Json, faults, part
+from tests.test_unique_rules import errors
 
 # 1 is there twice: as a node, and as a game.
 SCRIPT = """
@@ -187,3 +188,39 @@ def test_check_says_why_its_parts_run_one_by_one_and_only_its_parts(nodes: Api):
             "For a resource of its own, set hidden = false in [resources.game]."
         )
     ]
+
+
+HOUSE = """
+CREATE TABLE house (
+  id INTEGER PRIMARY KEY, beds INTEGER CONSTRAINT few CHECK (beds < 10) NO INHERIT, size INTEGER CONSTRAINT even CHECK (size % 2 = 0)
+);
+CREATE TABLE hotel (stars INTEGER, CONSTRAINT big CHECK (size > 50), CONSTRAINT not_13 CHECK (beds <> 13)) INHERITS (house);
+INSERT INTO house (id, beds, size) VALUES (1, 2, 2);
+INSERT INTO hotel (id, beds, size) SELECT 1000 + n, 20, 60 FROM generate_series(0, 999) AS n
+"""
+
+
+@pytest.mark.parametrize("groups", [True, False])
+def test_a_check_holds_for_the_rows_of_the_tables_that_have_it(postgresql: Backend, start: Serve, groups: bool):
+    postgresql.run(HOUSE)
+    api = start(postgresql, groups=groups)
+
+    rejected = errors(
+        api,
+        part("own", "UPDATE", "/houses/1", {"beds": 13, "size": 3}),
+        part("new", "CREATE", "/houses", {"id": 2, "beds": 10}),
+        part("child", "UPDATE", "/houses/1000", {"beds": 13, "size": 49}),
+        part("fine", "UPDATE", "/houses/1001", {"beds": 99}),
+    )
+
+    assert {id_: [(e["constraint"], e["pointer"]) for e in every] for id_, every in rejected.items()} == {
+        "own": [("few", "/payload/beds"), ("even", "/payload/size")],
+        "new": [("few", "/payload/beds")],
+        "child": [("not_13", "/payload/beds"), ("even", "/payload/size"), ("big", "/payload/size")],
+    }
+    assert postgresql.rows("SELECT sum(beds) FROM house") == [(20_002,)]
+    # What holds for the rows of one table is not asked of those of another, in bulk neither.
+    changed = [part(f"p{n}", "UPDATE", f"/houses/{1000 + n}", {"beds": 30}) for n in range(1_000)]
+    assert api.batch(*changed)["status"] == "COMMITTED"
+    assert postgresql.rows("SELECT sum(beds) FROM house") == [(30_002,)]
+    assert resources(api)["House"]["attributes"]["beds"]["maximum"] != 9  # it is not of all rows

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import Serve
 from tests.described import relations, resources
 from tests.harness import Api, Backend, Json, faults, part
+from tests.test_unique_rules import errors
 
 # Invoices by tenant (a list; the second partition has one of its own), with foreign keys to them, from them, and between two of a kind.
 SCRIPT = """
@@ -295,3 +296,54 @@ def test_check_says_which_partitions_are_part_of_a_resource(postgresql: Backend,
     )
     assert catalog.resources["Invoice"].copies[("public", "invoice_2_a"), "invoice_2_a_pkey"] == "invoice_pkey"
     assert catalog.resources["Invoice"].copies[("public", "invoice_1"), "n_is_small"] == "n_is_small"
+
+
+TOUR = """
+CREATE TABLE tour (
+  region VARCHAR(9), id INTEGER, seats INTEGER CONSTRAINT even CHECK (seats % 2 = 0), code VARCHAR(9),
+  PRIMARY KEY (region, id)
+) PARTITION BY LIST (region);
+CREATE TABLE tour_n PARTITION OF tour FOR VALUES IN ('n');
+CREATE TABLE tour_s PARTITION OF tour (CONSTRAINT known CHECK (code <> 'zz')) FOR VALUES IN ('s');
+ALTER TABLE tour_s ADD CONSTRAINT few CHECK (seats < 100);
+COMMENT ON CONSTRAINT known ON tour_s IS 'The south has no zz.';
+INSERT INTO tour VALUES ('n', 1, 2, 'zz'), ('s', 1, 2, 'a')
+"""
+
+
+@pytest.mark.parametrize("groups", [True, False])
+def test_checks_of_a_partition_and_its_absence_are_told_with_the_other_checks(
+    postgresql: Backend, start: Serve, groups: bool
+):
+    postgresql.run(TOUR)
+    api = start(postgresql, groups=groups)
+    before = postgresql.dump()
+    wrong: dict[int, Json] = {
+        7: {"region": "s", "seats": 101, "code": "zz"},
+        8: {"region": "n", "seats": 101, "code": "zz"},
+        600: {"region": "q", "seats": 3},
+    }
+
+    parts = [
+        part(f"p{n}", "CREATE", "/tours", {"id": 10 + n, "region": "n", "seats": 200, "code": "zz", **wrong.get(n, {})})
+        for n in range(1_000)
+    ]
+    parts += [
+        part("update", "UPDATE", "/tours/s,1", {"seats": 101, "code": "zz"}),
+        part("other", "UPDATE", "/tours/n,1", {"seats": 200}),
+        part("upsert", "UPSERT", "/tours/s,2", {"code": "zz", "seats": 100}),
+    ]
+    rejected = errors(api, *parts)
+
+    said = {id_: [(e["constraint"], e["pointer"], e["message"]) for e in every] for id_, every in rejected.items()}
+    even = ("even", "/payload/seats", "seats is not allowed.")
+    few = ("few", "/payload/seats", "seats must be at most 99.")
+    known = ("known", "/payload/code", "The south has no zz.")
+    assert said == {
+        "p7": [even, few, known],
+        "p8": [even],
+        "p600": [even, (None, "/payload/region", "The database has no partition for this region.")],
+        "update": [even, few, known],
+        "upsert": [few, known],
+    }
+    assert postgresql.dump() == before

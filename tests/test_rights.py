@@ -474,3 +474,34 @@ def test_a_partition_is_written_with_the_rights_of_its_parent(as_role: As, postg
         part("d", "CREATE", "/other1s", {"id": 1}),
     )
     assert done["status"] == "COMMITTED"
+
+
+CARDS = """
+CREATE TABLE card (
+  id INTEGER PRIMARY KEY, side INTEGER CONSTRAINT even CHECK (side % 2 = 0), code VARCHAR(9) UNIQUE, fixed INTEGER, made INTEGER
+);
+INSERT INTO card VALUES (1, 2, 'a', 1, 1), (2, 2, 'b', 1, 1);
+GRANT SELECT, INSERT (id, side, code, fixed), UPDATE (side, code, made) ON card TO {role}
+"""
+
+
+@pytest.mark.parametrize("groups", [True, False])
+def test_an_upsert_of_a_closed_attribute_is_told_its_other_faults_too(as_role: As, postgresql: Backend, groups: bool):
+    api = as_role(CARDS, groups=groups)
+    before = postgresql.dump()
+    wrong = {"side": 3, "code": "b"}
+
+    parts = [
+        part("there", "UPSERT", "/cards/1", {**wrong, "fixed": 9}),
+        part("new", "UPSERT", "/cards/7", {**wrong, "made": 9}),
+        part("update", "UPDATE", "/cards/1", {**wrong, "fixed": 9}),
+    ]
+    found = {each["id"]: faults(api.batch(each))[each["id"]] for each in parts}
+
+    others = [("CONFLICT", "/payload/code"), ("CHECK_FAILED", "/payload/side")]
+    assert found == {
+        "there": [("READ_ONLY", "/payload/fixed"), *others],
+        "new": [("READ_ONLY", "/payload/made"), *others],
+        "update": [("READ_ONLY", "/payload/fixed"), *others],
+    }
+    assert postgresql.dump() == before

@@ -289,3 +289,68 @@ def test_what_is_compared_at_commit_only_is_told_of_the_part_that_wrote_last(
     assert postgresql.dump() == before
     swapped = api.batch(part("a", "UPDATE", "/items/1", {"v": 20}), part("b", "UPDATE", "/items/2", {"v": 10}))
     assert swapped["status"] == "COMMITTED"
+
+
+def test_a_deferred_key_is_told_with_the_checks_of_its_row(postgresql: Backend, start: Serve):
+    postgresql.run("""
+        CREATE TABLE seat (
+          id INTEGER PRIMARY KEY, place INTEGER, CONSTRAINT one_place UNIQUE (place) DEFERRABLE INITIALLY DEFERRED,
+          tier INTEGER CONSTRAINT positive CHECK (tier > 0), next INTEGER REFERENCES seat DEFERRABLE INITIALLY DEFERRED,
+          side INTEGER CONSTRAINT even CHECK (side % 2 = 0)
+        );
+        INSERT INTO seat (id, place, side) VALUES (1, 1, 0), (2, 2, 0), (3, 3, 0), (4, 4, 0)
+    """)
+    api = start(postgresql)
+    before = postgresql.dump()
+
+    found = codes(
+        api,
+        part("new", "CREATE", "/seats", {"id": 9, "place": 3, "side": 1}),
+        part("low", "CREATE", "/seats", {"id": 8, "place": 3, "tier": 0, "next": 77}),
+        part("next", "UPDATE", "/seats/4", {"place": 3, "tier": 0, "next": 77}),
+        part("swap", "UPDATE", "/seats/1", {"place": 2, "side": 1}),
+        part("back", "UPDATE", "/seats/2", {"place": 1}),
+    )
+
+    assert found == {
+        "new": [("CONFLICT", "/payload/place"), ("CHECK_FAILED", "/payload/side")],
+        "low": [("CONFLICT", "/payload/place"), ("MISSING_TARGET", "/payload/next"), ("CHECK_FAILED", "/payload/tier")],
+        "next": [
+            ("CONFLICT", "/payload/place"),
+            ("MISSING_TARGET", "/payload/next"),
+            ("CHECK_FAILED", "/payload/tier"),
+        ],
+        "swap": [("CHECK_FAILED", "/payload/side")],
+    }
+    assert postgresql.dump() == before
+
+
+@pytest.mark.parametrize("groups", [True, False])
+def test_documents_and_arrays_that_are_unique(postgresql: Backend, start: Serve, groups: bool):
+    postgresql.run("""
+        CREATE TABLE doc (id INTEGER PRIMARY KEY, body JSONB UNIQUE, tags TEXT[] UNIQUE, side INTEGER CONSTRAINT even CHECK (side % 2 = 0));
+        CREATE TABLE note (id INTEGER PRIMARY KEY, doc INTEGER REFERENCES doc);
+        INSERT INTO doc VALUES (1, '{"n": 1}', '{a}', 0), (2, '[1]', '{b}', 0)
+    """)
+    api = start(postgresql, groups=groups)
+    before = postgresql.dump()
+
+    found = codes(
+        api,
+        part("read", "GET", "/docs/1"),
+        part("new", "CREATE", "/docs", {"id": 3, "body": {"n": 1.0}, "tags": ["b"], "side": 1}),
+        part("change", "UPDATE", "/docs/2", {"body": {"n": 1}, "tags": ["a"]}),
+        part("same", "REPLACE", "/docs/1", {"body": {"n": 1}, "tags": ["a"]}),
+        part("note", "CREATE", "/notes", {"id": 1, "doc": 2}),
+    )
+
+    taken = [("CONFLICT", "/payload/body"), ("CONFLICT", "/payload/tags")]
+    assert found == {"new": [*taken, ("CHECK_FAILED", "/payload/side")], "change": taken}
+    assert postgresql.dump() == before
+    done = [
+        part("upsert", "UPSERT", "/docs", {"body": {"n": 1}, "side": 2}),
+        part("gone", "DELETE", "/docs/2"),
+        *(part(f"p{n}", "CREATE", "/docs", {"id": n, "body": {"m": n}, "tags": [str(n)]}) for n in range(10, 1_010)),
+    ]
+    assert api.batch(*done)["status"] == "COMMITTED"
+    assert postgresql.rows("SELECT count(*), sum(side) FROM doc") == [(1_001, 2)]

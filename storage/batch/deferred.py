@@ -72,6 +72,9 @@ class DeferredConstraints:
         for attempt in self._refused:
             keys = [key for key in attempt.operation.resource.foreign_keys if key.deferred]
             targets = missing_targets(self.rows, self.catalog, attempt, keys)
+            targets += conflicts(
+                self.rows, attempt, [u.attributes for u in attempt.operation.resource.unique_keys if u.deferred]
+            )
             found.setdefault(attempt.operation.index, []).extend(targets)
         return {index: verdicts for index, verdicts in found.items() if verdicts}
 

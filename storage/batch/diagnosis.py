@@ -12,6 +12,7 @@ from storage.batch import rules
 from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, freed, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.bounds import Bounds
+from storage.catalog.facts import TableName
 from storage.catalog.model import Catalog, Check, Constraint, ForeignKey, Resource, UniqueIndex, Values
 from storage.catalog.types import Opaque, Unreadable
 from storage.driver_errors import StatementRefused, Violation
@@ -96,11 +97,15 @@ def diagnose_write(
                 pointing.append(Verdict(fault=_said(refused, fault)))
             return [*taken, *pointing]
         case Violation.CHECK:
-            return [*taken, *pointing, *_with_named_check(attempt, refused, violated_checks(rows, attempt))]
+            return [
+                *taken,
+                *pointing,
+                *_with_named_check(attempt, refused, violated_checks(rows, attempt, refused.table)),
+            ]
         case Violation.NOT_NULL | Violation.VALUE:
-            return [*taken, *pointing, from_driver(attempt, refused), *violated_checks(rows, attempt)]
+            return [*taken, *pointing, from_driver(attempt, refused), *violated_checks(rows, attempt, refused.table)]
         case _:
-            return [*taken, *pointing, *violated_checks(rows, attempt), from_driver(attempt, refused)]
+            return [*taken, *pointing, *violated_checks(rows, attempt, refused.table), from_driver(attempt, refused)]
 
 
 def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
@@ -158,13 +163,16 @@ def _deferred(resource: Resource) -> set[tuple[str, ...]]:
 # --- checks
 
 
-def violated_checks(rows: Rows, attempt: Attempt) -> list[Verdict]:
-    """Find the checks that a row violates as it would be stored; none if triggers may change it first."""
+def violated_checks(rows: Rows, attempt: Attempt, table: TableName | None = None) -> list[Verdict]:
+    """Find the checks that a row violates as it would be stored; none if triggers may change it first.
+
+    `table` is the table that has refused the row, such as a partition: some checks are for its rows only.
+    """
     resource = attempt.operation.resource
     if resource.has_before_triggers or not resource.checks:
         return []
     row = attempt.to_be(rows)
-    asked = resource.checks
+    asked = tuple(check for check in resource.checks if check.is_for(table))
     if rows.checks_what_changes:
         changed = row.changed()
         asked = tuple(check for check in asked if not changed.isdisjoint(check.columns))
@@ -214,14 +222,15 @@ def _with_named_check(attempt: Attempt, refused: StatementRefused, found: list[V
     """Add the check that the database names, if it is not among those found."""
     named = _checks_of(attempt.operation.resource, refused)
     faults = [_check_fault(attempt, check) for check in named]
-    is_told = any(verdict.fault in faults for verdict in found) if named else bool(found)
+    # SQLite may name a check by a text that we do not know; PostgreSQL's is one more, as is a partition that is missing.
+    is_told = any(verdict.fault in faults for verdict in found) if named else bool(found) and refused.table is None
     return found if is_told else [*found, from_driver(attempt, refused)]
 
 
 def _checks_of(resource: Resource, refused: StatementRefused) -> list[Check]:
     """Find the check that the database names; that of a domain is one of each column that has it."""
     wanted = _folded(_name_of(resource, refused) or "")
-    return [check for check in resource.checks if _folded(check.label) == wanted]
+    return [check for check in resource.checks if _folded(check.label) == wanted and check.is_for(refused.table)]
 
 
 def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
@@ -415,7 +424,8 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             message = _not_allowed(attributes)
             if _has_no_partition(resource, refused):
                 message = f"The database has no partition for this {_and(attributes)}."
-            fault = CheckFailed(message=message, pointer=pointer, attributes=attributes)
+            name = None if refused.table is None else refused.constraint
+            fault = CheckFailed(message=message, pointer=pointer, attributes=attributes, constraint=name)
         case Violation.VALUE:
             fault = _refused_value(operation, attributes or _only_opaque(operation))
         case _:

@@ -32,8 +32,9 @@ class Overlay:
                 self._found.setdefault((loaded.resource.name, attributes, values), None)
 
     def _add(self, row: Row) -> None:
-        if (row.resource.name, row.resource.key, row.key) not in self._found:
-            for place in places(row):
+        known = [*places(row)]
+        if not any(place in self._found for place in known[:1]):  # of its key, if it is found by that
+            for place in known:
                 self._found.setdefault(place, row)
 
     def by_values(
@@ -84,9 +85,12 @@ class Overlay:
 
 
 def places(row: Row) -> Iterator[Place]:
-    """Say where a row is found: by its key, and by each unique key without nulls."""
+    """Say where a row is found: by its key, and by each unique key without nulls, documents or arrays.
+
+    Those are compared by the database alone, so that no part finds a row by them here.
+    """
     name = row.resource.name
     for attributes in row.resource.keys:
         values = row.of(attributes)
-        if not any(value is None or isinstance(value, Unreadable) for value in values):
+        if not any(value is None or isinstance(value, Unreadable | dict | list) for value in values):
             yield name, attributes, values

@@ -228,7 +228,8 @@ def creation_faults(operation: Operation, values: Values) -> list[Fault]:
     faults = required_faults(resource.required, values, operation.payload_pointer)
     attributes = resource.attributes
     always_made = [name for name in resource.key if name in values and attributes[name].read_only]
-    closed = [name for name in values if name not in always_made and not attributes[name].insertable]
+    known = [name for name, value in values.items() if not isinstance(value, Unreadable)]  # others have a fault already
+    closed = [name for name in known if name not in always_made and not attributes[name].insertable]
     return [
         *faults,
         *(_made_by_database(operation, name) for name in always_made),
@@ -245,7 +246,9 @@ def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]
     return [
         read_only(name, operation.pointer(name))
         for name in sorted(_given(operation))
-        if not attributes[name].updatable and name not in operation.resource.key and row.values[name] != values[name]
+        if not attributes[name].updatable and name not in operation.resource.key
+        # What is not known has a fault already.
+        if row.values[name] != values[name] and not isinstance(values[name], Unreadable)
     ]
 
 

@@ -167,12 +167,8 @@ class Sequential:
         if isinstance(verdicts, Unread):  # it is wrong anyway
             return []
         standing = [verdict.fault for verdict in verdicts if self._lost.stands(verdict)]
-        told = {(type(fault), fault.attributes) for fault in part.faults}
-        return [
-            fault
-            for fault in standing
-            if (type(fault), fault.attributes) not in told and unknown.isdisjoint(fault.attributes)
-        ]
+        told = {_about(fault) for fault in part.faults}  # maybe in other words
+        return [fault for fault in standing if _about(fault) not in told and unknown.isdisjoint(fault.attributes)]
 
     def _verdicts_on(self, operation: Operation) -> list[Verdict]:
         """Judge a part without running it. A missing item or failed precondition is not reported for an invalid part."""
@@ -259,6 +255,7 @@ class Sequential:
         resource, precondition = operation.resource, create.precondition
         attempt = _of_new(operation, create.values)
         if not resource.accepts(create.values):
+            self._deferred.refused(attempt)
             return Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
         try:
             row = self._in_savepoint(operation, lambda: self._rows.insert(resource, create.values))
@@ -290,6 +287,7 @@ class Sequential:
         row, changes, precondition = change.row, change.changes, change.precondition
         attempt = _of_change(operation, change)
         if not operation.resource.accepts(changes):
+            self._deferred.refused(attempt)
             verdicts = diagnose_write(self._rows, self._catalog, attempt)
             return Refusal(verdicts=verdicts, item=row, precondition=precondition)
         try:
@@ -349,6 +347,11 @@ class Sequential:
 
 _OF_THE_ITEM = (NotFound, PreconditionFailed, OperationNotAllowed)
 _OF_VALUES = (InvalidValue, ReadOnly, Required)
+
+
+def _about(fault: Fault) -> tuple[object, ...]:
+    """Return what a fault is about, whatever its words are."""
+    return type(fault), fault.pointer, fault.attributes, fault.constraint
 
 
 def _of_new(operation: Operation, values: Values) -> Attempt:

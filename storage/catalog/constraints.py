@@ -101,8 +101,14 @@ def _check(facts: CheckFacts, draft: Draft, dialect: Dialect) -> Check:
         decided_by=_decided_by(attributes, facts.columns, draft),
         bounds=tuple(each for each in bounds.values() if says_something(each)),
         complete=complete,
-        message=(override.message if override is not None else None) or facts.comment,
+        message=(override.message if override is not None else None) or _in_words(facts.comment),
+        table=facts.table,
     )
+
+
+def _in_words(comment: str | None) -> str | None:
+    """Return a comment as a message; the database may hold one that is no UTF-8."""
+    return comment if comment is not None and is_utf_8(comment) else None
 
 
 def indexes_of(draft: Draft) -> tuple[UniqueIndex, ...]:

@@ -32,6 +32,7 @@ class CheckFacts:
     columns: tuple[str, ...]
     comment: str | None = None
     domain: str | None = None  # PostgreSQL: the domain that it belongs to
+    table: TableName | None = None  # PostgreSQL: the one table whose rows it is for, of those whose rows are served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class Family:
     refills: bool = False  # some of those below have triggers that may fill a changed row
     has_own_unique: bool = False  # some of those below have unique keys or exclusions that are not those of this table
     constraints: list[NamedConstraint] = field(default_factory=list)  # that only tables below have
+    checks: list[CheckFacts] = field(default_factory=list)  # the same
     copies: dict[tuple[TableName, str], str] = field(
         default_factory=dict
     )  # of its constraints, below: their names here

@@ -132,6 +132,13 @@ class Check:
     bounds: tuple[Bounds, ...] = ()  # its known limits, by attribute
     complete: bool = False  # whether `bounds` are the whole check
     message: str | None = None  # set by its author
+    table: TableName | None = (
+        None  # PostgreSQL: the one table, such as a partition, to whose rows it applies; None: all rows
+    )
+
+    def is_for(self, table: TableName | None) -> bool:
+        """Return True if it applies to the rows of a table; None: the table is not known."""
+        return self.table is None or self.table == table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +263,8 @@ class Resource:
         object.__setattr__(self, "required_to_replace", to_replace)
         untyped = tuple(name for name, each in self.attributes.items() if isinstance(each.type, Anything))
         object.__setattr__(self, "untyped", untyped)
-        known = [each for check in self.checks for each in check.bounds if each.judged and not self.has_before_triggers]
+        checks = [] if self.has_before_triggers else [check for check in self.checks if check.table is None]
+        known = [each for check in checks for each in check.bounds if each.judged]
         judged = {name: tuple(each for each in known if each.attribute == name) for name in self.attributes}
         object.__setattr__(self, "judged", {name: bounds for name, bounds in judged.items() if bounds})
 
@@ -279,7 +287,8 @@ class Resource:
 
     def bounds(self, name: str) -> Bounds | None:
         """Return what all checks together require of an attribute; None if nothing is known."""
-        return narrowest(each for check in self.checks for each in check.bounds if each.attribute == name)
+        checks = [check for check in self.checks if check.table is None]
+        return narrowest(each for check in checks for each in check.bounds if each.attribute == name)
 
     def choices(self, name: str) -> tuple[str, ...]:
         """List the texts that checks leave an attribute; none where no check lists any."""

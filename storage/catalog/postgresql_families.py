@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from storage.catalog.facts import Family, NamedConstraint, TableName, mentioned
+from storage.catalog.facts import CheckFacts, Family, NamedConstraint, TableName, mentioned
 
 # Each table with those below it, at any depth and in any schema, and with itself.
 _TREE = """
@@ -34,13 +34,16 @@ WHERE tn.nspname = current_schema() OR n.nspname = current_schema() ORDER BY tc.
 _CONSTRAINTS = """
 SELECT n.nspname, c.relname, k.conname::text, k.oid::bigint, k.conparentid::bigint, k.contype = 'c' AND k.coninhcount > 0,
        k.contype = 'x', CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
+       CASE WHEN k.contype = 'c' AND c.relkind <> 'f' AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+            THEN pg_get_expr(k.conbin, k.conrelid) END,
+       obj_description(k.oid, 'pg_constraint'),
        array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n.number ORDER BY n.place)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype IN ('c', 'f', 'x') AND k.conrelid = ANY (ARRAY(SELECT relation FROM tree))
 UNION ALL
 SELECT n.nspname, c.relname, i.relname, -i.oid::bigint, -coalesce(h.inhparent, 0)::bigint, false, true,
-       CASE WHEN x.indexprs IS NOT NULL THEN pg_get_indexdef(i.oid) END,
+       CASE WHEN x.indexprs IS NOT NULL THEN pg_get_indexdef(i.oid) END, NULL, NULL,
        array(SELECT a.attname::text FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS n (number, place)
              JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = n.number
              WHERE n.place <= x.indnkeyatts ORDER BY n.place)
@@ -66,6 +69,8 @@ class _Found:
     is_unique: bool
     text: str | None  # where columns alone do not say what it is about
     columns: tuple[str, ...]
+    check: str | None  # its expression, if rows have to fulfil one
+    comment: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +119,20 @@ def gather_families(connection: sa.Connection, columns: Mapping[str, Sequence[st
 def _add_constraints(connection: sa.Connection, families: Mapping[str, Family], trees: _Trees) -> None:
     by_table: dict[TableName, dict[int, _Found]] = {}
     every: dict[int, _Found] = {}
-    for schema, table, name, oid, parent, is_inherited, is_unique, text, own in connection.exec_driver_sql(
-        _TREE + _CONSTRAINTS
-    ):
-        found = _Found(name, parent, is_inherited, is_unique, text, tuple(own))
+    for (
+        schema,
+        table,
+        name,
+        oid,
+        parent,
+        is_inherited,
+        is_unique,
+        text,
+        check,
+        comment,
+        own,
+    ) in connection.exec_driver_sql(_TREE + _CONSTRAINTS):
+        found = _Found(name, parent, is_inherited, is_unique, text, tuple(own), check, comment)
         every[oid] = by_table.setdefault((schema, table), {})[oid] = found
     for top, tables in trees.below.items():
         family, own_of_top = families[top], by_table.get((trees.schema, top), {})
@@ -131,6 +146,13 @@ def _add_constraints(connection: sa.Connection, families: Mapping[str, Family], 
                 about = each.columns if each.text is None else _mentioned(each.text, trees.columns.get(top, ()))
                 family.constraints.append(NamedConstraint(name=each.name, columns=about, table=place))
                 family.has_own_unique |= each.is_unique
+                if each.check is not None:
+                    family.checks.append(_check(each, each.check, place))
+
+
+def _check(found: _Found, text: str, table: TableName) -> CheckFacts:
+    name = found.name
+    return CheckFacts(name=name, label=name, text=text, columns=found.columns, comment=found.comment, table=table)
 
 
 def _mentioned(definition: str, columns: Sequence[str]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from storage.catalog.facts import CheckFacts, ColumnFacts, Gathered, IndexFacts,
 _CHECKS = """
 SELECT c.relname, k.conname, pg_get_expr(k.conbin, k.conrelid), obj_description(k.oid, 'pg_constraint'),
        array(SELECT a.attname::text FROM pg_attribute a
-             WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) ORDER BY a.attnum)
+             WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) ORDER BY a.attnum),
+       CASE WHEN k.connoinherit AND c.relhassubclass THEN current_schema()::text END
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND k.contype = 'c' AND c.relkind IN ('r', 'p')
   AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
@@ -95,8 +96,11 @@ def gather_rules(connection: sa.Connection, columns: Mapping[str, Sequence[str]]
     gathered.triggered_before = {row[0] for row in connection.exec_driver_sql(_BEFORE)}
     for table, *column in connection.exec_driver_sql(_COLUMNS):
         gathered.stored[table].append(_column(column, columns.get(table, ())))
-    for table, name, text, comment, own in connection.exec_driver_sql(_CHECKS):
-        gathered.checks[table].append(CheckFacts(name=name, label=name, text=text, columns=tuple(own), comment=comment))
+    for table, name, text, comment, own, schema in connection.exec_driver_sql(_CHECKS):
+        only = None if schema is None else (schema, table)
+        gathered.checks[table].append(
+            CheckFacts(name=name, label=name, text=text, columns=tuple(own), comment=comment, table=only)
+        )
     for table, column, name, text, comment, domain in connection.exec_driver_sql(_DOMAIN_CHECKS):
         gathered.checks[table].append(
             CheckFacts(

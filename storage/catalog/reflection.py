@@ -99,7 +99,7 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
                     *(NamedConstraint(name=check.label, columns=check.columns) for check in gathered.checks[name]),
                     *family.constraints,
                 ),
-                checks=tuple(gathered.checks[name]),
+                checks=(*gathered.checks[name], *family.checks),
                 unique_indexes=tuple(gathered.unique_indexes[name]),
                 stored=tuple(gathered.stored[name]),
                 unique_names=gathered.unique_names[name],
