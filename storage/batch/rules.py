@@ -12,6 +12,7 @@ from storage.errors import (
     Fault,
     InvalidPath,
     InvalidPayload,
+    InvalidPrecondition,
     InvalidValue,
     OperationNotAllowed,
     PreconditionFailed,
@@ -179,7 +180,8 @@ def _otherwise(operation: Operation, name: str) -> Fault:
 
 def may_be_surveyed(part: SetAside) -> bool:
     """Return whether a part that fails validation still gives an item, of which more can be judged."""
-    if part.operation is None or any(isinstance(fault, InvalidPayload | InvalidPath) for fault in part.faults):
+    decisive = InvalidPayload | InvalidPath | InvalidPrecondition
+    if part.operation is None or any(isinstance(fault, decisive) for fault in part.faults):
         return False
     operation = part.operation
     if operation.verb is not Verb.UPSERT or operation.address[-1].selector is not None:
