@@ -145,6 +145,7 @@ def test_a_rejected_batch_is_read_field_by_field(told: Told):
         ("price", 422, "INVALID_VALUE", "/item/product/price", ["price"]),
         ("new", 422, "UNKNOWN_ATTRIBUTE", "/payload/colour", ["colour"]),
         ("new", 422, "REQUIRED", "/payload/name", ["name"]),
+        ("new", 422, "CONFLICT", "/payload/sku", ["sku"]),
         ("nameless", 422, "REQUIRED", "/payload/name", ["name"]),
         ("taken", 409, "CONFLICT", "/item/customer/email", ["email"]),
     ]

@@ -167,15 +167,16 @@ def test_a_rejected_batch_is_marked_at_its_fields(sqlite: Backend, tmp_path: Pat
     assert [(mark["part"], mark["field"], mark["said"].split()[0]) for mark in seen["marks"]] == [
         ("Part 1, a", "email", "CONFLICT"),
         ("Part 2, b", "name", "INVALID_VALUE"),
+        ("Part 2, b", "mediaTypeId", "MISSING_TARGET"),
         ("Part 2, b", "milliseconds", "INVALID_VALUE"),
         ("Part 2, b", "unitPrice", "INVALID_VALUE"),
         ("Part 3, c", "ifMatch", "PRECONDITION_FAILED"),
         ("Part 4, d", "Path", "UNKNOWN_RESOURCE"),
     ]
-    assert sorted(seen["links"]) == ["Part a", "Part b", "Part b", "Part b", "Part c", "Part d"]
+    assert sorted(seen["links"]) == ["Part a", "Part b", "Part b", "Part b", "Part b", "Part c", "Part d"]
     assert seen["focused"] == "milliseconds"
     assert "milliseconds" not in seen["afterEdit"]
-    assert len(seen["afterEdit"]) == 5
+    assert len(seen["afterEdit"]) == 6
     assert seen["etag"] == album["etag"]
     assert seen["accessible"] == []
     assert sqlite.dump() == before
