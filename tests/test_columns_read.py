@@ -98,7 +98,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def columns_of(statements: list[str]) -> Read:
     found = (_SELECT.fullmatch(each.strip()) for each in statements if each.startswith("SELECT"))
     return [
-        (each["table"], {*_QUOTED.findall(each["columns"]), *_QUOTED.findall(each["rest"])} - {"C", "public", each["table"]})
+        (
+            each["table"],
+            {*_QUOTED.findall(each["columns"]), *_QUOTED.findall(each["rest"])} - {"C", "public", each["table"]},
+        )
         for each in found
         if each is not None
     ]
