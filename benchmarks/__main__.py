@@ -75,7 +75,7 @@ def measure_against(
 ) -> None:
     """Compare with another checkout by turns, and with this one to show the spread."""
     names = _choose(workloads, [each for each in _WORKLOADS if each != GROWING])
-    plan = Plan(workloads=names, rounds=rounds, sizes=(), load_seconds=3.0, load_rounds=5)
+    plan = Plan(workloads=names, rounds=rounds, sizes=(), load_seconds=1.5, load_rounds=max(5, rounds // 2))
     kinds = [database] if database else list(Kind)
     with tempfile.TemporaryDirectory(prefix="partwise-benchmarks-") as folder, _server(kinds) as server:
         try:

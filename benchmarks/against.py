@@ -1,6 +1,6 @@
 """Compares this checkout with another one, by turns, beside the spread of this checkout against itself."""
 
-import statistics
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,6 +16,7 @@ from benchmarks.servers import ROOT
 from benchmarks.targets import PARTWISE, Target
 
 NOW, BEFORE, AGAIN = "now", "before", "again"
+_DRAWS = 2_000
 
 
 def compare(
@@ -45,27 +46,44 @@ def _target(name: str, root: Path) -> Target:
 
 
 def write_comparison(command: str, found: Sequence[Measured]) -> str:
-    """Write what was found as Markdown: ratios are medians of the ratios of single rounds."""
+    """Write what was found as Markdown: each ratio with the interval in which it lies with 95 %.
+
+    Ratios are those of the lower quartiles over the rounds: what disturbs a machine only ever adds time.
+    """
     return "\n".join([f"`{command}`", *(line for measured in found for line in _table(measured))]) + "\n"
 
 
 def _table(measured: Measured) -> Iterator[str]:
     yield ""
-    yield f"| {measured.kind} | before, ms | now, ms | now / before | range | again / now | range |"
+    yield f"| {measured.kind} | before | now | now / before | 95 % | now / now | 95 % |"
     yield "|---|---|---|---|---|---|---|"
     for case in measured.cases:
         times = {name: measured.times[case, name] for name in (NOW, BEFORE, AGAIN)}
-        yield f"| {case.workload}, {case.title} {_columns(times, '.2f')}"
+        yield f"| {case.workload}, {case.title}: ms {_columns(times, '.2f')}"
     if measured.throughput:
-        yield f"| W4, {CLIENTS} clients: batches a second {_columns(measured.throughput, ',.0f')}"
+        each = {name: [1_000 / rate for rate in rates] for name, rates in measured.throughput.items()}
+        yield f"| W4, {CLIENTS} clients: ms for each batch {_columns(each, '.3f')}"
 
 
 def _columns(found: dict[str, list[float]], form: str) -> str:
-    before, now = (statistics.median(found[name]) for name in (BEFORE, NOW))
-    changed, spread = _ratio(found[NOW], found[BEFORE]), _ratio(found[AGAIN], found[NOW])
-    return f"| {before:{form}} | {now:{form}} | {changed} | {spread} |"
+    before, now, again = found[BEFORE], found[NOW], found[AGAIN]
+    changed = _ratio([*zip(now, again, strict=True)], [(time,) for time in before])
+    spread = _ratio([(time,) for time in again], [(time,) for time in now])
+    figures = f"{_quartile([(time,) for time in before]):{form}} | {_quartile([*zip(now, again, strict=True)]):{form}}"
+    return f"| {figures} | {changed} | {spread} |"
 
 
-def _ratio(ones: Sequence[float], others: Sequence[float]) -> str:
-    ratios = [one / other for one, other in zip(ones, others, strict=True)]
-    return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
+def _ratio(ones: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> str:
+    """Write the ratio of two kinds of times by round, and its interval: rounds are drawn again and again (bootstrap)."""
+    chance = random.Random(0)  # noqa: S311  nothing secret
+    drawn = sorted(
+        _quartile([ones[number] for number in numbers]) / _quartile([others[number] for number in numbers])
+        for numbers in (chance.choices(range(len(ones)), k=len(ones)) for _ in range(_DRAWS))
+    )
+    low, high = drawn[round(_DRAWS * 0.025)], drawn[round(_DRAWS * 0.975) - 1]
+    return f"{_quartile(ones) / _quartile(others):.2f} | {low:.2f} to {high:.2f}"
+
+
+def _quartile(rounds: Sequence[Sequence[float]]) -> float:
+    times = sorted(time for each in rounds for time in each)
+    return times[(len(times) - 1) // 4]
