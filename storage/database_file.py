@@ -57,12 +57,19 @@ class DatabaseFile:
 
         Logs a line whenever that changes.
         """
-        why = None
-        for path, opened in self._opened:
-            its = identity(path)
-            if its != opened:
-                why = self._reason(path, is_there=its is not None)
-                break
+        for path, (device, inode) in self._opened:
+            try:  # `identity` in place: this runs twice for each batch
+                found = os.stat(path)  # noqa: PTH116  # pathlib's takes half as long again
+            except OSError:
+                return self._lost(path, is_there=False)
+            if found.st_ino != inode or found.st_dev != device:
+                return self._lost(path, is_there=True)
+        if self._noticed is not None:
+            self._notice(None)
+        return None
+
+    def _lost(self, path: str, *, is_there: bool) -> str:
+        why = self._reason(path, is_there=is_there)
         if why != self._noticed:
             self._notice(why)
         return why
@@ -90,7 +97,7 @@ class DatabaseFile:
 def identity(path: str) -> Identity | None:
     """Return the identity of the file at a path; None if it does not exist or cannot be reached. Follows symbolic links."""
     try:
-        found = os.stat(path)  # noqa: PTH116  # pathlib's takes half as long again, and this runs for each transaction
+        found = os.stat(path)  # noqa: PTH116  # as `why_lost` does
     except OSError:
         return None
     return found.st_dev, found.st_ino

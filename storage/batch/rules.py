@@ -51,13 +51,10 @@ def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
     if verb is not Verb.CREATE and attribute.name in resource.key:
         return False
     closed = attribute.read_only
-    match verb:
-        case Verb.CREATE:
-            closed |= not attribute.insertable
-        case Verb.UPDATE | Verb.REPLACE:
-            closed |= not attribute.updatable
-        case _:
-            pass
+    if verb is Verb.CREATE:
+        closed = closed or not attribute.insertable
+    elif verb is Verb.UPDATE or verb is Verb.REPLACE:
+        closed = closed or not attribute.updatable
     return closed and takes(resource, verb)
 
 
