@@ -260,3 +260,26 @@ def test_null_empties_what_is_another_document(backend: Backend, start: Serve, *
     api = start(backend, groups=groups)
     send(api, [part(f"p{n}", "UPDATE", f"/notes/{n}", {"body": None}) for n in (1, 2)])
     assert backend.rows("SELECT body FROM note") == [(None,), (None,)]
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+@pytest.mark.parametrize("verb", ["UPDATE", "REPLACE", "UPSERT"])
+@pytest.mark.parametrize("sql_type", ["JSON", "JSONB"])
+def test_a_json_null_stays_one(postgresql: Backend, start: Serve, *, verb: str, sql_type: str, count: int):
+    postgresql.run(
+        f"CREATE TABLE doc (id INTEGER PRIMARY KEY, body {sql_type}, n INTEGER);\n"
+        f"INSERT INTO doc SELECT n, (CASE n % 3 WHEN 0 THEN 'null' WHEN 1 THEN NULL ELSE '{{\"a\": null}}' END)::{sql_type}, 0 "
+        f"FROM generate_series(1, {count}) AS n"
+    )
+    api = start(postgresql)
+    stored = postgresql.rows("SELECT id, body::text FROM doc ORDER BY id")
+    bodies = [None, {"a": None}, None]
+
+    send(
+        api,
+        [part(f"p{n}", verb, f"/docs/{n}", {"body": bodies[(n - 1) % 3], "n": 7}) for n in range(1, count + 1)],
+        LEAN_BATCH if count == MANY else BATCH,
+    )
+
+    assert postgresql.rows("SELECT id, body::text FROM doc ORDER BY id") == stored
+    assert postgresql.rows("SELECT DISTINCT n FROM doc") == [(7,)]

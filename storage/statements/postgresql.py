@@ -285,7 +285,7 @@ class PostgresqlStatements(Statements):
                 return not classes
 
     def keeps_equal(self, attribute: Attribute) -> bool:
-        return is_document(attribute.type) and not attribute.sql_type.startswith("jsonb")  # which has one form of each
+        return is_document(attribute.type)  # json has many forms of one document, jsonb two of null: its own and SQL's
 
     def foretells(self, attribute: Attribute) -> bool:
         return attribute.sql_type in _KEPT or isinstance(attribute.type, Enumeration)
