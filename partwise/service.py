@@ -35,8 +35,13 @@ class Service:
 def open_service(settings: Settings) -> Service:
     """Open the database, build the catalog and the schema. Raises `SettingsError`."""
     engine = open_engine(settings)
+    return Service(engine=engine, schema=schema_of(engine))
+
+
+def schema_of(engine: Engine) -> strawberry.Schema:
+    """Make the GraphQL schema of an engine's catalog."""
     looks_into_json = engine.database.dialect == "postgresql"
-    return Service(engine=engine, schema=resolvers.root.build_schema(engine.catalog, containment=looks_into_json))
+    return resolvers.root.build_schema(engine.catalog, containment=looks_into_json)
 
 
 def open_engine(settings: Settings) -> Engine:

@@ -41,6 +41,7 @@ def postgresql_server() -> Iterator[sa.URL]:
     with tempfile.TemporaryDirectory(prefix="partwise-postgresql-") as folder:
         Path(folder).chmod(0o755)
         server = get_server(folder, cleanup_mode="stop")
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")  # databases come and go all the time
         yield sa.make_url(server.get_uri())
         server.cleanup()
 

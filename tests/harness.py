@@ -1,17 +1,24 @@
 """What tests talk to: a served database, its tables behind the server's back, and a client in front of it."""
 
 import json
+from collections import deque
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import strawberry
 from starlette.testclient import TestClient
 
 from partwise.app import make_app
-from partwise.service import Service, open_service
+from partwise.service import Service, open_engine, schema_of
 from partwise.settings import Settings
+from resolvers.compiled import Compiler
+from resolvers.documents import Documents
+from storage.batch.run import Engine
+from storage.catalog.model import Catalog
 
 Json = Any
 
@@ -179,8 +186,27 @@ def faults(result: Json) -> dict[str, list[tuple[str, str | None]]]:
 def serve(backend: Backend, *, groups: bool = True, **settings: Any) -> Api:
     """Serve a database; without groups, every batch runs the sequential way."""
     own = Settings(database_url=backend.url, **settings)
-    service = open_service(own)
+    service = _with_known_schema(open_engine(own))
     return Api(replace(service, engine=replace(service.engine, groups=groups)), own)
+
+
+_known: deque[tuple[str, Catalog, strawberry.Schema]] = deque(maxlen=50)
+
+
+def _with_known_schema(engine: Engine) -> Service:
+    """Serve an engine with the schema of an equal catalog, if there was one: to make it takes most of the time of most tests.
+
+    It has seen no documents yet, as any new one.
+    """
+    dialect = engine.database.dialect
+    found = next((each for each in _known if each[0] == dialect and each[1] == engine.catalog), None)
+    if found is None:
+        found = dialect, engine.catalog, schema_of(engine)
+        _known.appendleft(found)
+    _, catalog, made = found
+    schema = copy(made)
+    schema.documents = Documents(Compiler(made._schema, catalog))
+    return Service(engine=replace(engine, catalog=catalog), schema=schema)
 
 
 def sqlite_backend(folder: Path) -> Backend:

@@ -16,7 +16,7 @@ from tests.harness import Backend, Json
 from tests.keyed import KEYED, is_replay, without_replayed
 from tests.worlds import Part, World, alike, make_world
 
-tried = tried_with(100)
+tried = tried_with(70)
 BARE = KEYED[: KEYED.index("{\n    status")] + "{ status replayed }}"
 _numbers = count()
 

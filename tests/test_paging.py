@@ -20,7 +20,7 @@ from tests.library import TYPES, library_data, values_of
 from tests.queries import CONNECTION, terms, variable_types
 from tests.worlds import World
 
-tried = tried_with(100, draws_much=True)
+tried = tried_with(60, draws_much=True)
 
 BOOKS = [*range(1, 15)]
 

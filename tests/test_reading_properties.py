@@ -29,7 +29,7 @@ from tests.queries import (
 from tests.worlds import World
 
 # Nothing is written: one served database serves all examples of a test.
-tried = tried_with(100, draws_much=True)
+tried = tried_with(60, draws_much=True)
 
 DATA = library_data()
 COLLECTIONS = st.sampled_from(sorted(TYPES))
