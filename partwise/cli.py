@@ -3,6 +3,7 @@
 The commands' own module is imported when one of them runs: `--help` and `--version` answer without the second that it takes.
 """
 
+import gc
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,10 @@ Url = Annotated[
     typer.Argument(metavar="[DATABASE_URL]", help="sqlite:///shop.db, postgresql://host/db, or an SQLite file."),
 ]
 Models = Annotated[str | None, typer.Option(help="A module with SQLModel classes, like shop.models.")]
+Wait = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Wait up to so many seconds for a database that is not available yet (0)."),
+]
 
 
 def _version(value: bool) -> None:  # noqa: FBT001  # typer's callbacks take the value alone
@@ -41,8 +46,10 @@ def options(
 
 
 def _commands() -> ModuleType:
+    gc.disable()  # an eighth of the import's time: nothing that it makes is garbage
     from partwise import commands  # noqa: PLC0415  # see above
 
+    gc.enable()
     return commands
 
 
@@ -55,6 +62,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen at (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen at (8000).")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; PostgreSQL only (1).")] = None,
+    wait: Wait = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
     open_: Annotated[
         bool, typer.Option("--open", help="Let other machines in, though there are no access rules.")
@@ -68,6 +76,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        wait=wait,
         log_level=log_level,
         open=open_ or None,
     )
@@ -82,9 +91,10 @@ def schema(
         Path | None,
         typer.Option(metavar="FILE", help="Compare with the schema in this file: status 1 if clients would break."),
     ] = None,
+    wait: Wait = None,
 ) -> None:
     """Print the schema (SDL), or what has changed in it."""
-    _commands().schema(diff, database_url=database_url, models=models)
+    _commands().schema(diff, database_url=database_url, models=models, wait=wait)
 
 
 @app.command()
@@ -95,6 +105,7 @@ def check(
     values: Annotated[
         bool, typer.Option("--values", help="Read every row instead: status 1 if there are values that cannot be read.")
     ] = False,
+    wait: Wait = None,
 ) -> None:
     """Say what is seen: resources, keys, attributes, and what is read-only or left out, and why."""
-    _commands().check(values=values, database_url=database_url, models=models)
+    _commands().check(values=values, database_url=database_url, models=models, wait=wait)

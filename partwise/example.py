@@ -2,10 +2,6 @@
 
 import json
 
-from sqlmodel import Session, select
-
-from partwise.examples.shop.data import fill
-from partwise.examples.shop.models import Customer
 from storage.catalog.model import Catalog
 from storage.database import Database
 
@@ -28,6 +24,12 @@ BATCH = """mutation {
 
 def fill_if_empty(database: Database) -> None:
     """Fill the shop the first time."""
+    # Imported here, because only the shop needs SQLModel, which takes half a second.
+    from sqlmodel import Session, select  # noqa: PLC0415
+
+    from partwise.examples.shop.data import fill  # noqa: PLC0415
+    from partwise.examples.shop.models import Customer  # noqa: PLC0415
+
     with database.connection() as connection, Session(connection) as session:
         if session.exec(select(Customer).limit(1)).first() is None:
             fill(session)

@@ -2,10 +2,12 @@
 
 import importlib
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
+import sqlalchemy as sa
 import strawberry
 
 import resolvers.root
@@ -13,14 +15,17 @@ from partwise.settings import Settings, SettingsError
 from partwise.spellings import spelling_notices
 from storage.batch.run import Engine
 from storage.catalog.build import build_catalog
-from storage.catalog.models import models_of, read_models
+from storage.catalog.models import Model
 from storage.catalog.overrides import CatalogError
 from storage.catalog.reflection import has_late_checks, reflect
 from storage.catalog.tables import create_tables
 from storage.database import Database, DatabaseError, check_file, parse_url
+from storage.database_away import is_away
 from storage.errors import RequestError
+from storage.log import note
 
 DEFAULT_FILE = "sqlite:///partwise.db"  # of --models without a database
+_PAUSE = 0.5  # seconds between two attempts to open a database that is not there yet
 _OUR_NAMES = ("schema", "resolvers", "storage", "partwise")
 
 
@@ -51,30 +56,18 @@ def open_engine(settings: Settings) -> Engine:
     if settings.create_tables and settings.models is None:
         raise SettingsError("--create-tables makes the tables of models: name them with --models MODULE.")
     try:
-        models = models_of(_import_models(settings.models)) if settings.models else ()
-        if settings.models and not models:
-            raise SettingsError(f"The module {settings.models} has no SQLModel class with table=True.")
+        models = _models(settings.models) if settings.models else ()
         url = parse_url(settings.database_url or DEFAULT_FILE)
-        check_file(url, may_create=settings.create_tables, has_models=settings.models is not None)
         if url.get_backend_name() == "sqlite" and settings.workers > 1:
             raise SettingsError("An SQLite database is served by one process: leave --workers at 1.")
-        database = Database(
-            url,
-            connections=settings.connections,
-            timeout=settings.timeout,
-            prepared_statements=settings.prepared_statements,
-            quotes=settings.database_messages,
-        )
-        database.check()
+        database = _wait_for_database(url, settings)
         with database.connection() as connection:
             if settings.create_tables:
-                create_tables(connection, models)
+                create_tables(connection, [each.class_ for each in models])
             tables = reflect(connection)
             late = has_late_checks(connection)
         overrides = {table: resource.override() for table, resource in settings.resources.items()}
-        catalog = build_catalog(
-            tables, database.dialect, models=read_models(models), overrides=overrides, checks_at_commit=late
-        )
+        catalog = build_catalog(tables, database.dialect, models=models, overrides=overrides, checks_at_commit=late)
         catalog = replace(catalog, notices=(*catalog.notices, *spelling_notices(database, catalog)))
     except (DatabaseError, CatalogError, RequestError) as error:
         raise SettingsError(str(error)) from error
@@ -84,6 +77,52 @@ def open_engine(settings: Settings) -> Engine:
         secret=settings.etag_secret.get_secret_value().encode(),
         keeps_keys=settings.idempotency_keys,
     )
+
+
+def _wait_for_database(url: sa.URL, settings: Settings) -> Database:
+    """Open the database; if it is away, try again until `wait` seconds have passed. Raises `DatabaseError`."""
+    end = time.monotonic() + settings.wait
+    has_told = False
+    while True:
+        try:
+            return _open_database(url, settings)
+        except DatabaseError as error:
+            left = end - time.monotonic()
+            if left <= 0 or not is_away(url):
+                raise
+            if not has_told:
+                sentence = f"The database is not available yet. Waiting up to {settings.wait:g} seconds."
+                note("database_away", sentence, reason=str(error))
+                has_told = True
+            time.sleep(min(_PAUSE, left))
+
+
+def _open_database(url: sa.URL, settings: Settings) -> Database:
+    check_file(url, may_create=settings.create_tables, has_models=settings.models is not None)
+    database = Database(
+        url,
+        connections=settings.connections,
+        timeout=settings.timeout,
+        prepared_statements=settings.prepared_statements,
+        quotes=settings.database_messages,
+    )
+    try:
+        database.check()
+    except DatabaseError:
+        database.close()
+        raise
+    return database
+
+
+def _models(name: str) -> tuple[Model, ...]:
+    """Read the SQLModel classes of a user's module. Raises `SettingsError`."""
+    module = _import_models(name)
+    from storage.catalog.sqlmodel_classes import models_of, read_models  # noqa: PLC0415  # only models need SQLModel
+
+    classes = models_of(module)
+    if not classes:
+        raise SettingsError(f"The module {name} has no SQLModel class with table=True.")
+    return read_models(classes)
 
 
 def _import_models(name: str) -> ModuleType:

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     create_tables: bool = False
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
+    wait: float = Field(default=0.0, ge=0, le=86_400)  # seconds, for a database that is not available yet
     workers: int = Field(default=1, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     open: bool = False  # whether other machines may reach it without access rules

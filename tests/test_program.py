@@ -249,6 +249,28 @@ print(sorted(heavy))
 """
 
 
+_SERVED = """
+import sys
+from partwise import commands
+from partwise.app import make_app
+from partwise.service import open_service
+from partwise.settings import load_settings
+settings = load_settings(database_url=sys.argv[1])
+make_app(open_service(settings), settings)
+print(sorted({"sqlmodel", "sqlalchemy.orm", "rich"} & sys.modules.keys()))
+"""
+
+
+def test_a_server_without_models_imports_nothing_of_theirs(sqlite: Backend):
+    sqlite.run(SCRIPT)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVED, sqlite.url], capture_output=True, text=True, check=True, env=environment()
+    )
+
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["serve", "--help"]], ids=" ".join)
 def test_help_and_version_import_nothing_of_the_server(arguments: list[str]):
     done = subprocess.run(

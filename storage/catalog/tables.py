@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import SQLModel
+from pydantic import BaseModel
 
 from storage.catalog.types import Numeric
 from storage.catalog.value_types import value_type
@@ -35,7 +35,7 @@ class _AwareDateTime(sa.types.UserDefinedType[Any]):
         return "TIMESTAMP WITH TIME ZONE"
 
 
-def create_tables(connection: sa.Connection, models: Iterable[type[SQLModel]]) -> None:
+def create_tables(connection: sa.Connection, models: Iterable[type[BaseModel]]) -> None:
     """Create the tables that are missing; those that exist stay as they are (migrations are Alembic's)."""
     metadata = sa.MetaData()
     for model in models:

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from storage.catalog.types import (
     Array,
@@ -33,7 +32,7 @@ _MICROSECONDS = 6  # digits that both databases and Python keep of a second
 def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:
     """Say which values a column of this SQLAlchemy type holds; None where only its own Python code could tell."""
     if isinstance(type_, sa.types.TypeDecorator):
-        if not isinstance(type_, AutoString | UTCDateTime):
+        if not _is_of_sqlmodel(type_):
             return None
         type_ = type_.impl_instance
     if isinstance(type_, postgresql.DOMAIN):
@@ -47,6 +46,13 @@ def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueTyp
         element = value_type(type_.item_type, dialect)
         return Opaque() if element is None or isinstance(element, Opaque | Array) else Array(of=element)
     return _scalar(type_, dialect)
+
+
+def _is_of_sqlmodel(type_: sa.types.TypeDecorator[object]) -> bool:
+    """Whether it is a type of SQLModel's own; only the columns of models have such types, so SQLModel is imported already."""
+    from sqlmodel.sql.sqltypes import AutoString, UTCDateTime  # noqa: PLC0415  # half a second that others do not wait for
+
+    return isinstance(type_, AutoString | UTCDateTime)
 
 
 def _scalar(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:
