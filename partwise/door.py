@@ -20,7 +20,7 @@ from partwise.writer import Writer
 from resolvers.context import Pace, RequestContext
 from resolvers.idempotency import HEADER
 from resolvers.limits import Limits
-from resolvers.results import to_wire_error
+from resolvers.results import to_wire_error, to_wire_errors
 from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine, Job, Ran
 from storage.json_text import RepeatedMember, decode_json, encode_json_bytes, fault_of
@@ -203,9 +203,10 @@ class Door:
                 raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
         answer: dict[str, Any] = {}
-        if result.errors:
-            answer["errors"] = [to_wire_error(error) for error in result.errors]
         has_run = result.data is not None or any(error.path for error in result.errors or ())
+        if result.errors:
+            errors = result.errors
+            answer["errors"] = [to_wire_error(error) for error in errors] if has_run else to_wire_errors(errors)
         if has_run or not result.errors:
             answer["data"] = result.data
         is_ambiguous = any(isinstance(error, AmbiguousDocument) for error in result.errors or ())

@@ -124,7 +124,7 @@ class CompiledQuery:
             return None
         if not definitions and scope.limits in self.planned:
             return self.planned[scope.limits]
-        coerced = get_variable_values(self.schema, definitions or (), given or {})
+        coerced = get_variable_values(self.schema, definitions or (), given or {}, max_errors=0)  # the first ends it
         if not isinstance(coerced, VariableValues):
             return None
         cost = cost_of(self.schema, self.document, self.definition, given or {}, scope.limits)
