@@ -130,7 +130,7 @@ class _Refusals:
                 message = f"Expected value of type '{type_}' to be an object, found: {self._show(value)}."
                 self._refuse(path, message)
             return
-        members = self._members_of(type_)
+        members = self._members_of(type_)  # whether a OneOf has exactly one, Strawberry checks when it coerces
         known = [name for name in value if name in members.places]
         for name in members.in_order(known, value):
             if name in value:
@@ -140,15 +140,6 @@ class _Refusals:
                 self._refuse(path, f"Expected value of type '{type_}' {reason}")
         if len(known) < len(value):
             self._refuse_unknown(value, type_, path)
-        if type_.is_one_of:
-            one = (
-                f"Within OneOf Input Object type '{type_}', exactly one field must be specified,"
-                " and the value for that field must be non-null."
-            )
-            if len(known) != 1 and self._is_listed():
-                self._refuse(path, one)
-            if known and value[known[0]] is None and self._is_listed():
-                self._refuse((known[0], path), one)
 
     def _refuse_unknown(self, value: Mapping[str, Any], type_: GraphQLInputObjectType, path: Path) -> None:
         for name in value:
