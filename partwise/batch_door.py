@@ -20,7 +20,6 @@ from partwise.door import (
     content_type,
     from_body,
     read_body,
-    refusal,
 )
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
@@ -86,7 +85,7 @@ async def answer_batch(door: Door, request: Request) -> Response:
     try:
         response = await _run(door, request, timing) if request.method == "POST" else _describe(door)
     except Refused as refused:
-        response = refusal(str(refused), refused.status, refused.code, refused.headers)
+        response = refused.response(JSON)
     return door.timed(response, timing)
 
 
@@ -107,6 +106,13 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
 
 
 async def _answer(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:
+    try:
+        return await _run_body(door, body, context, is_dry_run=is_dry_run, media_type=media_type)
+    except Refused as refused:
+        return refused.response(JSON)
+
+
+async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:
     check_values(body, door.max_values, "The body")
     sent = from_body(body, decode_distinct)
     given = Variables(

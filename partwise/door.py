@@ -51,6 +51,10 @@ class Refused(Exception):  # it carries the answer
         super().__init__(message)
         self.status, self.code, self.headers = status, code, headers or {}
 
+    def response(self, media_type: str) -> Response:
+        """Write the answer."""
+        return refusal(str(self), self.status, self.code, self.headers, media_type)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphQLRequest:
@@ -152,7 +156,7 @@ class Door:
             asked = self._to_request(_from_url(request, self.max_values), media_type)
             return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
         except Refused as refused:
-            return refusal(str(refused), refused.status, refused.code, refused.headers, media_type or JSON)
+            return refused.response(media_type or JSON)
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
@@ -161,6 +165,12 @@ class Door:
         return await self.large(len(body), context, lambda context: self._answer_body(body, media_type, context))
 
     async def _answer_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
+        try:
+            return await self._run_body(body, media_type, context)
+        except Refused as refused:
+            return refused.response(media_type)
+
+    async def _run_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
         check_values(body, self.max_values, "The body")
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:

@@ -5,6 +5,7 @@ is asked from the event loop, as for any other request.
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,7 +29,10 @@ class LargeRequests:
         self._turns = asyncio.Semaphore(_AT_A_TIME)
 
     async def __call__(self, size: int, context: RequestContext, answer: Callable[[RequestContext], Awaitable[T]]) -> T:
-        """Answer a request of so many bytes: a small one here, a large one in a thread. Raises what `answer` raises."""
+        """Answer a request of so many bytes: a small one here, a large one in a thread. Raises what `answer` raises.
+
+        It should raise nothing that is usual: an exception holds all that was at hand when it was raised.
+        """
         if size <= LARGE:
             return await answer(context)
         loop = asyncio.get_running_loop()
@@ -39,8 +43,16 @@ class LargeRequests:
         async def run() -> T:
             return await answer(there)
 
+        def run_there() -> T:
+            answer = asyncio.run(run())
+            if there.kept is None:
+                # It was rejected, or went the ordinary way: what has become of it may be hundreds of megabytes, held by cycles
+                # (of exceptions with their frames, of Strawberry's context). Few others are as young.
+                gc.collect(1)
+            return answer
+
         async with self._turns:
-            return await run_in(self._threads, lambda: asyncio.run(run()))
+            return await run_in(self._threads, run_there)
 
     def close(self) -> None:
         """End the threads."""

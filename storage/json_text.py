@@ -135,10 +135,10 @@ _MEMBER = rb'(?:[^\[\]{}",]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
 _BLANKS = rb"[ \t\n\r]*+"
 _MEMBERS = re.compile(rb"(?:" + _MEMBER + rb",)*+", re.DOTALL)
 _LAST_MEMBER = re.compile(rb"(" + _MEMBER + rb")([\]}])", re.DOTALL)
-_NAME = re.compile(_BLANKS + rb"(" + _STRING + rb")" + _BLANKS + rb":", re.DOTALL)
+_COLON = re.compile(_BLANKS + rb":")
 _BLANK = (b" ", b"\t", b"\n", b"\r")
 _OPENING = re.compile(_BLANKS + rb"([\[{])")
-_PLAIN_SCALAR = re.compile(_BLANKS + rb'[^\[\]{}",: \t\n\r]++')
+_PLAIN_SCALAR = re.compile(rb'[^\[\]{}",: \t\n\r]*+')
 _SEPARATOR = re.compile(_BLANKS + rb"([,\]}])")
 
 
@@ -207,7 +207,12 @@ class _Pieces:
         """Find where a long string or number ends."""
         start = self._pass_blanks(place)
         if self._raw[start : start + 1] != b'"':
-            return (_PLAIN_SCALAR.match(self._raw, place) or self._fail(place)).end()
+            end = start
+            while plain := self._match(_PLAIN_SCALAR, end):
+                if plain.end() == end:
+                    break
+                end = plain.end()
+            return end if end > start else self._fail(place)
         start += 1
         while True:
             chunk = self._raw[start : start + _PIECE + 1]
@@ -243,8 +248,9 @@ class _Pieces:
         """Read the name of a member of an object."""
         if isinstance(inner, list):
             return None, place
-        name = _NAME.match(self._raw, place) or self._fail(place)
-        return self._decode(name[1], place), name.end()
+        end = self._end_of_scalar(place)
+        name, colon = self._decode(self._raw[place:end], place), _COLON.match(self._raw, end)
+        return (name, colon.end()) if isinstance(name, str) and colon is not None else self._fail(end)
 
     def _add(self, inner: list[Any] | dict[str, Any], start: int, end: int) -> None:
         """Add members that fit into a piece."""
