@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from partwise import page
 from partwise.batch_door import answer_batch
 from partwise.door import Door, refusal
+from partwise.large import LargeRequests
 from partwise.middleware import Compression, CrossOrigin
 from partwise.negotiation import JSON
 from partwise.persisted import open_documents
@@ -92,6 +93,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     """Make the application; its batches are compiled, unless somebody wants to compare. Raises `SettingsError`."""
     database = service.engine.database
     threads = ThreadPoolExecutor(database.connections, thread_name_prefix="partwise")  # one for each connection
+    large = LargeRequests()
     health = anyio.CapacityLimiter(1)
     door = Door(
         schema=service.schema,
@@ -100,6 +102,8 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         writer=Writer(service.engine, threads),
         limits=settings.limits,
         max_body=settings.max_body,
+        max_values=settings.max_values,
+        large=large,
         documents=open_documents(settings, service.schema),
         server_timing=settings.server_timing,
         compiled=compiled,
@@ -133,6 +137,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         gc.freeze()  # what the start has made stays: no collection needs to look at it again
         gc.set_threshold(_NEW_OBJECTS)
         yield
+        large.close()
         threads.shutdown()
         database.close()
 

@@ -7,16 +7,28 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
-from partwise.door import Door, Refused, accept_of, content_type, from_body, read_body, refusal
+from partwise.door import (
+    Door,
+    Refused,
+    Variables,
+    accept_of,
+    check_values,
+    content_type,
+    from_body,
+    read_body,
+)
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
+from resolvers.context import RequestContext
 from resolvers.idempotency import HEADER
 from resolvers.parts import MAX_ID_LENGTH
-from resolvers.requests import ReferenceRequest
+from resolvers.requests import PartRequest, ReferenceRequest
 from schema.json_schema import definitions_of
+from storage.batch.operations import Verb
 from storage.errors import PartErrorCode
 from storage.json_text import decode_distinct, decode_json, encode_json_bytes
 
@@ -38,15 +50,27 @@ _Operation = Literal["get", "create", "update", "replace", "upsert", "delete"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """What a part has to look like: it is looked at, and handed on as it was sent."""
+    """A part as it is sent."""
 
     id: str
     path: str
     operation: _Operation
     payload: Any = None
-    if_match: list[str] | None = None
-    if_none_match: list[str] | None = None
+    if_match: list[str] | UnsetType | None = UNSET
+    if_none_match: list[str] | UnsetType | None = UNSET
     references: list[ReferenceRequest] | None = None
+
+    def request(self) -> PartRequest:
+        """Turn it into a part as the mutation takes it."""
+        return PartRequest(
+            id=self.id,
+            path=self.path,
+            verb=Verb(self.operation.upper()),
+            payload=self.payload,
+            if_match=self.if_match,
+            if_none_match=self.if_none_match,
+            references=self.references,
+        )
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +85,7 @@ async def answer_batch(door: Door, request: Request) -> Response:
     try:
         response = await _run(door, request, timing) if request.method == "POST" else _describe(door)
     except Refused as refused:
-        response = refusal(str(refused), refused.status, refused.code, refused.headers)
+        response = refused.response(JSON)
     return door.timed(response, timing)
 
 
@@ -74,8 +98,29 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     asked = request.query_params.multi_items()
     if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
         raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
-    variables = {"dryRun": asked == [("dryRun", "true")], "parts": _parts(from_body(body, decode_distinct))}
-    answer = await door.run(_MUTATION, variables, door.context(timing, request.headers.getlist(HEADER)))
+    is_dry_run = asked == [("dryRun", "true")]
+    context = door.context(timing, request.headers.getlist(HEADER))
+    return await door.large(
+        len(body), context, lambda context: _answer(door, body, context, is_dry_run=is_dry_run, media_type=media_type)
+    )
+
+
+async def _answer(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:
+    try:
+        return await _run_body(door, body, context, is_dry_run=is_dry_run, media_type=media_type)
+    except Refused as refused:
+        return refused.response(JSON)
+
+
+async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:
+    check_values(body, door.max_values, "The body")
+    sent = from_body(body, decode_distinct)
+    given = Variables(
+        parts=[part.request() for part in _parts(sent)],
+        others={"dry_run": is_dry_run},
+        as_sent=lambda: {"dryRun": is_dry_run, "parts": _in_upper_case(sent)},
+    )
+    answer = await door.run(_MUTATION, given, context)
     batch, errors = answer["data"]["batch"], [_below_batch(each) for each in answer.get("errors", ())]
     if batch is None:
         status = _STATUS.get(errors[0]["extensions"]["code"], 400)
@@ -102,16 +147,20 @@ def _describe(door: Door) -> Response:
     return Response(encode_json_bytes(schema), media_type="application/schema+json")
 
 
-def _parts(body: Any) -> list[dict[str, Any]]:
-    """Read parts, as the mutation takes them."""
+def _parts(body: Any) -> list[Part]:
+    """Read parts. Raises `Refused`."""
     try:
-        msgspec.convert(body, Batch)
+        return msgspec.convert(body, Batch).parts
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair is no name
         operations = f" Operations are {', '.join(get_args(_Operation))}, in lower case."
         hint = operations if "enum value" in str(error) else ""
         told = str(error).replace("`str`", "`string`").replace("`ExactFloat`", "`number`")
         message = f"The body is not as GET /batch describes it: {told}.{hint}"
         raise Refused(400, "BAD_REQUEST", message) from None
+
+
+def _in_upper_case(body: Any) -> list[dict[str, Any]]:
+    """Write parts as variables of the mutation."""
     return [{**part, "operation": part["operation"].upper()} for part in body["parts"]]
 
 

@@ -11,19 +11,29 @@ from starlette.responses import Response
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from partwise.large import LargeRequests
 from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page
 from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.reader import Reader
 from partwise.timing import Timing
 from partwise.writer import Writer
+from resolvers.compiled import CompiledBatch
 from resolvers.context import Pace, RequestContext
 from resolvers.idempotency import HEADER
 from resolvers.limits import Limits
-from resolvers.results import to_wire_error
+from resolvers.requests import PartRequest
+from resolvers.results import to_wire_error, to_wire_errors
 from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine, Job, Ran
-from storage.json_text import RepeatedMember, decode_json, encode_json_bytes, fault_of
+from storage.json_text import (
+    RepeatedMember,
+    decode_json,
+    encode_json_bytes,
+    fault_of,
+    has_more_values,
+    may_have_more_values,
+)
 from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
@@ -41,6 +51,10 @@ class Refused(Exception):  # it carries the answer
         super().__init__(message)
         self.status, self.code, self.headers = status, code, headers or {}
 
+    def response(self, media_type: str) -> Response:
+        """Write the answer."""
+        return refusal(str(self), self.status, self.code, self.headers, media_type)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphQLRequest:
@@ -49,6 +63,15 @@ class GraphQLRequest:
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variables:
+    """The variables of a mutation of our own."""
+
+    parts: Sequence[PartRequest]
+    others: Mapping[str, Any]  # by the names of their arguments in Python
+    as_sent: Callable[[], dict[str, Any]]  # as graphql-core coerces them
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -79,6 +102,8 @@ class Door:
     writer: Writer
     limits: Limits
     max_body: int  # bytes
+    max_values: int  # of a body's JSON
+    large: LargeRequests
     documents: Persisted
     server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
@@ -108,14 +133,15 @@ class Door:
             answer.raw_headers.append((b"server-timing", timing.header()))
         return answer
 
-    async def run(self, text: str, variables: dict[str, Any], context: RequestContext) -> Any:
+    async def run(self, text: str, given: Variables, context: RequestContext) -> Any:
         """Run a mutation of our own; give back the answer, read."""
         context.limits = context.limits.for_our_own
         compiled = documents_of(self.schema).compiled(text, None) if self.compiled else None
-        given = _raw(variables)
-        answer = None if compiled is None or given is None else await compiled.run(given, context)
+        answer: bytes | None = None
+        if isinstance(compiled, CompiledBatch):
+            answer = await compiled.run_parts(given.parts, context, **given.others)
         if answer is None:
-            asked = GraphQLRequest(query=text, variables=variables, operation_name=None)
+            asked = GraphQLRequest(query=text, variables=given.as_sent(), operation_name=None)
             answer = bytes((await self._execute(asked, {OperationType.MUTATION}, JSON, context)).body)
         return decode_json(answer.decode())
 
@@ -127,15 +153,25 @@ class Door:
             if _wants_page(request):
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
-            asked = self._to_request(_from_url(request), media_type)
+            asked = self._to_request(_from_url(request, self.max_values), media_type)
             return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
         except Refused as refused:
-            return refusal(str(refused), refused.status, refused.code, refused.headers, media_type or JSON)
+            return refused.response(media_type or JSON)
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
         timing.received()
         context = self.context(timing, request.headers.getlist(HEADER))
+        return await self.large(len(body), context, lambda context: self._answer_body(body, media_type, context))
+
+    async def _answer_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
+        try:
+            return await self._run_body(body, media_type, context)
+        except Refused as refused:
+            return refused.response(media_type)
+
+    async def _run_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
+        check_values(body, self.max_values, "The body")
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
             return _Answer(answer, context, media_type)
@@ -203,9 +239,10 @@ class Door:
                 raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
         answer: dict[str, Any] = {}
-        if result.errors:
-            answer["errors"] = [to_wire_error(error) for error in result.errors]
         has_run = result.data is not None or any(error.path for error in result.errors or ())
+        if result.errors:
+            errors = result.errors
+            answer["errors"] = [to_wire_error(error) for error in errors] if has_run else to_wire_errors(errors)
         if has_run or not result.errors:
             answer["data"] = result.data
         is_ambiguous = any(isinstance(error, AmbiguousDocument) for error in result.errors or ())
@@ -220,14 +257,6 @@ class _Answer(Response):
     def __init__(self, body: bytes, context: RequestContext, media_type: str) -> None:
         super().__init__(body, media_type=media_type)
         self._context = context
-
-
-def _raw(variables: dict[str, Any]) -> msgspec.Raw | None:
-    """Write variables; None where they are nested too deep to be written, which the ordinary way refuses."""
-    try:
-        return msgspec.Raw(encode_json_bytes(variables))
-    except RecursionError:
-        return None
 
 
 def _wants_page(request: Request) -> bool:
@@ -247,8 +276,7 @@ def _gives_variables_twice(body: bytes, variables: bytes) -> bool:
     """Whether a request has the member twice: only the last is decoded, and the first may be no JSON."""
     if body.count(_VARIABLES) == 1:  # the usual case, and the fastest way to tell
         return False
-    start = body.find(variables)
-    return body.count(_VARIABLES, 0, start) + body.count(_VARIABLES, start + len(variables)) > 1
+    return body.count(_VARIABLES) - variables.count(_VARIABLES) > 1
 
 
 def refusal(
@@ -324,9 +352,16 @@ def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> A
         raise Refused(400, "BAD_REQUEST", f"{what} is no JSON{fault_of(error)}.") from None
 
 
-def _from_url(request: Request) -> Any:
+def check_values(text: bytes, most: int, what: str) -> None:
+    """Refuse JSON with too many values before it is decoded. Raises `Refused`."""
+    if may_have_more_values(text, most) and has_more_values(text, most):
+        raise Refused(400, "BAD_REQUEST", f"{what} can have at most {most} values (the server's setting max_values).")
+
+
+def _from_url(request: Request, most_values: int) -> Any:
     found: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if name in found:
+            check_values(found[name].encode(errors="surrogatepass"), most_values, name)
             found[name] = _decode(found[name], name)
     return found

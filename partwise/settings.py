@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
     max_cost: int = Field(default=50_000_000, ge=1)  # objects that an answer may have
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
+    max_values: int = Field(default=1_000_000, ge=100)  # of a request
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # whose pages may call; "*": everybody's
     compression: int = Field(default=4, ge=0, le=9)  # zlib's level; 0: none
     server_timing: bool = True

@@ -25,7 +25,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from resolvers.requests import PartRequest, ReferenceRequest, members
 from storage.batch.operations import Verb
-from storage.json_text import TypedDecoder, typed_decoder
+from storage.json_text import LONG_TYPED, MANY, TypedDecoder, collector, typed_decoder
 
 _SCALARS: Mapping[str, Any] = {
     "ID": str,
@@ -47,6 +47,35 @@ class Variable:
     name: str
     type: Any  # as msgspec decodes it
     default: Any = msgspec.NODEFAULT  # without one it has to be given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariablesDecoder:
+    """Decodes the variables of a batch."""
+
+    _whole: TypedDecoder
+    _around: TypedDecoder  # the same, the parts still text
+    _part: TypedDecoder
+
+    def decode(self, variables: msgspec.Raw | str) -> Any:
+        """Read variables, with an attribute `parts`. Raises `ValueError` or `RecursionError`, also where graphql-core takes them."""
+        raw = variables.encode() if isinstance(variables, str) else bytes(variables)
+        if len(raw) <= MANY:
+            return self._whole.decode(raw)
+        with collector.off():
+            return self._whole.decode(raw) if len(raw) <= LONG_TYPED else self._decode_long(raw)
+
+    def _decode_long(self, raw: bytes) -> Any:
+        """Decode part by part: between two of them, other threads run."""
+        found = self._around.decode(raw)
+        found.parts = [self._decode_part(each) for each in found.parts]
+        return found
+
+    def _decode_part(self, part: msgspec.Raw) -> Any:
+        raw = bytes(part)
+        if len(raw) > LONG_TYPED:
+            raise ValueError("too long to be decoded in one go")
+        return self._part.decode(raw)
 
 
 class _Open(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,13 +117,23 @@ class Inputs:
         self._coerce: dict[type, Callable[[Any], Any]] = {}  # what stands for a scalar -> its own coercion
         self._has_documents = _has_documents(schema)
 
-    def decoder(self, parts: str, others: Mapping[str, Variable]) -> TypedDecoder:
+    def decoder(self, parts: str, others: Mapping[str, Variable]) -> VariablesDecoder:
         """Make a decoder of the variables of a batch: its parts, by the name of their variable, and other arguments."""
-        fields: list[Any] = [("parts", list[self._object("PartInput")])]  # type: ignore[misc]  # made at run time
-        fields += [(name, each.type, each.default) for name, each in others.items()]
-        names = {"parts": parts, **{name: each.name for name, each in others.items()}}
-        type_ = msgspec.defstruct("Variables", fields, rename=names, forbid_unknown_fields=True, kw_only=True)
-        return typed_decoder(type_, self._convert, keeps_minus_zero=self._has_documents)
+
+        def variables(part: Any) -> Any:
+            fields: list[Any] = [
+                ("parts", list[part]),
+                *((name, each.type, each.default) for name, each in others.items()),
+            ]
+            names = {"parts": parts, **{name: each.name for name, each in others.items()}}
+            return msgspec.defstruct("Variables", fields, rename=names, forbid_unknown_fields=True, kw_only=True)
+
+        part, keeps = self._object("PartInput"), self._has_documents
+        return VariablesDecoder(
+            _whole=typed_decoder(variables(part), self._convert, keeps_minus_zero=keeps),
+            _around=typed_decoder(variables(msgspec.Raw), keeps_minus_zero=False),
+            _part=typed_decoder(part, self._convert, keeps_minus_zero=keeps),
+        )
 
     def _convert(self, type_: type, value: Any) -> Any:
         try:

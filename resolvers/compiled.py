@@ -5,7 +5,7 @@ Understood is a mutation with one `batch`, whose parts come by a variable, and w
 (resolvers/tables.py). In between everything is as ever (resolvers/batch.py, resolvers/reads.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -34,12 +34,13 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from resolvers.batch import AnswerPlan, answer, check_number, shown_of
-from resolvers.coercion import Inputs, Variable
+from resolvers.coercion import Inputs, Variable, VariablesDecoder
 from resolvers.completion import compile_batch
 from resolvers.context import Pace, RequestContext
 from resolvers.cost import cost_of, excess_of_cost
 from resolvers.limits import Limits, Scope
 from resolvers.reads import plan_query
+from resolvers.requests import PartRequest
 from resolvers.results import BatchView, to_wire_error
 from resolvers.selections import Selection, selection_of_definition
 from resolvers.tables import compile_root
@@ -47,7 +48,7 @@ from resolvers.writing import NotPlain, fields
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog
 from storage.errors import RequestError
-from storage.json_text import TypedDecoder, decode_json, encode_json_bytes
+from storage.json_text import decode_json, encode_json_bytes
 from storage.reading import ReadPlan, read_root
 from storage.row_reader import RowReader
 from storage.transaction import Transaction
@@ -59,7 +60,7 @@ class CompiledBatch:
 
     key: str  # of `batch` in the answer
     nodes: list[FieldNode]
-    variables: TypedDecoder
+    variables: VariablesDecoder
     arguments: Mapping[str, Any]  # those whose values stand in the document
     plan: AnswerPlan
     complete: Callable[[BatchView], Any]
@@ -67,11 +68,14 @@ class CompiledBatch:
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
         """Answer a request; None where the ordinary way has to: before the batch has run, or with its result in `context`."""
         try:
-            given = self.variables.decode(variables)
+            given = msgspec.structs.asdict(self.variables.decode(variables))
         except (ValueError, RecursionError):
             return None
-        arguments = {**self.arguments, **msgspec.structs.asdict(given)}
-        parts = arguments.pop("parts")
+        return await self.run_parts(given.pop("parts"), context, **given)
+
+    async def run_parts(self, parts: Sequence[PartRequest], context: RequestContext, **given: Any) -> bytes | None:
+        """Answer a request whose variables are decoded. None is as above."""
+        arguments = {**self.arguments, **given}
         try:
             check_number(len(parts), context.limits)
             view = await answer(parts, lambda: self.plan, context, **arguments)
@@ -124,7 +128,7 @@ class CompiledQuery:
             return None
         if not definitions and scope.limits in self.planned:
             return self.planned[scope.limits]
-        coerced = get_variable_values(self.schema, definitions or (), given or {})
+        coerced = get_variable_values(self.schema, definitions or (), given or {}, max_errors=0)  # the first ends it
         if not isinstance(coerced, VariableValues):
             return None
         cost = cost_of(self.schema, self.document, self.definition, given or {}, scope.limits)

@@ -11,7 +11,7 @@ from typing import Any
 
 from resolvers.paths import format_path
 from resolvers.requests import PartRequest
-from resolvers.results import BatchView, etag_of, path_of, payload_of, row_of, status_of
+from resolvers.results import BatchView, etag_of, faults_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.serialization import is_json, to_json
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns, writer
@@ -148,7 +148,7 @@ def _errors(selection: Selection) -> Column:
     write = writer({key: _OF_FAULT[name] for key, name in fields(selection)})
     return Column(
         lambda _, outcomes: [
-            [write(fault) for fault in each.faults] if isinstance(each, Failed) else [] for each in outcomes
+            [write(fault) for fault in faults_of(each)] if isinstance(each, Failed) else [] for each in outcomes
         ],
         lambda done: [[]] * len(done.block.parts),
     )

@@ -1,12 +1,15 @@
 """The limits of a request; all of them are settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from resolvers.suggestions import Suggestions
 from storage.catalog.model import Catalog
 from storage.errors import QueryTooComplex
 
 MOST = 10**15  # where counting ends: fragments in fragments make numbers of any length
+MOST_ERRORS = 50  # of a request that does not run
+MOST_FAULTS = 100  # of a part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +78,4 @@ class Scope:
 
     catalog: Catalog
     limits: Limits = DEFAULT_LIMITS
+    suggest: Suggestions = field(default_factory=Suggestions, compare=False)

@@ -6,7 +6,7 @@ All faults that can be seen without the database are found here, all of them, be
 from collections import Counter
 from collections.abc import Sequence
 
-from resolvers.limits import Limits, Scope
+from resolvers.limits import MOST_FAULTS, Limits, Scope
 from resolvers.paths import PathError, parse_path
 from resolvers.payloads import (
     READING,
@@ -21,6 +21,7 @@ from resolvers.payloads import (
 from resolvers.places import Place, Unbound, bind_path
 from resolvers.preconditions import bind_preconditions, check_place
 from resolvers.requests import PartRequest, ReferenceRequest
+from resolvers.variables import show
 from storage.addresses import ByPart, Query
 from storage.batch import rules
 from storage.batch.operations import Operation, Part, Reference, SetAside, Verb
@@ -36,6 +37,9 @@ from storage.errors import (
 from storage.statements import Window, total_order
 
 MAX_ID_LENGTH = 255  # characters
+_MOST_OF_BATCH = (
+    100_000  # faults of all parts; from here on, each part lists one of a kind that a client can cause any number of
+)
 
 _ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
 
@@ -64,6 +68,7 @@ class _Binder:
         self._first = {id_: len(ids) - 1 - place for place, id_ in enumerate(reversed(ids))}
         self._repeated = {} if len(self._first) == len(ids) else {i: n for i, n in Counter(ids).items() if n > 1}
         self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, where that is known
+        self._room = _MOST_OF_BATCH
 
     def bind(self, index: int) -> Part:
         request = self._requests[index]
@@ -96,7 +101,13 @@ class _Binder:
         if faults:
             known = operation if allowed else None
             faults += rules.key_contradictions(operation)
-            return SetAside(index=index, faults=tuple(faults), operation=known, touched=frozenset(payload.touched))
+            return SetAside(
+                index=index,
+                faults=tuple(faults),
+                operation=known,
+                touched=frozenset(payload.touched),
+                unlisted=payload.unlisted,
+            )
         return operation
 
     def _bind_place(self, index: int, request: PartRequest, faults: list[Fault]) -> Place | None:
@@ -119,14 +130,14 @@ class _Binder:
                 if first is None
                 else "A reference must name an earlier part, and it is later or the same"
             )
-            return InvalidReference(message=f"{what}: {id_!r}.", pointer=pointer)
+            return InvalidReference(message=f"{what}: {show(id_)}.", pointer=pointer)
         other = self._requests[first]
         known = self._resources[first]
         if known is not None and known.name != resource.name:
-            message = f"Part {id_!r} has an item of {known.collection}, not of {resource.collection}."
+            message = f"Part {show(id_)} has an item of {known.collection}, not of {resource.collection}."
             return InvalidReference(message=message, pointer=pointer)
         if other.verb is Verb.DELETE or (other.verb is Verb.GET and not self._is_item(other)):
-            message = f"Part {id_!r} leaves no item to refer to."
+            message = f"Part {show(id_)} leaves no item to refer to."
             return InvalidReference(message=message, pointer=pointer)
         return ByPart(part=first)
 
@@ -139,7 +150,7 @@ class _Binder:
     # --- payload
 
     def _bind_payload(self, index: int, request: PartRequest, place: Place, *, check: bool) -> Payload:
-        payload = Payload()
+        payload = Payload(suggest=self._scope.suggest, most=min(MOST_FAULTS, max(self._room, 1)))
         raw = raw_payload(request, place.resource, payload)
         if request.verb in READING:
             if request.payload is not None or request.item is not None:
@@ -153,6 +164,7 @@ class _Binder:
             bind_value(payload, place.resource, request.verb, name, value)
         for number, reference in enumerate(request.references or ()):
             self._bind_reference(payload, index, place.resource, reference, f"/references/{number}")
+        self._room -= len(payload.faults)
         if check:
             check_completeness(payload, request, place)
         return payload
@@ -162,20 +174,23 @@ class _Binder:
     ) -> None:
         found = foreign_key(resource, reference.attribute)
         if found is None:
-            payload.faults.append(no_reference(resource, reference.attribute, pointer))
+            if payload.is_listed():
+                payload.faults.append(no_reference(resource, reference.attribute, pointer, self._scope.suggest))
             return
         attributes, key = found
         target = self._scope.catalog.resources[key.target]
         part = self._find(index, reference.part, target, pointer)
         if isinstance(part, Fault):
-            payload.faults.append(part)
+            if payload.is_listed():
+                payload.faults.append(part)
             payload.touched |= set(attributes)
             return
         verb = self._requests[index].verb
         twice = payload.given() & set(attributes)
         if twice:
             message = f"{min(twice)} is given twice."
-            payload.faults.append(InvalidReference(message=message, pointer=pointer, attributes=(min(twice),)))
+            if payload.is_listed():
+                payload.faults.append(InvalidReference(message=message, pointer=pointer, attributes=(min(twice),)))
             return
         closed = [name for name in attributes if rules.is_closed(resource, resource.attributes[name], verb)]
         payload.faults += [rules.read_only(name, pointer) for name in closed]

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resolvers.places import Place, suggestion
+from resolvers.limits import MOST_FAULTS
+from resolvers.places import Place
 from resolvers.requests import PartRequest, members
+from resolvers.suggestions import Suggestions
 from resolvers.values import Misfit, from_json
+from resolvers.variables import show
 from storage.addresses import ByPart
 from storage.batch import rules
 from storage.batch.operations import Reference, Verb
@@ -22,6 +25,7 @@ from storage.errors import (
 )
 
 READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that take no payload
+_LONGEST_NAME = 1_000  # characters of an unknown attribute that is pointed at
 
 
 @dataclass(slots=True)
@@ -34,6 +38,16 @@ class Payload:
     touched: set[str] = field(default_factory=set)
     references: list[Reference] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    suggest: Suggestions = field(default_factory=Suggestions)
+    most: int = MOST_FAULTS  # from here on, faults that a client can cause any number of are only counted
+    unlisted: int = 0  # those that are
+
+    def is_listed(self) -> bool:
+        """Whether the next fault of such a kind is listed; if not, it is counted."""
+        if len(self.faults) < self.most:
+            return True
+        self.unlisted += 1
+        return False
 
     def given(self) -> set[str]:
         """The attributes that it names, by value or by reference, whether the value is right or not."""
@@ -64,12 +78,12 @@ def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> M
 
 def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw: Any) -> None:
     """Check and convert one attribute's value."""
-    pointer = f"{payload.base}/{name.replace('~', '~0').replace('/', '~1')}"
     attribute = resource.attribute(name)
     if attribute is None:
-        message = _no_attribute(resource, name, resource.attributes)
-        payload.faults.append(UnknownAttribute(message=message, pointer=pointer, attributes=(name,)))
+        if payload.is_listed():
+            payload.faults.append(_unknown(resource, name, payload.base, payload.suggest))
         return
+    pointer = _pointer(payload.base, name)
     own = attribute.name
     if own in payload.touched:
         message = f"{own} is given twice, once by its former name."
@@ -93,6 +107,17 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
             payload.faults.append(InvalidValue(message=f"{own} {misfit}.", pointer=pointer, attributes=(own,)))
 
 
+def _pointer(base: str, name: str) -> str:
+    return f"{base}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def _unknown(resource: Resource, name: str, base: str, suggest: Suggestions) -> Fault:
+    message = _no_attribute(resource, name, resource.attributes, suggest)
+    if len(name) > _LONGEST_NAME:
+        return UnknownAttribute(message=message, pointer=base)
+    return UnknownAttribute(message=message, pointer=_pointer(base, name), attributes=(name,))
+
+
 def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
     """Whether a trigger may make something of a null before the database checks it."""
     match verb:
@@ -104,11 +129,11 @@ def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
             return attribute.refillable
 
 
-def _no_attribute(resource: Resource, name: str, known: Iterable[str]) -> str:
+def _no_attribute(resource: Resource, name: str, known: Iterable[str], suggest: Suggestions) -> str:
     """Say that there is no such attribute, and where it is a relation what to do instead."""
     relation = resource.relation(name)
     if relation is None:
-        return f"{resource.name} has no attribute {name!r}.{suggestion(name, known)}"
+        return f"{resource.name} has no attribute {show(name)}.{suggest(name, known)}"
     if not relation.many:
         given = " and ".join(relation.foreign_key.attributes)
         instead = f"give {given}, or name the part that makes the item in references"
@@ -132,14 +157,15 @@ def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], Foreign
     return next((((attribute.name,), key) for key in keys), None)
 
 
-def no_reference(resource: Resource, name: str, pointer: str) -> Fault:
+def no_reference(resource: Resource, name: str, pointer: str, suggest: Suggestions) -> Fault:
     """Say why an attribute takes no reference."""
     if resource.attribute(name) is not None:
         message = f"{name} points at no other resource."
         return InvalidReference(message=message, pointer=pointer, attributes=(name,))
     relations = [relation.name for relation in resource.relations.values() if not relation.many]
-    message = _no_attribute(resource, name, [*resource.attributes, *relations])
-    return UnknownAttribute(message=message, pointer=pointer, attributes=(name,))
+    message = _no_attribute(resource, name, [*resource.attributes, *relations], suggest)
+    attributes = (name,) if len(name) <= _LONGEST_NAME else ()
+    return UnknownAttribute(message=message, pointer=pointer, attributes=attributes)
 
 
 def check_completeness(payload: Payload, request: PartRequest, place: Place) -> None:

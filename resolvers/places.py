@@ -3,15 +3,14 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import assert_never
 
-from resolvers.limits import Limits, Scope
+from resolvers.limits import Scope
 from resolvers.paths import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
 from resolvers.values import Misfit, from_text
 from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
 from storage.catalog.aggregation import orderable
-from storage.catalog.model import Attribute, Catalog, Relation, Resource
+from storage.catalog.model import Attribute, Relation, Resource
 from storage.catalog.types import Value
 from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
 from storage.statements import Sort, Window, total_order
@@ -58,41 +57,38 @@ def bind_path(path: ResourcePath, scope: Scope, find_part: FindPart = no_parts) 
     """Bind a path to the catalog. Raises `Unbound`."""
     steps: list[Step] = []
     for segment in path.segments:
-        resource, relation = _collection(segment.collection, scope.catalog, steps[-1].resource if steps else None)
-        selector = None if segment.key is None else _bind_key(segment.key, segment.collection, resource, find_part)
+        resource, relation = _collection(segment.collection, scope, steps[-1].resource if steps else None)
+        selector = (
+            None if segment.key is None else _bind_key(segment.key, segment.collection, resource, scope, find_part)
+        )
         steps.append(Step(resource=resource, relation=relation, selector=selector))
-    query = _bind_query(path, steps[-1].resource, scope.limits) if path.query else None
+    query = _bind_query(path, steps[-1].resource, scope) if path.query else None
     return Place(address=tuple(steps), query=query)
 
 
-def _collection(name: Text, catalog: Catalog, parent: Resource | None) -> tuple[Resource, Relation | None]:
+def _collection(name: Text, scope: Scope, parent: Resource | None) -> tuple[Resource, Relation | None]:
+    catalog = scope.catalog
     if parent is None:
         found = catalog.collections.get(name.text)
         if found is None:
-            near = suggestion(name.text, catalog.collections)
+            near = scope.suggest(name.text, catalog.collections)
             message = f"There is no collection {name.text!r} (at character {name.offset} of the path).{near}"
             raise Unbound(UnknownResource(message=message, pointer="/path"))
         return found, None
     relation = parent.relation(name.text)
     if relation is None or not relation.many:
         known = [each.name for each in parent.relations.values() if each.many]
-        near = suggestion(name.text, known) or (f" It has {', '.join(known)}." if known else "")
+        near = scope.suggest(name.text, known) or (f" It has {', '.join(known)}." if known else "")
         message = f"{parent.name} has no collection {name.text!r} (at character {name.offset} of the path).{near}"
         raise Unbound(UnknownResource(message=message, pointer="/path"))
     return catalog.target_of(relation), relation
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Ask whether a name that is near was meant."""
-    near = get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _invalid(message: str, offset: int) -> Unbound:
     return Unbound(InvalidPath(message=f"{message} (at character {offset} of the path).", pointer="/path"))
 
 
-def _bind_key(key: Key, collection: Text, resource: Resource, find_part: FindPart) -> Selector:
+def _bind_key(key: Key, collection: Text, resource: Resource, scope: Scope, find_part: FindPart) -> Selector:
     if not resource.key:
         raise _invalid(f"{resource.collection} has no key: it can only be read as a whole", collection.offset)
     match key:
@@ -107,17 +103,17 @@ def _bind_key(key: Key, collection: Text, resource: Resource, find_part: FindPar
                 raise _invalid(f"The key of {resource.collection} is {wanted}", values[0].offset)
             return _by_key(resource, resource.key, values)
         case NamedValues(values=pairs):
-            return _bind_named(resource, pairs)
+            return _bind_named(resource, pairs, scope)
         case _:
             assert_never(key)
 
 
-def _bind_named(resource: Resource, pairs: tuple[tuple[Text, Text], ...]) -> ByKey:
+def _bind_named(resource: Resource, pairs: tuple[tuple[Text, Text], ...], scope: Scope) -> ByKey:
     named = {}
     for name, value in pairs:
         attribute = resource.attribute(name.text)
         if attribute is None:
-            raise _unknown(resource, name, resource.attributes)
+            raise _unknown(resource, name, resource.attributes, scope)
         if attribute.name in named:
             raise _invalid(f"{name.text} is given twice", name.offset)
         named[attribute.name] = value
@@ -141,38 +137,38 @@ def _value(attribute: Attribute, text: Text, *, canonical: bool = True) -> Value
         raise _invalid(f"{attribute.name} {misfit}", text.offset) from None
 
 
-def _bind_query(path: ResourcePath, resource: Resource, limits: Limits) -> Query:
+def _bind_query(path: ResourcePath, resource: Resource, scope: Scope) -> Query:
     filters: dict[str, Value] = {}
     sorts: list[Sort] = []
-    limit, offset = limits.default_page, 0
+    limit, offset = scope.limits.default_page, 0
     for name, values in path.query:
         if name.text == "orderBy":
-            sorts = [_sort(value, resource) for value in values]
+            sorts = [_sort(value, resource, scope) for value in values]
         elif len(values) != 1:
             raise _invalid(f"{name.text} takes one value", name.offset)
         elif name.text == "limit":
-            limit = _number("limit", values[0], limits.page)
+            limit = _number("limit", values[0], scope.limits.page)
         elif name.text == "offset":
             offset = _number("offset", values[0], (1 << 63) - 1)
         else:
             attribute = resource.attribute(name.text)
             if attribute is None:
-                raise _unknown(resource, name, [*_QUERY_NAMES, *resource.attributes])
+                raise _unknown(resource, name, [*_QUERY_NAMES, *resource.attributes], scope)
             filters[attribute.name] = _value(attribute, values[0], canonical=False)
     window = Window(sorts=total_order(sorts, resource), limit=limit, offset=offset)
     return Query(filters=filters, window=window)
 
 
-def _unknown(resource: Resource, name: Text, known: Iterable[str]) -> Unbound:
+def _unknown(resource: Resource, name: Text, known: Iterable[str], scope: Scope) -> Unbound:
     message = f"{resource.name} has no attribute {name.text!r} (at character {name.offset} of the path)."
-    return Unbound(InvalidPath(message=message + suggestion(name.text, known), pointer="/path"))
+    return Unbound(InvalidPath(message=message + scope.suggest(name.text, known), pointer="/path"))
 
 
-def _sort(value: Text, resource: Resource) -> Sort:
+def _sort(value: Text, resource: Resource, scope: Scope) -> Sort:
     name = value.text.removeprefix("-")
     attribute = resource.attribute(name)
     if attribute is None:
-        raise _unknown(resource, replace(value, text=name), resource.attributes)
+        raise _unknown(resource, replace(value, text=name), resource.attributes, scope)
     if attribute not in orderable(resource):
         raise _invalid(f"{resource.collection} cannot be ordered by {name}", value.offset)
     return Sort(attribute.name, descending=value.text.startswith("-"))

@@ -2,20 +2,23 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 from uuid import uuid4
 
 from graphql import GraphQLError
+from graphql.validation.validate import ValidationAbortedError
 from strawberry.types import Info
 
 from resolvers.descriptions import describe
+from resolvers.limits import MOST_ERRORS, MOST_FAULTS
 from resolvers.paths import format_path
 from resolvers.refusals import in_words_of_json, pointer_into_variables
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
 from resolvers.serialization import AS_THEY_ARE, no_value, to_json
+from resolvers.variables import and_more
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import Operation, PageInfo, Readers
@@ -166,7 +169,7 @@ class PartView:
     @property
     def errors(self) -> list[PartError]:
         """What is wrong with it."""
-        return [_to_error(fault) for fault in self.outcome.faults] if isinstance(self.outcome, Failed) else []
+        return [_to_error(fault) for fault in faults_of(self.outcome)] if isinstance(self.outcome, Failed) else []
 
     def items(self, place: Place) -> Item | list[Item] | None:
         """The item that it answers, or the items of its collection, with the relations that are asked for."""
@@ -176,6 +179,15 @@ class PartView:
             return [Item(row=row) for row in self.outcome.page.rows]
         row = row_of(self.outcome)
         return None if row is None else Item(row=row)
+
+
+def faults_of(outcome: Failed) -> Sequence[Fault]:
+    """List the faults of a part: at most `MOST_FAULTS`; the last one says how many more there are."""
+    more = outcome.unlisted + max(len(outcome.faults) - MOST_FAULTS, 0)
+    if not more:
+        return outcome.faults
+    *others, last = outcome.faults[:MOST_FAULTS]
+    return [*others, replace(last, message=and_more(last.message, more))]
 
 
 def _to_error(fault: Fault) -> PartError:
@@ -336,6 +348,15 @@ def relation_key(keys: Sequence[str | int], *, in_edge: bool = False) -> str:
 
 
 # --- errors
+
+
+def to_wire_errors(errors: Sequence[GraphQLError]) -> list[dict[str, Any]]:
+    """Write the errors of a request that did not run: at most `MOST_ERRORS`; the last one says how many more there are."""
+    written = [to_wire_error(error) for error in errors[:MOST_ERRORS]]
+    if len(errors) > MOST_ERRORS:
+        given_up = isinstance(errors[-1], ValidationAbortedError)
+        written[-1]["message"] = and_more(written[-1]["message"], len(errors) - MOST_ERRORS, at_least=given_up)
+    return written
 
 
 def to_wire_error(error: GraphQLError) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from graphql import GraphQLError, IntValueNode, OperationDefinitionNode, Visitor
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
+from strawberry.types.execution import PreExecutionError
 
 from resolvers.batch import batch_readers
 from resolvers.compiled import Compiler
@@ -21,6 +22,7 @@ from resolvers.reads import plan_query
 from resolvers.results import QueryAnswer, read_each, readers
 from resolvers.selections import response_keys, selection_of_operation
 from resolvers.shape import RULES, excess_of_shape, excess_of_text, excess_of_validation, parse_options
+from resolvers.variables import refuse_variables
 from schema.batch import mutation_type
 from schema.resources import resource_types
 from schema.scalars import SCALARS
@@ -111,13 +113,28 @@ class _Known(SchemaExtension):
         cost = self._documents.cost(text, context.operation_name, self._limits, self._count)
         _refuse(excess_of_cost(cost, self._limits))
 
+    def on_execute(self) -> Iterator[None]:
+        """Reject variables that do not fit, before graphql-core coerces them."""
+        context = self.execution_context
+        schema = context.schema._schema  # noqa: SLF001  # as above
+        errors = refuse_variables(schema, self._operation.variable_definitions or (), context.variables or {})
+        if errors:
+            context.result = PreExecutionError(data=None, errors=errors)  # Strawberry does not run what has a result
+        yield
+
     def _count(self) -> Cost:
         context = self.execution_context
         document = context.graphql_document
         assert document is not None  # noqa: S101  # it is valid
-        operation = get_operation_ast(document, context.operation_name)
+        return cost_of(context.schema._schema, document, self._operation, context.variables or {}, self._limits)  # noqa: SLF001  # as above
+
+    @property
+    def _operation(self) -> OperationDefinitionNode:
+        context = self.execution_context
+        assert context.graphql_document is not None  # noqa: S101  # it is valid
+        operation = get_operation_ast(context.graphql_document, context.operation_name)
         assert operation is not None  # noqa: S101  # Strawberry has found it, too
-        return cost_of(context.schema._schema, document, operation, context.variables or {}, self._limits)  # noqa: SLF001  # as above
+        return operation
 
     @property
     def _documents(self) -> Documents:

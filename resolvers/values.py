@@ -37,6 +37,7 @@ from storage.catalog.types import (
     Uuid,
     Value,
     ValueType,
+    is_utf_8,
 )
 
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
@@ -254,7 +255,7 @@ def _string(raw: Any) -> str:
         raise Misfit("must be text")
     if "\x00" in raw:
         raise Misfit("must not contain the NUL character")
-    if not raw.isascii() and any("\ud800" <= character <= "\udfff" for character in raw):
+    if not is_utf_8(raw):
         raise Misfit("must not contain half of a surrogate pair")
     return raw
 

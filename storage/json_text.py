@@ -1,9 +1,12 @@
 """JSON text, in and out, that loses no digit of a number (RFC 8259)."""
 
+import gc
 import json
 import re
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Never
 
@@ -16,6 +19,72 @@ _MINUS_ZERO = re.compile(r"-0(?![0-9.eE])")
 _MINUS_ZERO_BYTES = re.compile(_MINUS_ZERO.pattern.encode())
 
 
+_CHUNK = 1 << 16  # bytes
+
+
+def may_have_more_values(text: bytes, most: int) -> bool:
+    """Whether JSON may have more values than so many: by its commas and opening brackets, those in strings among them."""
+    return len(text) > most and text.count(b",") + text.count(b"[") + text.count(b"{") > most
+
+
+def has_more_values(text: bytes, most: int) -> bool:
+    """Whether JSON has more commas and opening brackets outside of strings than so many, which is about the number of its values.
+
+    It looks at a text chunk by chunk: between two of them, other threads run. The text may be no JSON.
+    """
+    found, inside, rest = 0, 0, b""
+    for start in range(0, len(text), _CHUNK):
+        chunk = rest + text[start : start + _CHUNK]
+        is_escaping = (len(chunk) - len(chunk.rstrip(b"\\"))) % 2  # what the next chunk begins with
+        rest, chunk = (chunk[-1:], chunk[:-1]) if is_escaping else (b"", chunk)
+        if b"\\" in chunk:
+            chunk = chunk.replace(b"\\\\", b"").replace(b'\\"', b"")
+        pieces = chunk.split(b'"')
+        outside = b"".join(pieces[inside::2])
+        found += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+        if found > most:
+            return True
+        inside = (inside + len(pieces) - 1) % 2
+    return False
+
+
+# C code that decodes holds the interpreter's lock, so that no other thread runs meanwhile: at worst about 90 ms for a megabyte
+# (an object of distinct names). Longer texts are decoded piece by piece.
+_LONG = 1 << 20  # bytes
+LONG_TYPED = 2 << 20  # bytes: msgspec takes half as long
+_PIECE = 1 << 16  # bytes
+MANY = 1 << 16  # bytes, which may become so many objects that a collection of garbage begins meanwhile
+_MOST_LEVELS = 500  # of what is decoded piece by piece, as about as many end the recursion of the decoders
+
+
+class _Collector:
+    """Python's collector of garbage, which is off while anything is decoded: the many new objects are none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._decoding = 0  # in all threads
+        self._was_on = False
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Turn it off; the last that leaves turns it on again."""
+        with self._lock:
+            if not self._decoding:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._decoding += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._decoding -= 1
+                if not self._decoding and self._was_on:
+                    gc.enable()
+
+
+collector = _Collector()
+
+
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON")
 
@@ -24,6 +93,7 @@ class _Decoders:
     """Decodes JSON, fast where all integers are plain."""
 
     def __init__(self, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> None:
+        self.is_distinct = object_pairs_hook is not None
         self._plain = json.JSONDecoder(
             parse_float=ExactFloat, parse_constant=_no_constant, object_pairs_hook=object_pairs_hook
         )
@@ -35,6 +105,13 @@ class _Decoders:
         )
 
     def decode(self, text: str) -> Any:
+        if len(text) <= MANY:
+            return self.decode_short(text)
+        with collector.off():
+            return self.decode_short(text) if len(text) <= _LONG else _Pieces(text, self).decode()
+
+    def decode_short(self, text: str) -> Any:
+        """Decode a text in one go."""
         if "-0" in text and _MINUS_ZERO.search(text):
             return self._exact.decode(text)
         return self.decode_normal(text)
@@ -49,6 +126,175 @@ class _Decoders:
             return self._exact.decode(text)
 
 
+# A member of an object or a list, up to some levels deep, without the comma behind it. Nothing is looked at twice.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_INSIDE = rb'(?:[^\[\]{}"]++|' + _STRING + rb")*+"
+for _ in range(4):
+    _INSIDE = rb'(?:[^\[\]{}"]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
+_MEMBER = rb'(?:[^\[\]{}",]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
+_BLANKS = rb"[ \t\n\r]*+"
+_MEMBERS = re.compile(rb"(?:" + _MEMBER + rb",)*+", re.DOTALL)
+_LAST_MEMBER = re.compile(rb"(" + _MEMBER + rb")([\]}])", re.DOTALL)
+_COLON = re.compile(_BLANKS + rb":")
+_BLANK = (b" ", b"\t", b"\n", b"\r")
+_OPENING = re.compile(_BLANKS + rb"([\[{])")
+_PLAIN_SCALAR = re.compile(rb'[^\[\]{}",: \t\n\r]*+')
+_SEPARATOR = re.compile(_BLANKS + rb"([,\]}])")
+
+
+class _Pieces:
+    """Decodes a long text piece by piece: as many members of an object or a list as fit into a piece, and the larger ones by themselves.
+
+    Between two pieces, other threads run. Where members begin and end is found without understanding them: the
+    decoders see every byte, and say what is wrong.
+    """
+
+    def __init__(self, text: str, decoders: _Decoders) -> None:
+        self._text = text
+        self._raw = text.encode(errors="surrogatepass")
+        self._decoders = decoders
+
+    def decode(self) -> Any:
+        opening = _OPENING.match(self._raw)
+        if opening is None:
+            return self._decoders.decode_short(self._text)
+        open_: list[list[Any] | dict[str, Any]] = [[] if opening[1] == b"[" else {}]
+        whole, place, is_first = open_[0], opening.end(), True
+        while open_:
+            inner = open_[-1]
+            if self._raw[place : place + 1] in _BLANK:  # they may be more than a piece
+                place = self._pass_blanks(place)
+            members = self._match(_MEMBERS, place)
+            if members is not None and members.end() > place:  # each with a comma behind it
+                self._add(inner, place, members.end() - 1)
+                place, is_first = members.end(), False
+                continue
+            last = self._match(_LAST_MEMBER, place)
+            if last is not None:
+                if last[1].strip():
+                    self._add(inner, place, last.end(1))
+                elif not is_first:
+                    self._fail(last.start(2))
+                place = self._close(open_, last.start(2))
+                is_first = False
+                continue
+            name, place = self._name(inner, place)
+            opening = _OPENING.match(self._raw, place)
+            if opening is not None:
+                if len(open_) == _MOST_LEVELS:
+                    raise RecursionError
+                open_.append([] if opening[1] == b"[" else {})
+                self._put(inner, name, open_[-1])
+                place, is_first = opening.end(), True
+                continue
+            end = self._end_of_scalar(place)
+            self._put(inner, name, self._decode(self._raw[place:end], place))
+            place = self._after_member(open_, end)
+            is_first = False
+        if self._raw[place:].strip(b" \t\n\r"):
+            self._fail(place)
+        return whole
+
+    def _pass_blanks(self, place: int) -> int:
+        passed = re.compile(_BLANKS).match(self._raw, place)
+        return place if passed is None else passed.end()
+
+    def _match(self, pattern: re.Pattern[bytes], place: int) -> re.Match[bytes] | None:
+        """Look for members in the next piece."""
+        return pattern.match(self._raw, place, place + _PIECE)
+
+    def _end_of_scalar(self, place: int) -> int:
+        """Find where a long string or number ends."""
+        start = self._pass_blanks(place)
+        if self._raw[start : start + 1] != b'"':
+            end = start
+            while plain := self._match(_PLAIN_SCALAR, end):
+                if plain.end() == end:
+                    break
+                end = plain.end()
+            return end if end > start else self._fail(place)
+        start += 1
+        while True:
+            chunk = self._raw[start : start + _PIECE + 1]
+            if not chunk:
+                self._fail(place)
+            if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2 and len(chunk) > 1:
+                chunk = chunk[:-1]  # it escapes what the next chunk begins with
+            if b"\\" in chunk:
+                chunk = chunk.replace(b"\\\\", b"  ").replace(b'\\"', b"  ")
+            end = chunk.find(b'"')
+            if end >= 0:
+                return start + end + 1
+            start += len(chunk)
+
+    def _after_member(self, open_: list[list[Any] | dict[str, Any]], place: int) -> int:
+        """Pass the comma behind a member, or close what ends there."""
+        separator = _SEPARATOR.match(self._raw, place) or self._fail(place)
+        return separator.end() if separator[1] == b"," else self._close(open_, separator.start(1))
+
+    def _close(self, open_: list[list[Any] | dict[str, Any]], place: int) -> int:
+        """Close the innermost list or object, and those that end with it; pass the comma behind."""
+        while True:
+            if (self._raw[place : place + 1] == b"]") is not isinstance(open_.pop(), list):
+                self._fail(place)
+            if not open_:
+                return place + 1
+            separator = _SEPARATOR.match(self._raw, place + 1) or self._fail(place + 1)
+            if separator[1] == b",":
+                return separator.end()
+            place = separator.start(1)
+
+    def _name(self, inner: list[Any] | dict[str, Any], place: int) -> tuple[str | None, int]:
+        """Read the name of a member of an object."""
+        if isinstance(inner, list):
+            return None, place
+        end = self._end_of_scalar(place)
+        name, colon = self._decode(self._raw[place:end], place), _COLON.match(self._raw, end)
+        return (name, colon.end()) if isinstance(name, str) and colon is not None else self._fail(end)
+
+    def _add(self, inner: list[Any] | dict[str, Any], start: int, end: int) -> None:
+        """Add members that fit into a piece."""
+        members = self._raw[start:end]
+        if not members or members.isspace():
+            self._fail(end)
+        if isinstance(inner, list):
+            inner.extend(self._decode(b"[%b]" % members, start - 1))
+            return
+        found = self._decode(b"{%b}" % members, start - 1)
+        if self._decoders.is_distinct and (repeated := inner.keys() & found.keys()):
+            raise RepeatedMember(min(repeated))
+        inner.update(found)
+
+    def _put(self, inner: list[Any] | dict[str, Any], name: str | None, value: Any) -> None:
+        """Add a member by itself."""
+        if name is None:
+            assert isinstance(inner, list)  # noqa: S101  # its members have no names
+            inner.append(value)
+            return
+        assert isinstance(inner, dict)  # noqa: S101  # its members have names
+        if self._decoders.is_distinct and name in inner:
+            raise RepeatedMember(name)
+        inner[name] = value
+
+    def _decode(self, piece: bytes, place: int) -> Any:
+        """Decode a piece, which begins at this byte of the text."""
+        if not self._decoders.is_distinct and not (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece)):
+            try:
+                return _plain_decoder.decode(piece)
+            except (ValueError, RecursionError):  # it is wrong, or one of the few that only `json` reads
+                pass
+        try:
+            return self._decoders.decode_short(piece.decode(errors="surrogatepass"))
+        except json.JSONDecodeError as error:
+            before = len(self._raw[: max(place, 0)].decode(errors="surrogatepass"))
+            raise json.JSONDecodeError(error.msg, self._text, before + error.pos) from None
+
+    def _fail(self, place: int) -> Never:
+        before = len(self._raw[:place].decode(errors="surrogatepass"))
+        raise json.JSONDecodeError("Expecting value", self._text, before)
+
+
+_plain_decoder = msgspec.json.Decoder(float_hook=ExactFloat)
 _decoders = _Decoders()
 
 

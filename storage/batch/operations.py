@@ -85,6 +85,7 @@ class SetAside:
     faults: tuple[Fault, ...]
     operation: Operation | None = None  # as far as it could be bound: the values that are right
     touched: frozenset[str] = frozenset()  # all attributes that it names, those with a wrong value too
+    unlisted: int = 0  # further faults that are counted only, none of them of an attribute of the resource
 
 
 Part = Operation | SetAside
@@ -112,6 +113,7 @@ class Failed:
     precondition: bool | None = None
     item: Row | None = None  # the item that it addresses, where there is one
     current: Row | None = None  # after a failed precondition: the item as it is committed
+    unlisted: int = 0  # further faults that are counted only
 
 
 class Status(Enum):

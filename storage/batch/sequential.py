@@ -89,7 +89,7 @@ class Sequential:
                 faults = (*part.faults, *self._survey(part))
                 if part.operation is not None:
                     self._lost.add(part.operation, part.touched)
-                return Failed(index=part.index, faults=in_order_of_kinds(faults))
+                return Failed(index=part.index, faults=in_order_of_kinds(faults), unlisted=part.unlisted)
             case Operation():
                 return self._run_operation(part)
 

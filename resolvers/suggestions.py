@@ -1,0 +1,25 @@
+"""Finds the name that was probably meant, for the messages of errors."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+_MOST_COMPARED = (
+    5_000  # names, for all suggestions of a request: each takes about 10 µs, and every part may have a wrong name
+)
+_LONGEST = 100  # characters of a name
+
+
+class Suggestions:
+    """The suggestions of one request: once it has compared too many names, it makes no more."""
+
+    def __init__(self) -> None:
+        self._compared = 0
+
+    def __call__(self, name: str, known: Iterable[str]) -> str:
+        """Ask whether a similar name was meant; `""` if there is none."""
+        names: Collection[str] = [*known]
+        if len(name) > _LONGEST or self._compared > _MOST_COMPARED:
+            return ""
+        self._compared += len(names)
+        near = get_close_matches(name, names, n=1)
+        return f" Did you mean {near[0]!r}?" if near else ""
