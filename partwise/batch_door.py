@@ -13,7 +13,6 @@ from starlette.responses import Response
 from partwise.door import Door, Refused, accept_of, content_type, from_body, read_body, refusal
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
-from resolvers.idempotency import HEADER
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.requests import ReferenceRequest
 from schema.json_schema import definitions_of
@@ -75,7 +74,7 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
         raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
     variables = {"dryRun": asked == [("dryRun", "true")], "parts": _parts(from_body(body, decode_distinct))}
-    answer = await door.run(_MUTATION, variables, door.context(timing, request.headers.getlist(HEADER)))
+    answer = await door.run(_MUTATION, variables, door.context(timing, request))
     batch, errors = answer["data"]["batch"], [_below_batch(each) for each in answer.get("errors", ())]
     if batch is None:
         status = _STATUS.get(errors[0]["extensions"]["code"], 400)

@@ -1,6 +1,6 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
 
@@ -16,6 +16,7 @@ from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.reader import Reader
 from partwise.timing import Timing
+from partwise.workers import Call
 from partwise.writer import Writer
 from resolvers.context import Pace, RequestContext
 from resolvers.idempotency import HEADER
@@ -83,17 +84,25 @@ class Door:
     server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
 
-    def context(self, timing: Timing | None = None, key_headers: Sequence[str] = ()) -> RequestContext:
-        """Make what a request brings along; its time with the database is noted for those who tell it."""
-        noted = timing or Timing()
+    def context(self, timing: Timing, request: Request) -> RequestContext:
+        """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
+        deadline = timing.deadline(self.engine.database.timeout)
+        call = Call(deadline, request.receive)
 
         def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
-            return noted.database(self.reader(run, pace))
+            return timing.database(self.reader(run, call, pace))
 
         def write(job: Job[T]) -> Awaitable[Ran[T]]:
-            return noted.database(self.writer(job))
+            return timing.database(self.writer(job, call))
 
-        return RequestContext(engine=self.engine, read=read, write=write, limits=self.limits, key_headers=key_headers)
+        return RequestContext(
+            engine=self.engine,
+            read=read,
+            write=write,
+            limits=self.limits,
+            deadline=deadline,
+            key_headers=request.headers.getlist(HEADER),
+        )
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -128,14 +137,14 @@ class Door:
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
             asked = self._to_request(_from_url(request), media_type)
-            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
+            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing, request))
         except Refused as refused:
             return refusal(str(refused), refused.status, refused.code, refused.headers, media_type or JSON)
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
         timing.received()
-        context = self.context(timing, request.headers.getlist(HEADER))
+        context = self.context(timing, request)
         answer = await self._run_compiled(body, context) if self.compiled else None
         if answer is not None:
             return _Answer(answer, context, media_type)

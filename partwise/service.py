@@ -57,6 +57,7 @@ def open_engine(settings: Settings) -> Engine:
             url,
             connections=settings.connections,
             timeout=settings.timeout,
+            commit_timeout=settings.commit_timeout,
             prepared_statements=settings.prepared_statements,
             quotes=settings.database_messages,
         )

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from starlette.types import Receive
 
 from storage.deadline import Claim, Deadline
+from storage.driver_errors import too_long
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from storage.log import note_occasionally
+from storage.transaction import unconfirmed
 
 _GRACE = 0.75  # seconds after the deadline in which the thread usually says itself what has taken so long
 
@@ -185,7 +187,7 @@ class Workers:
     def _answer_for(self, answer: "asyncio.Future[Any]", claim: Claim | None) -> None:
         """Answer in the place of a thread that does not come back."""
         if claim is None or claim.withdraw():
-            _fail(answer, _too_long)
+            _fail(answer, too_long)
         else:
             asyncio.get_running_loop().call_later(self._commit_timeout, _fail, answer, unconfirmed)
 
@@ -194,26 +196,17 @@ class Workers:
         self._threads.shutdown()
 
 
-def _too_long() -> TimedOut:
-    return TimedOut("The database took too long. Nothing was written.", where="statement")
-
-
-def unconfirmed() -> OutcomeUnknown:
-    """Say that nobody knows."""
-    return OutcomeUnknown("The database did not confirm COMMIT in time: the batch is written whole or not at all.")
-
-
 def look_at(future: "asyncio.Future[Any]") -> None:
     """Look at how something ended, even if its client has gone: an exception that nobody looks at is complained about."""
     if not future.cancelled():
         future.exception()
 
 
-def note_late(error: TimedOut, call: Call, waited: float) -> None:
-    """Log that a request was not answered in time."""
-    note_occasionally(
-        "timeout",
-        "A request was not answered in time.",
-        where=error.where,
-        seconds=round(waited, 3),
-    )
+def note_late(error: TimedOut | OutcomeUnknown) -> None:
+    """Log that a request was not answered in time, or not at all."""
+    if isinstance(error, TimedOut):
+        message, where = "A request was not answered in time.", error.where
+    else:
+        message, where = "It is not known whether a batch was written.", "commit"
+    event = "timeout" if isinstance(error, TimedOut) else "outcome_unknown"
+    note_occasionally(event, message, where=where)

@@ -57,8 +57,7 @@ class Claim:
     def release(self) -> None:
         """Let it be withdrawn again: what has been begun was rolled back."""
         with _deciding:
-            if self._state > 0:
-                self._state = 0
+            self._state = min(self._state, 0)
 
     @property
     def is_withdrawn(self) -> bool:
