@@ -16,6 +16,7 @@ from storage.batch.contended import RowLock, RowLocks, would_wait
 from storage.batch.locks import Strength
 from storage.deadline import Claim
 from storage.driver_errors import Locked, locked
+from storage.errors import TimedOut
 from storage.log import note_occasionally
 
 PATIENCE = 0.05  # seconds that the first try waits for a lock
@@ -86,6 +87,8 @@ class Contention:
     async def _park(self, work: Work[T], call: Call, claim: Claim | None, locks: RowLocks) -> T:
         loop = asyncio.get_running_loop()
         own = _Parked(locks, loop.create_future())
+        if call.on_parked is not None:
+            call.on_parked()
         self._parked.append(own)
         self._choose()
         noting = loop.call_later(_LONG_WAIT, self._note, own)
@@ -98,6 +101,8 @@ class Contention:
                 except Locked:
                     own.turn = loop.create_future()
                     loop.call_later(_PAUSE, _begin, own.turn)
+                except TimedOut as late:  # also if it was canceled when it had waited for most of its time
+                    raise locked() from late
         finally:
             noting.cancel()
             self._parked.remove(own)

@@ -35,11 +35,18 @@ class ClientGone(Unavailable):
 class Call:
     """One request, as far as waiting goes: until when, and whether its client is still there."""
 
-    __slots__ = ("_receive", "deadline")
+    __slots__ = ("_receive", "deadline", "on_parked")
 
-    def __init__(self, deadline: Deadline, receive: Receive | None = None) -> None:
-        """Make it, once the body has been received. Without `receive`, the client is taken to stay."""
+    def __init__(
+        self, deadline: Deadline, receive: Receive | None = None, on_parked: Callable[[], None] | None = None
+    ) -> None:
+        """Make it, once the body has been received. Without `receive`, the client is taken to stay.
+
+        `on_parked` is called when the request begins to wait for a lock that somebody else holds: then it must not take the
+        place of others in any queue in front of this one. It may be called again.
+        """
         self.deadline = deadline
+        self.on_parked = on_parked
         self._receive = receive
 
     async def wait_in_queue(self, turn: "asyncio.Future[T]", error: Callable[[], TimedOut]) -> T:
@@ -77,9 +84,11 @@ class Slots:
     `longest_wait()` seconds. Not thread-safe: everything is called in the event loop.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, late: Callable[[], TimedOut] | None = None) -> None:
+        """Make it; those that wait until their deadline are told `late`."""
         self.count = count
         self.held = 0
+        self._late = late or _too_busy
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()  # -> since when it waits
 
     @property
@@ -108,7 +117,7 @@ class Slots:
         if first:
             self._queue.move_to_end(turn, last=False)
         try:
-            await call.wait_in_queue(turn, _too_busy)
+            await call.wait_in_queue(turn, self._late)
         except BaseException:
             self._queue.pop(turn, None)
             if turn.done() and not turn.cancelled() and turn.exception() is None:  # given, and not wanted any more

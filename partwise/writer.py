@@ -48,7 +48,7 @@ class Writer:
         if job.receipt is None:
             return await self._run_at_once(job, call)
         # Others with the same idempotency key: each that waited in the database would hold a connection meanwhile.
-        turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1))
+        turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1, locked))
         await turns.take(call)
         try:
             return await self._run_at_once(job, call)

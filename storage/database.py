@@ -23,7 +23,7 @@ from storage.errors import RequestError, SerializationConflict, TimedOut, Unavai
 from storage.preparing import Mode, Preparing
 from storage.sessions import Sessions
 from storage.statements import postgresql, sqlite_functions
-from storage.transaction import TimedConnection, Transaction, milliseconds, read_text
+from storage.transaction import TimedConnection, Transaction, for_locks, milliseconds, read_text
 from storage.watchdog import Line, Watch, Watchdog
 
 NO_ANSWER = "The database does not answer."
@@ -33,7 +33,6 @@ _STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's words when BEGIN is
 _LINE = "line"  # in what the pool keeps of a connection of PostgreSQL: its socket
 _SLICE = 0.05  # seconds that the pool, or SQLite itself, waits: then the deadline is looked at
 _FIRST_ANSWER = 5.0  # seconds that a connection from the pool may take to answer BEGIN; then it is taken for lost
-_LOCK_FIRST = 0.05  # seconds by which the time-out of a lock comes before that of its statement
 _READY_TIMEOUT = 5.0  # seconds
 _STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
 
@@ -445,10 +444,9 @@ class _Begin:
     def on_postgresql(self, timeout: float) -> str:
         """Write BEGIN and the time-outs of the server, which count for each statement and each lock."""
         left = timeout if self.deadline is None else self.deadline.left()
-        lock = left if self.patience is None else min(left, self.patience)
-        # If both were the same, the statement would be canceled, and nobody would know why.
+        lock = for_locks(left) if self.patience is None else min(for_locks(left), self.patience)
         return (
-            f"BEGIN ISOLATION LEVEL {self.mode}; SET LOCAL statement_timeout = {milliseconds(left + _LOCK_FIRST)}; "
+            f"BEGIN ISOLATION LEVEL {self.mode}; SET LOCAL statement_timeout = {milliseconds(left)}; "
             f"SET LOCAL lock_timeout = {milliseconds(lock)}"
         )
 

@@ -38,6 +38,7 @@ Params = Sequence[Any]
 
 _COMPLETION_UNKNOWN = "40003"
 _BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which no waiting changes
+_LOCKS_BEFORE = 0.1  # seconds before the deadline that the wait for a lock ends
 _LONG_WAIT = 1.0  # seconds, after which waiting for a lock is logged
 
 
@@ -228,7 +229,8 @@ class Transaction:
         if self._patience is None or self._dialect == "sqlite":
             self.savepoint(name)
             return
-        self.execute(f"SET LOCAL lock_timeout = {milliseconds(self._deadline - perf_counter())}; SAVEPOINT {name}")
+        left = self._deadline - perf_counter() if self._deadline < math.inf else self._timeout
+        self.execute(f"SET LOCAL lock_timeout = {milliseconds(for_locks(left))}; SAVEPOINT {name}")
         self._patience = None
 
     def check_constraints(self) -> None:
@@ -313,6 +315,14 @@ class Transaction:
 def milliseconds(seconds: float) -> int:
     """Write a time as PostgreSQL's time-outs take it: 0 would mean that there is none."""
     return max(1, math.ceil(seconds * 1_000))
+
+
+def for_locks(left: float) -> float:
+    """Return how long a lock is waited for, of the seconds that are left: the statement that needs it must not end first.
+
+    It would be canceled, and nobody would know why.
+    """
+    return left - min(_LOCKS_BEFORE, left / 10)
 
 
 def unconfirmed() -> OutcomeUnknown:

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,7 +45,7 @@ def locked(backend: Backend, *statements: str) -> Iterator[sa.Connection]:
         yield connection
         connection.rollback()
         if backend.kind == "sqlite":
-            connection.exec_driver_sql("ROLLBACK") if connection.connection.in_transaction else None  # type: ignore[attr-defined]  # sqlite3's
+            connection.exec_driver_sql("ROLLBACK") if connection.connection.in_transaction else None
     engine.dispose()
 
 
