@@ -3,7 +3,6 @@
 import gc
 import re
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partwise import page
 from partwise.batch_door import answer_batch
+from partwise.contention import Contention
 from partwise.door import Door, refusal
 from partwise.large import LargeRequests
 from partwise.middleware import Compression, CrossOrigin
@@ -30,6 +30,7 @@ from partwise.persisted import open_documents
 from partwise.reader import Reader
 from partwise.service import Service, open_service
 from partwise.settings import Settings, is_loopback, load_settings
+from partwise.workers import Workers
 from partwise.writer import Writer
 from resolvers.results import to_wire_error
 from resolvers.root import build_schema
@@ -92,14 +93,15 @@ async def _fail(_request: Request, error: Exception) -> Response:
 def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> Starlette:
     """Make the application; its batches are compiled, unless somebody wants to compare. Raises `SettingsError`."""
     database = service.engine.database
-    threads = ThreadPoolExecutor(database.connections, thread_name_prefix="partwise")  # one for each connection
+    workers = Workers(database.connections, database.commit_timeout)
+    contention = Contention(workers, database.lock_holders)
     large = LargeRequests()
     health = anyio.CapacityLimiter(1)
     door = Door(
         schema=service.schema,
         engine=service.engine,
-        reader=Reader(database, threads),
-        writer=Writer(service.engine, threads),
+        reader=Reader(database, workers, contention),
+        writer=Writer(service.engine, contention),
         limits=settings.limits,
         max_body=settings.max_body,
         max_values=settings.max_values,
@@ -138,7 +140,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         gc.set_threshold(_NEW_OBJECTS)
         yield
         large.close()
-        threads.shutdown()
+        workers.shut_down()
         database.close()
 
     return Starlette(

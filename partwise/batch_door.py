@@ -24,7 +24,6 @@ from partwise.door import (
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
 from resolvers.context import RequestContext
-from resolvers.idempotency import HEADER
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.requests import PartRequest, ReferenceRequest
 from schema.json_schema import definitions_of
@@ -99,8 +98,8 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
         raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
     is_dry_run = asked == [("dryRun", "true")]
-    context = door.context(timing, request.headers.getlist(HEADER))
-    return await door.large(
+    context = door.context(timing, request)
+    return await door.answer_large(
         len(body), context, lambda context: _answer(door, body, context, is_dry_run=is_dry_run, media_type=media_type)
     )
 

@@ -17,6 +17,7 @@ from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.reader import Reader
 from partwise.timing import Timing
+from partwise.workers import Call
 from partwise.writer import Writer
 from resolvers.compiled import CompiledBatch
 from resolvers.context import Pace, RequestContext
@@ -26,6 +27,7 @@ from resolvers.requests import PartRequest
 from resolvers.results import to_wire_error, to_wire_errors
 from resolvers.root import AmbiguousDocument, documents_of
 from storage.batch.run import Engine, Job, Ran
+from storage.errors import TimedOut
 from storage.json_text import (
     RepeatedMember,
     decode_json,
@@ -108,17 +110,25 @@ class Door:
     server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
 
-    def context(self, timing: Timing | None = None, key_headers: Sequence[str] = ()) -> RequestContext:
-        """Make what a request brings along; its time with the database is noted for those who tell it."""
-        noted = timing or Timing()
+    def context(self, timing: Timing, request: Request) -> RequestContext:
+        """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
+        deadline = timing.deadline(self.engine.database.timeout)
+        call = Call(deadline, request.receive)
 
         def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
-            return noted.database(self.reader(run, pace))
+            return timing.database(self.reader(run, call, pace))
 
         def write(job: Job[T]) -> Awaitable[Ran[T]]:
-            return noted.database(self.writer(job))
+            return timing.database(self.writer(job, call))
 
-        return RequestContext(engine=self.engine, read=read, write=write, limits=self.limits, key_headers=key_headers)
+        return RequestContext(
+            engine=self.engine,
+            read=read,
+            write=write,
+            limits=self.limits,
+            deadline=deadline,
+            key_headers=request.headers.getlist(HEADER),
+        )
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -154,15 +164,24 @@ class Door:
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
             asked = self._to_request(_from_url(request, self.max_values), media_type)
-            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing))
+            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing, request))
         except Refused as refused:
             return refused.response(media_type or JSON)
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
         timing.received()
-        context = self.context(timing, request.headers.getlist(HEADER))
-        return await self.large(len(body), context, lambda context: self._answer_body(body, media_type, context))
+        context = self.context(timing, request)
+        return await self.answer_large(len(body), context, lambda context: self._answer_body(body, media_type, context))
+
+    async def answer_large(
+        self, size: int, context: RequestContext, answer: Callable[[RequestContext], Awaitable[Response]]
+    ) -> Response:
+        """Answer a request whose body has so many bytes, in a thread if it is large. Raises `Refused`."""
+        try:
+            return await self.large(size, context, answer)
+        except TimedOut as late:
+            raise Refused(503, late.code, str(late), {"Retry-After": "1"}) from None
 
     async def _answer_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
         try:

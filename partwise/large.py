@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from partwise.writer import run_in
+from partwise.workers import Call, Slots
 from resolvers.context import RequestContext
+from storage.deadline import Deadline
 
 LARGE = 256 << 10  # bytes of a body: up to here, all that is done with it before the database is asked takes some 10 ms
 _AT_A_TIME = 2  # that compute; others wait. Each thread that computes may keep the event loop waiting for 5 ms
+_A_DAY = 86_400.0  # seconds: what was written is answered, however late
 _MOST_THREADS = 1_000  # those that wait for the database hold one, too: how many there are is bounded elsewhere
 
 T = TypeVar("T")
@@ -26,12 +28,12 @@ class LargeRequests:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="partwise-large")
-        self._turns = asyncio.Semaphore(_AT_A_TIME)
+        self._turns = Slots(_AT_A_TIME)
 
     async def __call__(self, size: int, context: RequestContext, answer: Callable[[RequestContext], Awaitable[T]]) -> T:
         """Answer a request of so many bytes: a small one here, a large one in a thread. Raises what `answer` raises.
 
-        It should raise nothing that is usual: an exception holds all that was at hand when it was raised.
+        Raises `TimedOut` if its turn does not come by its deadline. `answer` should raise nothing that is usual: an exception holds all that was at hand when it was raised.
         """
         if size <= LARGE:
             return await answer(context)
@@ -44,15 +46,18 @@ class LargeRequests:
             return await answer(there)
 
         def run_there() -> T:
-            answer = asyncio.run(run())
+            answered = asyncio.run(run())
             if there.kept is None:
                 # It was rejected, or went the ordinary way: what has become of it may be hundreds of megabytes, held by cycles
                 # (of exceptions with their frames, of Strawberry's context). Few others are as young.
                 gc.collect(1)
-            return answer
+            return answered
 
-        async with self._turns:
-            return await run_in(self._threads, run_there)
+        await self._turns.take(Call(context.deadline or Deadline.after(_A_DAY)))
+        try:
+            return await asyncio.shield(loop.run_in_executor(self._threads, run_there))
+        finally:
+            self._turns.give_back()
 
     def close(self) -> None:
         """End the threads."""
@@ -68,8 +73,8 @@ class LargeRequests:
 
     async def _ask(self, ask: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
         """Let others compute while the database works."""
-        self._turns.release()
+        self._turns.give_back()
         try:
             return await ask(*arguments)
         finally:
-            await self._turns.acquire()
+            await self._turns.take(Call(Deadline.after(_A_DAY)), first=True)

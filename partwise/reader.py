@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from partwise.writer import run_in
+from partwise.contention import Contention
+from partwise.workers import Call, Workers, note_late
 from resolvers.context import Pace
 from storage.database import Database
 from storage.errors import TimedOut, Unavailable
@@ -22,12 +22,13 @@ T = TypeVar("T")
 class Reader:
     """Runs reads, each in a transaction that sees one snapshot."""
 
-    def __init__(self, database: Database, threads: Executor) -> None:
+    def __init__(self, database: Database, workers: Workers, contention: Contention) -> None:
         self._database = database
-        self._threads = threads
+        self._workers = workers
+        self._contention = contention
         self._reads = 0  # that have begun, and have not ended
 
-    async def __call__(self, read: Callable[[Transaction], T], pace: Pace | None = None) -> T:
+    async def __call__(self, read: Callable[[Transaction], T], call: Call, pace: Pace | None = None) -> T:
         """Run a read; here, if its pace says that it was short the last time. Raises what it raises."""
         pace = pace or Pace()
         self._reads += 1
@@ -35,7 +36,14 @@ class Reader:
             if self._database.can_glance and pace.seconds < _SHORT and await self._is_alone():
                 with suppress(TimedOut, Unavailable):  # it is a long one, or somebody else is in the way
                     return pace.measure(partial(self._glance, read))
-            return await run_in(self._threads, partial(pace.measure, partial(self._read, read)))
+            if self._database.dialect == "sqlite":
+                return await self._workers.run(partial(pace.measure, partial(self._read, read, call, None)), call)
+            return await self._contention.run(
+                lambda patience: partial(pace.measure, partial(self._read, read, call, patience)), call
+            )
+        except TimedOut as error:
+            note_late(error)
+            raise
         finally:
             self._reads -= 1
 
@@ -48,9 +56,9 @@ class Reader:
         with self._database.glance(_LONGEST) as transaction:
             return read(transaction)
 
-    def _read(self, read: Callable[[Transaction], T]) -> T:
+    def _read(self, read: Callable[[Transaction], T], call: Call, patience: float | None) -> T:
         def run() -> T:
-            with self._database.read() as transaction:
+            with self._database.read(call.deadline, patience=patience) as transaction:
                 return read(transaction)
 
         return self._database.run_again(run)

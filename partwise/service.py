@@ -103,6 +103,7 @@ def _open_database(url: sa.URL, settings: Settings) -> Database:
         url,
         connections=settings.connections,
         timeout=settings.timeout,
+        commit_timeout=settings.commit_timeout,
         prepared_statements=settings.prepared_statements,
         quotes=settings.database_messages,
     )

@@ -106,7 +106,8 @@ class Settings(BaseSettings):
     open: bool = False  # whether other machines may reach it without access rules
     etag_secret: SecretStr = SecretStr("")
     connections: int = Field(default=8, ge=1, le=1_000)
-    timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, for a statement or a lock
+    timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, until a request is answered
+    commit_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds beyond it, for a COMMIT
     prepared_statements: Mode = "auto"  # of PostgreSQL
     idempotency_keys: bool = True  # whether they are kept, in a table of ours
     database_messages: bool = True  # whether clients receive the messages of triggers

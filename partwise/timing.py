@@ -4,6 +4,8 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import TypeVar
 
+from storage.deadline import Deadline
+
 T = TypeVar("T")
 
 
@@ -21,6 +23,10 @@ class Timing:
     def received(self) -> None:
         """Note that the whole request is here."""
         self._received = perf_counter()
+
+    def deadline(self, seconds: float) -> Deadline:
+        """Return until when the request has to be answered, counted from when the whole of it was here."""
+        return Deadline(self._received + seconds)
 
     async def database(self, work: Awaitable[T]) -> T:
         """Wait for work of the database."""

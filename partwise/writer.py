@@ -2,65 +2,116 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from partwise.contention import Contention
+from partwise.workers import Call, ClientGone, Slots, look_at, note_late
+from storage.batch.contended import row_locks
 from storage.batch.run import Engine, Job, Ran, run_batch, run_together
+from storage.driver_errors import locked
+from storage.errors import OutcomeUnknown, TimedOut
 
 _MOST_PARTS = 1_000  # of batches that are run together: a small one shall not wait for many large ones
 _IDLE = 60.0  # seconds without work, after which the writing thread ends
+_LONG = 0.1  # seconds that a batch has to wait for the writing thread until its client is watched
 
 T = TypeVar("T")
 
 
 class Writer:
-    """Runs batches, each to its end: a client that goes away changes nothing."""
+    """Runs batches, each to its end once it has begun: then a client that goes away changes nothing."""
 
-    def __init__(self, engine: Engine, threads: Executor) -> None:
+    def __init__(self, engine: Engine, contention: Contention) -> None:
         self._engine = engine
-        self._threads = threads
+        self._contention = contention
         self._own_thread = _WritingThread(engine) if engine.database.dialect == "sqlite" else None
-        self._keyed: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._keyed: WeakValueDictionary[tuple[str, str], Slots] = WeakValueDictionary()
 
-    async def __call__(self, job: Job[T]) -> Ran[T]:
-        """Run a batch. Raises what `run_batch` raises."""
-        if self._own_thread is None:
-            async with self._turn(job):
-                return await run_in(self._threads, partial(run_batch, self._engine, job))
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(job, loop, loop.create_future())
-        waiting.future.add_done_callback(_look_at)
-        self._own_thread.take(waiting)
-        return await asyncio.shield(waiting.future)
+    async def __call__(self, job: Job[T], call: Call) -> Ran[T]:
+        """Run a batch. Raises what `run_batch` raises, and `TimedOut` or `ClientGone` before it has begun."""
+        try:
+            if self._own_thread is not None:
+                loop = asyncio.get_running_loop()
+                return await _Waiting(job, call, loop, loop.create_future()).answer(self._own_thread)
+            return await self._run(job, call)
+        except (TimedOut, OutcomeUnknown) as error:
+            note_late(error)
+            raise
 
-    def _turn(self, job: Job[Any]) -> AbstractAsyncContextManager[None]:
-        """Wait for others with the same idempotency key: each that waited in the database would hold a connection meanwhile."""
+    async def _run(self, job: Job[T], call: Call) -> Ran[T]:
         if job.receipt is None:
-            return nullcontext()
-        return self._keyed.setdefault((job.receipt.caller, job.receipt.key), asyncio.Lock())
+            return await self._run_at_once(job, call)
+        # Others with the same idempotency key: each that waited in the database would hold a connection meanwhile.
+        turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1, locked))
+        await turns.take(call)
+        try:
+            return await self._run_at_once(job, call)
+        finally:
+            turns.give_back()
+
+    async def _run_at_once(self, job: Job[T], call: Call) -> Ran[T]:
+        engine = self._engine
+        return await self._contention.run(
+            lambda patience: partial(run_batch, engine, job, patience),
+            call,
+            job.claim,
+            lambda: row_locks(engine.catalog, job.batch, job.receipt),
+        )
 
 
-async def run_in(threads: Executor, run: Callable[[], T]) -> T:
-    """Run a function in a worker thread, to its end: a client that goes away changes nothing."""
-    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
-    """A batch, and who waits for it."""
+    """A batch for the writing thread, and who waits for it."""
 
     job: Job[Any]
+    call: Call
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Ran[Any]]"
+    timer: asyncio.TimerHandle | None = None
+    watch: "asyncio.Task[None] | None" = None
+
+    async def answer(self, thread: "_WritingThread") -> Ran[Any]:
+        """Have the batch run, and wait for it: to the end, or until the deadline if it has not begun by then."""
+        self.future.add_done_callback(look_at)
+        self.timer = self.loop.call_later(min(_LONG, self.call.deadline.left()), self._look_after)
+        thread.take(self)
+        try:
+            return await self.future
+        finally:
+            self.timer.cancel()
+            if self.watch is not None:
+                self.watch.cancel()
+
+    def _look_after(self) -> None:
+        """Withdraw the batch if its client has gone, or at the deadline: it takes so long that looking is worth the trouble."""
+        if self.watch is None:
+            self.watch = self.loop.create_task(self.call.watch(lambda: self._withdraw(ClientGone)))
+        left = self.call.deadline.left()
+        if left or not self._withdraw(locked):  # one that has begun may be put back
+            self.timer = self.loop.call_later(left or _LONG, self._look_after)
+
+    def _withdraw(self, error: Callable[[], Exception]) -> bool:
+        """Answer in the place of the thread, if the batch has not begun."""
+        if not self.job.claim.withdraw():
+            return False
+        self.settle(error())
+        return True
+
+    def tell(self, ran: Ran[Any] | Exception) -> None:
+        """Say what became of it; in any thread."""
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self.settle, ran)
 
     def settle(self, ran: Ran[Any] | Exception) -> None:
         """Say what became of it; in the loop's own thread."""
+        if self.future.done():
+            return
         if isinstance(ran, Exception):
             self.future.set_exception(ran)
         else:
@@ -101,12 +152,10 @@ class _WritingThread:
         if not group:
             return False
         try:
-            found: Sequence[Ran[Any] | Exception] = run_together(self._engine, [each.job for each in group])
+            run_together(self._engine, [each.job for each in group], lambda place, ran: group[place].tell(ran))
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
-            found = [error] * len(group)
-        for each, ran in zip(group, found, strict=True):
-            with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-                each.loop.call_soon_threadsafe(each.settle, ran)
+            for each in group:
+                each.tell(error)
         return True
 
     def _next_group(self) -> list[_Waiting]:
@@ -119,6 +168,8 @@ class _WritingThread:
         with suppress(Empty):
             while size < _MOST_PARTS:
                 following = self._queue.get_nowait()
+                if following.job.claim.is_withdrawn:
+                    continue
                 size += following.job.batch.size
                 if size > _MOST_PARTS:
                     self._first_of_next = following
@@ -134,9 +185,3 @@ class _WritingThread:
                 return self._queue.get_nowait()
             self._runs = False
             return None
-
-
-def _look_at(future: "asyncio.Future[Any]") -> None:
-    """Look at how a batch ended, even where its client has gone: an exception that nobody looks at is complained about."""
-    if not future.cancelled():
-        future.exception()

@@ -73,6 +73,7 @@ async def answer(
         read=lambda rows, outcome, savepoint: read_answer(rows, outcome, planned, savepoint),
         dry_run=dry_run,
         receipt=receipt,
+        deadline=context.deadline,
     )
     outcome, found = await context.write(job)
     return BatchView(requests=parts, outcome=outcome, items=found.items, queries=found.queries)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from resolvers.limits import Limits, Scope
 from resolvers.results import BatchView
 from storage.batch.run import Engine, Job, Ran
+from storage.deadline import Deadline
 from storage.transaction import Transaction
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class RequestContext:
     read: Read
     write: Write
     limits: Limits
+    deadline: Deadline | None = None  # until when the answer is waited for
     key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as they were sent
     operation_name: str | None = None  # which operation of the document is to run
     finished: BatchView | None = None  # the request's only batch, where it has run already

@@ -5,7 +5,8 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, TypeVar
@@ -16,18 +17,30 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog import sqlite_facts
 from storage.database_file import DatabaseFile
-from storage.driver_errors import Retry, StatementRefused, Unprepared
-from storage.errors import RequestError, SerializationConflict, Unavailable
+from storage.deadline import Deadline
+from storage.driver_errors import Locked, Retry, StatementRefused, Unprepared
+from storage.errors import RequestError, SerializationConflict, TimedOut, Unavailable
 from storage.preparing import Mode, Preparing
 from storage.sessions import Sessions
 from storage.statements import postgresql, sqlite_functions
-from storage.transaction import TimedConnection, Transaction, read_text
+from storage.transaction import TimedConnection, Transaction, for_locks, milliseconds, read_text
+from storage.watchdog import Line, Watch, Watchdog
 
 NO_ANSWER = "The database does not answer."
 _UNREACHABLE = "The database cannot be reached. Try again."
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
 _STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's words when BEGIN is sent in that mode
+_LINE = "line"  # in what the pool keeps of a connection of PostgreSQL: its socket
+_SLICE = 0.05  # seconds that the pool, or SQLite itself, waits: then the deadline is looked at
+_FIRST_ANSWER = 5.0  # seconds that a connection from the pool may take to answer BEGIN; then it is taken for lost
+_READY_TIMEOUT = 5.0  # seconds
 _STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
+
+_HOLDERS = """SELECT holder.pid, holder.application_name, extract(epoch FROM now() - holder.xact_start)::int
+FROM pg_stat_activity AS waiting CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocking (pid)
+JOIN pg_stat_activity AS holder ON holder.pid = blocking.pid
+WHERE waiting.wait_event_type = 'Lock' AND waiting.datname = current_database() AND waiting.usename = current_user
+AND holder.wait_event_type IS DISTINCT FROM 'Lock' ORDER BY holder.xact_start LIMIT 1"""
 
 T = TypeVar("T")
 
@@ -47,14 +60,20 @@ class Database:
         timeout: float = 30.0,
         prepared_statements: Mode = "auto",
         quotes: bool = True,
+        commit_timeout: float = 10.0,
     ) -> None:
-        """Open it. `timeout` in seconds is what one statement, one lock or the wait for a connection may take.
+        """Open it.
 
+        `timeout` in seconds is what a request may take, and each statement of a transaction that is of no request;
+        `commit_timeout` is what a COMMIT may take beyond it (PostgreSQL).
         `quotes` says whether errors keep what the authors of triggers say to people.
         """
         self.url = url
         self._quotes = quotes
         self.timeout = timeout
+        self.commit_timeout = commit_timeout
+        self._watchdog = Watchdog()
+        self._connecting = threading.local()  # its `deadline` is that of the thread that connects
         self.connections = connections
         self._preparing = Preparing(prepared_statements)
         self._sessions = Sessions()
@@ -66,12 +85,12 @@ class Database:
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
             self._file = DatabaseFile(os.path.abspath(url.database or ""))  # noqa: PTH100  # as SQLAlchemy names it
-            self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False)
-            self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True)
+            self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False, waits=True)
+            self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True, waits=True)
             self._glancer = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
         else:
             self.dialect = "postgresql"
-            self._writer = self._reader = self._postgresql_engine()
+            self._writer = self._reader = self._postgresql_engine(self.connections)
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
@@ -79,6 +98,7 @@ class Database:
         self._require_file()
         with self._writer.connect() as connection, _without_preparing(connection):
             if self.dialect == "sqlite":
+                connection.exec_driver_sql(_busy_timeout(self.timeout))
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 begin = (
@@ -93,22 +113,36 @@ class Database:
             except BaseException:  # whatever ends the block, nothing of it may stay
                 connection.exec_driver_sql("ROLLBACK")
                 raise
+            finally:
+                if self.dialect == "sqlite":
+                    connection.exec_driver_sql(_busy_timeout(_SLICE))
+
+    def write(
+        self,
+        deadline: Deadline | None = None,
+        *,
+        patience: float | None = None,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that writes; what is not committed when it ends is rolled back.
+
+        Everything in it ends by the deadline: what takes longer is `TimedOut`. Without one, each statement takes `timeout` at most.
+        PostgreSQL: a lock that is not given within `patience` seconds is `Locked`. SQLite: the file's lock is waited for as
+        long as the transaction `is_wanted`.
+        """
+        begin = _Begin(
+            "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "READ COMMITTED", deadline, patience, is_wanted
+        )
+        return self._transaction(self._writer, begin)
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """Begin a transaction that writes; what is not committed when it ends is rolled back."""
-        begin = "BEGIN IMMEDIATE" if self.dialect == "sqlite" else self._begin("READ COMMITTED")
-        with self._transaction(self._writer, begin) as transaction:
-            yield transaction
-
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """Begin a transaction that reads one snapshot."""
-        begin = "BEGIN" if self.dialect == "sqlite" else self._begin("REPEATABLE READ, READ ONLY")
+    def read(self, deadline: Deadline | None = None, *, patience: float | None = None) -> Iterator[Transaction]:
+        """Begin a transaction that reads one snapshot, with the limits of `write`."""
+        begin = _Begin("BEGIN" if self.dialect == "sqlite" else "REPEATABLE READ, READ ONLY", deadline, patience)
         with self._transaction(self._reader, begin) as transaction:
             try:
                 yield transaction
-            except Unprepared:  # see `run_again`
+            except (Unprepared, Locked):  # see `run_again`, and who has given the patience
                 raise
             except (
                 Retry
@@ -136,7 +170,7 @@ class Database:
         assert self._glancer is not None  # noqa: S101  # see `can_glance`
         self._require_file()
         if self._glancing is None or not self._glancing.is_valid:
-            self._glancing = _connect(self._glancer)
+            self._glancing = self._connect(self._glancer, None)
         transaction = Transaction(self._glancing, self.dialect, timeout=self.timeout, deadline=perf_counter() + seconds)
         try:
             transaction.execute("BEGIN")
@@ -144,61 +178,107 @@ class Database:
         finally:
             transaction.rollback()
 
-    def _postgresql_engine(self) -> sa.Engine:
+    def _postgresql_engine(self, pool_size: int) -> sa.Engine:
+        arguments: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
+        arguments |= {name: value for name, value in self._keep_alive().items() if name not in self.url.query}
         engine = sa.create_engine(
             self.url.set(drivername="postgresql+psycopg"),
-            pool_size=self.connections,
+            pool_size=pool_size,
             max_overflow=0,
             pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
-            pool_timeout=self.timeout,
+            pool_timeout=_SLICE,
             pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
-            connect_args={
-                "autocommit": True,
-                "connect_timeout": max(2, int(self.timeout)),
-                "client_encoding": "utf8",
-            },
+            connect_args=arguments,
         )
+        sa.event.listen(engine, "do_connect", self._limit_connecting)
+        sa.event.listen(engine, "connect", self._set_up)
+        sa.event.listen(engine, "close", _close_line)
+        return engine
 
-        def set_up(connection: Any, _record: object) -> None:
+    @contextmanager
+    def _read_alone(self, deadline: Deadline) -> Iterator[Transaction]:
+        """Begin a transaction on a new connection, which is closed when it ends."""
+        engine = self._postgresql_engine(pool_size=1)
+        try:
+            with self._transaction(engine, _Begin("REPEATABLE READ, READ ONLY", deadline, None)) as transaction:
+                yield transaction
+        finally:
+            engine.dispose()
+
+    def _keep_alive(self) -> dict[str, int]:
+        """Say when a silent network is a lost one (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+        return {
+            "keepalives": 1,
+            "keepalives_idle": 30,  # seconds
+            "keepalives_interval": 10,  # seconds
+            "keepalives_count": 3,
+            "tcp_user_timeout": milliseconds(max(10.0, self.timeout + self.commit_timeout)),
+        }
+
+    def _limit_connecting(self, _dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        left = self._connecting_deadline().left()
+        given = float(self.url.query.get("connect_timeout", 0) or 0)  # type: ignore[arg-type]  # a setting of one value
+        named["connect_timeout"] = max(2, math.ceil(min(left, given) if given > 0 else left))  # libpq takes 1 for 2
+
+    def _connecting_deadline(self) -> Deadline:
+        """Return the deadline of the transaction for which this thread connects."""
+        deadline: Deadline | None = getattr(self._connecting, "deadline", None)
+        return Deadline.after(self.timeout) if deadline is None else deadline
+
+    def _set_up(self, connection: Any, record: Any) -> None:
+        line = record.info[_LINE] = Line(connection)
+        watch = self._watchdog.watch(connection, line, self._connecting_deadline().at)
+        try:
             postgresql.set_up(connection)
             self._preparing.set_up(connection)
             self._sessions.set_up(connection)
-
-        sa.event.listen(engine, "connect", set_up)
-        return engine
-
-    def _begin(self, mode: str) -> str:
-        limit = int(self.timeout * 1_000)  # milliseconds
-        return f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}"
+        finally:
+            is_usable = watch.release()
+        if not is_usable:
+            raise psycopg.OperationalError("the server did not answer the first statements of the connection in time")
 
     @contextmanager
-    def _transaction(self, engine: sa.Engine, begin: str, *, deadline: float = math.inf) -> Iterator[Transaction]:
-        transaction = self._begun(engine, begin, deadline)
+    def _transaction(self, engine: sa.Engine, begin: "_Begin") -> Iterator[Transaction]:
+        transaction = self._begun(engine, begin)
         try:
             yield transaction
         finally:
             transaction.rollback()
             transaction.close()
 
-    def _begun(self, engine: sa.Engine, begin: str, deadline: float) -> Transaction:
+    def _begun(self, engine: sa.Engine, begin: "_Begin") -> Transaction:
         """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
         for is_last in (False, True):
             self._require_file()
-            connection = _connect(engine)
+            connection = self._connect(engine, begin.deadline)
+            watch = self._watch(connection, begin, is_last=is_last)
             transaction = Transaction(
                 connection,
                 self.dialect,
                 timeout=self.timeout,
-                deadline=deadline,
+                deadline=math.inf if begin.deadline is None else begin.deadline.at,
                 preparing=self._preparing,
                 quotes=self._quotes,
                 file=self._file,
+                watch=watch,
+                patience=begin.patience,
+                commit_timeout=self.commit_timeout,
             )
             try:
-                transaction.execute(begin + self._settings_of(connection))
-            except Unavailable:
+                if watch is None:
+                    transaction.is_wanted = begin.is_wanted
+                    transaction.execute(begin.mode)
+                else:
+                    transaction.execute(begin.on_postgresql(self.timeout) + self._settings_of(connection))
+                    watch.ends = transaction.ends
+            except (Unavailable, TimedOut) as error:
+                is_lost = isinstance(error, Unavailable) or (watch is not None and watch.is_over)
+                if not is_lost:
+                    transaction.rollback()
+                    transaction.close()
+                    raise
                 transaction.discard()
-                if is_last or self.dialect == "sqlite":
+                if is_last or self.dialect == "sqlite" or (begin.deadline is not None and begin.deadline.has_passed):
                     raise
                 engine.dispose()  # those that wait in the pool are most likely lost, too
             except BaseException:  # whatever it is, nothing may stay open
@@ -208,6 +288,29 @@ class Database:
             else:
                 return transaction
         raise AssertionError(begin)
+
+    def _watch(self, connection: PoolProxiedConnection, begin: "_Begin", *, is_last: bool) -> Watch | None:
+        """Watch the use of a connection of PostgreSQL; its first answer must not take all the time that there is."""
+        driver = connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            return None
+        ends = math.inf if begin.deadline is None else begin.deadline.at
+        if not is_last and begin.deadline is not None:
+            ends = perf_counter() + min(_FIRST_ANSWER, begin.deadline.left() / 2)
+        return self._watchdog.watch(driver, connection.info[_LINE], ends)
+
+    def _connect(self, engine: sa.Engine, deadline: Deadline | None) -> PoolProxiedConnection:
+        """Take a connection from the pool, or connect. Raises `Unavailable`."""
+        self._connecting.deadline = deadline
+        limit = deadline or Deadline.after(self.timeout)
+        while True:
+            try:
+                return engine.raw_connection()
+            except sa.exc.TimeoutError as error:
+                if limit.has_passed:
+                    raise Unavailable("The database is busy. Try again.") from error
+            except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
+                raise Unavailable(_UNREACHABLE) from error
 
     def _settings_of(self, connection: PoolProxiedConnection) -> str:
         """Write what a transaction must set; without prepared statements, a pooler is assumed."""
@@ -229,7 +332,7 @@ class Database:
     def _keep_open(self, file: DatabaseFile) -> PoolProxiedConnection:
         """Open a connection that does nothing: until it closes, no one deletes the -wal file in the course of things."""
         engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True, may_create=True)
-        connection = _connect(engine)
+        connection = self._connect(engine, None)
         try:
             cursor = connection.cursor()
             cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()  # a new file has its -wal from here on
@@ -266,13 +369,29 @@ class Database:
             return lost
         try:
             self.run_again(self._ask)
-        except RequestError:
+        except (RequestError, Retry):
             return NO_ANSWER
         return None
 
     def _ask(self) -> None:
-        with self.read() as transaction:
+        with self.read(Deadline.after(_READY_TIMEOUT)) as transaction:
             transaction.execute("SELECT 1")
+
+    def lock_holders(self) -> dict[str, str | float | None]:
+        """Say who holds the locks that our role's sessions wait for: process, application and seconds of the first of them.
+
+        Asked on a connection of its own, because all others may wait. Empty on SQLite, and if there is no answer.
+        """
+        if self.dialect == "sqlite":
+            return {}
+        try:
+            with self._read_alone(Deadline.after(_READY_TIMEOUT)) as transaction:
+                found = transaction.execute(_HOLDERS).rows
+        except (RequestError, Retry, StatementRefused):
+            return {}
+        return {
+            name: value for row in found for name, value in zip(("pid", "application", "open_for"), row, strict=True)
+        }
 
     def close(self) -> None:
         """Close all connections."""
@@ -285,6 +404,7 @@ class Database:
         if self._keeper is not None:
             self._keeper.invalidate()  # there is no pool that would keep it
             self._keeper = None
+        self._watchdog.close()
 
 
 @contextmanager
@@ -301,30 +421,58 @@ def _without_preparing(connection: sa.Connection) -> Iterator[None]:
         driver.prepare_threshold = threshold
 
 
-def _connect(engine: sa.Engine) -> PoolProxiedConnection:
-    try:
-        return engine.raw_connection()
-    except sa.exc.TimeoutError as error:
-        raise Unavailable("The database is busy. Try again.") from error
-    except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
-        raise Unavailable(_UNREACHABLE) from error
+def _close_line(_connection: object, record: Any) -> None:
+    line: Line | None = record.info.pop(_LINE, None)
+    if line is not None:
+        line.close()
+
+
+def _busy_timeout(seconds: float) -> str:
+    """Write how long SQLite itself waits for a lock (https://sqlite.org/pragma.html#pragma_busy_timeout)."""
+    return f"PRAGMA busy_timeout = {milliseconds(seconds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """How a transaction begins, and how long it may last."""
+
+    mode: str  # SQLite: the statement; PostgreSQL: the isolation level
+    deadline: Deadline | None
+    patience: float | None  # seconds
+    is_wanted: Callable[[], bool] | None = None
+
+    def on_postgresql(self, timeout: float) -> str:
+        """Write BEGIN and the time-outs of the server, which count for each statement and each lock."""
+        left = timeout if self.deadline is None else self.deadline.left()
+        lock = for_locks(left) if self.patience is None else min(for_locks(left), self.patience)
+        return (
+            f"BEGIN ISOLATION LEVEL {self.mode}; SET LOCAL statement_timeout = {milliseconds(left)}; "
+            f"SET LOCAL lock_timeout = {milliseconds(lock)}"
+        )
 
 
 def _sqlite_engine(
-    url: sa.URL, *, connections: int, timeout: float, read_only: bool, may_create: bool = False
+    url: sa.URL,
+    *,
+    connections: int,
+    timeout: float,
+    read_only: bool,
+    may_create: bool = False,
+    waits: bool = False,
 ) -> sa.Engine:
+    """Open a pool; a connection that `waits` waits for locks in slices, as long as its transaction may."""
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
         pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
-        pool_timeout=timeout,
+        pool_timeout=_SLICE,
         pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
         connect_args={
             "isolation_level": None,
             "check_same_thread": False,
-            "timeout": timeout,
+            "timeout": min(timeout, _SLICE) if waits else timeout,
             "factory": TimedConnection,
         },
     )
@@ -340,8 +488,14 @@ def _sqlite_engine(
         )
         connection.set_progress_handler(connection.is_late, _STEPS)
         connection.text_factory = read_text
-        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
+        connection.waits = waits
+        for pragma in ("foreign_keys = ON", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
+        if waits:  # to change the mode needs a lock, and a file may be in it already
+            connection.execute(_busy_timeout(timeout))
+        ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        if waits and mode == "wal":
+            connection.execute(_busy_timeout(min(timeout, _SLICE)))
         if read_only:
             connection.execute("PRAGMA query_only = ON")
 

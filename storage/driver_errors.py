@@ -21,6 +21,10 @@ class Unprepared(Retry):
     """A session does not have a prepared statement: the transaction must be run again, and nothing more is prepared."""
 
 
+class Locked(Retry):
+    """Somebody else holds a lock, longer than the patience of the transaction: run it again, where it may wait."""
+
+
 class Violation(Enum):
     """Which kind of rule a statement broke."""
 
@@ -100,7 +104,6 @@ _SQLITE_VIOLATIONS = {
     sqlite3.SQLITE_TOOBIG: Violation.VALUE,
 }
 # What is no answer of the database to a statement, but of its surroundings (https://sqlite.org/rescode.html).
-_SQLITE_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SQLITE_UNAVAILABLE = frozenset(
     {
         *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
@@ -114,18 +117,32 @@ _TOO_MANY_COLUMNS = (
 )
 
 
+def too_long() -> TimedOut:
+    """Say that the statements of a request take too long."""
+    return TimedOut("The database took too long. Nothing was written.")
+
+
+def locked() -> TimedOut:
+    """Say that somebody else is in the way."""
+    return TimedOut(
+        "Another transaction holds a lock that this request needs. Nothing was written. Try again.", where="lock"
+    )
+
+
 def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exception:
     """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
         return error
     primary = code & 0xFF
-    if primary in _SQLITE_LOCKED:
+    if primary == sqlite3.SQLITE_BUSY:
+        return locked()
+    if primary == sqlite3.SQLITE_LOCKED:
         return Unavailable("The database is locked by another program. Try again.")
     if primary in _SQLITE_UNAVAILABLE:
         return Unavailable("The database cannot be written now. Nothing was written.")
     if primary == sqlite3.SQLITE_INTERRUPT:
-        return TimedOut("The database took too long. Nothing was written.")
+        return too_long()
     if reads and str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
         return QueryTooComplex(_TOO_MANY_COLUMNS)
     if reads and primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
@@ -170,7 +187,7 @@ _VIOLATED = {
 }
 # The request's own, whoever raises them (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL_RETRY = frozenset({"40001", "40P01"})
-_POSTGRESQL_TIMEOUT = frozenset({"57014", "55P03"})
+_CANCELED, NO_LOCK = "57014", "55P03"
 _POSTGRESQL_UNAVAILABLE = ("08", "25006", "53", "57P", "58", "XX001", "XX002")
 _FATAL = frozenset({"FATAL", "PANIC"})  # the server ends the connection
 _NO_RIGHT = "42501"
@@ -187,8 +204,10 @@ def from_postgresql(error: psycopg.Error, *, reads: bool = False) -> Exception:
         return _of_psycopg(error)
     if state in _POSTGRESQL_RETRY:
         return Retry()
-    if state in _POSTGRESQL_TIMEOUT:
-        return TimedOut("The database took too long. Nothing was written.")
+    if state == _CANCELED:
+        return too_long()
+    if state == NO_LOCK:
+        return locked()
     diag = _told(error)
     if state.startswith(_POSTGRESQL_UNAVAILABLE) or diag.severity_nonlocalized in _FATAL:
         return Unavailable("The database cannot take the request now. Nothing was written.")

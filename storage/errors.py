@@ -191,9 +191,14 @@ class QueryTooComplex(RequestError):
 
 
 class TimedOut(RequestError):
-    """A statement or a lock took longer than the limit."""
+    """The deadline of the request has passed."""
 
     code = "TIMEOUT"
+
+    def __init__(self, message: str, *, where: str = "statement") -> None:
+        """Make it; `where` it waited is for the log: queue, connection, lock, statement or commit."""
+        super().__init__(message)
+        self.where = where
 
 
 class Unavailable(RequestError):

@@ -1,8 +1,12 @@
 """The log of the engine: one line for each event, with facts but never a value of a row or a secret."""
 
 import logging
+import threading
+from time import perf_counter
 
 logger = logging.getLogger("partwise")
+
+_PAUSE = 1.0  # seconds between two lines of one kind of event
 
 
 def note(event: str, message: str = "", /, *, level: int = logging.WARNING, **facts: str | float | None) -> None:
@@ -14,3 +18,42 @@ def note(event: str, message: str = "", /, *, level: int = logging.WARNING, **fa
     told = [f"{name}={value!r}" for name, value in facts.items() if value is not None]
     sentence = f"{event}: {message}" if message else event
     logger.log(level, "%s", " ".join([sentence, *told]))
+
+
+class Occasionally:
+    """Logs events that may come in thousands: at most one line a second of each kind, with the number that it stands for."""
+
+    def __init__(self, pause: float = _PAUSE) -> None:
+        self._pause = pause
+        self._held: dict[
+            str, tuple[int, str, int, dict[str, str | float | None]]
+        ] = {}  # event -> what waits to be logged
+        self._last: dict[str, float] = {}  # event -> when a line was written
+        self._lock = threading.Lock()
+
+    def note(
+        self, event: str, message: str = "", /, *, level: int = logging.WARNING, **facts: str | float | None
+    ) -> None:
+        """Log an event as `note` does, now or within the second, with a `count` if it stands for several."""
+        with self._lock:
+            now = perf_counter()
+            wait = self._last.get(event, -self._pause) + self._pause - now
+            if wait > 0:
+                count = self._held[event][0] if event in self._held else 0
+                if not count:
+                    timer = threading.Timer(wait, self._flush, (event,))
+                    timer.daemon = True
+                    timer.start()
+                self._held[event] = count + 1, message, level, facts
+                return
+            self._last[event] = now
+        note(event, message, level=level, **facts)
+
+    def _flush(self, event: str) -> None:
+        with self._lock:
+            count, message, level, facts = self._held.pop(event)
+            self._last[event] = perf_counter()
+        note(event, message, level=level, **facts, count=count if count > 1 else None)
+
+
+note_occasionally = Occasionally().note

@@ -7,7 +7,7 @@ COMMIT that the database turned into a rollback is found out.
 
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -19,19 +19,27 @@ from sqlalchemy.pool import PoolProxiedConnection
 from storage.catalog.types import BrokenText
 from storage.database_file import DatabaseFile
 from storage.driver_errors import (
+    NO_LOCK,
+    Locked,
     StatementRefused,
     Unprepared,
     from_postgresql,
     from_sqlite,
     is_of_a_prepared_statement,
+    too_long,
 )
 from storage.errors import OutcomeUnknown, Unavailable
+from storage.log import note_occasionally
 from storage.preparing import Preparing
 from storage.statements import Bulk
+from storage.watchdog import GRACE, Watch
 
 Params = Sequence[Any]
 
 _COMPLETION_UNKNOWN = "40003"
+_BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which no waiting changes
+_LOCKS_BEFORE = 0.1  # seconds before the deadline that the wait for a lock ends
+_LONG_WAIT = 1.0  # seconds, after which waiting for a lock is logged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,7 @@ class TimedConnection(sqlite3.Connection):
     """A connection of SQLite whose statements are interrupted at a point in time (https://sqlite.org/c3ref/progress_handler.html)."""
 
     deadline = math.inf  # as `time.perf_counter` counts
+    waits = False  # whether a lock of another program is waited for until then, because SQLite itself waits for a moment only
 
     def is_late(self) -> bool:
         """Whether the statement that runs has to end: what SQLite asks from time to time."""
@@ -65,11 +74,15 @@ class Transaction:
         preparing: Preparing | None = None,
         quotes: bool = True,
         file: DatabaseFile | None = None,
+        watch: Watch | None = None,
+        patience: float | None = None,
+        commit_timeout: float = math.inf,
     ) -> None:
         """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself.
 
         `quotes` says whether an error keeps what the author of a trigger says to people. `file` is the SQLite file that has to
-        be there still once the transaction is committed.
+        be there still once the transaction is committed. `watch` ends what PostgreSQL does not, and a COMMIT `commit_timeout`
+        seconds after the deadline. With `patience`, locks that PostgreSQL does not get within so many seconds raise `Locked`.
         """
         self._connection = connection
         self._quotes = quotes
@@ -77,6 +90,11 @@ class Transaction:
         self._timeout = timeout
         self._deadline = deadline
         self._file = file
+        self._watch = watch
+        self._patience = patience
+        self._commit_timeout = commit_timeout
+        self._is_given_up = False
+        self.is_wanted: Callable[[], bool] | None = None  # SQLite: whether a lock is still waited for
         driver = connection.driver_connection
         self._timed = driver if isinstance(driver, TimedConnection) else None
         # Whether an error may be one of a prepared statement; others may give them up while this transaction runs.
@@ -85,26 +103,65 @@ class Transaction:
     def execute(self, sql: str, params: Params | None = None) -> Result:
         """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
         try:
+            if self._timed is not None:
+                return self._execute_timed(self._timed, sql, params or ())
             cursor = self._connection.cursor()
-            if self._timed is None:
-                cursor.execute(sql, params)
-                rows = cursor.fetchall() if cursor.description else []
-            else:
-                self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
-                rows = _all_rows(cursor, sql, params or ())
-            return Result(rows=rows, count=cursor.rowcount)
+            cursor.execute(sql, params)
+            return Result(rows=cursor.fetchall() if cursor.description else [], count=cursor.rowcount)
         except (sqlite3.Error, psycopg.Error) as error:
             raise self._translated(error, sql, params) from error
+
+    def _execute_timed(self, timed: TimedConnection, sql: str, params: Params) -> Result:
+        begun = perf_counter()
+        timed.deadline = min(begun + self._timeout, self._deadline)
+        while True:
+            cursor = timed.cursor()
+            try:
+                return Result(rows=_all_rows(cursor, sql, params), count=cursor.rowcount)
+            except sqlite3.OperationalError as error:
+                if not self._waits(timed, error, sql, begun):
+                    raise
+
+    def _waits(self, timed: TimedConnection, error: sqlite3.OperationalError, sql: str, begun: float) -> bool:
+        """Whether a statement that has met the lock of another program, and done nothing, is to be tried again."""
+        code = error.sqlite_errorcode
+        if code & 0xFF != sqlite3.SQLITE_BUSY or code == _BUSY_SNAPSHOT or not timed.waits:
+            return False
+        if not sql.startswith(("BEGIN", "SELECT")) or timed.is_late():
+            return False
+        waited = perf_counter() - begun
+        if waited >= _LONG_WAIT:
+            note_occasionally(
+                "lock_wait", "Another program holds a lock on the database file.", seconds=round(waited, 1)
+            )
+        return self.is_wanted is None or self.is_wanted()
+
+    @property
+    def ends(self) -> float:
+        """When a watchdog has to end it."""
+        return self._deadline + GRACE
+
+    def limit_to(self, deadline: float) -> None:
+        """Change the deadline: SQLite interrupts statements then."""
+        self._deadline = deadline
 
     def _translated(self, error: sqlite3.Error | psycopg.Error, sql: str, params: Params | None = None) -> Exception:
         reads = sql.startswith("SELECT")
         if isinstance(error, sqlite3.Error):
             translated = from_sqlite(error, lost=not self._is_open(), reads=reads)
+        elif self._watch is not None and self._watch.is_over:  # canceled, or cut
+            return too_long()
         elif self._preparing is not None and is_of_a_prepared_statement(error):
             self._preparing.give_up(error.sqlstate)
             return Unprepared()
+        elif error.sqlstate == NO_LOCK and self._patience is not None:
+            return Locked()
         else:
             translated = from_postgresql(error, reads=reads)
+            if isinstance(translated, Unavailable) and self._is_lost():
+                note_occasionally(
+                    "connection_lost", "The connection to the database was lost.", sqlstate=error.sqlstate
+                )
         if isinstance(translated, StatementRefused):
             translated.statement = sql, params or ()
             translated.said = translated.said if self._quotes else None
@@ -164,6 +221,18 @@ class Transaction:
         """Undo what was done since the point; the point and all locks stay."""
         self.execute(f"ROLLBACK TO SAVEPOINT {name}")
 
+    def wait_for_locks(self, name: str) -> None:
+        """Mark a point to roll back to, and wait for all later locks until the deadline, not only as long as the patience says.
+
+        The time-out is set before the savepoint is, so that rolling back to that does not take it back.
+        """
+        if self._patience is None or self._dialect == "sqlite":
+            self.savepoint(name)
+            return
+        left = self._deadline - perf_counter() if self._deadline < math.inf else self._timeout
+        self.execute(f"SET LOCAL lock_timeout = {milliseconds(for_locks(left))}; SAVEPOINT {name}")
+        self._patience = None
+
     def check_constraints(self) -> None:
         """Check what would be checked at COMMIT; SQLite can only do that there."""
         if self._dialect == "postgresql":
@@ -174,12 +243,16 @@ class Transaction:
         if not self._is_open():
             raise Unavailable("The database ended the transaction before it was committed. Nothing was written.")
         self._stop_clock()
+        if self._watch is not None and not self._watch.begin_commit(self._commit_timeout):
+            raise too_long()
         try:
             cursor = self._connection.cursor()
             cursor.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._translated(error, "COMMIT") from error
         except psycopg.Error as error:
+            if self._watch is not None and self._watch.is_over:
+                raise unconfirmed() from error
             refused = self._translated(error, "COMMIT")
             if isinstance(refused, Unavailable) or error.sqlstate == _COMPLETION_UNKNOWN:
                 raise OutcomeUnknown(
@@ -189,26 +262,43 @@ class Transaction:
         status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's: ROLLBACK after an aborted transaction
         if status != "COMMIT":
             raise Unavailable("The database rolled the transaction back at COMMIT. Nothing was written.")
+        if self._watch is not None and self._watch.line.is_unreplicated:
+            raise unconfirmed()
         if self._file is not None:
             self._file.require_after_commit()
 
     def rollback(self) -> None:
         """Undo everything. A connection that is lost has done so already."""
         self._stop_clock()
-        if self._is_open():
+        if self._watch is not None and self._watch.is_over:
+            self._give_up()
+        elif self._is_open():
             try:
                 self._connection.cursor().execute("ROLLBACK")
             except (sqlite3.Error, psycopg.Error):
-                self._connection.invalidate()
+                self._give_up()
 
     def close(self) -> None:
         """Give the connection back."""
+        if self._watch is not None and not self._watch.release():
+            self._give_up()
         self._connection.close()
 
     def discard(self) -> None:
         """Give the connection up: it is lost."""
-        self._connection.invalidate()
+        if self._watch is not None:
+            self._watch.release()
+        self._give_up()
         self._connection.close()
+
+    def _give_up(self) -> None:
+        if not self._is_given_up:
+            self._is_given_up = True
+            self._connection.invalidate()
+
+    def _is_lost(self) -> bool:
+        driver = self._connection.driver_connection
+        return isinstance(driver, psycopg.Connection) and driver.info.status is psycopg.pq.ConnStatus.BAD
 
     def _is_open(self) -> bool:
         if self._timed is not None:
@@ -220,6 +310,24 @@ class Transaction:
             psycopg.pq.TransactionStatus.INERROR,
             psycopg.pq.TransactionStatus.ACTIVE,
         }
+
+
+def milliseconds(seconds: float) -> int:
+    """Write a time as PostgreSQL's time-outs take it: 0 would mean that there is none."""
+    return max(1, math.ceil(seconds * 1_000))
+
+
+def for_locks(left: float) -> float:
+    """Return how long a lock is waited for, of the seconds that are left: the statement that needs it must not end first.
+
+    It would be canceled, and nobody would know why.
+    """
+    return left - min(_LOCKS_BEFORE, left / 10)
+
+
+def unconfirmed() -> OutcomeUnknown:
+    """Say that nobody knows whether a COMMIT was done, because the answer did not come in time, or came from one server alone."""
+    return OutcomeUnknown("The database did not confirm COMMIT in time: the batch is written whole or not at all.")
 
 
 def _all_rows(cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:

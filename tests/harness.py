@@ -205,7 +205,7 @@ def _with_known_schema(engine: Engine) -> Service:
         _known.appendleft(found)
     _, catalog, made = found
     schema = copy(made)
-    schema.documents = Documents(Compiler(made._schema, catalog))
+    schema.documents = Documents(Compiler(made._schema, catalog))  # type: ignore[attr-defined]  # of the class of resolvers/root.py
     return Service(engine=replace(engine, catalog=catalog), schema=schema)
 
 

@@ -538,7 +538,9 @@ def test_a_payload_that_is_no_object_is_an_error_of_its_part(sqlite: Backend, st
 def test_a_database_that_is_not_there_is_a_503(sqlite: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch):
     api = served_playlists(sqlite, start)
 
-    monkeypatch.setattr("partwise.writer.run_together", lambda _engine, jobs: [Unavailable("Not reached.")] * len(jobs))
+    monkeypatch.setattr(
+        "partwise.writer.run_together", lambda _engine, jobs, *_: [Unavailable("Not reached.")] * len(jobs)
+    )
 
     check_refused(send(api, of(DELETE)), 503, "UNAVAILABLE", "Not reached.")
 

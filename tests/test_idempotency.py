@@ -282,7 +282,8 @@ def test_a_key_that_another_transaction_holds_is_waited_for(postgresql: Backend,
 
     with held(postgresql):
         code, message = refusal(api, "k", *parts)
-        assert (code, message) == ("TIMEOUT", "The database took too long. Nothing was written.")
+        expected = "Another transaction holds a lock that this request needs. Nothing was written. Try again."
+        assert (code, message) == ("TIMEOUT", expected)
 
     assert postgresql.dump() == before
     assert not send(api, "k", *parts)["replayed"]

@@ -228,8 +228,8 @@ def test_a_large_batch_is_answered_as_a_small_one_is(backend: Backend, start: Se
     for (query, variables), answer in zip(queries, small, strict=True):
         assert doors.ask(json.dumps({"query": query, "variables": variables}))[0] == answer
     lower = [{**each, "operation": each["operation"].lower()} for each in parts]
-    answer = api.http.post("/batch", content=json.dumps({"parts": lower}), headers=JSON_TYPE)
-    assert (answer.status_code, len(answer.json()["parts"])) == (200, 3)
+    batch = api.http.post("/batch", content=json.dumps({"parts": lower}), headers=JSON_TYPE)
+    assert (batch.status_code, len(batch.json()["parts"])) == (200, 3)
     assert backend.rows("SELECT count(*) FROM book") == [(1,)]
 
 

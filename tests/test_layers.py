@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "storage": ("storage",),
     "storage.errors": (),
     "storage.log": (),
+    "storage.deadline": (),
+    "storage.watchdog": (),
     "storage.catalog": ("storage.catalog", "storage.errors"),
     "storage.json_text": ("storage.catalog",),
     "storage.any_values": (),
@@ -31,11 +33,13 @@ MAY_IMPORT = {
     "storage.preparing": ("storage.prepared_names",),
     "storage.database_file": ("storage.errors",),
     "storage.transaction": (
-        *("storage.database_file", "storage.driver_errors", "storage.preparing"),
+        *("storage.database_file", "storage.driver_errors", "storage.preparing", "storage.watchdog"),
         *("storage.statements", "storage.catalog", "storage.errors"),
     ),
     "storage.database": (
         "storage.transaction",
+        "storage.watchdog",
+        "storage.deadline",
         "storage.database_file",
         "storage.preparing",
         "storage.sessions",
@@ -66,7 +70,7 @@ MAY_IMPORT = {
     "storage.batch": (
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
         *("storage.doubts", "storage.driver_errors", "storage.transaction", "storage.json_text", "storage.any_values"),
-        *("storage.database", "storage.etags", "storage.catalog", "storage.errors"),
+        *("storage.database", "storage.deadline", "storage.etags", "storage.catalog", "storage.errors"),
     ),
 }
 
@@ -86,6 +90,7 @@ BATCH_ORDER = (
         "meeting",
         "outcomes",
         "receipts",
+        "contended",
     ),
     *("diagnosis", "decisions", "overlay"),
     *("deferred", "losses", "sequential", "late", "bisection", "grouped", "bulk", "run"),

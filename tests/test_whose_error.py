@@ -416,7 +416,9 @@ def test_what_the_surroundings_of_sqlite_do_is_the_requests():
         error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{name}")  # as SQLite sets it
         error.sqlite_errorname = f"SQLITE_{name}"
         kind = type(driver_errors.from_sqlite(error, lost=False)).__name__
-        expected = "TimedOut" if name == "INTERRUPT" else "Unavailable" if name in names else "StatementRefused"
+        expected = (
+            "TimedOut" if name in {"INTERRUPT", "BUSY"} else "Unavailable" if name in names else "StatementRefused"
+        )
         assert kind == expected, name
 
 

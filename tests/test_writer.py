@@ -14,7 +14,7 @@ import pytest
 
 from partwise import writer
 from partwise.app import make_app
-from storage.batch.run import Engine, Job, Ran, run_together
+from storage.batch.run import Engine, Job, Settle, run_together
 from storage.errors import Unavailable
 from storage.transaction import Transaction
 from tests.harness import BATCH, Api, Backend, Json, part
@@ -42,9 +42,9 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> Groups:
     found = Groups()
     take = writer._WritingThread.take
 
-    def counted(engine: Engine, jobs: Sequence[Job[object]]) -> list[Ran[object] | Exception]:
+    def counted(engine: Engine, jobs: Sequence[Job[object]], settle: Settle) -> None:
         found.sizes.append(len(jobs))
-        return run_together(engine, jobs)
+        run_together(engine, jobs, settle)
 
     def take_at_once(thread: writer._WritingThread, waiting: writer._Waiting) -> None:
         found.held.append(waiting)
@@ -241,9 +241,9 @@ def test_nothing_of_a_batch_is_held_once_it_has_been_answered(things: Api, monke
     """What is held until the next batch comes is freed at its expense: 2 ms after one of 10,000 parts."""
     kept: list[weakref.ref[Callable[..., object]]] = []
 
-    def remember(engine: Engine, jobs: Sequence[Job[object]]) -> list[Ran[object] | Exception]:
+    def remember(engine: Engine, jobs: Sequence[Job[object]], settle: Settle) -> None:
         kept.extend(weakref.ref(job.read) for job in jobs)
-        return run_together(engine, jobs)
+        run_together(engine, jobs, settle)
 
     monkeypatch.setattr(writer, "run_together", remember)
     (answer,) = send_at_once(things, make("new"))

@@ -167,12 +167,16 @@ def _add(
 ) -> None:
     if resource.untyped and Approximate in map(type, values):  # it may find a row that has another value
         return
-    types = [resource.attributes[name].type for name in attributes]
-    if attributes and None not in values and not any(isinstance(type_, _NOT_SOUGHT) for type_ in types):
+    if attributes and None not in values and all(is_sought(resource, name) for name in attributes):
         entry = wanted.setdefault(resource.name, Wanted())
         entry.strength = max(entry.strength, strength)
         keys = entry.pointed_at if pointed_at else entry.addressed
         keys.setdefault(attributes, set()).add(values)
+
+
+def is_sought(resource: Resource, name: str) -> bool:
+    """Whether rows can be found by an attribute."""
+    return not isinstance(resource.attributes[name].type, _NOT_SOUGHT)
 
 
 def strength_of(verb: Verb, resource: Resource, given: Collection[str]) -> Strength:

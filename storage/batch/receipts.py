@@ -12,6 +12,7 @@ from storage.batch.outcomes import decode_outcome, encode_outcome
 from storage.catalog.facts import RECEIPTS
 from storage.catalog.model import Catalog
 from storage.database import Database
+from storage.deadline import Deadline
 from storage.driver_errors import Doubt, Retry, StatementRefused
 from storage.errors import IdempotencyKeyReused, KeysNotKept
 from storage.statements import RECEIPT_STATEMENTS
@@ -76,12 +77,12 @@ class Receipts:
             raise not_kept(error) from error
 
 
-def make_receipts(database: Database) -> None:
+def make_receipts(database: Database, deadline: Deadline | None = None) -> None:
     """Make the table where it is not there, in a transaction of its own. Raises `KeysNotKept`."""
     statements = RECEIPT_STATEMENTS[database.dialect]
 
     def make() -> bool:
-        with database.write() as transaction:
+        with database.write(deadline) as transaction:
             if transaction.execute(statements.look).rows:
                 return False
             for sql in statements.make:

@@ -1,10 +1,13 @@
 """One batch, from its first lock to its COMMIT: all of it, or nothing."""
 
 import logging
+import math
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from storage.batch.bisection import TooManyRefused
@@ -18,9 +21,10 @@ from storage.batch.receipts import NoReceipts, Receipt, Receipts, make_receipts,
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog, Resource
 from storage.database import Database
+from storage.deadline import Claim, Deadline
 from storage.doubts import settle, why_unread
-from storage.driver_errors import Doubt, Retry, StatementRefused, Unprepared, Violation
-from storage.errors import OutcomeUnknown, PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict
+from storage.driver_errors import Doubt, Locked, Retry, StatementRefused, Unprepared, Violation, locked, too_long
+from storage.errors import OutcomeUnknown, PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict, TimedOut
 from storage.rows import Rows
 from storage.statements import Unstorable
 from storage.transaction import Transaction
@@ -30,6 +34,7 @@ _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with fu
 _SAVEPOINT = "batch"
 _MOST_REFUSALS = 4  # of groups, until all parts run one by one
 _MOST_SUSPECTS = 6  # parts that run alone between groups
+_SHARE = 0.75  # of the time that those before it have left, which one of a group may take
 _JOB = "job"  # around each of the batches that share a transaction
 
 logger = logging.getLogger("partwise")
@@ -64,23 +69,28 @@ class Job(Generic[T]):
     read: Read[T]
     dry_run: bool = False
     receipt: Receipt | None = None  # of a batch with an idempotency key; its rows are all shown; none of a dry run
+    deadline: Deadline | None = None  # of its request
+    claim: Claim = field(default_factory=Claim)  # whether it is run, or its client has been answered without
 
 
 Ran = tuple[Outcome, T]
 
 
-def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
-    """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts."""
+def run_batch(engine: Engine, job: Job[T], patience: float | None = None) -> Ran[T]:
+    """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts.
+
+    With `patience`, it raises `Locked` if a lock is not given within so many seconds (PostgreSQL).
+    """
     tries = 0
     while True:
         try:
-            with engine.database.write() as transaction:
+            with _transaction(engine, job, patience) as transaction:
                 ran = _run_in(transaction, engine, job)
                 if ran[0].status is Status.COMMITTED and not ran[0].replayed:
-                    _commit(transaction)
+                    _commit(transaction, job)
                 return ran
         except _GroupLost as lost:
-            _settle(engine, lost, job.batch)
+            _settle(engine, lost, job.batch, job.deadline)
             engine = replace(engine, groups=False, locks=False)
         except TransactionLost as lost:
             job = replace(job, batch=_set_aside(job.batch, lost))
@@ -88,48 +98,114 @@ def run_batch(engine: Engine, job: Job[T]) -> Ran[T]:
             tries += 1
             if tries == MAX_TRIES:  # another table has its name
                 raise not_kept(missing) from missing
-            make_receipts(engine.database)
+            make_receipts(engine.database, job.deadline)
         except Unprepared:
             pass  # at once: nobody else was in the way, and nothing is prepared now
+        except Locked:  # it waits elsewhere
+            raise
         except Retry as retry:
             tries += 1
             if tries == MAX_TRIES:
                 raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
-            engine.sleep(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311  # jitter is no secret
+            pause = random.uniform(0, _FIRST_PAUSE * 2**tries)  # noqa: S311  # jitter is no secret
+            engine.sleep(pause if job.deadline is None else min(pause, job.deadline.left()))
         except (StatementRefused, Unstorable) as refused:  # not of a part, but of something that the answer reads
-            raise _why_unread(engine, refused) from refused
+            raise _why_unread(engine, refused, job.deadline) from refused
 
 
-def run_together(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exception]:
+@contextmanager
+def _transaction(engine: Engine, job: Job[Any], patience: float | None) -> Iterator[Transaction]:
+    """Begin the transaction of one batch. On SQLite a batch has begun once it has the file's lock, elsewhere at its COMMIT."""
+    claim = job.claim
+    with engine.database.write(
+        job.deadline, patience=patience, is_wanted=lambda: not claim.is_withdrawn
+    ) as transaction:
+        if engine.database.dialect == "sqlite" and not claim.begin():
+            raise locked()  # nobody hears it
+        try:
+            yield transaction
+        except Exception:
+            claim.release()
+            raise
+
+
+Settle = Callable[[int, "Ran[Any] | Exception"], None]
+"""Takes what became of a batch, by its place, as soon as it is known."""
+
+
+def run_together(engine: Engine, jobs: Sequence[Job[Any]], settle: Settle) -> None:
     """Run batches that wait for SQLite's one writer in one transaction, so that they share its one wait for the disk.
 
-    Each has a savepoint of its own and sees those before it. One that the shared transaction cannot bear is run alone.
+    Each has a savepoint of its own and sees those before it. One that the shared transaction cannot bear is run alone. One
+    that was withdrawn before it had begun is left out.
     """
-    together: Sequence[Ran[Any] | Exception | None] = [None] * len(jobs)
+    left: Iterable[int] = range(len(jobs))
     if len(jobs) > 1:
         try:
-            together = _run_group(engine, jobs)
+            left = _run_group(engine, jobs, settle)
         except Exception:  # whatever it is: each of them alone will say what its own error is
             logger.debug("Batches that were run together are run again, each alone", exc_info=True)
-    return [_run_alone(engine, job) if ran is None else ran for job, ran in zip(jobs, together, strict=True)]
+    for place in left:
+        if not jobs[place].claim.is_withdrawn:
+            settle(place, _run_alone(engine, jobs[place]))
 
 
-def _run_group(engine: Engine, jobs: Sequence[Job[Any]]) -> list[Ran[Any] | Exception | None]:
-    """Run each in its savepoint; None for one that is to be run again, alone."""
-    found: list[Ran[Any] | Exception | None] = []
-    with engine.database.write() as transaction:
-        for job in jobs:
-            transaction.savepoint(_JOB)
-            ran = _run_in_savepoint(transaction, engine, job)
-            found.append(ran)
-            if not _is_committed(ran):
-                transaction.rollback_to(_JOB)
-            transaction.release(_JOB)
-        try:
+def _run_group(engine: Engine, jobs: Sequence[Job[Any]], settle: Settle) -> list[int]:
+    """Run each in its savepoint; return those that are to be run again, alone."""
+    found: dict[int, Ran[Any] | Exception] = {}
+    again: list[int] = []
+    try:
+        with engine.database.write(
+            _latest(jobs), is_wanted=lambda: not all(job.claim.is_withdrawn for job in jobs)
+        ) as transaction:
+            for place, job in enumerate(jobs):
+                if not job.claim.begin():
+                    continue
+                ran = _run_limited(transaction, engine, job, [jobs[each] for each in found])
+                if ran is None:
+                    job.claim.release()
+                    again.append(place)
+                else:
+                    found[place] = ran
             transaction.commit()
-        except OutcomeUnknown as unknown:  # running them again could write them twice
-            return [unknown if _is_committed(ran) else ran for ran in found]
-    return found
+    except OutcomeUnknown as unknown:  # running them again could write them twice
+        found = {place: unknown if _is_committed(ran) else ran for place, ran in found.items()}
+    except BaseException:
+        for job in jobs:
+            job.claim.release()
+        raise
+    for place, outcome in found.items():
+        settle(place, outcome)
+    return again
+
+
+def _latest(jobs: Sequence[Job[Any]]) -> Deadline | None:
+    """Return when the last of some batches has to be answered."""
+    deadlines = [job.deadline for job in jobs if job.deadline is not None]
+    return max(deadlines, key=lambda each: each.at) if len(deadlines) == len(jobs) else None
+
+
+def _run_limited(
+    transaction: Transaction, engine: Engine, job: Job[Any], before: Sequence[Job[Any]]
+) -> Ran[Any] | RequestError | None:
+    """Run one of a group; None if it is to be run alone.
+
+    Those that have run before it wait for the common COMMIT: so it gets a part of the time that they have left.
+    """
+    now = perf_counter()
+    own = math.inf if job.deadline is None else job.deadline.at
+    others = min((each.deadline.at for each in before if each.deadline is not None), default=math.inf)
+    limit = min(own, now + (others - now) * _SHARE)
+    if limit <= now < own:
+        return None
+    transaction.limit_to(limit)
+    transaction.savepoint(_JOB)
+    ran = _run_in_savepoint(transaction, engine, job)
+    transaction.limit_to(math.inf)
+    if not _is_committed(ran):
+        transaction.rollback_to(_JOB)
+    transaction.release(_JOB)
+    return None if isinstance(ran, TimedOut) and perf_counter() < own else ran
 
 
 def _is_committed(ran: Ran[Any] | Exception | None) -> bool:
@@ -166,17 +242,17 @@ class _GroupLost(Exception):
     """The database ended the transaction over a group of parts, or refused to lock what they address."""
 
 
-def _settle(engine: Engine, lost: _GroupLost, batch: Batch) -> None:
+def _settle(engine: Engine, lost: _GroupLost, batch: Batch, deadline: Deadline | None) -> None:
     """Check, in a transaction of its own, whether the batch's tables have changed. Raises `NotAsAtStart`."""
     refused = lost.__cause__
     if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
-        with engine.database.read() as transaction:
+        with engine.database.read(deadline) as transaction:
             settle(Rows(transaction, engine.database, engine.secret), refused, _resources_of(batch.parts()), {})
 
 
-def _why_unread(engine: Engine, refused: StatementRefused | Unstorable) -> RequestError:
+def _why_unread(engine: Engine, refused: StatementRefused | Unstorable, deadline: Deadline | None) -> RequestError:
     """Return why the database did not read what a batch needs, in a transaction of its own: nothing is written."""
-    with engine.database.read() as transaction:
+    with engine.database.read(deadline) as transaction:
         rows = Rows(transaction, engine.database, engine.secret)
         return why_unread(rows, refused, [*engine.catalog.resources.values()])
 
@@ -227,7 +303,7 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
     except (StatementRefused, Unstorable) as lost:  # a lock, or a key that is to be made
         raise _GroupLost from lost
     transaction = rows.transaction
-    transaction.savepoint(_SAVEPOINT)
+    _set_savepoint(transaction, engine.catalog)
     try:
         outcomes = bulk.run()
         if outcomes is not None:
@@ -243,6 +319,18 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
         refused = []
     transaction.rollback_to(_SAVEPOINT)
     return _diagnose(engine, rows, batch, refused)
+
+
+def _set_savepoint(transaction: Transaction, catalog: Catalog) -> None:
+    """Set the savepoint after the locks.
+
+    From here on triggers may run, and one that catches any error would take a lock time-out of ours for an answer of the
+    database. So where there are triggers, locks are waited for until the deadline.
+    """
+    if catalog.has_triggers:
+        transaction.wait_for_locks(_SAVEPOINT)
+    else:
+        transaction.savepoint(_SAVEPOINT)
 
 
 def _diagnose(engine: Engine, rows: Rows, batch: Batch, refused: Sequence[int]) -> Sequence[Done | Failed]:
@@ -263,7 +351,7 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
         locked = list(lock_rows(rows, catalog, wanted)) if engine.locks else []
     except (StatementRefused, Unstorable) as refused:
         raise _GroupLost from refused
-    transaction.savepoint(_SAVEPOINT)
+    _set_savepoint(transaction, catalog)
     suspects: set[int] | None = None
     for _ in range(_MOST_REFUSALS if engine.groups else 0):
         grouped = Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS, suspects=suspects)
@@ -313,7 +401,9 @@ def _resources_of(parts: Sequence[Part]) -> list[Resource]:
     return [*{step.resource.name: step.resource for step in steps}.values()]
 
 
-def _commit(transaction: Transaction) -> None:
+def _commit(transaction: Transaction, job: Job[Any]) -> None:
+    if not job.claim.begin():
+        raise too_long()
     try:
         transaction.commit()
     except StatementRefused as refused:

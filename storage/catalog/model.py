@@ -334,6 +334,7 @@ class Catalog:
     resources: Mapping[str, Resource]
     notices: tuple[str, ...] = ()  # what is left out, or served otherwise than the database has it, and why
     checks_at_commit: bool = True  # whether the database may check anything at COMMIT only
+    has_triggers: bool = field(init=False, repr=False, compare=False)  # whether any resource has
     collections: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
     referenced_by: Mapping[str, tuple[tuple[Resource, ForeignKey], ...]] = field(init=False, repr=False, compare=False)
 
@@ -346,6 +347,7 @@ class Catalog:
         for resource in self.resources.values():
             for foreign_key in resource.foreign_keys:
                 referenced_by[foreign_key.target].append((resource, foreign_key))
+        object.__setattr__(self, "has_triggers", any(each.has_triggers for each in self.resources.values()))
         object.__setattr__(self, "collections", by_collection)
         object.__setattr__(self, "referenced_by", {name: tuple(keys) for name, keys in referenced_by.items()})
 

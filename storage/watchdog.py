@@ -1,0 +1,151 @@
+"""Ends what neither the server nor the network ends by itself: cancels what goes on beyond its deadline, then closes the connection.
+
+`statement_timeout` counts for each statement, and no time-out of the server is any use if the network swallows a packet.
+"""
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from time import perf_counter
+
+import psycopg
+
+_TICK = 0.1  # seconds between two looks: those who are watched wake nobody
+GRACE = 0.15  # seconds: the server's own time-outs come first, because they leave the connection usable
+_FOR_CANCELING = 0.4  # seconds, until the connection is closed
+_SYNCHRONOUS_REPLICATION = (
+    "SyncRepWaitForLSN"  # the function of PostgreSQL that gives up waiting for a standby, and says so
+)
+
+
+class Line:
+    """The socket of a connection, held beside libpq's own descriptor: that number may be another file's once libpq has closed it."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._socket: socket.socket | None = socket.socket(fileno=os.dup(connection.fileno()))
+        self._lock = threading.Lock()
+        self.is_unreplicated = False  # whether a COMMIT was confirmed, though no standby has confirmed it
+        connection.add_notice_handler(self._hear)
+
+    def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.source_function == _SYNCHRONOUS_REPLICATION:
+            self.is_unreplicated = True
+
+    def cut(self) -> None:
+        """Shut the connection down: a thread that waits for an answer gets an error at once."""
+        with self._lock, suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Forget the socket, before the connection closes."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
+class Watch:
+    """One use of a connection, until `release`."""
+
+    __slots__ = ("_cancels", "_cut_at", "_watchdog", "driver", "ends", "is_over", "line")
+
+    def __init__(self, watchdog: "Watchdog", driver: psycopg.Connection, line: Line, ends: float) -> None:
+        self._watchdog = watchdog
+        self.driver = driver
+        self.line = line
+        self.ends = ends  # as `perf_counter` counts; may be set while it is watched
+        self.is_over = (
+            False  # whether it was ended: the connection must not be used again, because a cancel may be on its way
+        )
+        self._cancels = True
+        self._cut_at = 0.0
+
+    def release(self) -> bool:
+        """End watching; False if the connection was given up meanwhile."""
+        return self._watchdog.release(self)
+
+    def begin_commit(self, seconds: float) -> bool:
+        """Watch a COMMIT, which is never canceled and takes so many seconds more; False if it must not be sent any more."""
+        if not self._watchdog.release(self):
+            return False
+        self.ends = max(self.ends, perf_counter()) + seconds
+        self._cancels = False
+        self._watchdog.add(self)
+        return True
+
+    def end(self) -> None:
+        """Cancel what runs, or close the connection if it is a COMMIT."""
+        self.is_over = True
+        self._cut_at = perf_counter() + (_FOR_CANCELING if self._cancels else 0.0)
+        if self._cancels:
+            threading.Thread(target=self._cancel, name="partwise-cancel", daemon=True).start()
+
+    def _cancel(self) -> None:
+        with suppress(psycopg.Error, OSError):
+            self.driver.cancel_safe(timeout=_FOR_CANCELING)
+
+    def cut_if_due(self, now: float) -> bool:
+        """Close the connection if canceling has not helped; say whether it was time to."""
+        if now < self._cut_at:
+            return False
+        self.line.cut()
+        return True
+
+
+class Watchdog:
+    """Watches all connections of a database that are in use, in a thread of its own."""
+
+    def __init__(self) -> None:
+        # A dictionary, because its operations are atomic: whoever removes a watch, the watchdog or its user, has it.
+        self._watches: dict[Watch, None] = {}
+        self._is_used = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def watch(self, driver: psycopg.Connection, line: Line, deadline: float) -> Watch:
+        """Watch a use of a connection; at the deadline, or soon after, it is ended."""
+        watch = Watch(self, driver, line, deadline + GRACE)
+        self.add(watch)
+        return watch
+
+    def add(self, watch: Watch) -> None:
+        """Watch it."""
+        self._watches[watch] = None
+        if not self._is_used.is_set():
+            self._wake()
+
+    def release(self, watch: Watch) -> bool:
+        """End watching; False if it was ended."""
+        return self._watches.pop(watch, self) is None
+
+    def _wake(self) -> None:
+        with self._starting:
+            self._is_used.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="partwise-watchdog", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        over: list[Watch] = []
+        while not self._is_closed:
+            if not (self._watches or over):
+                self._is_used.clear()
+                if not self._watches and not self._is_closed:  # a watch that came before the flag was cleared
+                    self._is_used.wait()
+            time.sleep(_TICK)
+            now = perf_counter()
+            for watch in tuple(self._watches):
+                if watch.ends < now and self.release(watch):
+                    watch.end()
+                    over.append(watch)
+            over = [watch for watch in over if not watch.cut_if_due(now)]
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._starting:
+            self._is_closed = True
+            self._is_used.set()
