@@ -1,4 +1,4 @@
-"""The Starlette application, and its making in each worker process."""
+"""The Starlette application."""
 
 import gc
 import re
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 
 import anyio
 from graphql import GraphQLError
@@ -28,8 +29,9 @@ from partwise.middleware import Compression, CrossOrigin
 from partwise.negotiation import JSON
 from partwise.persisted import open_documents
 from partwise.reader import Reader
-from partwise.service import Service, open_service
-from partwise.settings import Settings, is_loopback, load_settings
+from partwise.server import DRAINING
+from partwise.service import Service
+from partwise.settings import Settings, is_loopback
 from partwise.workers import Workers
 from partwise.writer import Writer
 from resolvers.results import to_wire_error
@@ -67,6 +69,18 @@ def _is_own_name(host: str) -> bool:
 @lru_cache(maxsize=64)
 def _is_known_name(host: str) -> bool:
     return is_loopback(re.sub(r":\d*$", "", host))
+
+
+class _TooLarge:
+    """Refuses a body that is too large before it is sent: by its Content-Length."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the request."""
+        message = f"The body must have at most {self._most} bytes (the server's setting max_body)."
+        await refusal(message, 413, headers={"Connection": "close"})(scope, receive, send)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -124,7 +138,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
-    async def ready(_request: Request) -> Response:
+    async def ready(request: Request) -> Response:
+        if request.scope.get("state", {}).get(DRAINING):
+            return refusal("The server is shutting down.", 503, "UNAVAILABLE")
         reason: str | None = NO_ANSWER
         with anyio.move_on_after(_READY_TIMEOUT):
             reason = await anyio.to_thread.run_sync(database.why_unready, limiter=health, abandon_on_cancel=True)
@@ -133,12 +149,16 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/graphql")
 
+    too_large: ASGIApp = _TooLarge(settings.max_body)
+    for each in reversed([*_middleware(settings)]):
+        too_large = each.cls(too_large, *each.args, **each.kwargs)
+
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
         gc.collect()
         gc.freeze()  # what the start has made stays: no collection needs to look at it again
         gc.set_threshold(_NEW_OBJECTS)
-        yield
+        yield {"too_large": too_large}  # partwise/protocol.py refuses by it what announces too much
         large.close()
         workers.shut_down()
         database.close()
@@ -166,9 +186,3 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
         yield Middleware(CrossOrigin, origins=settings.cors_origins)
     if settings.compression:
         yield Middleware(Compression, level=settings.compression)
-
-
-def create() -> Starlette:
-    """Make the application in a worker process: uvicorn calls this by name. The settings come by the environment."""
-    settings = load_settings()
-    return make_app(open_service(settings), settings)

@@ -1,6 +1,5 @@
 """What the commands of the command line do: serve, schema, check."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import uvicorn
 from graphql import build_schema
 
 from partwise import example
 from partwise.address import check_address
 from partwise.app import make_app
 from partwise.describe import describe_catalog, describe_values
+from partwise.processes import serve_with_workers
 from partwise.schema_changes import compare
 from partwise.sdl import read_sdl, sdl_of
+from partwise.server import leave_threads, make_server
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
 from storage.batch.run import Engine
@@ -51,19 +51,12 @@ def serve(**flags: Any) -> None:
     if is_example:
         example.fill_if_empty(service.engine.database)
     _announce(service, settings, is_example=is_example)
-    options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
-        "log_level": settings.log_level,
-        "access_log": settings.log_level == "debug",
-        "server_header": False,
-    }
     if settings.workers == 1:
-        uvicorn.run(served, **options)
+        make_server(served, settings).run()
+        leave_threads()
         return
     service.engine.database.close()
-    os.environ.update(_as_environment(settings))
-    uvicorn.run("partwise.app:create", factory=True, workers=settings.workers, **options)
+    raise typer.Exit(serve_with_workers(settings))
 
 
 def schema(diff: Path | None, **flags: Any) -> None:
@@ -104,13 +97,6 @@ def _settings(**flags: Any) -> Settings:
     if settings.database_url is None and settings.models is None:
         return load_settings(**{**flags, "database_url": example.URL, "models": example.MODULE, "create_tables": True})
     return settings
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    """Hand the flags on to worker processes; what is in the file they read themselves."""
-    values = settings.model_dump(exclude={"resources", "etag_secret", "create_tables"}, exclude_none=True)
-    values["cors_origins"] = ",".join(settings.cors_origins)
-    return {f"PARTWISE_{name.upper()}": str(value) for name, value in values.items()}
 
 
 def _announce(service: Service, settings: Settings, *, is_example: bool) -> None:

@@ -25,6 +25,7 @@ from storage.etags import MAX_SECRET_LENGTH
 from storage.preparing import Mode
 
 FILE = Path("partwise.toml")
+_DRAIN = 5.0  # seconds
 _MEBIBYTE = 1 << 20  # bytes
 # As browsers serialize it (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin): no capitals, path or usual port.
 _ORIGIN = re.compile(
@@ -108,6 +109,13 @@ class Settings(BaseSettings):
     connections: int = Field(default=8, ge=1, le=1_000)
     timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, until a request is answered
     commit_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds beyond it, for a COMMIT
+    header_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds, for the headers of a request
+    body_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds in which the least rate is measured
+    min_data_rate: float = Field(default=1_000.0, ge=0)  # bytes a second of bodies and responses
+    idle_timeout: float = Field(default=75.0, gt=0, le=86_400)  # seconds between two requests of a connection
+    max_connections: int = Field(default=1_000, ge=1, le=1_000_000)  # of one process
+    drain_seconds: float | None = Field(default=None, ge=0, le=3_600)  # of serving on after SIGTERM; None: by `host`
+    shutdown_timeout: float = Field(default=20.0, ge=0, le=3_600)  # seconds for requests that have begun, after that
     prepared_statements: Mode = "auto"  # of PostgreSQL
     idempotency_keys: bool = True  # whether they are kept, in a table of ours
     database_messages: bool = True  # whether clients receive the messages of triggers
@@ -170,6 +178,13 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """How much one request may ask for."""
         return Limits(**{each.name: getattr(self, f"max_{each.name}") for each in fields(Limits)})
+
+    @property
+    def seconds_to_drain(self) -> float:
+        """How long to serve on after SIGTERM: only a load balancer has to notice, and on this machine there seldom is one."""
+        if self.drain_seconds is not None:
+            return self.drain_seconds
+        return 0.0 if self.is_loopback else _DRAIN
 
     @property
     def is_loopback(self) -> bool:

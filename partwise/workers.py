@@ -201,8 +201,8 @@ class Workers:
             asyncio.get_running_loop().call_later(self._commit_timeout, _fail, answer, unconfirmed)
 
     def shut_down(self) -> None:
-        """Wait for what runs, and begin nothing more."""
-        self._threads.shutdown()
+        """Begin nothing more. What still runs is not waited for: nobody waits for its answer, and it may wait for a lock."""
+        self._threads.shutdown(wait=False)
 
 
 def look_at(future: "asyncio.Future[Any]") -> None:

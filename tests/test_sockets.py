@@ -1,0 +1,226 @@
+"""Slow, silent, greedy and wrong clients, on the sockets of a real process (docs/contract.md, "Connections")."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.harness import sqlite_backend
+from tests.music import SCRIPT
+from tests.program import free_port, serving
+from tests.sockets import ALIVE, connected, decoded, drip, is_open, post, refusal, response, until_closed
+
+SETTINGS = """
+header_timeout = 1.5
+body_timeout = 2
+min_data_rate = 1000
+idle_timeout = 4
+max_connections = 30
+max_body = 100000
+"""
+LATE = 10.0  # seconds: far beyond each of these, far below a test's patience
+GIGABYTE = 1_000_000_000
+ONE = b'{"query": "{ album(albumId: 1) { title } }"}'
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("sockets")
+    sqlite_backend(folder).run(SCRIPT)
+    (folder / "partwise.toml").write_text(SETTINGS)
+    number = free_port()
+    with serving(["test.sqlite"], folder, port=number):
+        yield number
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/batch", "/livez", "/nowhere"])
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize("more", ["", "Expect: 100-continue\r\n"], ids=["", "expect"])
+def test_a_body_that_announces_too_much_is_refused_at_once(port: int, method: str, path: str, more: str):
+    with connected(port) as client:
+        client.sendall(post(b"", path, length=GIGABYTE, more=more).replace(b"POST", method.encode(), 1))
+        begun = time.monotonic()
+
+        status, code, message = refusal(client)
+
+        assert (status, code) == (413, "BAD_REQUEST")
+        assert "max_body" in message
+        assert time.monotonic() - begun < LATE
+
+
+def test_a_client_that_sends_the_body_all_the_same_reads_the_refusal(port: int):
+    with connected(port) as client:
+        client.sendall(post(b"x" * 3_000_000))
+
+        assert refusal(client)[0] == 413
+
+
+def test_a_body_that_the_server_waits_for_is_asked_for(port: int):
+    with connected(port) as client:
+        client.sendall(post(b"", length=len(ONE), more="Expect: 100-continue\r\n"))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(ONE)
+
+        assert response(client)[0] == 200
+
+
+def test_a_body_that_was_not_asked_for_is_not_taken_for_a_request(port: int):
+    with connected(port) as client:
+        client.sendall(
+            post(b"", length=len(ONE), more="Expect: 100-continue\r\n").replace(b"application/json", b"text/plain")
+        )
+        assert response(client)[0] == 415
+
+        assert until_closed(client) == b""
+
+
+SLOW = {
+    "headers": (ALIVE, 408),
+    "a body": (post(b" " * 1_000), 408),
+    "a chunked body": (
+        b"POST /batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"1\r\nx\r\n" * 1_000,
+        408,
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), SLOW.values(), ids=SLOW.keys())
+def test_a_client_that_sends_a_byte_now_and_then_is_refused(port: int, sent: bytes, status: int):
+    start = sent.index(b"\r\n\r\n") + 4 if sent is not ALIVE else 0
+    with connected(port) as client:
+        client.sendall(sent[:start])
+        seconds = drip(client, sent[start:], every=0.1)
+
+        assert refusal(client)[0] == status
+        assert 1.4 < seconds < LATE
+
+
+def test_a_slow_but_steady_body_is_taken(port: int):
+    body = ONE[:-1] + b" " * 20_000 + b"}"
+    with connected(port) as client:
+        client.sendall(post(b"", length=len(body)))
+        seconds = drip(client, body, every=0.25, size=1_000)
+
+        assert decoded(response(client)[2])["data"]["album"]
+        assert seconds > 4  # twice the time in which the rate is measured
+
+
+def test_a_client_that_says_nothing_is_closed_without_a_word(port: int):
+    with connected(port) as client:
+        begun = time.monotonic()
+
+        assert client.recv(1) == b""
+        assert 1.4 < time.monotonic() - begun < LATE
+
+
+def test_a_connection_between_requests_may_be_idle_for_longer(port: int):
+    with connected(port) as client:
+        client.sendall(ALIVE)
+        assert response(client)[0] == 200
+        begun = time.monotonic()
+        time.sleep(2.5)  # more than header_timeout
+        client.sendall(ALIVE)
+        assert response(client)[0] == 200
+        begun = time.monotonic()
+
+        assert client.recv(1) == b""
+        assert 3.9 < time.monotonic() - begun < 4 + LATE
+
+
+LARGE = b'{"query": "{ %s }"}' % b" ".join(
+    b"t%d: tracks(first: 50) { nodes { path etag name composer } }" % n for n in range(90)
+)
+
+
+def test_a_client_that_does_not_read_is_cut(port: int):
+    with connected(port, receive_buffer=4_096) as client:
+        client.sendall(post(LARGE) * 100)  # one after the other: what is not read fills every buffer
+        time.sleep(6)
+
+        assert not is_open(client) or len(until_closed(client)) < 100 * 20_000
+
+
+def test_headers_have_a_limit(port: int):
+    with connected(port) as client:
+        client.sendall(ALIVE.replace(b"\r\n\r\n", b"\r\nX-Much: " + b"x" * 80_000 + b"\r\n\r\n"))
+        status, _, message = refusal(client)
+        assert status == 431
+        assert "65536 bytes" in message
+    with connected(port) as client:
+        client.sendall(ALIVE.replace(b"\r\n\r\n", b"\r\nX-Much: " + b"x" * 50_000 + b"\r\n\r\n"))
+        assert response(client)[0] == 200
+
+
+def test_what_is_no_http_is_refused(port: int):
+    with connected(port) as client:
+        client.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+
+        assert refusal(client) == (400, "BAD_REQUEST", "The request is not valid HTTP.")
+
+
+def test_pipelined_requests_are_answered_in_their_order_and_bounded(port: int):
+    with connected(port) as client:
+        client.sendall(ALIVE + post(ONE) + ALIVE)
+        assert response(client)[2] == b"ok"
+        assert decoded(response(client)[2])["data"]["album"]
+        assert response(client)[2] == b"ok"
+
+        client.sendall(ALIVE * 1_000)
+        read = until_closed(client)
+
+    assert 50 < read.count(b"HTTP/1.1 200 OK") < 1_000
+    assert read.endswith(b"\r\n\r\nok")
+    assert read.count(b"connection: close") == 1
+
+
+def test_what_follows_a_request_and_is_no_http_does_not_spoil_its_response(port: int):
+    with connected(port) as client:
+        client.sendall(post(ONE) + b"\x00garbage")
+
+        assert decoded(response(client)[2])["data"]["album"]
+        assert until_closed(client) == b""
+
+
+def test_a_request_that_would_upgrade_is_answered_as_it_is(port: int):
+    upgrade = b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
+    with connected(port) as client:
+        client.sendall(ALIVE.replace(b"\r\n\r\n", upgrade) + ALIVE)
+
+        assert [response(client)[2] for _ in range(2)] == [b"ok", b"ok"]
+
+
+def test_connections_that_idle_make_room_for_others_the_longest_first(port: int):
+    time.sleep(2)  # those of other tests have gone
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(port)) for _ in range(30)]
+        for client in clients:
+            client.sendall(ALIVE)
+            assert response(client)[0] == 200
+        for client in clients[:5]:  # these idle for a shorter time than the others
+            client.sendall(ALIVE)
+            assert response(client)[0] == 200
+        late = [stack.enter_context(connected(port)) for _ in range(20)]
+        for client in late:
+            client.sendall(ALIVE)
+            assert response(client)[0] == 200
+
+        assert [is_open(each) for each in clients] == [True] * 5 + [False] * 20 + [True] * 5
+
+
+def test_where_all_are_at_work_a_new_connection_is_refused(port: int):
+    time.sleep(2)  # those of other tests have gone
+    with ExitStack() as stack:
+        for _ in range(30):
+            client = stack.enter_context(connected(port))
+            client.sendall(post(b"{", length=50_000))
+        time.sleep(0.5)
+        client = stack.enter_context(connected(port))
+        client.sendall(ALIVE)
+
+        assert refusal(client)[:2] == (503, "UNAVAILABLE")
+    with connected(port) as client:
+        time.sleep(0.5)
+        client.sendall(ALIVE)
+        assert response(client)[0] == 200
