@@ -61,7 +61,7 @@ class LargeRequests:
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.shutdown()
+        self._threads.shutdown(wait=False)
 
     def _from_thread(self, ask: Callable[..., Awaitable[Any]], loop: asyncio.AbstractEventLoop) -> Any:
         """Ask the database from the event loop of a thread: by way of that of the server."""

@@ -128,12 +128,11 @@ def test_what_has_begun_is_answered(backend: Backend, tmp_path: Path):
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT], ids=lambda sig: sig.name)
 def test_requests_behind_a_lock_do_not_hold_the_end(backend: Backend, tmp_path: Path, sig: signal.Signals):
-    before = backend
     with (
         serve(backend, tmp_path, "shutdown_timeout = 1.5\ntimeout = 50") as (program, port),
         ThreadPoolExecutor(40) as threads,
     ):
-        with locked(before):
+        with locked(backend):
             answers = [threads.submit(send, port, UPDATE) for _ in range(40)]
             time.sleep(1.5)  # until they wait for the lock
             program.process.send_signal(sig)
@@ -142,7 +141,7 @@ def test_requests_behind_a_lock_do_not_hold_the_end(backend: Backend, tmp_path: 
             assert program.process.returncode == 0
             assert all(isinstance(failure(each), OSError | http.client.HTTPException) for each in answers)
         assert "shutdown_cut" in (tmp_path / "server.log").read_text()
-    until(lambda: backend.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" = 1') == [("Eins",)])
+    until(lambda: backend.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" = 1') == [("Nordlicht",)])
 
 
 def failure(answer: "Future[Any]") -> BaseException | None:
