@@ -9,13 +9,13 @@ import select
 import sys
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from enum import Enum, auto
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
 import httptools
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -36,12 +36,10 @@ _FRESH = 1.0  # seconds in which a new connection sends its first request, while
 _EXAMINED = 16  # idle connections that are examined, at most, to make room for a new one
 
 
-class Stage(Enum):
-    """What a connection receives."""
-
-    NONE = auto()  # no request has begun, or the whole of it is here
-    HEAD = auto()
-    BODY = auto()
+# What a connection receives. Plain numbers: each header of each request is compared with one of them.
+_NOTHING = 0  # no request has begun, or the whole of it is here
+_HEAD = 1
+_BODY = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +139,7 @@ class Connection(HttpToolsProtocol):
         assert isinstance(config, Config)  # noqa: S101  # it is what our server makes
         self._sockets = config.sockets
         self._real: asyncio.Transport = None  # type: ignore[assignment]  # there is one from `connection_made` on
-        self._stage = Stage.NONE
+        self._stage = _NOTHING
         self._since = 0.0  # when the stage, or the present window of the body, began; in seconds of the loop's clock
         self._is_fresh = True  # no request has begun yet
         self._is_deaf = False  # nothing more is understood
@@ -168,7 +166,7 @@ class Connection(HttpToolsProtocol):
         elif len(self.connections) > self._sockets.limits.max_connections + _SLACK:
             self._cut("refused")
         else:
-            self._stage = Stage.HEAD  # its request may have come already
+            self._stage = _HEAD  # its request may have come already
             self._is_deaf = True
             self._respond(503, "The server has too many connections. Try again later.", "refused", "UNAVAILABLE")
 
@@ -194,7 +192,7 @@ class Connection(HttpToolsProtocol):
             malformed = _Refused(400, "The request is not valid HTTP.", "malformed")
             self._refuse(cause if isinstance(cause, _Refused) else malformed)
             return
-        if self._stage is Stage.HEAD:
+        if self._stage == _HEAD:
             self._head += len(data)
             if self._head > _MOST_HEAD:
                 self._refuse(_head_too_large())
@@ -216,12 +214,12 @@ class Connection(HttpToolsProtocol):
         else:
             self._since = self.loop.time()
         self._sockets.idle.pop(self, None)
-        self._stage = Stage.HEAD
+        self._stage = _HEAD
         self._head = self._announced = self._unsent = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        if self._stage is not Stage.HEAD:  # a trailer: nobody asks for it
+        if self._stage != _HEAD:  # a trailer: nobody asks for it
             return
         name = name.lower()
         if name == b"content-length":
@@ -241,7 +239,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if is_too_large or self._sockets.draining:
             self.cycle.keep_alive = False
-        self._stage = Stage.BODY
+        self._stage = _BODY
         self._since = self.loop.time()
         self._body = self._body_then = 0
 
@@ -252,14 +250,21 @@ class Connection(HttpToolsProtocol):
             if self._body > self._sockets.limits.max_body:  # nobody reads it, and it does not end
                 self.transport.close()
             return
-        super().on_body(body)
+        cycle = self.cycle
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """End a request."""
-        super().on_message_complete()
-        self._stage = Stage.NONE
-        if self.cycle.response_complete:
+        self._stage = _NOTHING
+        cycle = self.cycle
+        if cycle.response_complete:
             self._become_idle()
+            return
+        cycle.more_body = False
+        cycle.message_event.set()
 
     # What the application's response calls.
 
@@ -267,7 +272,7 @@ class Connection(HttpToolsProtocol):
         """Begin the next request, if it is here already."""
         self.server_state.total_requests += 1
         self._may_be_unsent = True
-        if self.transport.is_closing():
+        if self.lingers or self._real.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -275,9 +280,9 @@ class Connection(HttpToolsProtocol):
             task = self.loop.create_task(cycle.run_asgi(app))
             task.add_done_callback(self.tasks.discard)
             self.tasks.add(task)
-        elif self._stage is Stage.NONE:
+        elif self._stage == _NOTHING:
             self._become_idle()
-        elif self._stage is Stage.HEAD:
+        elif self._stage == _HEAD:
             self._since = self.loop.time()  # until now, the next request was not asked for
         elif self.expect_100_continue:  # the client was not told to send the body: it may send the next request
             self.transport.close()
@@ -292,9 +297,9 @@ class Connection(HttpToolsProtocol):
                 self._real.abort()
         elif (self._may_be_unsent or self._is_answering()) and not self._reads_its_response(now):
             self._cut("slow_reader")
-        elif self._stage is Stage.BODY:
+        elif self._stage == _BODY:
             self._examine_body(now)
-        elif self._stage is Stage.HEAD:
+        elif self._stage == _HEAD:
             if now - self._since >= limits.header_timeout and not self._is_answering():
                 self._refuse(_Refused(408, "The request's headers did not arrive in time.", "slow_head"))
         elif not self._is_answering():
@@ -312,9 +317,9 @@ class Connection(HttpToolsProtocol):
         is_new = self._is_fresh and now - self._since < _FRESH
         if self._is_answering():
             self.cycle.keep_alive = False
-        elif self._stage is Stage.BODY:
+        elif self._stage == _BODY:
             self.transport.close()
-        elif self._stage is Stage.NONE and not is_new and self.is_quiet():
+        elif self._stage == _NOTHING and not is_new and self.is_quiet():
             self.drop()
 
     def cut(self) -> None:
@@ -341,7 +346,7 @@ class Connection(HttpToolsProtocol):
         """Close the connection; if the client still sends, only once it can have read the response (RFC 9112, section 9.6)."""
         if self.lingers:
             return
-        if self._stage is Stage.NONE:
+        if self._stage == _NOTHING:
             self._real.close()
             return
         self.lingers = self._is_deaf = True
@@ -389,14 +394,14 @@ class Connection(HttpToolsProtocol):
         """Refuse the request that is being received; those before it are answered."""
         self._is_deaf = True
         if not self._is_answering():
-            if self._stage is Stage.BODY:  # it is answered already
+            if self._stage == _BODY:  # it is answered already
                 self._cut(refused.reason)
             else:
-                self._stage = Stage.HEAD
+                self._stage = _HEAD
                 self._respond(refused.status, str(refused), refused.reason)
-        elif self._stage is not Stage.BODY:
+        elif self._stage != _BODY:
             self._sockets.closed[refused.reason] += 1
-            self._stage = Stage.HEAD
+            self._stage = _HEAD
             self.cycle.keep_alive = False
         elif self.pipeline or self.cycle.response_started:
             self._cut(refused.reason)
