@@ -8,7 +8,9 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from partwise.app import create as create_app
+from partwise.app import make_app
+from partwise.service import open_service
+from partwise.settings import load_settings
 
 _EVERY = 0.005  # seconds
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -53,4 +55,5 @@ def _resident() -> float:
 
 def create() -> ASGIApp:
     """Make the application; uvicorn calls this by name. The settings come by the environment."""
-    return _Watched(create_app())
+    settings = load_settings()
+    return _Watched(make_app(open_service(settings), settings))
