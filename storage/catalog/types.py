@@ -70,7 +70,12 @@ class ExactFloat(float):
 
 def exact_integer(text: str) -> int | ExactFloat:
     """Read an integer of JSON; what an `int` cannot hold keeps its digits."""
-    return ExactFloat(text) if text == "-0" or len(text) > _MOST_DIGITS else int(text)
+    if text == "-0":
+        return _MINUS_ZERO
+    return ExactFloat(text) if len(text) > _MOST_DIGITS else int(text)
+
+
+_MINUS_ZERO = ExactFloat("-0")
 
 
 class Approximate(int):
