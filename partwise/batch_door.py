@@ -26,6 +26,7 @@ from partwise.timing import Timing
 from resolvers.context import RequestContext
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.requests import PartRequest, ReferenceRequest
+from resolvers.variables import shorten
 from schema.json_schema import definitions_of
 from storage.batch.operations import Verb
 from storage.errors import PartErrorCode
@@ -153,7 +154,7 @@ def _parts(body: Any) -> list[Part]:
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair is no name
         operations = f" Operations are {', '.join(get_args(_Operation))}, in lower case."
         hint = operations if "enum value" in str(error) else ""
-        told = str(error).replace("`str`", "`string`").replace("`ExactFloat`", "`number`")
+        told = shorten(str(error).replace("`str`", "`string`").replace("`ExactFloat`", "`number`"))
         message = f"The body is not as GET /batch describes it: {told}.{hint}"
         raise Refused(400, "BAD_REQUEST", message) from None
 

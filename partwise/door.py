@@ -26,6 +26,7 @@ from resolvers.limits import Limits
 from resolvers.requests import PartRequest
 from resolvers.results import to_wire_error, to_wire_errors
 from resolvers.root import AmbiguousDocument, documents_of
+from resolvers.variables import show
 from storage.batch.run import Engine, Job, Ran
 from storage.errors import TimedOut
 from storage.json_text import (
@@ -366,7 +367,7 @@ def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> A
     try:
         return read(text)
     except RepeatedMember as error:
-        raise Refused(400, "BAD_REQUEST", f"{what} has an object with two members {str(error)!r}.") from None
+        raise Refused(400, "BAD_REQUEST", f"{what} has an object with two members {show(str(error))}.") from None
     except (ValueError, RecursionError) as error:
         raise Refused(400, "BAD_REQUEST", f"{what} is no JSON{fault_of(error)}.") from None
 

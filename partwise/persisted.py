@@ -4,6 +4,7 @@ Persisted documents: https://graphql.github.io/graphql-over-http/draft/ (appendi
 https://www.apollographql.com/docs/apollo-server/performance/apq.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
@@ -49,6 +50,7 @@ class Persisted:
         self._documents = {**{_hash(text): text for text in documents.values()}, **by_name}
         self._only = frozenset(documents.values()) if only else None
         self._most, self._total = most, total
+        self._lock = threading.Lock()  # large requests are answered in other threads
         self._sent: OrderedDict[str, str] = OrderedDict()  # by their hash, those that were used last at the end
         self._length = 0  # characters of them
 
@@ -90,25 +92,27 @@ class Persisted:
         if name is None:
             return None
         bare = name.removeprefix(_SHA256)
-        found = self._documents.get(bare) or self._sent.get(bare)
+        with self._lock:
+            found = self._documents.get(bare) or self._sent.get(bare)
+            if bare in self._sent:
+                self._sent.move_to_end(bare)
         if found is None:
             message = "PersistedQueryNotFound" if document_id is None else "There is no document of this documentId."
             raise NotServed(400, "PERSISTED_QUERY_NOT_FOUND", message)
-        if bare in self._sent:
-            self._sent.move_to_end(bare)
         return found
 
     def _keep(self, sha256_hash: str, text: str) -> None:
         """Keep a document that was sent with its hash; those that were not used for the longest time make room."""
         if sha256_hash in self._documents or len(text) > self._total:
             return
-        if sha256_hash not in self._sent:
-            self._sent[sha256_hash] = text
-            self._length += len(text)
-        self._sent.move_to_end(sha256_hash)
-        while len(self._sent) > self._most or self._length > self._total:
-            _, gone = self._sent.popitem(last=False)
-            self._length -= len(gone)
+        with self._lock:
+            if sha256_hash not in self._sent:
+                self._sent[sha256_hash] = text
+                self._length += len(text)
+            self._sent.move_to_end(sha256_hash)
+            while len(self._sent) > self._most or self._length > self._total:
+                _, gone = self._sent.popitem(last=False)
+                self._length -= len(gone)
 
 
 def _sha256_hash(extensions: Mapping[str, Any] | None) -> str | None:

@@ -1,5 +1,9 @@
-"""Documents that were parsed and found valid, kept by their text, and what was compiled of them."""
+"""Documents that were parsed and found valid, kept by their text, and what was compiled of them.
 
+Several threads look at them: large requests are answered beside the event loop (partwise/large.py).
+"""
+
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +43,7 @@ class Documents:
     ) -> None:
         self._compiler = compiler
         self._most, self._longest, self._total = most, longest, total
+        self._lock = threading.Lock()
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._length = 0  # characters of all that are kept
 
@@ -52,13 +57,16 @@ class Documents:
 
     def keep(self, text: str, node: DocumentNode) -> None:
         """Keep a document that is valid; those that were not used for the longest time make room."""
-        if len(text) > self._longest or text in self._kept:
+        if len(text) > self._longest:
             return
-        self._kept[text] = Document(node=node)
-        self._length += len(text)
-        while len(self._kept) > self._most or self._length > self._total:
-            gone, _ = self._kept.popitem(last=False)
-            self._length -= len(gone)
+        with self._lock:
+            if text in self._kept:
+                return
+            self._kept[text] = Document(node=node)
+            self._length += len(text)
+            while len(self._kept) > self._most or self._length > self._total:
+                gone, _ = self._kept.popitem(last=False)
+                self._length -= len(gone)
 
     def compiled(self, text: str, name: str | None) -> Compiled | None:
         """Find an operation, compiled; None where its document is not known, or is not understood whole."""
@@ -69,7 +77,8 @@ class Documents:
             operation = document.operation(name)
             if operation is None:
                 return None
-            document.compiled[name] = self._compiler.compile(document.node, operation)
+            with self._lock:  # the compiler keeps what it has made of the schema
+                document.compiled[name] = self._compiler.compile(document.node, operation)
         return document.compiled[name]
 
     def cost(self, text: str, name: str | None, limits: Limits, count: Callable[[], Cost]) -> Cost:
@@ -84,7 +93,8 @@ class Documents:
         return cost
 
     def _find(self, text: str) -> Document | None:
-        found = self._kept.get(text)
-        if found is not None:
-            self._kept.move_to_end(text)
-        return found
+        with self._lock:
+            found = self._kept.get(text)
+            if found is not None:
+                self._kept.move_to_end(text)
+            return found

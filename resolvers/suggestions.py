@@ -12,6 +12,8 @@ _LONGEST = 100  # characters of a name
 class Suggestions:
     """The suggestions of one request: once it has compared too many names, it makes no more."""
 
+    __slots__ = ("_compared",)
+
     def __init__(self) -> None:
         self._compared = 0
 

@@ -51,6 +51,7 @@ _NO_SECONDS = re.compile(r":00(?=Z?$)", re.ASCII)
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far beyond
 _MAX_EXPONENT = 1_000
+_LONGEST_NUMBER = 10_000  # characters of a decimal, with zeros that mean nothing
 _MAX_JSON_DEPTH = 100  # levels
 _MOST_DIGITS = len(str(-(1 << 63)))  # of a whole number of 64 bits, with its sign
 _INTEGER_DIGITS = 19  # of the largest whole number of 64 bits
@@ -116,7 +117,7 @@ def reader(type_: ValueType) -> Reader:
 def _integer(type_: Integer, raw: Any) -> int:
     if isinstance(raw, ExactFloat) and raw.is_whole:
         raw = 0 if raw.text == "-0" else _too_long(type_)
-    if type_.bits == 64 and isinstance(raw, str) and _INTEGER.fullmatch(raw) and len(raw) <= _MOST_DIGITS:  # noqa: PLR2004  # BigInt
+    if type_.bits == 64 and isinstance(raw, str) and len(raw) <= _MOST_DIGITS and _INTEGER.fullmatch(raw):  # noqa: PLR2004  # BigInt
         raw = int(raw)
     if isinstance(raw, str) and raw.startswith("$"):
         raise Misfit("must be a whole number; to point at the item of another part, use references")
@@ -198,8 +199,10 @@ def _numeric(type_: Numeric, raw: Any) -> Decimal:
     plain = _PLAIN_DECIMAL.fullmatch(text) if isinstance(text, str) else None
     if plain is not None and (value := _plain_decimal(type_, plain)):
         return value
-    if isinstance(text, str) and not _DECIMAL.fullmatch(text):
+    if isinstance(text, str) and not _DECIMAL.fullmatch(text[:_LONGEST_NUMBER]):
         raise Misfit("must be a decimal number, like 12.50")
+    if isinstance(text, str) and len(text) > _LONGEST_NUMBER:
+        raise Misfit("has too many digits")
     try:
         value = Decimal(repr(text)) if isinstance(text, float) else Decimal(text)
     except InvalidOperation:
@@ -376,7 +379,7 @@ def _any_object(raw: dict[str, Any]) -> Value:
     ((kind, text),) = raw.items()
     match kind:
         case "int":
-            if not isinstance(text, str) or not _INTEGER.fullmatch(text) or len(text) > _MOST_DIGITS or text == "-0":
+            if not isinstance(text, str) or len(text) > _MOST_DIGITS or not _INTEGER.fullmatch(text) or text == "-0":
                 raise Misfit(f'must have a whole number as text in {INT}, like {{"int": "9007199254740993"}}')
             return _integer(_BIG, text)
         case "real":

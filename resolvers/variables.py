@@ -115,11 +115,19 @@ class _Refusals:
 
     def _check_list(self, values: Sequence[Any], of: GraphQLInputType, path: Path, depth: int) -> None:
         inner: Any = of.of_type if isinstance(of, GraphQLNonNull) else of
-        if isinstance(inner, GraphQLInputObjectType | GraphQLList):
+        is_required = of is not inner
+        if isinstance(inner, GraphQLList):
             for index, value in enumerate(values):
                 self.check(value, of, (index, path), depth + 1)
             return
-        reason_of, is_required = _reader(inner), of is not inner
+        if isinstance(inner, GraphQLInputObjectType):
+            for index, value in enumerate(values):
+                if isinstance(value, dict) or len(self.errors) < MOST_ERRORS:
+                    self.check(value, of, (index, path), depth + 1)
+                elif value is not None or is_required:
+                    self.unlisted += 1  # without further calls: there may be a million of them
+            return
+        reason_of = _reader(inner)
         for index, value in enumerate(values):
             if (is_required if value is None else reason_of(value) is not None) and self._is_listed():
                 self.check(value, of, (index, path), depth + 1)
@@ -146,7 +154,7 @@ class _Refusals:
             if name not in type_.fields and self._is_listed():
                 like = did_you_mean(self._similar(name, type_.fields))
                 found = f".{like} Found" if like else ", found"
-                message = f"not to include unknown field '{_cut(name)}'{found}: {self._show(value)}."
+                message = f"not to include unknown field '{shorten(name)}'{found}: {self._show(value)}."
                 self._refuse(path, f"Expected value of type '{type_}' {message}")
 
     def _members_of(self, type_: GraphQLInputObjectType) -> "_Members":
@@ -183,7 +191,7 @@ class _Refusals:
     def _in_words(self, reason: str, value: Any, type_: Any) -> str:
         if not isinstance(type_, GraphQLEnumType):
             return reason.replace("{}", self._show(value), 1)
-        shown = _cut(value) if isinstance(value, str) else self._show(value)
+        shown = shorten(value) if isinstance(value, str) else self._show(value)
         return reason.replace("{}", shown, 1) + did_you_mean(self._similar(shown, type_.values), "the enum value")
 
     def _similar(self, name: str, known: Collection[str]) -> list[str]:
@@ -312,7 +320,7 @@ def _show(value: Any, level: int) -> str:
         opening, closing = "{}"
         of = (f"{_quoted(name)}: {_show(each, level + 1)}" for name, each in _ends(value.items()))
     else:
-        return _cut(repr(value))
+        return shorten(repr(value))
     if not value:
         return opening + closing
     if level == _MOST_LEVELS:
@@ -334,10 +342,10 @@ def _ends(values: Any) -> Iterable[Any]:
 def _quoted(text: str) -> str:
     """Write a text as Python does, and cut it as graphql-core does, but look only at its ends."""
     if len(text) <= _MOST_SHOWN:
-        return _cut(repr(text))
+        return shorten(repr(text))
     quote = '"' if "'" in text and '"' not in text else "'"
     first, last = text[:_MOST_SHOWN], text[-_MOST_SHOWN:]
-    return _cut(f"{quote}{_escaped(first, quote)}{_escaped(last, quote)}{quote}")
+    return shorten(f"{quote}{_escaped(first, quote)}{_escaped(last, quote)}{quote}")
 
 
 def _escaped(text: str, quote: str) -> str:
@@ -346,8 +354,8 @@ def _escaped(text: str, quote: str) -> str:
     return repr(text + mark)[1 : -len(repr(mark)) + 1]
 
 
-def _cut(text: str) -> str:
-    """Cut a text in the middle, as graphql-core does."""
+def shorten(text: str) -> str:
+    """Cut a text of more than 240 characters in the middle, as graphql-core does."""
     if len(text) <= _MOST_SHOWN:
         return text
     first = (_MOST_SHOWN - 3) // 2

@@ -132,14 +132,10 @@ _INSIDE = rb'(?:[^\[\]{}"]++|' + _STRING + rb")*+"
 for _ in range(4):
     _INSIDE = rb'(?:[^\[\]{}"]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
 _MEMBER = rb'(?:[^\[\]{}",]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
-_BLANKS = rb"[ \t\n\r]*+"
 _MEMBERS = re.compile(rb"(?:" + _MEMBER + rb",)*+", re.DOTALL)
 _LAST_MEMBER = re.compile(rb"(" + _MEMBER + rb")([\]}])", re.DOTALL)
-_COLON = re.compile(_BLANKS + rb":")
-_BLANK = (b" ", b"\t", b"\n", b"\r")
-_OPENING = re.compile(_BLANKS + rb"([\[{])")
+_BLANKS = b" \t\n\r"
 _PLAIN_SCALAR = re.compile(rb'[^\[\]{}",: \t\n\r]*+')
-_SEPARATOR = re.compile(_BLANKS + rb"([,\]}])")
 
 
 class _Pieces:
@@ -155,15 +151,15 @@ class _Pieces:
         self._decoders = decoders
 
     def decode(self) -> Any:
-        opening = _OPENING.match(self._raw)
-        if opening is None:
-            return self._decoders.decode_short(self._text)
-        open_: list[list[Any] | dict[str, Any]] = [[] if opening[1] == b"[" else {}]
-        whole, place, is_first = open_[0], opening.end(), True
+        place = self._pass_blanks(0)
+        whole = self._opened(place)
+        if whole is None:
+            return self._decode(self._raw, 0)
+        open_: list[list[Any] | dict[str, Any]] = [whole]
+        place, is_first = place + 1, True
         while open_:
             inner = open_[-1]
-            if self._raw[place : place + 1] in _BLANK:  # they may be more than a piece
-                place = self._pass_blanks(place)
+            place = self._pass_blanks(place)
             members = self._match(_MEMBERS, place)
             if members is not None and members.end() > place:  # each with a comma behind it
                 self._add(inner, place, members.end() - 1)
@@ -179,25 +175,41 @@ class _Pieces:
                 is_first = False
                 continue
             name, place = self._name(inner, place)
-            opening = _OPENING.match(self._raw, place)
-            if opening is not None:
+            place = self._pass_blanks(place)
+            opened = self._opened(place)
+            if opened is not None:
                 if len(open_) == _MOST_LEVELS:
                     raise RecursionError
-                open_.append([] if opening[1] == b"[" else {})
-                self._put(inner, name, open_[-1])
-                place, is_first = opening.end(), True
+                open_.append(opened)
+                self._put(inner, name, opened)
+                place, is_first = place + 1, True
                 continue
             end = self._end_of_scalar(place)
             self._put(inner, name, self._decode(self._raw[place:end], place))
             place = self._after_member(open_, end)
             is_first = False
-        if self._raw[place:].strip(b" \t\n\r"):
+        if self._pass_blanks(place) < len(self._raw):
             self._fail(place)
         return whole
 
     def _pass_blanks(self, place: int) -> int:
-        passed = re.compile(_BLANKS).match(self._raw, place)
-        return place if passed is None else passed.end()
+        """Find the next byte that is not blank: blanks may be more than a piece."""
+        while self._raw[place : place + 1].isspace():
+            chunk = self._raw[place : place + _PIECE]
+            passed = len(chunk) - len(chunk.lstrip(_BLANKS))
+            if not passed:
+                break
+            place += passed
+        return place
+
+    def _opened(self, place: int) -> list[Any] | dict[str, Any] | None:
+        """Begin the list or the object that is opened here."""
+        match self._raw[place : place + 1]:
+            case b"[":
+                return []
+            case b"{":
+                return {}
+        return None
 
     def _match(self, pattern: re.Pattern[bytes], place: int) -> re.Match[bytes] | None:
         """Look for members in the next piece."""
@@ -229,8 +241,12 @@ class _Pieces:
 
     def _after_member(self, open_: list[list[Any] | dict[str, Any]], place: int) -> int:
         """Pass the comma behind a member, or close what ends there."""
-        separator = _SEPARATOR.match(self._raw, place) or self._fail(place)
-        return separator.end() if separator[1] == b"," else self._close(open_, separator.start(1))
+        place = self._pass_blanks(place)
+        return place + 1 if self._separator(place) == b"," else self._close(open_, place)
+
+    def _separator(self, place: int) -> bytes:
+        found = self._raw[place : place + 1]
+        return found if found and found in b",]}" else self._fail(place)
 
     def _close(self, open_: list[list[Any] | dict[str, Any]], place: int) -> int:
         """Close the innermost list or object, and those that end with it; pass the comma behind."""
@@ -239,18 +255,18 @@ class _Pieces:
                 self._fail(place)
             if not open_:
                 return place + 1
-            separator = _SEPARATOR.match(self._raw, place + 1) or self._fail(place + 1)
-            if separator[1] == b",":
-                return separator.end()
-            place = separator.start(1)
+            place = self._pass_blanks(place + 1)
+            if self._separator(place) == b",":
+                return place + 1
 
     def _name(self, inner: list[Any] | dict[str, Any], place: int) -> tuple[str | None, int]:
         """Read the name of a member of an object."""
         if isinstance(inner, list):
             return None, place
         end = self._end_of_scalar(place)
-        name, colon = self._decode(self._raw[place:end], place), _COLON.match(self._raw, end)
-        return (name, colon.end()) if isinstance(name, str) and colon is not None else self._fail(end)
+        name, end = self._decode(self._raw[place:end], place), self._pass_blanks(end)
+        is_named = isinstance(name, str) and self._raw[end : end + 1] == b":"
+        return (name, end + 1) if is_named else self._fail(end)
 
     def _add(self, inner: list[Any] | dict[str, Any], start: int, end: int) -> None:
         """Add members that fit into a piece."""
@@ -278,7 +294,8 @@ class _Pieces:
 
     def _decode(self, piece: bytes, place: int) -> Any:
         """Decode a piece, which begins at this byte of the text."""
-        if not self._decoders.is_distinct and not (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece)):
+        is_short = len(piece) <= 2 * _PIECE  # `json` takes less time for long numbers, and as much for long strings
+        if is_short and not self._decoders.is_distinct and not (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece)):
             try:
                 return _plain_decoder.decode(piece)
             except (ValueError, RecursionError):  # it is wrong, or one of the few that only `json` reads

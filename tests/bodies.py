@@ -21,9 +21,9 @@ class Body:
     content: bytes
 
 
-def bodies(seed: int, number: int, most: int) -> Iterator[Body]:
-    """Make so many bodies of at most so many bytes, from 200 bytes on."""
-    for index in range(number):
+def bodies(seed: int, number: int, most: int, first: int = 0) -> Iterator[Body]:
+    """Make so many bodies of at most so many bytes, from 200 bytes on; from the first, if not all are wanted."""
+    for index in range(first, number):
         rnd = random.Random(f"{seed}/{index}")  # noqa: S311  # it shall be the same each time
         size = int(200 * (most / 400) ** rnd.random())
         if rnd.random() < 0.3:
@@ -59,6 +59,14 @@ def _repeated(piece: Callable[[int], str], size: int, brackets: str) -> str:
     return brackets[0] + ",".join(map(piece, range(max(size // each, 1)))) + brackets[1]
 
 
+def _chains(depth: int, size: int) -> str:
+    return _repeated(lambda _: "[" * depth + "]" * depth, size, "[]")
+
+
+def _long_numbers(digits: int, size: int) -> str:
+    return _repeated(lambda _: "9" * digits, size, "[]")
+
+
 def _member(number: int) -> str:
     return f'"n{number:07}":{number % 10}'
 
@@ -67,16 +75,12 @@ FILLS: Mapping[str, Callable[[int, random.Random], str]] = {
     "deep lists": lambda size, _: "[" * (size // 2) + "]" * (size // 2),
     "deep objects": lambda size, _: '{"a":' * (size // 6) + "1" + "}" * (size // 6),
     "open lists": lambda size, _: "[" * size,
-    "a chain of levels": lambda size, rnd: _repeated(
-        lambda _: "[" * (depth := rnd.choice([3, 7, 30])) + "]" * depth, size, "[]"
-    ),
+    "chains of lists": lambda size, rnd: _chains(rnd.choice([3, 7, 30]), size),
     "small numbers": lambda size, _: _repeated(lambda n: str(n % 10), size, "[]"),
     "numbers": lambda size, _: _repeated(lambda n: str(n * 7919), size, "[]"),
     "fractions": lambda size, _: _repeated(lambda n: f"{n % 100}.5", size, "[]"),
     "negative zeros": lambda size, _: _repeated(lambda _: "-0", size, "[]"),
-    "long numbers": lambda size, rnd: (
-        _repeated(lambda _: "9" * digits, size, "[]") if (digits := rnd.choice([300, 4_000, 5_000])) else ""
-    ),
+    "long numbers": lambda size, rnd: _long_numbers(rnd.choice([300, 4_000, 5_000]), size),
     "one number": lambda size, _: "9" * size,
     "one fraction": lambda size, _: "0." + "9" * size,
     "short texts": lambda size, _: _repeated(lambda n: f'"{n % 10}"', size, "[]"),

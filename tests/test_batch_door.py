@@ -655,3 +655,13 @@ def test_a_code_of_a_later_version_is_none_that_the_schema_refuses(music: Api):
     check_valid(
         music, {"parts": [{"id": "a", "path": "/", "operation": "get", "status": 400, "errors": [error]}]}, "Answer"
     )
+
+
+@pytest.mark.parametrize("part", ['{"id": "p", "path": "/x", "operation": "%s"}', '{"%s": 1}', '{"%s": 1, "%s": 1}'])
+def test_a_wrong_document_is_not_repeated_in_the_answer(sqlite: Backend, start: Serve, part: str):
+    written = part.replace("%s", "x" * 50_000)
+
+    answer = send(served_playlists(sqlite, start), f'{{"parts": [{written}]}}')
+
+    assert answer.status_code == 400
+    assert len(answer.content) < 1_000

@@ -1,5 +1,7 @@
 """Documents are parsed and validated once, and kept within bounds (resolvers/documents.py)."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -117,3 +119,25 @@ def test_which_operation_is_to_run_is_asked_each_time(api: Api):
         (400, ["errors"]),
         (400, ["errors"]),
     ]
+
+
+def test_documents_are_kept_and_found_by_several_threads():
+    documents = Documents(None, most=2)  # type: ignore[arg-type]  # nothing is compiled
+    texts = [f"{{ a{number} }}" for number in range(3)]
+    nodes = [parse(text) for text in texts]
+
+    def work(number: int) -> None:
+        for turn in range(12_000):
+            place = (number + turn) % 3
+            documents.keep(texts[place], nodes[place])
+            found = documents.find(texts[place])
+            assert found is None or found is nodes[place]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(work, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(documents) <= 2

@@ -30,6 +30,22 @@ class BrokenText(str):
     __slots__ = ()
 
 
+_LONG = 2_000  # characters of a number
+
+
+def _shortened(text: str) -> str:
+    """Leave out the digits of a long number that make no difference to the nearest double: `float` takes 0.1 s for 16 million.
+
+    A tie between two doubles has less than 800 digits. Of those left out it matters whether there is one that is not 0.
+    """
+    whole, _, fraction = text.partition(".")
+    if "e" in fraction or "E" in fraction or "e" in whole or "E" in whole:
+        return text
+    if len(whole) > _LONG:  # it has no leading zeros
+        return "-inf" if text.startswith("-") else "inf"
+    return f"{whole}.{fraction[:_LONG]}{'1' if fraction[_LONG:].strip('0') else ''}"
+
+
 class ExactFloat(float):
     """A JSON number that keeps its digits: one with a fraction or an exponent, `-0`, or an integer too long for Python's `int`.
 
@@ -42,7 +58,7 @@ class ExactFloat(float):
 
     def __new__(cls, text: str) -> Self:
         """Read the digits of a JSON number (RFC 8259, section 6)."""
-        number = super().__new__(cls, text)
+        number = super().__new__(cls, text if len(text) <= _LONG else _shortened(text))
         number.text = text
         return number
 
@@ -70,7 +86,12 @@ class ExactFloat(float):
 
 def exact_integer(text: str) -> int | ExactFloat:
     """Read an integer of JSON; what an `int` cannot hold keeps its digits."""
-    return ExactFloat(text) if text == "-0" or len(text) > _MOST_DIGITS else int(text)
+    if text == "-0":
+        return _MINUS_ZERO
+    return ExactFloat(text) if len(text) > _MOST_DIGITS else int(text)
+
+
+_MINUS_ZERO = ExactFloat("-0")
 
 
 class Approximate(int):

@@ -130,9 +130,7 @@ def main() -> None:
             idle.append(lag(port)[0])
         base = statistics.median(idle)
         results: list[tuple[Body, Found]] = []
-        for number, body in enumerate(bodies(given.seed, given.number, given.most)):
-            if number < given.first:
-                continue
+        for number, body in enumerate(bodies(given.seed, given.number, given.most, given.first), given.first):
             if time.monotonic() - start > given.seconds:
                 print(f"stopped before {number}")
                 break
