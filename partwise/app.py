@@ -1,13 +1,15 @@
 """The Starlette application."""
 
+import asyncio
 import gc
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from graphql import GraphQLError
@@ -24,6 +26,7 @@ from partwise import page
 from partwise.batch_door import answer_batch
 from partwise.contention import Contention
 from partwise.door import Door, refusal
+from partwise.introspection import Introspections
 from partwise.large import LargeRequests
 from partwise.middleware import Compression, CrossOrigin
 from partwise.negotiation import JSON
@@ -39,8 +42,11 @@ from resolvers.root import build_schema
 from storage.database import NO_ANSWER
 from storage.json_text import encode_json_bytes
 
+T = TypeVar("T")
+
 _READY_TIMEOUT = 5.0  # seconds
 _LONGEST_HOST = 64  # characters of a name or an address of this machine, with a port
+_WRITING = 2  # threads that write large answers: Python runs one at a time
 _NEW_OBJECTS = 20_000  # between collections of garbage: Python's 700 are seven collections for a page of 5,000 rows
 
 
@@ -111,6 +117,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     contention = Contention(workers, database.lock_holders)
     large = LargeRequests()
     health = anyio.CapacityLimiter(1)
+    writing = ThreadPoolExecutor(_WRITING, thread_name_prefix="partwise-answers")
     door = Door(
         schema=service.schema,
         engine=service.engine,
@@ -123,6 +130,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         documents=open_documents(settings, service.schema),
         server_timing=settings.server_timing,
         compiled=compiled,
+        background=partial(_run_in, writing),
+        introspections=Introspections(per_minute=settings.introspections_per_minute, timeout=settings.timeout),
+        compresses=settings.compression > 0,
     )
 
     batches = door
@@ -159,7 +169,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         gc.freeze()  # what the start has made stays: no collection needs to look at it again
         gc.set_threshold(_NEW_OBJECTS)
         yield {"too_large": too_large}  # partwise/protocol.py refuses by it what announces too much
+        door.introspections.close()
         large.close()
+        writing.shutdown()
         workers.shut_down()
         database.close()
 
@@ -176,6 +188,11 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
+
+
+async def _run_in(threads: Executor, run: Callable[[], T]) -> T:
+    """Run a function in a thread, to its end."""
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:

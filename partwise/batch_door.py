@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from partwise.door import (
     Door,
+    InPieces,
     Refused,
     Variables,
     accept_of,
@@ -25,10 +26,12 @@ from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
 from resolvers.context import RequestContext
 from resolvers.parts import MAX_ID_LENGTH
+from resolvers.pieces import LARGE, encode_in_pieces
 from resolvers.requests import PartRequest, ReferenceRequest
 from resolvers.variables import shorten
 from schema.json_schema import definitions_of
 from storage.batch.operations import Verb
+from storage.catalog.types import ExactFloat
 from storage.errors import PartErrorCode
 from storage.json_text import decode_distinct, decode_json, encode_json_bytes
 
@@ -120,13 +123,71 @@ async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_
         others={"dry_run": is_dry_run},
         as_sent=lambda: {"dryRun": is_dry_run, "parts": _in_upper_case(sent)},
     )
-    answer = await door.run(_MUTATION, given, context)
-    batch, errors = answer["data"]["batch"], [_below_batch(each) for each in answer.get("errors", ())]
+    answered = await door.run(_MUTATION, given, context)
+    if len(answered) <= LARGE:
+        return _to_response(_read(answered), media_type)
+    return await context.background(lambda: _to_response(_read(answered), media_type, in_pieces=True))
+
+
+class _PartAnswer(msgspec.Struct):
+    """A part as the mutation answers it. Its payload is handed on as it is."""
+
+    id: str
+    path: str
+    operation: str
+    status: int
+    preconditionSucceeded: bool | None  # noqa: N815  # as it is answered
+    etag: str | None
+    payload: Any
+    errors: list[Any]
+
+
+class _PartWithRaw(_PartAnswer):
+    payload: msgspec.Raw
+
+
+class _BatchAnswer(msgspec.Struct):
+    status: str
+    replayed: bool
+    parts: list[_PartWithRaw]
+
+
+class _Data(msgspec.Struct):
+    batch: _BatchAnswer | None
+
+
+class _Answer(msgspec.Struct):
+    data: _Data
+    errors: list[Any] = []
+
+
+_answers = msgspec.json.Decoder(_Answer, float_hook=ExactFloat)
+_NULL = msgspec.Raw(b"null")
+
+
+def _read(answered: bytes) -> _Answer:
+    try:
+        return _answers.decode(answered)
+    except (msgspec.DecodeError, ValueError):  # half of a surrogate pair, which msgspec does not read
+        answer = decode_json(answered.decode())
+        found = answer["data"]["batch"]
+        batch = found and _BatchAnswer(
+            status=found["status"],
+            replayed=found["replayed"],
+            parts=[_PartAnswer(**part) for part in found["parts"]],  # type: ignore[misc]  # whose payload is read
+        )
+        return _Answer(data=_Data(batch), errors=answer.get("errors", []))
+
+
+def _to_response(answer: _Answer, media_type: str, *, in_pieces: bool = False) -> Response:
+    batch, errors = answer.data.batch, [_below_batch(each) for each in answer.errors]
     if batch is None:
         status = _STATUS.get(errors[0]["extensions"]["code"], 400)
         return Response(encode_json_bytes({"errors": errors}), status, media_type=JSON)
-    found = {"parts": [_to_result(part) for part in batch["parts"]], **({"errors": errors} if errors else {})}
-    headers = {REPLAYED: "true"} if batch["replayed"] else None
+    found = {"parts": [_to_result(part) for part in batch.parts], **({"errors": errors} if errors else {})}
+    headers = {REPLAYED: "true"} if batch.replayed else None
+    if in_pieces:
+        return InPieces(encode_in_pieces(found), media_type, _status(batch), headers)
     return Response(encode_json_bytes(found), _status(batch), headers, media_type=media_type)
 
 
@@ -164,9 +225,12 @@ def _in_upper_case(body: Any) -> list[dict[str, Any]]:
     return [{**part, "operation": part["operation"].upper()} for part in body["parts"]]
 
 
-def _to_result(part: dict[str, Any]) -> dict[str, Any]:
-    errors = [_without_null(each) for each in part["errors"]] or None
-    return _without_null({**part, "operation": part["operation"].lower(), "errors": errors})
+def _to_result(part: _PartAnswer) -> dict[str, Any]:
+    members = msgspec.structs.asdict(part)
+    members["operation"] = part.operation.lower()
+    members["payload"] = None if part.payload == _NULL else part.payload
+    members["errors"] = [_without_null(each) for each in part.errors] or None
+    return _without_null(members)
 
 
 def _without_null(members: dict[str, Any]) -> dict[str, Any]:
@@ -179,8 +243,8 @@ def _below_batch(error: dict[str, Any]) -> dict[str, Any]:
     return {"message": error["message"], **({"path": path} if path else {}), "extensions": error["extensions"]}
 
 
-def _status(batch: dict[str, Any]) -> int:
-    if batch["status"] != "REJECTED":
+def _status(batch: _BatchAnswer) -> int:
+    if batch.status != "REJECTED":
         return 200
-    statuses = {part["status"] for part in batch["parts"]}
+    statuses = {part.status for part in batch.parts}
     return statuses.pop() if len(statuses) == 1 and statuses <= _SHARED else 422

@@ -1,34 +1,42 @@
 """The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Never, TypeVar
 
 import msgspec
 import strawberry
+from graphql import GraphQLError, get_operation_ast
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from partwise.introspection import Introspections, Key, Written
 from partwise.large import LargeRequests
-from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page
+from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
 from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.reader import Reader
 from partwise.timing import Timing
 from partwise.workers import Call
 from partwise.writer import Writer
-from resolvers.compiled import CompiledBatch
-from resolvers.context import Pace, RequestContext
+from resolvers.compiled import CompiledBatch, CompiledQuery
+from resolvers.compiled import Written as WrittenAnswer
+from resolvers.context import Background, Elsewhere, Pace, RequestContext, Why
 from resolvers.idempotency import HEADER
 from resolvers.limits import Limits
+from resolvers.pieces import encode_in_pieces
 from resolvers.requests import PartRequest
 from resolvers.results import to_wire_error, to_wire_errors
-from resolvers.root import AmbiguousDocument, documents_of
+from resolvers.root import AmbiguousDocument, documents_of, schema_in_thread
 from resolvers.variables import show
 from storage.batch.run import Engine, Job, Ran
-from storage.errors import TimedOut
+from storage.errors import RequestError, TimedOut
 from storage.json_text import (
     RepeatedMember,
     decode_json,
@@ -41,6 +49,10 @@ from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
+_VARIES_COMPRESSED = (
+    b"vary",
+    b"Accept, Accept-Encoding",
+)  # of what is compressed already; for others the middleware says it
 _NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
 
 
@@ -92,6 +104,24 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 _envelopes = msgspec.json.Decoder(Envelope)
 
 
+class InPieces(Response):
+    """An answer that is sent piece by piece; each is freed when it is sent."""
+
+    def __init__(
+        self, pieces: list[bytes], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        length = {"Content-Length": str(sum(map(len, pieces)))}
+        super().__init__(None, status, {**length, **(headers or {})}, media_type=media_type)
+        self.pieces = pieces
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        self.pieces.reverse()
+        while self.pieces:
+            await send({"type": "http.response.body", "body": self.pieces.pop(), "more_body": bool(self.pieces)})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """Answers requests to /graphql.
@@ -110,6 +140,9 @@ class Door:
     documents: Persisted
     server_timing: bool = True  # whether answers say how long they took
     compiled: bool = True  # whether operations are compiled
+    introspections: Introspections
+    background: Background
+    compresses: bool = True  # whether answers are compressed for clients that ask for it
 
     def context(self, timing: Timing, request: Request) -> RequestContext:
         """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
@@ -126,16 +159,18 @@ class Door:
             engine=self.engine,
             read=read,
             write=write,
+            background=self.background,
             limits=self.limits,
             deadline=deadline,
             key_headers=request.headers.getlist(HEADER),
+            accept_encoding=request.headers.get("accept-encoding", ""),
         )
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
         timing = Timing()
         answer = await self._answer(request, timing)
-        answer.raw_headers.append(_VARIES)
+        answer.raw_headers.append(_VARIES_COMPRESSED if "content-encoding" in answer.headers else _VARIES)
         return self.timed(answer, timing)
 
     def timed(self, answer: Response, timing: Timing) -> Response:
@@ -144,17 +179,22 @@ class Door:
             answer.raw_headers.append((b"server-timing", timing.header()))
         return answer
 
-    async def run(self, text: str, given: Variables, context: RequestContext) -> Any:
-        """Run a mutation of our own; give back the answer, read."""
+    async def run(self, text: str, given: Variables, context: RequestContext) -> bytes:
+        """Run a mutation of our own; give back the answer."""
         context.limits = context.limits.for_our_own
         compiled = documents_of(self.schema).compiled(text, None) if self.compiled else None
-        answer: bytes | None = None
+        answer: WrittenAnswer | None = None
         if isinstance(compiled, CompiledBatch):
             answer = await compiled.run_parts(given.parts, context, **given.others)
         if answer is None:
             asked = GraphQLRequest(query=text, variables=given.as_sent(), operation_name=None)
-            answer = bytes((await self._execute(asked, {OperationType.MUTATION}, JSON, context)).body)
-        return decode_json(answer.decode())
+            result = await self._execute(asked, {OperationType.MUTATION}, context)
+            if _elsewhere(result) is None:
+                return encode_json_bytes(_to_answer(result))
+            context.document = context.valid
+            answer = (await self._complete(asked, context, JSON)).pieces
+        pieces = answer
+        return pieces if isinstance(pieces, bytes) else await context.background(lambda: b"".join(pieces))
 
     async def _answer(self, request: Request, timing: Timing) -> Response:
         media_type = media_type_of(accept_of(request))
@@ -165,7 +205,7 @@ class Door:
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
             asked = self._to_request(_from_url(request, self.max_values), media_type)
-            return await self._execute(asked, {OperationType.QUERY}, media_type, self.context(timing, request))
+            return await self._answer_asked(asked, {OperationType.QUERY}, media_type, self.context(timing, request))
         except Refused as refused:
             return refused.response(media_type or JSON)
 
@@ -193,12 +233,15 @@ class Door:
     async def _run_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
         check_values(body, self.max_values, "The body")
         answer = await self._run_compiled(body, context) if self.compiled else None
+        if isinstance(answer, list):
+            return InPieces(answer, media_type)
         if answer is not None:
             return _Answer(answer, context, media_type)
         asked = self._to_request(from_body(body), media_type)
-        return await self._execute(asked, {OperationType.QUERY, OperationType.MUTATION}, media_type, context)
+        allowed = {OperationType.QUERY, OperationType.MUTATION}
+        return await self._answer_asked(asked, allowed, media_type, context)
 
-    async def _run_compiled(self, body: bytes, context: RequestContext) -> bytes | None:
+    async def _run_compiled(self, body: bytes, context: RequestContext) -> WrittenAnswer | None:
         """Answer an operation that is compiled; None where the ordinary way has to."""
         try:
             asked = _envelopes.decode(body)
@@ -240,12 +283,75 @@ class Door:
             raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
         return GraphQLRequest(query=text, variables=variables, operation_name=name or None)
 
-    async def _execute(
-        self, asked: GraphQLRequest, allowed: set[OperationType], media_type: str, context: RequestContext
+    async def _answer_asked(
+        self,
+        asked: GraphQLRequest,
+        allowed: set[OperationType],
+        media_type: str,
+        context: RequestContext,
     ) -> Response:
+        result = await self._execute(asked, allowed, context)
+        elsewhere = _elsewhere(result)
+        if elsewhere is None:
+            return _to_response(result, media_type)
+        context.document = context.valid
+        if elsewhere.why is Why.LARGE:
+            return await self._complete(asked, context, media_type)
+        try:
+            return await self._introspect(asked, context, elsewhere, media_type)
+        except RequestError as error:
+            refused = ExecutionResult(data=None, errors=[GraphQLError(str(error), original_error=error)])
+            return _to_response(refused, media_type)
+
+    async def _complete(self, asked: GraphQLRequest, context: RequestContext, media_type: str) -> InPieces:
+        """Complete an answer in a thread, of what was read."""
+        in_thread, read = context.in_thread(), context.answered
+        compiled = documents_of(self.schema).compiled(asked.query, asked.operation_name) if self.compiled else None
+
+        def complete() -> list[bytes]:
+            if isinstance(compiled, CompiledQuery) and read is not None and not read.errors:
+                with suppress(Exception):  # whatever it is, the ordinary way answers it
+                    return compiled.finish(read.found)
+            if isinstance(compiled, CompiledBatch) and compiled.key in in_thread.views:
+                with suppress(Exception):  # as above
+                    return compiled.finish(in_thread.views[compiled.key])
+            return encode_in_pieces(_to_answer(_execute_in_thread(self.schema, asked, in_thread)))
+
+        try:
+            return InPieces(await self.background(complete), media_type)
+        finally:
+            context.forget()
+            in_thread.forget()
+
+    async def _introspect(
+        self,
+        asked: GraphQLRequest,
+        context: RequestContext,
+        elsewhere: Elsewhere,
+        media_type: str,
+    ) -> Response:
+        """Answer a document with introspection: from memory, or by execution in a thread. Raises a `RequestError`."""
+        in_thread = context.in_thread()
+
+        def execute() -> Written:
+            return _written(_execute_in_thread(self.schema, asked, in_thread))
+
+        if elsewhere.why is Why.MIXED:
+            return _send(await self.introspections.run(execute), media_type)
+        found = await self.introspections.answer(_key(asked, context), execute)
+        if isinstance(found, Written):
+            return _send(found, media_type)
+        if self.compresses and takes_gzip(context.accept_encoding):
+            headers = {"Content-Encoding": "gzip"}
+            return Response(found.body, headers=headers, media_type=media_type)
+        return Response(await asyncio.to_thread(found.plain), media_type=media_type)
+
+    async def _execute(
+        self, asked: GraphQLRequest, allowed: set[OperationType], context: RequestContext
+    ) -> ExecutionResult:
         context.operation_name = asked.operation_name
         try:
-            result = await self.schema.execute(
+            return await self.schema.execute(
                 asked.query,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name,
@@ -258,17 +364,67 @@ class Door:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
-        answer: dict[str, Any] = {}
-        has_run = result.data is not None or any(error.path for error in result.errors or ())
-        if result.errors:
-            errors = result.errors
-            answer["errors"] = [to_wire_error(error) for error in errors] if has_run else to_wire_errors(errors)
-        if has_run or not result.errors:
-            answer["data"] = result.data
-        is_ambiguous = any(isinstance(error, AmbiguousDocument) for error in result.errors or ())
-        is_refused = not has_run and bool(result.errors) and media_type == GRAPHQL_JSON
-        status = 400 if is_ambiguous or is_refused else 200
-        return Response(encode_json_bytes(answer), status, media_type=media_type)
+
+
+def _execute_in_thread(schema: strawberry.Schema, asked: GraphQLRequest, context: RequestContext) -> ExecutionResult:
+    """Execute a valid document by an event loop of its own."""
+    return asyncio.run(
+        schema_in_thread(schema).execute(
+            asked.query, variable_values=asked.variables, operation_name=asked.operation_name, context_value=context
+        )
+    )
+
+
+def _key(asked: GraphQLRequest, context: RequestContext) -> Key:
+    """Tell introspections apart: by document, operation, and the variables that the operation defines."""
+    assert context.document is not None  # noqa: S101  # it is valid
+    operation = get_operation_ast(context.document, asked.operation_name)
+    given = asked.variables or {}
+    names = [each.variable.name.value for each in (operation.variable_definitions if operation else None) or ()]
+    variables = {name: given[name] for name in names if name in given}
+    return asked.query, asked.operation_name, encode_json_bytes(variables).decode()
+
+
+def _elsewhere(result: ExecutionResult) -> Elsewhere | None:
+    """Return whether a request is to be executed in a thread. Its traceback would hold all that was read."""
+    found: Elsewhere | None = None
+    for error in result.errors or ():
+        if isinstance(error.original_error, Elsewhere):
+            found = error.original_error
+            error.__traceback__ = found.__traceback__ = None
+    return found
+
+
+def _written(result: ExecutionResult) -> Written:
+    has_run = _has_run(result) or not result.errors
+    return Written(body=encode_json_bytes(_to_answer(result)), has_run=has_run, has_errors=bool(result.errors))
+
+
+def _send(written: Written, media_type: str) -> Response:
+    is_refused = not written.has_run and media_type == GRAPHQL_JSON
+    return Response(written.body, 400 if is_refused else 200, media_type=media_type)
+
+
+def _to_response(result: ExecutionResult, media_type: str) -> Response:
+    response = _send(_written(result), media_type)
+    if any(isinstance(error, AmbiguousDocument) for error in result.errors or ()):
+        response.status_code = 400
+    return response
+
+
+def _to_answer(result: ExecutionResult) -> dict[str, Any]:
+    """Write the members of an answer."""
+    answer: dict[str, Any] = {}
+    if result.errors:
+        errors = result.errors
+        answer["errors"] = [to_wire_error(error) for error in errors] if _has_run(result) else to_wire_errors(errors)
+    if _has_run(result) or not result.errors:
+        answer["data"] = result.data
+    return answer
+
+
+def _has_run(result: ExecutionResult) -> bool:
+    return result.data is not None or any(error.path for error in result.errors or ())
 
 
 class _Answer(Response):

@@ -106,6 +106,7 @@ def _open_database(url: sa.URL, settings: Settings) -> Database:
         commit_timeout=settings.commit_timeout,
         prepared_statements=settings.prepared_statements,
         quotes=settings.database_messages,
+        max_answer=settings.max_answer,
     )
     try:
         database.check()

@@ -132,7 +132,9 @@ class Settings(BaseSettings):
     max_directives: int = Field(default=500, ge=0)
     max_root_fields: int = Field(default=100, ge=1)
     max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
-    max_cost: int = Field(default=50_000_000, ge=1)  # objects that an answer may have
+    introspections_per_minute: int = Field(default=30, ge=1)  # new ones, that no answer is kept of
+    max_cost: int = Field(default=2_500_000, ge=1)  # objects that an answer may have
+    max_answer: int = Field(default=64 * _MEBIBYTE, ge=1_024)  # bytes that are read for an answer
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
     max_values: int = Field(default=1_000_000, ge=100)  # of a request
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # whose pages may call; "*": everybody's

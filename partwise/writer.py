@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from partwise.contention import Contention
 from partwise.workers import Call, ClientGone, Slots, look_at, note_late
 from storage.batch.contended import row_locks
-from storage.batch.run import Engine, Job, Ran, run_batch, run_together
+from storage.batch.run import Engine, Job, Ran, run_batch, run_reading, run_together
 from storage.driver_errors import locked
 from storage.errors import OutcomeUnknown, TimedOut
 
@@ -36,6 +36,10 @@ class Writer:
     async def __call__(self, job: Job[T], call: Call) -> Ran[T]:
         """Run a batch. Raises what `run_batch` raises, and `TimedOut` or `ClientGone` before it has begun."""
         try:
+            if job.reads_only:
+                return await self._contention.run(
+                    lambda patience: partial(run_reading, self._engine, job, patience), call, job.claim
+                )
             if self._own_thread is not None:
                 loop = asyncio.get_running_loop()
                 return await _Waiting(job, call, loop, loop.create_future()).answer(self._own_thread)

@@ -7,22 +7,34 @@ from functools import cache, partial
 from strawberry.types import Info
 
 from resolvers.blocks import bind_blocks
-from resolvers.context import RequestContext
+from resolvers.context import Elsewhere, RequestContext, Why
 from resolvers.idempotency import HEADER, receipt_of
-from resolvers.limits import Limits, Scope
+from resolvers.limits import Scope
 from resolvers.parts import bind, bind_some
-from resolvers.reads import Planned, plan_items, plan_query
+from resolvers.reads import Planned, most_aliases, plan_items, plan_query
 from resolvers.requests import PartRequest, to_request
 from resolvers.results import BatchView, PartView, Place, QueryAnswer, read_each, rows_of
 from resolvers.selections import Selection, response_keys, selection_of_field, selection_of_operation
 from schema.batch import BatchReaders
 from storage.batch.blocks import Batch, Shown
-from storage.batch.operations import Outcome
+from storage.batch.operations import Outcome, Verb
 from storage.batch.run import Job
+from storage.catalog.model import Catalog
 from storage.catalog.types import Unreadable
 from storage.errors import BadRequest, NoParts, TooManyParts
-from storage.reading import Item, ItemPage, ItemPlan, Items, relate, run_read, to_items
-from storage.row import KeyTuple, Row
+from storage.reading import (
+    MORE_OF_ITEM,
+    Item,
+    ItemPage,
+    ItemPlan,
+    Items,
+    count_items,
+    count_repeated,
+    relate,
+    run_read,
+    to_items,
+)
+from storage.row import Ambiguous, KeyTuple, Row
 from storage.rows import Rows
 
 
@@ -34,11 +46,34 @@ async def batch(
 ) -> BatchView:
     """Resolve the field, unless its batch has run already (resolvers/compiled.py)."""
     context: RequestContext = info.context
-    if context.finished is not None:
-        return context.finished
+    key = str(response_keys(info)[-1])
+    try:
+        view = context.views.get(key) or context.finished or await _run(info, context, parts, dry_run, idempotency_key)
+    except Exception as error:  # it is raised again, if the request is completed elsewhere
+        if context.document is None:
+            context.failures[key] = error
+        raise
+    if view.is_large and context.document is None:
+        context.views[key] = view
+        raise Elsewhere(Why.LARGE)
+    context.views[key] = view
+    return view
+
+
+async def _run(
+    info: Info,
+    context: RequestContext,
+    parts: list[PartRequest],
+    dry_run: bool,  # noqa: FBT001  # as above
+    idempotency_key: str | None,
+) -> BatchView:
+    key = str(response_keys(info)[-1])
+    if key in context.failures:
+        raise context.failures[key]
     selection = selection_of_operation(info)
     batches = [key for key, name in selection if name == "batch"]
-    check_number(_count(selection, batches, parts), context.limits)
+    sent = _sent(selection, batches, parts)
+    check_parts(sent, context)
     if context.key_headers and len(batches) > 1:
         raise BadRequest(
             f"The header {HEADER} is for one batch, and this mutation has {len(batches)}: give each its own idempotencyKey."
@@ -69,29 +104,42 @@ async def answer(
             blocks=blocks,
             some=lambda indexes: bind_some(indexes, parts, context.scope),
             shown=planned.shown if receipt is None else Shown.ROWS,  # a replay may ask for all of them
+            times=planned.times,
+            more_of_row=MORE_OF_ITEM if planned.has_lists else 0,
         ),
         read=lambda rows, outcome, savepoint: read_answer(rows, outcome, planned, savepoint),
         dry_run=dry_run,
         receipt=receipt,
         deadline=context.deadline,
+        reads_only=receipt is None and all(each.verb is Verb.GET for each in parts),
     )
     outcome, found = await context.write(job)
-    return BatchView(requests=parts, outcome=outcome, items=found.items, queries=found.queries)
+    return BatchView(requests=parts, outcome=outcome, items=found.items, queries=found.queries, size=found.size)
 
 
-def check_number(count: int, limits: Limits) -> None:
-    """Refuse a mutation without parts, or with too many of them."""
+def check_parts(sent: Mapping[str, Sequence[PartRequest]], context: RequestContext) -> None:
+    """Refuse a mutation without parts, with too many of them, or whose answer may have too many objects.
+
+    The parts of several batches, here by response key, count together, before the first of them runs.
+    """
+    count = sum(map(len, sent.values()))
     if count == 0:
         raise NoParts("A batch needs at least one part.")
-    if count > limits.parts:
-        raise TooManyParts(f"A mutation takes at most {limits.parts} parts, and this one has {count}.")
+    if count > context.limits.parts:
+        raise TooManyParts(f"A mutation takes at most {context.limits.parts} parts, and this one has {count}.")
+    assert context.cost is not None  # noqa: S101  # it was counted before anything runs
+    excess = context.cost.excess(sent, context.limits)
+    if excess is not None:
+        raise excess
 
 
-def _count(selection: Selection, batches: Sequence[str], parts: Sequence[PartRequest]) -> int:
-    """Count the parts; those of several batches in one mutation count together, before the first of them runs."""
+def _sent(
+    selection: Selection, batches: Sequence[str], parts: Sequence[PartRequest]
+) -> Mapping[str, Sequence[PartRequest]]:
+    """Find the parts of all batches of a mutation, by response key."""
     if not parts or len(batches) == 1:
-        return len(parts)
-    return sum(len(selection.arguments(key)["parts"]) for key in batches)
+        return {batches[0]: parts}
+    return {key: [to_request(each) for each in selection.arguments(key)["parts"]] for key in batches}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +149,8 @@ class AnswerPlan:
     items: Mapping[Place, Mapping[str, ItemPlan]] = field(default_factory=dict)  # by resource name
     queries: Mapping[str, Planned] = field(default_factory=dict)
     shown: Shown  # of the rows that the parts leave
+    times: int = 1  # how often the answer has the values of a row at most
+    has_lists: bool = False  # whether the items of collections are selected: graphql-core may have to complete them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +159,7 @@ class AnswerFound:
 
     items: Mapping[Place, Mapping[int, Item | list[Item]]]  # by part
     queries: Mapping[str, QueryAnswer]
+    size: int  # bytes that were read
 
 
 def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
@@ -127,7 +178,13 @@ def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
                     plans = _plan_part_items(part, item_key, scope, in_list=item_name == "items")
                     if any(plan.relations for plan in plans.values()):
                         items[key, item_key] = plans
-    return AnswerPlan(items=items, queries=queries, shown=shown_of(result))
+    return AnswerPlan(
+        items=items,
+        queries=queries,
+        shown=shown_of(result),
+        times=times_of(result, scope.catalog),
+        has_lists=has_lists(result),
+    )
 
 
 _SHOWN = {"path": Shown.KEYS, "etag": Shown.ROWS, "payload": Shown.ROWS, "item": Shown.ROWS, "items": Shown.ROWS}
@@ -137,6 +194,25 @@ def shown_of(result: Selection) -> Shown:
     """Say what an answer shows of the rows that the parts leave."""
     parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
     return max((_SHOWN.get(name, Shown.NOTHING) for part in parts for _, name in part), default=Shown.NOTHING)
+
+
+def has_lists(result: Selection) -> bool:
+    """Whether an answer has the items of collections, other than as payload."""
+    parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
+    return any(name == "items" for part in parts for _, name in part)
+
+
+def times_of(result: Selection, catalog: Catalog) -> int:
+    """Say how often an answer has the values of a row at most: by `payload`, `item` and `items`, and by aliases in these."""
+    parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
+    payloads = sum(name == "payload" for part in parts for _, name in part)
+    items = sum(
+        max((most_aliases(part.below(key, each.name)) for each in catalog.resources.values() if each.key), default=0)
+        for part in parts
+        for key, name in part
+        if name in {"item", "items"}
+    )
+    return max(1, payloads + items)
 
 
 def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) -> dict[str, ItemPlan]:
@@ -152,14 +228,19 @@ def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) 
 def read_answer(rows: Rows, outcome: Outcome, plan: AnswerPlan, savepoint: str | None) -> AnswerFound:
     """Read relations and queries as the batch left them: with a savepoint, each field of a query by itself."""
     own = rows_of(outcome) if plan.items else {}
+    items = {place: _read_items(rows, own, plans) for place, plans in plan.items.items()}
+    queries = {
+        key: QueryAnswer(found=run_read(rows, planned.reads))
+        if savepoint is None
+        else read_each(rows, planned.reads, savepoint)
+        for key, planned in plan.queries.items()
+    }
+    found = (each for answer in queries.values() for each in answer.found.values() if not isinstance(each, Ambiguous))
+    rows.transaction.allowance.show(MORE_OF_ITEM * sum(map(count_items, found)))
     return AnswerFound(
-        items={place: _read_items(rows, own, plans) for place, plans in plan.items.items()},
-        queries={
-            key: QueryAnswer(found=run_read(rows, planned.reads))
-            if savepoint is None
-            else read_each(rows, planned.reads, savepoint)
-            for key, planned in plan.queries.items()
-        },
+        items=items,
+        queries=queries,
+        size=rows.transaction.allowance.shown + rows.transaction.allowance.own,
     )
 
 
@@ -173,7 +254,10 @@ def _read_items(
         if not keys or not plan.relations:
             continue
         loaded = rows.load_columns(plan.resource, plan.resource.key, list(keys), plan.names())
-        related |= {(name, item.row.key): item.related for item in to_items(relate(rows, Items(loaded), plan))}
+        items = relate(rows, Items(loaded), plan)
+        count_repeated(items, rows.transaction.allowance.show)
+        rows.transaction.allowance.show(MORE_OF_ITEM * count_items(items))
+        related |= {(name, item.row.key): item.related for item in to_items(items)}
 
     def to_item(row: Row) -> Item:
         relations = plans[row.resource.name].relations if row.resource.name in plans else {}

@@ -7,7 +7,7 @@ Understood is a mutation with one `batch`, whose parts come by a variable, and w
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -33,12 +33,13 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from resolvers.batch import AnswerPlan, answer, check_number, shown_of
+from resolvers.batch import AnswerPlan, answer, check_parts, has_lists, shown_of, times_of
 from resolvers.coercion import Inputs, Variable, VariablesDecoder
 from resolvers.completion import compile_batch
 from resolvers.context import Pace, RequestContext
-from resolvers.cost import cost_of, excess_of_cost
-from resolvers.limits import Limits, Scope
+from resolvers.cost import Cost, cost_of, excess_of_cost
+from resolvers.limits import DEFAULT_LIMITS, Limits, Scope
+from resolvers.pieces import LARGE, encode_in_pieces
 from resolvers.reads import plan_query
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, to_wire_error
@@ -53,6 +54,9 @@ from storage.reading import ReadPlan, read_root
 from storage.row_reader import RowReader
 from storage.transaction import Transaction
 
+Written = bytes | list[bytes]
+"""An answer as JSON; a large one in pieces."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledBatch:
@@ -63,9 +67,11 @@ class CompiledBatch:
     variables: VariablesDecoder
     arguments: Mapping[str, Any]  # those whose values stand in the document
     plan: AnswerPlan
+    cost: Cost  # of a plain selection: that of its parts alone, whatever the limits are
     complete: Callable[[BatchView], Any]
+    complete_large: Callable[[], Callable[[BatchView], Any]]  # the same, made when it is needed first
 
-    async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
+    async def run(self, variables: msgspec.Raw, context: RequestContext) -> Written | None:
         """Answer a request; None where the ordinary way has to: before the batch has run, or with its result in `context`."""
         try:
             given = msgspec.structs.asdict(self.variables.decode(variables))
@@ -73,21 +79,28 @@ class CompiledBatch:
             return None
         return await self.run_parts(given.pop("parts"), context, **given)
 
-    async def run_parts(self, parts: Sequence[PartRequest], context: RequestContext, **given: Any) -> bytes | None:
+    async def run_parts(self, parts: Sequence[PartRequest], context: RequestContext, **given: Any) -> Written | None:
         """Answer a request whose variables are decoded. None is as above."""
         arguments = {**self.arguments, **given}
         try:
-            check_number(len(parts), context.limits)
+            context.cost = self.cost
+            check_parts({self.key: parts}, context)
             view = await answer(parts, lambda: self.plan, context, **arguments)
         except Exception as error:  # noqa: BLE001  # as graphql-core does with what a resolver raises
             located = located_error(error, self.nodes, [self.key])
             return encode_json_bytes({"errors": [to_wire_error(located)], "data": {self.key: None}})
         try:
+            if view.is_large:
+                return await context.background(partial(self.finish, view))
             context.kept = view, (completed := self.complete(view))
             return encode_json_bytes({"data": {self.key: completed}})
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             context.finished = view
             return None
+
+    def finish(self, view: BatchView) -> list[bytes]:
+        """Write a large answer. Raises `Unanswerable`, among others."""
+        return encode_in_pieces({"data": {self.key: self.complete_large()(view)}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +115,7 @@ class CompiledQuery:
     planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
     pace: Pace = field(default_factory=Pace)
 
-    async def run(self, variables: msgspec.Raw, context: RequestContext) -> bytes | None:
+    async def run(self, variables: msgspec.Raw, context: RequestContext) -> Written | None:
         """Answer a request; None where the ordinary way has to."""
         plan: ReadPlan | None = None
         try:
@@ -110,7 +123,9 @@ class CompiledQuery:
             found = None if plan is None else await context.read(partial(_read, context.engine, plan), self.pace)
             if found is None:
                 return None
-            data = {key: write(found.get(key)) for key, write in self.complete.items()}
+            if found.size > LARGE:
+                return await context.background(partial(self.finish, found.roots))
+            data = self._data(found.roots)
             context.kept = found, data
             return encode_json_bytes({"data": data})
         except RequestError as error:  # the database is not there, or takes too long: no use to ask it again
@@ -119,6 +134,13 @@ class CompiledQuery:
             return encode_json_bytes({"errors": errors, "data": data})
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             return None
+
+    def finish(self, found: Mapping[str, Any]) -> list[bytes]:
+        """Write a large answer of what was read."""
+        return encode_in_pieces({"data": self._data(found)})
+
+    def _data(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: write(found.get(key)) for key, write in self.complete.items()}
 
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
         """Plan what is read; None where something is wrong with the arguments, or costs too much."""
@@ -142,9 +164,17 @@ class CompiledQuery:
         return planned.reads
 
 
-def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was read of the root fields, and its size in bytes, as it was counted."""
+
+    roots: Mapping[str, Any]
+    size: int
+
+
+def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> _Found:
     rows = RowReader(transaction, engine.database, engine.secret)
-    return {key: read_root(rows, read) for key, read in plan.items()}
+    return _Found({key: read_root(rows, read) for key, read in plan.items()}, transaction.allowance.shown)
 
 
 Compiled = CompiledBatch | CompiledQuery
@@ -166,7 +196,7 @@ class Compiler:
                 case OperationType.QUERY:
                     return self._compile_query(root, document, definition)
                 case OperationType.MUTATION if _is_each_variable_used_once(document, definition):
-                    return self._compile_batch(root, definition)
+                    return self._compile_batch(root, document, definition)
         except (NotPlain, GraphQLError, RecursionError):  # a directive with a variable, fragments in fragments
             pass
         return None
@@ -182,7 +212,9 @@ class Compiler:
             complete={key: compile_root(root, key, name, self._catalog) for key, name in fields(root)},
         )
 
-    def _compile_batch(self, root: Selection, definition: OperationDefinitionNode) -> CompiledBatch:
+    def _compile_batch(
+        self, root: Selection, document: DocumentNode, definition: OperationDefinitionNode
+    ) -> CompiledBatch:
         if len(root.fields) != 1 or list(root) != [(key := next(iter(root.fields)), "batch")]:
             raise NotPlain("not one batch alone")
         variables = {each.variable.name.value: each for each in definition.variable_definitions or ()}
@@ -204,8 +236,10 @@ class Compiler:
                 parts, {name: each for name, each in others.items() if isinstance(each, Variable)}
             ),
             arguments={name: each for name, each in others.items() if not isinstance(each, Variable)},
-            plan=AnswerPlan(shown=shown_of(result)),
+            plan=AnswerPlan(shown=shown_of(result), times=times_of(result, self._catalog), has_lists=has_lists(result)),
+            cost=cost_of(self._schema, document, definition, {}, DEFAULT_LIMITS),
             complete=compile_batch(result, self._catalog),
+            complete_large=cache(partial(compile_batch, result, self._catalog, later=True)),
         )
 
 

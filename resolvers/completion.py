@@ -7,19 +7,23 @@ where there must be none) raises. Both are graphql-core's to complete, which giv
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from resolvers.paths import format_path
+from resolvers.pieces import Later
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, faults_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.serialization import is_json, to_json
+from resolvers.tables import compile_items
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns, writer
 from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
 from storage.catalog.types import Value
 from storage.errors import Fault
+from storage.reading import Items
 from storage.row import Row, RowColumns
 
 _DELETED = 204
@@ -39,15 +43,17 @@ class Column:
         return self.of_parts(requests, outcomes)
 
 
-def compile_batch(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]:
-    """Compile what is selected of a batch's result. Raises `NotPlain`."""
-    return writer({key: _batch_field(selection, key, name, catalog) for key, name in fields(selection)})
+def compile_batch(selection: Selection, catalog: Catalog, *, later: bool = False) -> Callable[[BatchView], Any]:
+    """Compile what is selected of a batch's result; `later`: pages are made when they are written. Raises `NotPlain`."""
+    return writer({key: _batch_field(selection, key, name, catalog, later=later) for key, name in fields(selection)})
 
 
 # --- the batch
 
 
-def _batch_field(selection: Selection, key: str, name: str, catalog: Catalog) -> Callable[[BatchView], Any]:
+def _batch_field(
+    selection: Selection, key: str, name: str, catalog: Catalog, *, later: bool
+) -> Callable[[BatchView], Any]:
     match name:
         case "status":
             return lambda view: view.outcome.status
@@ -56,15 +62,15 @@ def _batch_field(selection: Selection, key: str, name: str, catalog: Catalog) ->
         case "replayed":
             return lambda view: view.replayed
         case "parts":
-            return _parts(selection.below(key, "PartResult"), catalog)
+            return _parts(selection.below(key, "PartResult"), catalog, later=later)
         case "__typename":
             return constant("BatchResult")
         case _:
             raise NotPlain(name)
 
 
-def _parts(selection: Selection, catalog: Catalog) -> Callable[[BatchView], Any]:
-    columns = {key: _column(selection, key, name, catalog) for key, name in fields(selection)}
+def _parts(selection: Selection, catalog: Catalog, *, later: bool) -> Callable[[BatchView], Any]:
+    columns = {key: _column(selection, key, name, catalog, later=later) for key, name in fields(selection)}
     row, reads = row_class(columns), tuple(columns.values())
 
     def write(view: BatchView) -> list[Any]:
@@ -101,21 +107,23 @@ def _left(done: DoneBlock, read: Callable[[RowColumns], Sequence[Any]]) -> Seque
     return read(done.left)
 
 
-def _column(selection: Selection, key: str, name: str, catalog: Catalog) -> Column:
+def _column(selection: Selection, key: str, name: str, catalog: Catalog, *, later: bool) -> Column:
     if name in _COLUMNS:
         return _COLUMNS[name]
     match name:
         case "payload":
-            return _payloads(catalog)
+            return _payloads(catalog, later=later)
         case "errors":
             return _errors(selection.below(key, "PartError"))
         case "item":
             return _items(selection, key, catalog)
+        case "items":
+            return _lists(selection, key, catalog, later=later)
         case _:
             raise NotPlain(name)
 
 
-def _payloads(catalog: Catalog) -> Column:
+def _payloads(catalog: Catalog, *, later: bool) -> Column:
     """Write payloads: a row's values as they are, but those that JSON writes otherwise."""
     payloads = {name: row_class(resource.attributes) for name, resource in catalog.resources.items()}
 
@@ -124,9 +132,20 @@ def _payloads(catalog: Catalog) -> Column:
             raise Unanswerable
         attributes = rows.resource.attributes.values()
         columns = [_to_json(attribute, rows.columns[attribute.name]) for attribute in attributes]
-        return list(map(payloads[rows.resource.name], *columns))
+        return rows_of_columns(payloads[rows.resource.name], columns, len(rows))
 
-    return Column(lambda _, outcomes: map(payload_of, outcomes), lambda done: _left(done, write))
+    of_part = _later(payload_of) if later else payload_of
+    return Column(lambda _, outcomes: map(of_part, outcomes), lambda done: _left(done, write))
+
+
+def _later(read: Callable[[Done | Failed], Any]) -> Callable[[Done | Failed], Any]:
+    """Have pages be made when they are written."""
+
+    def of_part(outcome: Done | Failed) -> Any:
+        is_page = isinstance(outcome, Done) and outcome.page is not None
+        return Later(partial(read, outcome)) if is_page else read(outcome)
+
+    return of_part
 
 
 def _to_json(attribute: Attribute, values: Sequence[Value]) -> Sequence[Any]:
@@ -165,6 +184,23 @@ def _items(selection: Selection, key: str, catalog: Catalog) -> Column:
         return None if row is None else writers[row.resource.name](row)
 
     return Column(lambda _, outcomes: [write(row_of(each)) for each in outcomes])
+
+
+def _lists(selection: Selection, key: str, catalog: Catalog, *, later: bool) -> Column:
+    """Write the items of collections, from columns."""
+    resources = [resource for resource in catalog.resources.values() if resource.key]
+    tables = {each.name: compile_items(selection.below(key, each.name), each, catalog) for each in resources}
+
+    def write(outcome: Done | Failed) -> Any:
+        page = outcome.page if isinstance(outcome, Done) else None
+        if page is None:
+            return None
+        if not isinstance(page.found, RowColumns) or not page.found.resource.key:
+            raise Unanswerable  # a replay's, or items without a key
+        return tables[page.found.resource.name](Items(page.found))
+
+    of_part = _later(write) if later else write
+    return Column(lambda _, outcomes: list(map(of_part, outcomes)))
 
 
 def _item(selection: Selection, catalog: Catalog) -> Callable[[Row], Any]:

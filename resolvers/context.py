@@ -3,12 +3,16 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+from graphql import DocumentNode
+
+from resolvers.cost import Cost
 from resolvers.limits import Limits, Scope
-from resolvers.results import BatchView
+from resolvers.results import BatchView, QueryAnswer
 from storage.batch.run import Engine, Job, Ran
 from storage.deadline import Deadline
 from storage.transaction import Transaction
@@ -45,6 +49,29 @@ class Write(Protocol):
         """Run it."""
 
 
+class Why(Enum):
+    """Why a request is executed in a thread."""
+
+    INTROSPECTION = "introspection"  # and nothing else
+    MIXED = "mixed"  # introspection, and other things
+    LARGE = "large"  # what was read takes long to write
+
+
+class Elsewhere(Exception):  # it directs, and is no error
+    """The request is to be executed in a thread: its answer takes too long to complete on the event loop."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Background(Protocol):
+    """Runs a function in a thread, to its end: what takes too long on the event loop."""
+
+    def __call__(self, run: Callable[[], T], /) -> Awaitable[T]:
+        """Run it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
     """One request's context."""
@@ -52,15 +79,48 @@ class RequestContext:
     engine: Engine
     read: Read
     write: Write
+    background: Background
     limits: Limits
     deadline: Deadline | None = None  # until when the answer is waited for
+    accept_encoding: str = ""  # the header
     key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as they were sent
     operation_name: str | None = None  # which operation of the document is to run
+    cost: Cost | None = None  # of the operation, once it is counted
+    valid: DocumentNode | None = None  # the document, once it is found valid
+    document: DocumentNode | None = None  # the same, once the request is executed elsewhere
+    views: dict[str, BatchView] = field(default_factory=dict)  # the batches that have run, by response key
+    failures: dict[str, Exception] = field(default_factory=dict)  # and those that have not
+    answered: QueryAnswer | None = None  # what the root fields have read
+    fields: int = 0  # of the answer so far, where they are counted
     finished: BatchView | None = None  # the request's only batch, where it has run already
     kept: Any = None  # what the answer was made of
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it
+
+    def forget(self) -> None:
+        """Let go of what was read: graphql-core's executors are cycles, and keep their context until garbage is collected."""
+        self.views.clear()
+        self.finished = self.answered = self.query = self.kept = None
+
+    def in_thread(self) -> "RequestContext":
+        """Make a context for an event loop in another thread: the database is asked by this one."""
+        loop = asyncio.get_running_loop()
+
+        def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
+            return _run_on(loop, lambda: self.read(run, pace))
+
+        def write(job: Job[T]) -> Awaitable[Ran[T]]:
+            return _run_on(loop, lambda: self.write(job))
+
+        return replace(self, read=read, write=write)
 
     @property
     def scope(self) -> Scope:
         """What paths and queries are bound to."""
         return Scope(catalog=self.engine.catalog, limits=self.limits)
+
+
+def _run_on(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+    async def run() -> T:
+        return await call()
+
+    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), loop))

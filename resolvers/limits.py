@@ -30,12 +30,12 @@ class Limits:
     directives: int = 500
     root_fields: int = 100
     introspections: int = 10  # fields __schema and __type
-    cost: int = 50_000_000  # objects that the answer may have
+    cost: int = 2_500_000  # objects that the answer may have
 
     @property
     def for_our_own(self) -> "Limits":
-        """The same for parts and paths; a document of our own is none of a client's."""
-        return Limits(parts=self.parts, page=self.page, nesting=self.nesting, path=self.path)
+        """The same for parts, paths and the cost of parts; a document of our own is none of a client's."""
+        return Limits(parts=self.parts, page=self.page, nesting=self.nesting, path=self.path, cost=self.cost)
 
     @property
     def default_page(self) -> int:
@@ -59,7 +59,9 @@ _COUNTED = {
 }  # limit -> what it counts, and its setting
 
 
-def excess(found: Mapping[str, int], limits: Limits) -> QueryTooComplex | None:
+def excess(
+    found: Mapping[str, int], limits: Limits, what_has: str = "This query has", advice: str = ""
+) -> QueryTooComplex | None:
     """Name all limits that are passed, with their values and what was found."""
     over = {limit: number for limit, number in found.items() if number > getattr(limits, limit)}
     if not over:
@@ -69,7 +71,7 @@ def excess(found: Mapping[str, int], limits: Limits) -> QueryTooComplex | None:
         what, setting = _COUNTED[limit]
         least = "at least " if number == MOST else ""
         sentences.append(f"{least}{number:,} {what}, and the limit is {getattr(limits, limit):,} ({setting})")
-    return QueryTooComplex(f"This query has {'; '.join(sentences)}.")
+    return QueryTooComplex(f"{what_has} {'; '.join(sentences)}.{advice}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

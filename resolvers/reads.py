@@ -1,5 +1,6 @@
 """From a query's selection to a read plan."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -171,6 +172,7 @@ def _plan_nodes(connection: Selection, resource: Resource, scope: Scope) -> Item
         resource=resource,
         attributes=None if None in every else frozenset().union(*(names for names in every if names is not None)),
         relations={place + key: each for place, plan in plans for key, each in plan.relations.items()},
+        times=max(1, sum(plan.times for _, plan in plans)),
     )
 
 
@@ -225,7 +227,19 @@ def plan_items(selection: Selection, resource: Resource, scope: Scope) -> ItemPl
         elif relation is not None:
             relations[key] = _plan_relation(selection, key, relation, scope)
     wants_all = any(name == "etag" for _, name in selection)
-    return ItemPlan(resource=resource, attributes=None if wants_all else frozenset(attributes), relations=relations)
+    return ItemPlan(
+        resource=resource,
+        attributes=None if wants_all else frozenset(attributes),
+        relations=relations,
+        times=most_aliases(selection),
+    )
+
+
+def most_aliases(selection: Selection) -> int:
+    """Say how often one field is selected at most, under different keys."""
+    if len(selection.fields) < 2:  # noqa: PLR2004  # one cannot be twice
+        return 1
+    return max(Counter(name for _, name in selection).values(), default=1)
 
 
 def _plan_relation(selection: Selection, key: str, relation: Relation, scope: Scope) -> RelationPlan:

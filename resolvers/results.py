@@ -1,8 +1,10 @@
 """From outcomes to results: rows to items, faults to part errors, exceptions to request errors."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import repeat
 from typing import Any
 from uuid import uuid4
@@ -14,15 +16,18 @@ from strawberry.types import Info
 from resolvers.descriptions import describe
 from resolvers.limits import MOST_ERRORS, MOST_FAULTS
 from resolvers.paths import format_path
+from resolvers.pieces import LARGE
 from resolvers.refusals import in_words_of_json, pointer_into_variables
 from resolvers.requests import PartRequest
 from resolvers.selections import response_keys
-from resolvers.serialization import AS_THEY_ARE, no_value, to_json
+from resolvers.serialization import AS_THEY_ARE, is_json, no_value, to_json
 from resolvers.variables import and_more
+from resolvers.writing import row_class, rows_of_columns
 from schema.aggregates import AggregateReaders
 from schema.batch import BatchStatus, PartError
 from schema.resources import Operation, PageInfo, Readers
 from schema.scalars import JSON
+from storage.allowance import too_large
 from storage.batch import rules
 from storage.batch.operations import Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
@@ -30,8 +35,19 @@ from storage.catalog.model import Attribute, Catalog
 from storage.doubts import why_unread
 from storage.driver_errors import StatementRefused
 from storage.errors import Fault, PartErrorCode, RequestError
-from storage.reading import Found, Item, ItemPage, ReadPlan, resources_of, run_read
-from storage.row import Ambiguous, Row
+from storage.reading import (
+    MORE_OF_ITEM,
+    Found,
+    Item,
+    ItemPage,
+    Read,
+    ReadPlan,
+    count_items,
+    resources_of,
+    run_read,
+    to_found,
+)
+from storage.row import Ambiguous, Row, RowColumns
 from storage.row_reader import RowReader
 from storage.statements import Unstorable
 
@@ -40,6 +56,7 @@ logger = logging.getLogger("partwise")
 Place = tuple[str, str]
 """The keys of `parts` and of `item` or `items` in the answer."""
 
+_MANY_PARTS = 2_000
 _NOT_MODIFIED = 304
 _WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither payload nor item
 
@@ -48,22 +65,27 @@ _WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither
 class QueryAnswer:
     """What was read for a query: by response key, and what went wrong instead."""
 
-    found: Mapping[str, Found | Ambiguous]
+    found: Mapping[str, Read | Ambiguous]
     errors: Mapping[str, Exception] = field(default_factory=dict)
+    size: int = 0  # bytes that were read
+    left: float = math.inf  # bytes that might have been read besides
 
     def field(self, key: str) -> Found:
-        """Answer one field. Raises its error."""
+        """Answer one field, item by item. Raises its error, or `QueryTooComplex`."""
         if key in self.errors:
             raise self.errors[key]
         found = self.found.get(key)
         if isinstance(found, Ambiguous):
             raise found
-        return found
+        self.left -= MORE_OF_ITEM * count_items(found)
+        if self.left < 0:
+            raise too_large(self.size - self.left, self.size)
+        return to_found(found)
 
 
 def read_each(rows: RowReader, plan: ReadPlan, savepoint: str) -> QueryAnswer:
     """Read each field of a query by itself. A refused read is an error of its field."""
-    found: dict[str, Found | Ambiguous] = {}
+    found: dict[str, Read | Ambiguous] = {}
     errors: dict[str, Exception] = {}
     for key, read in plan.items():
         try:
@@ -104,7 +126,10 @@ def etag_of(outcome: Done | Failed) -> str | None:
 def payload_of(outcome: Done | Failed) -> Any:
     """Write the attributes of the item, or of the items of a collection."""
     if isinstance(outcome, Done) and outcome.page is not None:
-        return {"items": [to_payload(row) for row in outcome.page.rows], "hasMore": outcome.page.has_more}
+        found = outcome.page.found
+        is_plain = isinstance(found, RowColumns) and found.is_readable
+        items = to_payloads(found) if is_plain else [to_payload(row) for row in outcome.page.rows]  # type: ignore[arg-type]  # as is tested
+        return {"items": items, "hasMore": outcome.page.has_more}
     row = row_of(outcome)
     return None if row is None else to_payload(row)
 
@@ -116,6 +141,23 @@ def to_payload(row: Row) -> dict[str, Any]:
         name: value if (value := values[name]).__class__ in AS_THEY_ARE else to_json(attribute.type, value)
         for name, attribute in row.resource.attributes.items()
     }
+
+
+def to_payloads(rows: RowColumns) -> list[Any]:
+    """Write all attributes of rows that can be read, column by column."""
+    attributes = rows.resource.attributes
+    columns = [
+        rows.columns[name]
+        if is_json(attribute.type)
+        else [to_json(attribute.type, value) for value in rows.columns[name]]
+        for name, attribute in attributes.items()
+    ]
+    return rows_of_columns(_payload_class(tuple(attributes)), columns, len(rows))
+
+
+@cache  # as many as there are resources
+def _payload_class(names: tuple[str, ...]) -> Callable[..., Any]:
+    return row_class(names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +251,12 @@ class BatchView:
     outcome: Outcome
     items: Mapping[Place, Mapping[int, Item | list[Item]]] = field(default_factory=dict)  # by part
     queries: Mapping[str, QueryAnswer] = field(default_factory=dict)  # by response key
+    size: int = 0  # bytes that were read for it
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its answer takes too long to write on the event loop."""
+        return self.size > LARGE or len(self.outcome.parts) > _MANY_PARTS
 
     @property
     def status(self) -> BatchStatus:

@@ -3,25 +3,38 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError, IntValueNode, OperationDefinitionNode, Visitor, get_operation_ast, visit
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import Info
 from strawberry.types.execution import PreExecutionError
 
 from resolvers.batch import batch_readers
 from resolvers.compiled import Compiler
-from resolvers.context import RequestContext
+from resolvers.context import Elsewhere, RequestContext, Why
 from resolvers.cost import Cost, cost_of, excess_of_cost
 from resolvers.documents import Documents
 from resolvers.limits import Limits
+from resolvers.pieces import LARGE
 from resolvers.reads import plan_query
 from resolvers.results import QueryAnswer, read_each, readers
 from resolvers.selections import response_keys, selection_of_operation
-from resolvers.shape import RULES, excess_of_shape, excess_of_text, excess_of_validation, parse_options
+from resolvers.shape import (
+    RULES,
+    excess_of_shape,
+    excess_of_text,
+    excess_of_validation,
+    has_introspection,
+    introspects,
+    is_introspection,
+    parse_options,
+)
 from resolvers.variables import refuse_variables
 from schema.batch import mutation_type
 from schema.resources import resource_types
@@ -38,10 +51,30 @@ _SAVEPOINT = "field"
 _LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 
 
+class _CountingExecutor(StrawberryGraphQLCoreExecutionContext):
+    """Executes in a thread, and ends what has too many fields: what introspection answers has no other limit."""
+
+    def execute_fields(self, *arguments: Any) -> Any:
+        """Execute the fields of one object. Raises `QueryTooComplex`."""
+        request: RequestContext = self.context_value
+        request.fields += len(arguments[3])
+        if request.fields > MOST_FIELDS:
+            raise QueryTooComplex(
+                f"The answer to this introspection has more than {MOST_FIELDS:,} fields. Request less of the schema at a time."
+            )
+        return super().execute_fields(*arguments)
+
+
 class _Schema(strawberry.Schema):
     """Strawberry's schema, with the documents that it has seen, and without its logging of query text: that may hold anybody's data."""
 
     documents: Documents
+
+    def in_thread(self) -> strawberry.Schema:
+        """Return the same schema for execution in a thread."""
+        own = copy(self)
+        own.execution_context_class = _CountingExecutor
+        return own
 
     def process_errors(self, errors: list[Any], execution_context: Any = None) -> None:
         """Leave errors to the one place that writes them (results.py)."""
@@ -66,10 +99,21 @@ def build_schema(catalog: Catalog, *, containment: bool = False, reads_in_batche
     return schema
 
 
+def schema_in_thread(schema: object) -> strawberry.Schema:
+    """Return the same schema for execution in a thread, by an event loop of its own."""
+    assert isinstance(schema, _Schema)  # noqa: S101  # `build_schema` has made it
+    return schema.in_thread()
+
+
 def documents_of(schema: object) -> Documents:
     """Find the documents that a schema has seen."""
     assert isinstance(schema, _Schema)  # noqa: S101  # `build_schema` has made it
     return schema.documents
+
+
+MOST_FIELDS = (
+    2_000_000  # of an answer with introspection: some 30 MB; of 500 tables with all there is to ask for, about half
+)
 
 
 class AmbiguousDocument(GraphQLError):
@@ -83,7 +127,7 @@ class _Known(SchemaExtension):
         """Take the document as it was parsed before."""
         context = self.execution_context
         text = context.query or ""
-        context.graphql_document = self._documents.find(text)
+        context.graphql_document = context.context.document or self._documents.find(text)
         self._is_known = context.graphql_document is not None
         if not self._is_known:
             _refuse(excess_of_text(text, self._limits))
@@ -92,7 +136,11 @@ class _Known(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         """Look at the document once it is parsed; keep it if it turns out to be valid."""
-        context = self.execution_context
+        context, request = self.execution_context, self.execution_context.context
+        if request.document is not None:  # it was looked at before
+            context.pre_execution_errors = []
+            yield
+            return
         text, document = context.query or "", context.graphql_document
         assert document is not None  # noqa: S101  # it is parsed
         operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
@@ -112,6 +160,12 @@ class _Known(SchemaExtension):
         self._documents.keep(text, document)
         cost = self._documents.cost(text, context.operation_name, self._limits, self._count)
         _refuse(excess_of_cost(cost, self._limits))
+        request.cost, request.valid = cost, document
+        operation = get_operation_ast(document, context.operation_name)
+        if operation is not None and introspects(text):
+            is_pure = is_introspection(document, operation)
+            if is_pure or has_introspection(document, operation):
+                raise Elsewhere(Why.INTROSPECTION if is_pure else Why.MIXED)
 
     def on_execute(self) -> Iterator[None]:
         """Reject variables that do not fit, before graphql-core coerces them."""
@@ -166,9 +220,14 @@ async def _read_root(root: Any, info: Info) -> Found:
     if isinstance(root, QueryAnswer):
         return root.field(key)
     context: RequestContext = info.context
+    if context.answered is not None:
+        return context.answered.field(key)
     if context.query is None:
         context.query = asyncio.ensure_future(_read_query(info))
     answer: QueryAnswer = await context.query
+    if answer.size > LARGE and context.document is None:
+        context.answered = answer
+        raise Elsewhere(Why.LARGE)
     return answer.field(key)
 
 
@@ -179,7 +238,7 @@ async def _read_query(info: Info) -> QueryAnswer:
     if not planned.reads:
         return QueryAnswer(found={}, errors=planned.errors)
     answer = await _read(context, planned.reads)
-    return QueryAnswer(found=answer.found, errors={**answer.errors, **planned.errors})
+    return replace(answer, errors={**answer.errors, **planned.errors})
 
 
 async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
@@ -188,12 +247,17 @@ async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
     def rows(transaction: Transaction) -> RowReader:
         return RowReader(transaction, context.engine.database, context.engine.secret)
 
+    def run(transaction: Transaction) -> QueryAnswer:
+        found = run_read(rows(transaction), plan)
+        return QueryAnswer(found=found, size=transaction.allowance.shown, left=transaction.allowance.left)
+
     try:
-        return QueryAnswer(found=await context.read(lambda transaction: run_read(rows(transaction), plan)))
+        return await context.read(run)
     except (StatementRefused, Unstorable):
         return await context.read(lambda transaction: _read_each(rows(transaction), plan))
 
 
 def _read_each(rows: RowReader, plan: ReadPlan) -> QueryAnswer:
     rows.transaction.savepoint(_SAVEPOINT)
-    return read_each(rows, plan, _SAVEPOINT)
+    answer = read_each(rows, plan, _SAVEPOINT)
+    return replace(answer, size=rows.transaction.allowance.shown, left=rows.transaction.allowance.left)

@@ -24,6 +24,7 @@ from graphql import (
     GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     OverlappingFieldsCanBeMergedRule,
     ValidationContext,
     specified_rules,
@@ -174,6 +175,47 @@ def _innermost_first(fragments: Mapping[str, _Shape]) -> Iterator[str]:
             else:
                 seen.add(inner)
                 path.append((inner, iter(fragments[inner].spreads)))
+
+
+# --- introspection
+
+_INTROSPECTION = re.compile(r"__(?:schema|type)\b")
+
+
+def introspects(text: str) -> bool:
+    """Whether a document may ask for `__schema` or `__type`."""
+    return _INTROSPECTION.search(text) is not None
+
+
+def has_introspection(document: DocumentNode, operation: OperationDefinitionNode) -> bool:
+    """Whether a valid operation asks for `__schema` or `__type` anywhere."""
+    return any(name in INTROSPECTIONS for name in _fields_of(document, operation, everywhere=True))
+
+
+def is_introspection(document: DocumentNode, operation: OperationDefinitionNode) -> bool:
+    """Whether a valid operation asks for nothing but `__schema`, `__type` and `__typename`: its answer is always the same."""
+    names = set(_fields_of(document, operation, everywhere=False))
+    return operation.operation is OperationType.QUERY and bool(names & INTROSPECTIONS) and names <= _CONSTANT
+
+
+_CONSTANT = INTROSPECTIONS | {"__typename"}
+
+
+def _fields_of(document: DocumentNode, operation: OperationDefinitionNode, *, everywhere: bool) -> Iterator[str]:
+    """Go through the names of an operation's fields, of the root or everywhere; those of each fragment once."""
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    waiting = [operation.selection_set]
+    while waiting:
+        for selection in waiting.pop().selections:
+            match selection:
+                case FieldNode():
+                    yield selection.name.value
+                    if everywhere and selection.selection_set is not None:
+                        waiting.append(selection.selection_set)
+                case InlineFragmentNode():
+                    waiting.append(selection.selection_set)
+                case FragmentSpreadNode(name=name) if name.value in fragments:
+                    waiting.append(fragments.pop(name.value).selection_set)
 
 
 # --- validation

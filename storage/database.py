@@ -61,14 +61,17 @@ class Database:
         prepared_statements: Mode = "auto",
         quotes: bool = True,
         commit_timeout: float = 10.0,
+        max_answer: float = math.inf,
     ) -> None:
         """Open it.
 
         `timeout` in seconds is what a request may take, and each statement of a transaction that is of no request;
         `commit_timeout` is what a COMMIT may take beyond it (PostgreSQL).
-        `quotes` says whether errors keep what the authors of triggers say to people.
+        `quotes` says whether errors keep what the authors of triggers say to people. `max_answer` in bytes is how much one
+        transaction may read for an answer.
         """
         self.url = url
+        self._max_answer = max_answer
         self._quotes = quotes
         self.timeout = timeout
         self.commit_timeout = commit_timeout
@@ -171,7 +174,13 @@ class Database:
         self._require_file()
         if self._glancing is None or not self._glancing.is_valid:
             self._glancing = self._connect(self._glancer, None)
-        transaction = Transaction(self._glancing, self.dialect, timeout=self.timeout, deadline=perf_counter() + seconds)
+        transaction = Transaction(
+            self._glancing,
+            self.dialect,
+            timeout=self.timeout,
+            deadline=perf_counter() + seconds,
+            max_answer=self._max_answer,
+        )
         try:
             transaction.execute("BEGIN")
             yield transaction
@@ -263,6 +272,7 @@ class Database:
                 watch=watch,
                 patience=begin.patience,
                 commit_timeout=self.commit_timeout,
+                max_answer=self._max_answer,
             )
             try:
                 if watch is None:

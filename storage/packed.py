@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from storage.allowance import VALUE
 from storage.catalog.model import Resource
 from storage.catalog.types import ValueType
 from storage.statements import Sort, Statement, Statements
@@ -76,7 +77,7 @@ def read_columns(transaction: Transaction, write: Write, decoders: Sequence[Deco
         if found is not None:
             return found
     statement = write(packed=False)
-    raws = transaction.read(statement.sql, statement.params).rows
+    raws = transaction.read(statement.sql, statement.params, shown=True, many=most >= _FEWEST).rows
     return raw_columns(raws, len(decoders))
 
 
@@ -105,7 +106,7 @@ def _decoder(packed_type: Callable[[ValueType], Any], type_: ValueType, nullable
 
 def _unpacked(transaction: Transaction, statement: Statement, decoders: Sequence[Decoder]) -> RawColumns | None:
     """Read a packed statement; None where something else is in the table than its types say."""
-    texts = transaction.read_json(statement.sql, statement.params)
+    texts = transaction.read_json(statement.sql, statement.params, arrays=len(decoders))
     if texts is None:
         return None
     if len(texts) > len(decoders):
@@ -116,4 +117,5 @@ def _unpacked(transaction: Transaction, statement: Statement, decoders: Sequence
         columns = [decoder.decode(text) if text else () for decoder, text in zip(decoders, texts, strict=True)]
     except (msgspec.DecodeError, ValueError):  # another type; a text that is no UTF-8
         return None
+    transaction.allowance.show(VALUE * len(columns) * len(columns[0]))
     return RawColumns(columns, typed=True)

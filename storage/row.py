@@ -112,10 +112,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowPage:
-    """Some rows of a collection, and whether there are more behind them."""
+    """Some rows of a collection, as columns unless they were kept as rows, and whether there are more behind them."""
 
-    rows: Sequence[Row]
+    found: "RowColumns | Sequence[Row]"
     has_more: bool
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Make the rows."""
+        return self.found.rows() if isinstance(self.found, RowColumns) else self.found
 
 
 class RowColumns:

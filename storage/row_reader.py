@@ -26,6 +26,7 @@ from storage.statements import (
 )
 from storage.transaction import Result, Transaction
 
+_MANY = 32  # rows: their values may be long, so they are not read at once
 _MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
 
 
@@ -54,7 +55,8 @@ class RowReader:
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
         statement = self.statements.select(resource, where)
         clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
-        return self._locked(resource, statement, clause[lock] if resource.lockable else "")
+        can_be_locked = resource.lockable and not self.transaction.reads_only
+        return self._locked(resource, statement, clause[lock] if can_be_locked else "")
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
         """Find a row by its key; one of them, where tables inherit and several have it."""
@@ -90,7 +92,9 @@ class RowReader:
         found: list[Row] = []
         for chunk in self.statements.chunks(resource, attributes, _usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
-            found += self._rows(resource, self._read(self.statements.select(resource, where)).rows)
+            found += self._rows(
+                resource, self._read(self.statements.select(resource, where), many=len(chunk) >= _MANY).rows
+            )
         return found
 
     def page(
@@ -108,13 +112,17 @@ class RowReader:
             owned = Ownership(relation=relation, parents=parent.resource, children=resource)
             parents = _usable([parent.of(relation.here)])
             if not parents:
-                return RowPage(rows=[], has_more=False)
-        query = Query(self.statements, resource, owned=owned)
+                return RowPage(found=(), has_more=False)
         condition = All(tuple(Compare(name, Operator.EQ, value) for name, value in filters.items()))
-        one_more = replace(window, limit=window.limit + 1)
-        raw = self._read(query.page(tuple(resource.attributes), condition, one_more, parents=parents)).rows
-        rows = self._rows(resource, raw[: window.limit])
-        return RowPage(rows=rows, has_more=len(raw) > len(rows))
+        one_more, names = replace(window, limit=window.limit + 1), tuple(resource.attributes)
+
+        def write(*, packed: bool) -> Statement:
+            query = Query(self.statements, resource, owned=owned, packed=packed)
+            return query.page(names, condition, one_more, parents=parents)
+
+        read = read_columns(self.transaction, write, decoders_of(self.statements, resource, names), one_more.limit)
+        found = self.columns_from(resource, names, read.first(window.limit))
+        return RowPage(found=found, has_more=len(read) > window.limit)
 
     def keys_where(
         self,
@@ -149,8 +157,9 @@ class RowReader:
     def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
         """Find the rows that any of the lists of key tuples names, and lock them."""
         found: list[Row] = []
+        many = any(len(values) >= _MANY for values in keys.values())
         for statement in self.statements.load(resource, keys, lock):
-            found += self._rows(resource, self._read(statement).rows)
+            found += self._rows(resource, self._read(statement, many=many).rows)
         return found
 
     def locked_columns(
@@ -207,7 +216,7 @@ class RowReader:
         seen = 0
         for chunk in self.statements.chunks(resource, by, tuples):
             statement = Query(self.statements, resource).matches(names, by, chunk)
-            found = self.transaction.read(statement.sql, statement.params).rows
+            found = self.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
             places += [seen + place for place, *_ in found]
             raws += [raw for _, *raw in found]
             seen += len(chunk)
@@ -245,8 +254,8 @@ class RowReader:
     def _where_key(self, row: Row) -> Statement:
         return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
 
-    def _read(self, statement: Statement) -> Result:
-        return self.transaction.read(statement.sql, statement.params)
+    def _read(self, statement: Statement, *, many: bool = False) -> Result:
+        return self.transaction.read(statement.sql, statement.params, many=many)
 
     def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
         decoded = self.statements.decode_rows(resource, raws)

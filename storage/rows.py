@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from storage.allowance import size_of_rows
 from storage.catalog.model import Check, Generation, Resource, UniqueIndex, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.driver_errors import STATEMENT_FAILED, Retry, StatementRefused, Violation
@@ -240,6 +241,7 @@ class Rows(RowReader):
         raws = [raw for each in updates for raw in self._run(self.statements.returning(resource, each)).rows]
         if len(raws) != len(keys):
             raise StatementRefused(Violation.OTHER)
+        self.transaction.allowance.show(size_of_rows(raws))
         names = tuple(resource.attributes)
         return self.columns_from(resource, names, raw_columns(raws, len(names)))
 

@@ -7,15 +7,18 @@ COMMIT that the database turned into a rollback is found out.
 
 import math
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from time import perf_counter
 from typing import Any, Literal
 
 import psycopg
 from sqlalchemy.pool import PoolProxiedConnection
 
+from storage.allowance import Allowance, size_of_rows, too_large
 from storage.catalog.types import BrokenText
 from storage.database_file import DatabaseFile
 from storage.driver_errors import (
@@ -35,11 +38,21 @@ from storage.statements import Bulk
 from storage.watchdog import GRACE, Watch
 
 Params = Sequence[Any]
+Chunks = Generator[list[tuple[Any, ...]], None, None]
+"""Rows of a statement, a few at a time."""
 
 _COMPLETION_UNKNOWN = "40003"
 _BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which no waiting changes
 _LOCKS_BEFORE = 0.1  # seconds before the deadline that the wait for a lock ends
 _LONG_WAIT = 1.0  # seconds, after which waiting for a lock is logged
+_CHUNK = 64  # rows of SQLite that are read at a time, as long as no value has more than 256 KiB; else one
+_LONG = 256 << 10  # bytes
+_LONGEST = 1_000_000_000  # bytes: SQLite's own limit of a value, unless it was built with another
+_STREAMED = (
+    32 if psycopg.capabilities.has_stream_chunked() else 1
+)  # rows of PostgreSQL that are read at a time (libpq 17)
+_BYTES_OF_CHARACTER = 2  # octet_length counts bytes, and we characters
+_TOO_LONG_FOR_SQLITE, _TOO_LONG_FOR_POSTGRESQL = "SQLITE_TOOBIG", "54000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +74,35 @@ class TimedConnection(sqlite3.Connection):
         return perf_counter() > self.deadline
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a statement is read: so many rows at a time, of SQLite with values of at most so many bytes."""
+
+    count: Callable[[int], None]
+    chunk: int = _CHUNK
+    longest: int = _LONG
+    many: bool = False
+
+    def rows(self, chunks: Chunks) -> list[tuple[Any, ...]]:
+        """Count rows and put them together."""
+        rows: list[tuple[Any, ...]] = []
+        with closing(chunks):  # at once, also if it is too much: PostgreSQL has to be told to end the statement
+            for some in chunks:
+                self.count(size_of_rows(some))
+                rows += some
+        return rows
+
+    def of_sqlite(self, timed: TimedConnection, cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
+        """Read what a statement of SQLite gives."""
+        before = timed.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.longest)
+        try:
+            cursor.execute(sql, params)
+            return self.rows(_chunks(cursor, self.chunk))
+        finally:
+            timed.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+            cursor.close()  # see `_all_rows`
+
+
 class Transaction:
     """One transaction on one connection. Not for use by two threads at a time."""
 
@@ -77,13 +119,18 @@ class Transaction:
         watch: Watch | None = None,
         patience: float | None = None,
         commit_timeout: float = math.inf,
+        max_answer: float = math.inf,
     ) -> None:
         """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself.
 
         `quotes` says whether an error keeps what the author of a trigger says to people. `file` is the SQLite file that has to
         be there still once the transaction is committed. `watch` ends what PostgreSQL does not, and a COMMIT `commit_timeout`
         seconds after the deadline. With `patience`, locks that PostgreSQL does not get within so many seconds raise `Locked`.
+        `max_answer` in bytes is how much may be read for an answer.
         """
+        self.allowance = Allowance(max_answer)
+        self.reads_only = False  # whether rows cannot be locked
+        self._reading: _Reading | None = None  # how the next statement is read
         self._connection = connection
         self._quotes = quotes
         self._dialect = dialect
@@ -102,22 +149,31 @@ class Transaction:
 
     def execute(self, sql: str, params: Params | None = None) -> Result:
         """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
+        reading, self._reading = self._reading, None
+        rows: Sequence[tuple[Any, ...]]
         try:
             if self._timed is not None:
-                return self._execute_timed(self._timed, sql, params or ())
+                return self._execute_timed(self._timed, sql, params or (), reading)
             cursor = self._connection.cursor()
-            cursor.execute(sql, params)
-            return Result(rows=cursor.fetchall() if cursor.description else [], count=cursor.rowcount)
+            if reading is not None:
+                rows = reading.rows(_streamed(cursor, sql, params) if reading.many else _at_once(cursor, sql, params))
+            else:
+                cursor.execute(sql, params)
+                rows = cursor.fetchall() if cursor.description else []
+            return Result(rows=rows, count=cursor.rowcount)
         except (sqlite3.Error, psycopg.Error) as error:
             raise self._translated(error, sql, params) from error
 
-    def _execute_timed(self, timed: TimedConnection, sql: str, params: Params) -> Result:
+    def _execute_timed(self, timed: TimedConnection, sql: str, params: Params, reading: "_Reading | None") -> Result:
         begun = perf_counter()
         timed.deadline = min(begun + self._timeout, self._deadline)
         while True:
             cursor = timed.cursor()
             try:
-                return Result(rows=_all_rows(cursor, sql, params), count=cursor.rowcount)
+                rows = (
+                    _all_rows(cursor, sql, params) if reading is None else reading.of_sqlite(timed, cursor, sql, params)
+                )
+                return Result(rows=rows, count=cursor.rowcount)
             except sqlite3.OperationalError as error:
                 if not self._waits(timed, error, sql, begun):
                     raise
@@ -167,30 +223,96 @@ class Transaction:
             translated.said = translated.said if self._quotes else None
         return translated
 
-    def read(self, sql: str, params: Params | None = None) -> Result:
-        """Run a statement that only reads. Raises what `execute` raises."""
+    def count_anew(self) -> None:
+        """Forget how much was read: another batch begins, or the same one once more."""
+        self.allowance = Allowance(self.allowance.most)
+
+    def read(self, sql: str, params: Params | None = None, *, shown: bool = False, many: bool = False) -> Result:
+        """Run a statement that only reads, and count what it gives: `shown` if it is read for the answer.
+
+        `many` says that there may be more than a few rows. What is too much is given up before all of it is in memory. Raises
+        what `execute` raises, and `QueryTooComplex`.
+        """
+        count = self.allowance.show if shown else self.allowance.look_at
+        if self._timed is None:
+            return self._read_as(_Reading(count, many=many), sql, params)
+        before = self.allowance.shown, self.allowance.own
+        try:
+            return self._read_text(_Reading(count), sql, params)
+        except StatementRefused as refused:
+            if refused.state != _TOO_LONG_FOR_SQLITE:
+                raise
+        self.allowance.shown, self.allowance.own = before
+        return self._read_text(_Reading(count, chunk=1, longest=_LONGEST), sql, params)
+
+    def _read_text(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
+        """Read with texts as `str` decodes them, and in our own way if there are bytes that are not UTF-8."""
         driver = self._timed
-        if driver is None:
-            return self.execute(sql, params)
+        assert driver is not None  # noqa: S101  # it is SQLite's way
         driver.text_factory = str  # takes a third of the time that `read_text` takes
         try:
-            return self.execute(sql, params)
+            return self._read_as(reading, sql, params)
         except sqlite3.OperationalError as error:
             if "UTF-8" not in str(error):
                 raise
         finally:
             driver.text_factory = read_text
-        return self.execute(sql, params)
+        return self._read_as(reading, sql, params)
 
-    def read_json(self, sql: str, params: Params | None = None) -> Sequence[Any] | None:
-        """Run a statement that gives one row of JSON texts; None where something in the database cannot be written as JSON."""
+    def _read_as(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
+        self._reading = reading
         try:
-            row = self.read(sql, params).rows[0]
-            return None if BrokenText in map(type, row) else row
-        except (sqlite3.OperationalError, StatementRefused):  # a blob: https://sqlite.org/json1.html, section 3
-            if self._timed is None:
-                raise
+            return self.execute(sql, params)
+        finally:
+            self._reading = None
+
+    def read_json(self, sql: str, params: Params | None = None, *, arrays: int) -> Sequence[Any] | None:
+        """Run a statement that gives one row, whose first members are so many JSON texts, for the answer.
+
+        None where something in the database cannot be written as JSON, and on SQLite where one of the texts is too long.
+        Raises `QueryTooComplex`.
+        """
+        row = (
+            self._json_of_postgresql(sql, params, arrays)
+            if self._timed is None
+            else self._json_of_sqlite(sql, params, arrays)
+        )
+        if row is None or BrokenText in map(type, row):
             return None
+        self.allowance.show(sum(map(len, filter(None, row[:arrays]))))
+        return row
+
+    def _json_of_postgresql(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any]:
+        """Have the database hold back texts that are too long: the driver would have them in memory before we see them."""
+        left = self.allowance.left
+        if math.isfinite(left):
+            names = [f"a{number}" for number in range(arrays)]
+            size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in names)
+            sql = f"SELECT * FROM ({sql} OFFSET 0) AS arrays({', '.join(names)}) WHERE {size} <= %s"
+            params = (*(params or ()), int(left) * _BYTES_OF_CHARACTER)
+        try:
+            rows = self.execute(sql, params).rows
+        except StatementRefused as refused:
+            if refused.state == _TOO_LONG_FOR_POSTGRESQL:
+                raise too_large(self.allowance.most, self.allowance.most) from refused
+            raise
+        if not rows:
+            raise too_large(self.allowance.most + 1, self.allowance.most)
+        return rows[0]
+
+    def _json_of_sqlite(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any] | None:
+        driver = self._timed
+        assert driver is not None  # noqa: S101  # it is SQLite's way
+        longest = int(max(_LONG, min(self.allowance.left, _LONGEST) // max(arrays, 1)))
+        driver.text_factory = str
+        before = driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        try:
+            return self.execute(sql, params).rows[0]
+        except (sqlite3.OperationalError, StatementRefused):  # a blob: https://sqlite.org/json1.html, section 3
+            return None
+        finally:
+            driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+            driver.text_factory = read_text
 
     def execute_bulk(self, bulk: Bulk) -> int:
         """Run one statement for many rows; give back how many it has met. Raises what `execute` raises."""
@@ -340,6 +462,28 @@ def _all_rows(cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
         return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]  # tuples: there is no row factory
     finally:
         cursor.close()
+
+
+def _chunks(cursor: Any, size: int) -> Chunks:
+    while some := cursor.fetchmany(size):
+        yield some
+        if len(some) < size:
+            return
+
+
+def _at_once(cursor: Any, sql: str, params: Params | None) -> Chunks:
+    cursor.execute(sql, params)
+    yield cursor.fetchall() if cursor.description else []
+
+
+def _streamed(cursor: Any, sql: str, params: Params | None) -> Chunks:
+    """Read rows of PostgreSQL a few at a time: psycopg has the whole result in memory otherwise."""
+    rows = cursor.stream(sql, params, size=_STREAMED)
+    try:
+        while some := list(islice(rows, _STREAMED)):
+            yield some
+    finally:
+        rows.close()
 
 
 # Bytes that are no UTF-8 spoil their own field, not the whole row.

@@ -604,7 +604,7 @@ TIGHT: dict[str, dict[str, Any]] = {
     "few tokens": {"max_tokens": 10},
     "no depth": {"max_depth": 1},
     "few selections": {"max_selections": 1},
-    "little cost": {"max_cost": 1},
+    "a cost of one object": {"max_cost": 1},
 }
 
 

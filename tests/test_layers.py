@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "storage.deadline": (),
     "storage.watchdog": (),
     "storage.catalog": ("storage.catalog", "storage.errors"),
+    "storage.allowance": ("storage.errors",),
     "storage.json_text": ("storage.catalog",),
     "storage.any_values": (),
     "storage.etags": ("storage.catalog",),
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "storage.database_file": ("storage.errors",),
     "storage.transaction": (
         *("storage.database_file", "storage.driver_errors", "storage.preparing", "storage.watchdog"),
+        "storage.allowance",
         *("storage.statements", "storage.catalog", "storage.errors"),
     ),
     "storage.database": (
@@ -49,13 +51,14 @@ MAY_IMPORT = {
         "storage.errors",
     ),
     "storage.row": ("storage.statements", "storage.catalog"),
-    "storage.packed": ("storage.transaction", "storage.statements", "storage.catalog"),
+    "storage.packed": ("storage.allowance", "storage.transaction", "storage.statements", "storage.catalog"),
     "storage.row_reader": (
         *("storage.row", "storage.packed", "storage.transaction"),
         *("storage.statements", "storage.database", "storage.driver_errors"),
         *("storage.etags", "storage.catalog"),
     ),
     "storage.rows": (
+        "storage.allowance",
         *("storage.row_reader", "storage.row", "storage.packed", "storage.transaction"),
         *("storage.statements", "storage.driver_errors", "storage.catalog"),
     ),
@@ -66,8 +69,10 @@ MAY_IMPORT = {
     "storage.reading": (
         *("storage.reading", "storage.addresses", "storage.row", "storage.packed", "storage.row_reader"),
         *("storage.statements", "storage.database", "storage.etags", "storage.catalog", "storage.errors"),
+        "storage.allowance",
     ),
     "storage.batch": (
+        "storage.allowance",
         *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
         *("storage.doubts", "storage.driver_errors", "storage.transaction", "storage.json_text", "storage.any_values"),
         *("storage.database", "storage.deadline", "storage.etags", "storage.catalog", "storage.errors"),

@@ -73,6 +73,8 @@ class Batch:
         None  # with blocks: some of the parts alone, by their indexes
     )
     shown: Shown = Shown.ROWS
+    times: int = 1  # how often the answer has the values of a row at most
+    more_of_row: int = 0  # bytes that each row of a page counts more, where the answer may be completed row by row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ class Loaded:
 
 def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
     """Lock what a batch is about, and give what has been read with it. On SQLite there is nothing to lock."""
-    if not isinstance(rows.statements, PostgresqlStatements):
+    if not isinstance(rows.statements, PostgresqlStatements) or rows.transaction.reads_only:
         return
     for name, resource in catalog.resources.items():
         if name in wanted and resource.lockable:

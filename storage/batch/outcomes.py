@@ -187,7 +187,7 @@ def decode_outcome(text: str, catalog: Catalog) -> Outcome:
     def page(stored: _Page) -> RowPage | None:
         found = [at(place) for place in stored.rows]
         known = [row for row in found if row is not None]
-        return RowPage(rows=known, has_more=stored.has_more) if len(known) == len(found) else None
+        return RowPage(found=known, has_more=stored.has_more) if len(known) == len(found) else None
 
     parts = [
         Done(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+from storage.allowance import Allowance, size_of_values
 from storage.batch.bisection import TooManyRefused
 from storage.batch.blocks import Batch, DoneBlocks, Shown
 from storage.batch.bulk import Bulk
@@ -71,6 +72,7 @@ class Job(Generic[T]):
     receipt: Receipt | None = None  # of a batch with an idempotency key; its rows are all shown; none of a dry run
     deadline: Deadline | None = None  # of its request
     claim: Claim = field(default_factory=Claim)  # whether it is run, or its client has been answered without
+    reads_only: bool = False  # whether all parts are GETs, and there is no receipt to write
 
 
 Ran = tuple[Outcome, T]
@@ -110,6 +112,27 @@ def run_batch(engine: Engine, job: Job[T], patience: float | None = None) -> Ran
             pause = random.uniform(0, _FIRST_PAUSE * 2**tries)  # noqa: S311  # jitter is no secret
             engine.sleep(pause if job.deadline is None else min(pause, job.deadline.left()))
         except (StatementRefused, Unstorable) as refused:  # not of a part, but of something that the answer reads
+            raise _why_unread(engine, refused, job.deadline) from refused
+
+
+def run_reading(engine: Engine, job: Job[T], patience: float | None = None) -> Ran[T]:
+    """Run a batch that only reads, in one snapshot: it locks no row, and on SQLite it does not wait for the write lock.
+
+    Raises a `RequestError`, and `Locked` as `run_batch` does.
+    """
+
+    def run() -> Ran[T]:
+        with engine.database.read(job.deadline, patience=patience) as transaction:
+            transaction.reads_only = True
+            return _run_in(transaction, engine, job)
+
+    while True:
+        try:
+            return engine.database.run_again(run)
+        except _GroupLost as lost:
+            _settle(engine, lost, job.batch, job.deadline)
+            engine = replace(engine, groups=False)
+        except (StatementRefused, Unstorable) as refused:
             raise _why_unread(engine, refused, job.deadline) from refused
 
 
@@ -259,14 +282,16 @@ def _why_unread(engine: Engine, refused: StatementRefused | Unstorable, deadline
 
 def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     """Run a batch in a transaction that has been begun; the caller commits it if the outcome says so."""
+    transaction.count_anew()
     rows = Rows(transaction, engine.database, engine.secret)
     receipts = Receipts(transaction, engine.database)
     before = None if job.receipt is None else receipts.claim(job.receipt, engine.catalog)
     if before is not None:
         return before, _read(rows, job, before)
     outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
+    _count_answer(transaction.allowance, job.batch, outcomes)
     failed = [] if isinstance(outcomes, DoneBlocks) else [each for each in outcomes if isinstance(each, Failed)]
-    if not failed and engine.catalog.checks_at_commit:
+    if not failed and engine.catalog.checks_at_commit and not job.reads_only:
         failed = _check_deferred(engine, rows, job.batch)
     if failed:
         transaction.rollback_to(_SAVEPOINT)
@@ -280,6 +305,27 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     return outcome, _read(rows, job, outcome)
 
 
+def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | Failed]) -> None:
+    """Count what is answered of the rows that parts address, and what is answered several times. Raises `QueryTooComplex`.
+
+    Pages were counted when they were read. The other rows are looked at only if more was read than an answer may have.
+    """
+    if isinstance(outcomes, DoneBlocks) or (
+        batch.times == 1 and not batch.more_of_row and allowance.own <= allowance.left
+    ):
+        return
+    done = [each for each in outcomes if isinstance(each, Done)]
+    more = (batch.times - 1) * allowance.shown
+    more += batch.more_of_row * sum(len(each.page.found) for each in done if each.page is not None)
+    if batch.shown is Shown.ROWS:
+        answered = (each.row.values.values() for each in done if each.row is not None and each.status in _WITH_ROW)
+        more += batch.times * sum(map(size_of_values, answered))
+    allowance.show(more)
+
+
+_WITH_ROW = frozenset({200, 201})
+
+
 def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:
     """Read what the answer needs. A refused read does not hide the parts in error."""
     try:
@@ -288,6 +334,7 @@ def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:
         if outcome.status is not Status.REJECTED:
             raise
     # What is committed is all that there is to see, as it was before this part of the answer was read.
+    rows.transaction.count_anew()
     rows.transaction.rollback_to(_SAVEPOINT)
     return job.read(rows, outcome, _SAVEPOINT)
 
@@ -354,6 +401,7 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
     _set_savepoint(transaction, catalog)
     suspects: set[int] | None = None
     for _ in range(_MOST_REFUSALS if engine.groups else 0):
+        transaction.count_anew()
         grouped = Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS, suspects=suspects)
         try:
             return grouped.run(parts, wanted, locked)
@@ -366,6 +414,7 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
             suspects = (suspects or set()).union(refused.parts)
             if len(suspects) > _MOST_SUSPECTS:
                 break
+    transaction.count_anew()
     return Sequential(rows, catalog).run(parts)
 
 

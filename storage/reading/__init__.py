@@ -27,9 +27,11 @@ from storage.reading.plan import (
     Selected,
     resources_of,
 )
-from storage.reading.run import read_root, relate, run_read
+from storage.reading.run import MORE_OF_ITEM, Read, count_items, read_root, relate, run_read, to_found
+from storage.reading.size import count_repeated
 
 __all__ = [
+    "MORE_OF_ITEM",
     "Aggregate",
     "BadCursor",
     "Collection",
@@ -46,16 +48,20 @@ __all__ = [
     "One",
     "Page",
     "Pages",
+    "Read",
     "ReadPlan",
     "RelationPlan",
     "RootRead",
     "Selected",
     "Summary",
+    "count_items",
+    "count_repeated",
     "decode_cursor",
     "order_name",
     "read_root",
     "relate",
     "resources_of",
     "run_read",
+    "to_found",
     "to_items",
 ]

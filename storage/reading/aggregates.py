@@ -70,7 +70,7 @@ def _read(
     read: tuple[Sequence[Attribute], Sequence[Attribute], Sequence[Aggregation]],
 ) -> Iterator[tuple[KeyTuple, KeyTuple, Aggregate]]:
     """Read rows of what tells the parent, of what tells the group, and of what is said of it."""
-    raws = rows.transaction.read(statement.sql, statement.params).rows
+    raws = rows.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
     if not raws:
         return
     leading, by, aggregations = read

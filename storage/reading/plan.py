@@ -39,6 +39,7 @@ class ItemPlan:
     resource: Resource
     attributes: frozenset[str] | None = None  # None: all of them, which etags are made of
     relations: Mapping[str, RelationPlan] = field(default_factory=dict)  # response key -> relation
+    times: int = 1  # how often the answer has a value of one of them at most: by aliases
 
     def names(self, *needed: str) -> tuple[str, ...]:
         """List the attributes to be read, in the catalog's order: with the key, and what relations start from."""

@@ -22,26 +22,53 @@ from storage.reading.plan import (
     RootRead,
     Selected,
 )
+from storage.reading.size import count_repeated, own_sizes
 from storage.row import Ambiguous, KeyTuple, RowColumns, can_be_key
 from storage.row_reader import RowReader
 from storage.statements import Ownership, Query, Statement
 
+Read = Collection | Items | None
+"""What was read of a root field, in columns."""
 
-def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Found | Ambiguous]:
+MORE_OF_ITEM = 500  # bytes of memory that each takes, besides its values, while the answer is completed item by item
+
+
+def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Read | Ambiguous]:
     """Read all that a query asks for, by response key."""
-    found: dict[str, Found | Ambiguous] = {}
+    found: dict[str, Read | Ambiguous] = {}
     for key, read in plan.items():
         try:
-            result = read_root(rows, read)
+            found[key] = read_root(rows, read)
         except Ambiguous as several:
             found[key] = several
-            continue
-        found[key] = to_page(result) if isinstance(result, Collection) else to_items(result)[0] if result else None
     return found
 
 
-def read_root(rows: RowReader, read: RootRead) -> Collection | Items | None:
+def to_found(read: Read) -> Found:
+    """Make the items of what was read, one by one."""
+    if isinstance(read, Collection):
+        return to_page(read)
+    return to_items(read)[0] if read else None
+
+
+def count_items(read: Read) -> int:
+    """Count the rows of what was read, at all levels."""
+    items = read.found.items if isinstance(read, Collection) else read
+    if items is None:
+        return 0
+    below = (each.items if isinstance(each, One) else each.found.items for each in items.related.values())
+    return len(items) + sum(map(count_items, below))
+
+
+def read_root(rows: RowReader, read: RootRead) -> Read:
     """Read one root field: a page, or one item. Raises `Ambiguous`."""
+    found = _read_root(rows, read)
+    if found is not None:
+        count_repeated(found.found.items if isinstance(found, Collection) else found, rows.transaction.allowance.show)
+    return found
+
+
+def _read_root(rows: RowReader, read: RootRead) -> Read:
     resource = read.items.resource
     match read:
         case CollectionRead():
@@ -83,6 +110,8 @@ def relate(rows: RowReader, items: Items, plan: ItemPlan) -> Items:
     for key, relation in plan.relations.items():
         read = _to_one if relation.selected is None else _to_many
         items.related[key] = read(rows, items.rows, relation)
+    if plan.times > 1:
+        rows.transaction.allowance.show((plan.times - 1) * sum(own_sizes(items)))
     return items
 
 
@@ -158,7 +187,7 @@ def _query(rows: RowReader, plan: ItemPlan) -> Query:
 
 
 def _run(rows: RowReader, statement: Statement) -> Sequence[tuple[Any, ...]]:
-    return rows.transaction.read(statement.sql, statement.params).rows
+    return rows.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
 
 
 def _tuples(rows: RowColumns, names: Sequence[str]) -> list[KeyTuple]:
