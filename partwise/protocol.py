@@ -5,9 +5,13 @@ A connection is idle, receives a head, receives a body, or has the whole request
 """
 
 import asyncio
+import os
 import select
+import socket
+import struct
 import sys
 from collections import Counter, OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
@@ -323,7 +327,10 @@ class Connection(HttpToolsProtocol):
             self.drop()
 
     def cut(self) -> None:
-        """Close the connection at once."""
+        """Close the connection at once, with all that the kernel still has to send (socket(7), SO_LINGER)."""
+        pseudo = self._real.get_extra_info("socket")
+        with suppress(OSError), socket.socket(fileno=os.dup(pseudo.fileno())) as copy:  # uvloop's own has no options
+            copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._real.abort()
 
     def is_quiet(self) -> bool:
@@ -338,7 +345,7 @@ class Connection(HttpToolsProtocol):
         """Close the connection, whatever the client has not read."""
         self._sockets.idle.pop(self, None)
         if self._real.get_write_buffer_size():
-            self._real.abort()
+            self.cut()
         else:
             self._real.close()
 
@@ -426,7 +433,7 @@ class Connection(HttpToolsProtocol):
 
     def _cut(self, reason: str) -> None:
         self._sockets.closed[reason] += 1
-        self._real.abort()
+        self.cut()
 
 
 def _head_too_large() -> _Refused:
@@ -437,6 +444,6 @@ def _unsent_bytes(transport: asyncio.Transport) -> int:
     """Count what the client has not acknowledged: in our buffer, and on Linux in the kernel's, too (tcp(7), SIOCOUTQ)."""
     unsent = transport.get_write_buffer_size()
     if sys.platform == "linux" and not transport.is_closing():
-        socket = transport.get_extra_info("socket")
-        unsent += int.from_bytes(fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"), sys.byteorder)
+        descriptor = transport.get_extra_info("socket").fileno()
+        unsent += int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"), sys.byteorder)
     return unsent

@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, until a request is answered
     commit_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds beyond it, for a COMMIT
     header_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds, for the headers of a request
-    body_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds in which the least rate is measured
+    body_timeout: float = Field(default=8.0, gt=0, le=3_600)  # seconds in which the least rate is measured
     min_data_rate: float = Field(default=1_000.0, ge=0)  # bytes a second of bodies and responses
     idle_timeout: float = Field(default=75.0, gt=0, le=86_400)  # seconds between two requests of a connection
     max_connections: int = Field(default=1_000, ge=1, le=1_000_000)  # of one process

@@ -11,6 +11,7 @@ import http.client
 import json
 import selectors
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -18,39 +19,28 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from partwise import page
 from tests.harness import sqlite_backend
 from tests.music import SCRIPT
 from tests.program import Program, free_port, serving
 from tests.sockets import ALIVE, post
 
 QUERY = json.dumps({"query": "{ album(albumId: 1) { title } }"})
-LARGE = b'{"query": "{ %s }"}' % b" ".join(b"t%d: tracks { nodes { path etag name composer } }" % n for n in range(90))
+_PAGE = Path(page.__file__).parent / "static" / "page"
+LARGEST = max(_PAGE.iterdir(), key=lambda path: path.stat().st_size).name  # to read a file costs the server little
+LARGE = ALIVE.replace(b"/livez", f"/page/{LARGEST}".encode()) * 2
 HEAD = ALIVE[:20] + b"X-Slow: " + b"x" * 1_000
 BODY_HEAD, BODY = post(b"", length=1_000), b"x" * 1_000
 
 
 class Others:
-    """Clients that work as ever."""
+    """Clients that work as ever, in a process of their own."""
 
     def __init__(self, port: int, clients: int) -> None:
-        self.port, self.times, self.failed = port, list[tuple[float, float]](), 0
-        self._ends = False
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
-        for each in self._threads:
-            each.start()
-
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        while not self._ends:
-            begun = time.monotonic()
-            try:
-                connection.request("POST", "/graphql", QUERY, {"Content-Type": "application/json"})
-                connection.getresponse().read()
-            except (OSError, http.client.HTTPException):
-                self.failed += 1
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-            self.times.append((begun, time.monotonic() - begun))
-            time.sleep(0.02)
+        command = [sys.executable, "-m", "tests.scale.slow_clients", "--work", f"{port}:{clients}"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.times: list[tuple[float, float]] = []
+        self.failed = 0
 
     def between(self, begun: float, ended: float) -> str:
         """Tell how long requests of that time took."""
@@ -58,9 +48,36 @@ class Others:
         return f"p50 {times[len(times) // 2] * 1e3:.1f} ms, p99 {times[len(times) * 99 // 100] * 1e3:.1f} ms of {len(times)}"
 
     def stop(self) -> None:
-        self._ends = True
-        for each in self._threads:
-            each.join()
+        told, _ = self._process.communicate()
+        self.times, self.failed = json.loads(told)
+
+
+def work(port: int, clients: int) -> None:
+    """Send requests until standard input ends; print when each began and how long it took, and how many failed."""
+    times: list[tuple[float, float]] = []
+    failed: list[str] = []
+    ends = threading.Event()
+
+    def run() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while not ends.wait(0.02):
+            begun = time.monotonic()
+            try:
+                connection.request("POST", "/graphql", QUERY, {"Content-Type": "application/json"})
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException) as error:
+                failed.append(type(error).__name__)
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            times.append((begun, time.monotonic() - begun))
+
+    threads = [threading.Thread(target=run) for _ in range(clients)]
+    for each in threads:
+        each.start()
+    sys.stdin.read()
+    ends.set()
+    for each in threads:
+        each.join()
+    sys.stdout.write(json.dumps([times, len(failed)]))
 
 
 def connect(port: int, receive_buffer: int | None = None) -> socket.socket:
@@ -79,7 +96,7 @@ def slow(port: int, count: int, seconds: float) -> str:
         kind = ("headers", "body", "unread")[number % 3]
         client = connect(port, 4_096 if kind == "unread" else None)
         if kind == "unread":
-            client.sendall(post(LARGE) * 20)
+            client.sendall(LARGE)
         elif kind == "body":
             client.sendall(BODY_HEAD)
         client.setblocking(False)
@@ -88,8 +105,8 @@ def slow(port: int, count: int, seconds: float) -> str:
     ended: dict[str, list[float]] = {"headers": [], "body": [], "unread": []}
     poll = selectors.DefaultSelector()
     for client, (kind, _) in clients.items():
-        # A client that does not read learns of its end by the reset alone.
-        poll.register(client, 0 if kind == "unread" else selectors.EVENT_READ) if kind != "unread" else None
+        if kind != "unread":  # one that does not read learns of its end by the state of the connection
+            poll.register(client, selectors.EVENT_READ)
     sent = 0
     while clients and time.monotonic() - begun < seconds:
         for key, _ in poll.select(1.0):
@@ -144,7 +161,12 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=2_000)
     parser.add_argument("--others", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.work:
+        port, _, clients = arguments.work.partition(":")
+        work(int(port), int(clients))
+        return
     import resource  # noqa: PLC0415
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -155,21 +177,23 @@ def main() -> None:
         port = free_port()
         program = stack.enter_context(serving(["test.sqlite"], folder, port=port))
         others = Others(port, arguments.others)
-        time.sleep(2)
+        time.sleep(5)
         begun = time.monotonic()
         time.sleep(10)
         alone = time.monotonic()
         told = slow(port, arguments.slow, arguments.seconds)
         with_slow = time.monotonic()
         idle = [connect(port) for _ in range(arguments.idle)]
-        most = open_sockets(program)
-        time.sleep(3)
+        most = 0
+        for _ in range(15):
+            time.sleep(0.2)
+            most = max(most, open_sockets(program))
         later = time.monotonic()
         others.stop()
         for each in idle:
             each.close()
         sys.stdout.write(
-            f"{arguments.slow} slow: {told}\n{arguments.idle} idle: {most} sockets open in the server\n"
+            f"{arguments.slow} slow: {told}\n{arguments.idle} idle: {most} sockets open in the server at most\n"
             f"others alone: {others.between(begun, alone)}\nwith the slow ones: {others.between(alone, with_slow)}\n"
             f"with the idle ones: {others.between(with_slow, later)}\nfailed: {others.failed}\n"
         )
