@@ -245,8 +245,8 @@ def is_gone(receive: Receive) -> bool:
     try:
         next_message.send(None)
     except StopIteration as end:
-        message: Message = end.value
-        return message["type"] == "http.disconnect"  # type: ignore[no-any-return]  # a message is a mapping to Any
+        has_gone: bool = end.value["type"] == "http.disconnect"
+        return has_gone
     finally:
         next_message.close()
     return False
