@@ -212,7 +212,8 @@ def _asks(query_string: bytes) -> bool:
 
 
 def _is_graphql(scope: Scope) -> bool:
-    return scope["path"] == "/graphql" and scope["method"] == "POST"
+    is_graphql: bool = scope["path"] == "/graphql" and scope["method"] == "POST"
+    return is_graphql
 
 
 def _length(scope: Scope) -> int:
@@ -245,8 +246,7 @@ def is_gone(receive: Receive) -> bool:
     try:
         next_message.send(None)
     except StopIteration as end:
-        has_gone: bool = end.value["type"] == "http.disconnect"
-        return has_gone
+        return bool(end.value["type"] == "http.disconnect")
     finally:
         next_message.close()
     return False
