@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-import anyio
 from graphql import GraphQLError
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -23,9 +22,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partwise import page
+from partwise.admission import Admission
 from partwise.batch_door import answer_batch
 from partwise.contention import Contention
 from partwise.door import Door, refusal
+from partwise.health import Health
 from partwise.introspection import Introspections
 from partwise.large import LargeRequests
 from partwise.middleware import Compression, CrossOrigin
@@ -35,16 +36,15 @@ from partwise.reader import Reader
 from partwise.server import DRAINING
 from partwise.service import Service
 from partwise.settings import Settings, is_loopback
+from partwise.turns import Gate, Turns
 from partwise.workers import Workers
 from partwise.writer import Writer
 from resolvers.results import to_wire_error
 from resolvers.root import build_schema
-from storage.database import NO_ANSWER
 from storage.json_text import encode_json_bytes
 
 T = TypeVar("T")
 
-_READY_TIMEOUT = 5.0  # seconds
 _LONGEST_HOST = 64  # characters of a name or an address of this machine, with a port
 _WRITING = 2  # threads that write large answers: Python runs one at a time
 _NEW_OBJECTS = 20_000  # between collections of garbage: Python's 700 are seven collections for a page of 5,000 rows
@@ -116,13 +116,22 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     workers = Workers(database.connections, database.commit_timeout)
     contention = Contention(workers, database.lock_holders)
     large = LargeRequests()
-    health = anyio.CapacityLimiter(1)
+    health = Health(database)
+    admission = Admission(
+        connections=database.connections,
+        shared=database.dialect != "sqlite",
+        target=settings.target_wait,
+        timeout=settings.timeout,
+    )
+    turns = Turns(admission, timeout=settings.timeout)
     writing = ThreadPoolExecutor(_WRITING, thread_name_prefix="partwise-answers")
     door = Door(
         schema=service.schema,
         engine=service.engine,
         reader=Reader(database, workers, contention),
         writer=Writer(service.engine, contention),
+        turns=turns,
+        health=health,
         limits=settings.limits,
         max_body=settings.max_body,
         max_values=settings.max_values,
@@ -151,16 +160,14 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     async def ready(request: Request) -> Response:
         if request.scope.get("state", {}).get(DRAINING):
             return refusal("The server is shutting down.", 503, "UNAVAILABLE")
-        reason: str | None = NO_ANSWER
-        with anyio.move_on_after(_READY_TIMEOUT):
-            reason = await anyio.to_thread.run_sync(database.why_unready, limiter=health, abandon_on_cancel=True)
+        reason = await health.why_unready()
         return PlainTextResponse("ok") if reason is None else refusal(reason, 503, "UNAVAILABLE")
 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/graphql")
 
     too_large: ASGIApp = _TooLarge(settings.max_body)
-    for each in reversed([*_middleware(settings)]):
+    for each in reversed([*_middleware(settings, None)]):
         too_large = each.cls(too_large, *each.args, **each.kwargs)
 
     @asynccontextmanager
@@ -168,7 +175,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         gc.collect()
         gc.freeze()  # what the start has made stays: no collection needs to look at it again
         gc.set_threshold(_NEW_OBJECTS)
-        yield {"too_large": too_large}  # partwise/protocol.py refuses by it what announces too much
+        yield {"too_large": too_large, "turns": turns}  # partwise/protocol.py refuses by them
         door.introspections.close()
         large.close()
         writing.shutdown()
@@ -184,7 +191,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
             Route("/readyz", ready),
             *page.routes(takes_any=door.documents.takes_any),
         ],
-        middleware=[*_middleware(settings)],
+        middleware=[*_middleware(settings, turns)],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
@@ -195,11 +202,13 @@ async def _run_in(threads: Executor, run: Callable[[], T]) -> T:
     return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
 
 
-def _middleware(settings: Settings) -> Iterator[Middleware]:
+def _middleware(settings: Settings, turns: Turns | None) -> Iterator[Middleware]:
     """Say what a request passes before it comes to its route, the outermost first."""
     if not settings.open:
         yield Middleware(_OwnNamesOnly)
     if settings.cors_origins:
         yield Middleware(CrossOrigin, origins=settings.cors_origins)
+    if turns is not None:
+        yield Middleware(Gate, turns=turns)
     if settings.compression:
         yield Middleware(Compression, level=settings.compression)

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from partwise.door import (
@@ -21,9 +21,11 @@ from partwise.door import (
     content_type,
     from_body,
     read_body,
+    refusal_of,
 )
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
+from partwise.turns import Busy
 from resolvers.context import RequestContext
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.pieces import LARGE, encode_in_pieces
@@ -89,6 +91,10 @@ async def answer_batch(door: Door, request: Request) -> Response:
         response = await _run(door, request, timing) if request.method == "POST" else _describe(door)
     except Refused as refused:
         response = refused.response(JSON)
+    except Busy as busy:
+        response = refusal_of(busy)
+    except ClientDisconnect:
+        response = Response(status_code=400)  # nobody reads it
     return door.timed(response, timing)
 
 
@@ -102,10 +108,14 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
         raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
     is_dry_run = asked == [("dryRun", "true")]
-    context = door.context(timing, request)
-    return await door.answer_large(
-        len(body), context, lambda context: _answer(door, body, context, is_dry_run=is_dry_run, media_type=media_type)
-    )
+    turn = door.turns.batch(body, request.receive)
+    context = door.context(timing, request, turn)
+    async with turn:
+        return await door.answer_large(
+            len(body),
+            context,
+            lambda context: _answer(door, body, context, is_dry_run=is_dry_run, media_type=media_type),
+        )
 
 
 async def _answer(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:

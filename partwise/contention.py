@@ -87,8 +87,7 @@ class Contention:
     async def _park(self, work: Work[T], call: Call, claim: Claim | None, locks: RowLocks) -> T:
         loop = asyncio.get_running_loop()
         own = _Parked(locks, loop.create_future())
-        if call.on_parked is not None:
-            call.on_parked()
+        call.park()
         self._parked.append(own)
         self._choose()
         noting = loop.call_later(_LONG_WAIT, self._note, own)

@@ -16,6 +16,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from partwise.health import Health
 from partwise.introspection import Introspections, Key, Written
 from partwise.large import LargeRequests
 from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
@@ -23,6 +24,7 @@ from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.reader import Reader
 from partwise.timing import Timing
+from partwise.turns import Busy, Turn, Turns
 from partwise.workers import Call
 from partwise.writer import Writer
 from resolvers.compiled import CompiledBatch, CompiledQuery
@@ -133,6 +135,8 @@ class Door:
     engine: Engine
     reader: Reader
     writer: Writer
+    turns: Turns
+    health: Health
     limits: Limits
     max_body: int  # bytes
     max_values: int  # of a body's JSON
@@ -144,10 +148,10 @@ class Door:
     background: Background
     compresses: bool = True  # whether answers are compressed for clients that ask for it
 
-    def context(self, timing: Timing, request: Request) -> RequestContext:
+    def context(self, timing: Timing, request: Request, turn: Turn) -> RequestContext:
         """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
         deadline = timing.deadline(self.engine.database.timeout)
-        call = Call(deadline, request.receive)
+        call = Call(deadline, request.receive, turn.park)
 
         def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
             return timing.database(self.reader(run, call, pace))
@@ -162,6 +166,7 @@ class Door:
             background=self.background,
             limits=self.limits,
             deadline=deadline,
+            park=turn.park,
             key_headers=request.headers.getlist(HEADER),
             accept_encoding=request.headers.get("accept-encoding", ""),
         )
@@ -174,7 +179,9 @@ class Door:
         return self.timed(answer, timing)
 
     def timed(self, answer: Response, timing: Timing) -> Response:
-        """Say in an answer how long it took, if that is wanted."""
+        """Say in an answer how long it took, if that is wanted; note whether the database has answered."""
+        if timing.has_answer:
+            self.health.note_answer()
         if self.server_timing:
             answer.raw_headers.append((b"server-timing", timing.header()))
         return answer
@@ -204,16 +211,26 @@ class Door:
             if _wants_page(request):
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
-            asked = self._to_request(_from_url(request, self.max_values), media_type)
-            return await self._answer_asked(asked, {OperationType.QUERY}, media_type, self.context(timing, request))
+            async with self.turns.query(request.receive) as turn:
+                asked = self._to_request(_from_url(request, self.max_values), media_type)
+                context = self.context(timing, request, turn)
+                return await self._answer_asked(asked, {OperationType.QUERY}, media_type, context)
         except Refused as refused:
             return refused.response(media_type or JSON)
+        except Busy as busy:
+            return refusal_of(busy, media_type or JSON)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
         timing.received()
-        context = self.context(timing, request)
-        return await self.answer_large(len(body), context, lambda context: self._answer_body(body, media_type, context))
+        turn = self.turns.either(body, request.receive)
+        context = self.context(timing, request, turn)
+        async with turn:
+            return await self.answer_large(
+                len(body), context, lambda context: self._answer_body(body, media_type, context)
+            )
 
     async def answer_large(
         self, size: int, context: RequestContext, answer: Callable[[RequestContext], Awaitable[Response]]
@@ -297,6 +314,7 @@ class Door:
         context.document = context.valid
         if elsewhere.why is Why.LARGE:
             return await self._complete(asked, context, media_type)
+        context.park()  # it waits for others like it
         try:
             return await self._introspect(asked, context, elsewhere, media_type)
         except RequestError as error:
@@ -465,6 +483,11 @@ def refusal(
     """Refuse a request in JSON, as a GraphQL error."""
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
     return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
+
+
+def refusal_of(busy: Busy, media_type: str = JSON) -> Response:
+    """Refuse a request because the server is busy."""
+    return refusal(str(busy), 503, "UNAVAILABLE", {"Retry-After": str(busy.seconds)}, media_type)
 
 
 def accept_of(request: Request) -> str:

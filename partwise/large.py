@@ -38,8 +38,15 @@ class LargeRequests:
         if size <= LARGE:
             return await answer(context)
         loop = asyncio.get_running_loop()
+
+        def park() -> None:
+            loop.call_soon_threadsafe(context.park)
+
         there = replace(
-            context, read=self._from_thread(context.read, loop), write=self._from_thread(context.write, loop)
+            context,
+            read=self._from_thread(context.read, loop),
+            write=self._from_thread(context.write, loop),
+            park=park,
         )
 
         async def run() -> T:

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from partwise.turns import Turns
 from storage.json_text import encode_json_bytes
 from storage.log import note
 
@@ -181,7 +182,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
-        if self._is_deaf:
+        if self._is_deaf or self._is_refused(data):
             return
         self._chunk = len(data)
         try:
@@ -200,6 +201,20 @@ class Connection(HttpToolsProtocol):
             self._head += len(data)
             if self._head > _MOST_HEAD:
                 self._refuse(_head_too_large())
+
+    def _is_refused(self, data: bytes) -> bool:
+        """Refuse a request before it is parsed, if the server is busy."""
+        turns: Turns | None = self.app_state.get("turns")
+        if turns is None or turns.is_calm or self._stage != _NOTHING or self._is_answering():
+            return False
+        response = None if self._sockets.draining else turns.refuse_unparsed(data)
+        if response is None:
+            return False
+        self._real.write(response)
+        self._is_fresh, self._may_be_unsent = False, True
+        self._sockets.idle.pop(self, None)
+        self._become_idle()
+        return True
 
     def resume_writing(self) -> None:
         """Let the application send more: the client has read what there was."""

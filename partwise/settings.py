@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=1_000, ge=1, le=1_000_000)  # of one process
     drain_seconds: float | None = Field(default=None, ge=0, le=3_600)  # of serving on after SIGTERM; None: by `host`
     shutdown_timeout: float = Field(default=20.0, ge=0, le=3_600)  # seconds for requests that have begun, after that
+    target_wait: float = Field(default=0.5, gt=0, le=3_600)  # seconds that requests wait for their turn under load
     prepared_statements: Mode = "auto"  # of PostgreSQL
     idempotency_keys: bool = True  # whether they are kept, in a table of ours
     database_messages: bool = True  # whether clients receive the messages of triggers

@@ -12,13 +12,14 @@ T = TypeVar("T")
 class Timing:
     """The phases of one request: receive, prepare, database, answer."""
 
-    __slots__ = ("_answering", "_asking", "_database", "_received", "_start")
+    __slots__ = ("_answering", "_asking", "_database", "_received", "_start", "has_answer")
 
     def __init__(self) -> None:
         self._start = self._received = perf_counter()
         self._asking: float | None = None  # when the database was asked first
         self._answering = 0.0  # when the database had answered last
         self._database = 0.0  # seconds
+        self.has_answer = False  # whether the database has answered
 
     def received(self) -> None:
         """Note that the whole request is here."""
@@ -34,7 +35,9 @@ class Timing:
         if self._asking is None:
             self._asking = begun
         try:
-            return await work
+            answer = await work
+            self.has_answer = True
+            return answer
         finally:
             self._answering = perf_counter()
             self._database += self._answering - begun

@@ -42,12 +42,17 @@ class Call:
     ) -> None:
         """Make it, once the body has been received. Without `receive`, the client is taken to stay.
 
-        `on_parked` is called when the request begins to wait for a lock that somebody else holds: then it must not take the
+        `on_parked` is called when the request begins to wait for a lock, or for another one with its idempotency key: then it must not take the
         place of others in any queue in front of this one. It may be called again.
         """
         self.deadline = deadline
         self.on_parked = on_parked
         self._receive = receive
+
+    def park(self) -> None:
+        """Say that the request waits for something that others hold, and not for the server."""
+        if self.on_parked is not None:
+            self.on_parked()
 
     async def wait_in_queue(self, turn: "asyncio.Future[T]", error: Callable[[], TimedOut]) -> T:
         """Wait for a turn of something that is not begun yet, and cancel it otherwise.

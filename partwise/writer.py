@@ -53,7 +53,9 @@ class Writer:
             return await self._run_at_once(job, call)
         # Others with the same idempotency key: each that waited in the database would hold a connection meanwhile.
         turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1, locked))
-        await turns.take(call)
+        if not turns.try_take():
+            call.park()
+            await turns.take(call)
         try:
             return await self._run_at_once(job, call)
         finally:

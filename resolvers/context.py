@@ -82,6 +82,7 @@ class RequestContext:
     background: Background
     limits: Limits
     deadline: Deadline | None = None  # until when the answer is waited for
+    park: Callable[[], None] = lambda: None  # called when it waits for others, and must not keep a slot meanwhile
     accept_encoding: str = ""  # the header
     key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as they were sent
     operation_name: str | None = None  # which operation of the document is to run
@@ -111,7 +112,10 @@ class RequestContext:
         def write(job: Job[T]) -> Awaitable[Ran[T]]:
             return _run_on(loop, lambda: self.write(job))
 
-        return replace(self, read=read, write=write)
+        def park() -> None:
+            loop.call_soon_threadsafe(self.park)
+
+        return replace(self, read=read, write=write, park=park)
 
     @property
     def scope(self) -> Scope:

@@ -141,8 +141,7 @@ class Database:
     @contextmanager
     def read(self, deadline: Deadline | None = None, *, patience: float | None = None) -> Iterator[Transaction]:
         """Begin a transaction that reads one snapshot, with the limits of `write`."""
-        begin = _Begin("BEGIN" if self.dialect == "sqlite" else "REPEATABLE READ, READ ONLY", deadline, patience)
-        with self._transaction(self._reader, begin) as transaction:
+        with self._transaction(self._reader, self._begin_read(deadline, patience)) as transaction:
             try:
                 yield transaction
             except (Unprepared, Locked):  # see `run_again`, and who has given the patience
@@ -151,6 +150,9 @@ class Database:
                 Retry
             ) as retry:  # on a standby that has to give up the snapshot (PostgreSQL manual, "Handling Query Conflicts")
                 raise SerializationConflict("The database has given up what was read. Try again.") from retry
+
+    def _begin_read(self, deadline: Deadline | None, patience: float | None) -> "_Begin":
+        return _Begin("BEGIN" if self.dialect == "sqlite" else "REPEATABLE READ, READ ONLY", deadline, patience)
 
     def run_again(self, run: Callable[[], T]) -> T:
         """Run what begins its own transaction, and once more if prepared statements were given up in it."""
@@ -206,10 +208,13 @@ class Database:
 
     @contextmanager
     def _read_alone(self, deadline: Deadline) -> Iterator[Transaction]:
-        """Begin a transaction on a new connection, which is closed when it ends."""
-        engine = self._postgresql_engine(pool_size=1)
+        """Begin a transaction that reads on a new connection, which is closed when it ends."""
+        if self.dialect == "sqlite":
+            engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True)
+        else:
+            engine = self._postgresql_engine(pool_size=1)
         try:
-            with self._transaction(engine, _Begin("REPEATABLE READ, READ ONLY", deadline, None)) as transaction:
+            with self._transaction(engine, self._begin_read(deadline, None)) as transaction:
                 yield transaction
         finally:
             engine.dispose()
@@ -375,7 +380,7 @@ class Database:
 
     def why_unready(self) -> str | None:
         """Say why the database cannot be used: what is open of an SQLite file outlives its name. None where it can."""
-        if self._file is not None and (lost := self._file.why_lost()) is not None:
+        if (lost := self.why_lost()) is not None:
             return lost
         try:
             self.run_again(self._ask)
@@ -383,8 +388,15 @@ class Database:
             return NO_ANSWER
         return None
 
+    def why_lost(self) -> str | None:
+        """Say why an SQLite file is not the one that was opened; None if it is."""
+        return None if self._file is None else self._file.why_lost()
+
     def _ask(self) -> None:
-        with self.read(Deadline.after(_READY_TIMEOUT)) as transaction:
+        deadline, pool = Deadline.after(_READY_TIMEOUT), self._reader.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101  # as both kinds of engines are made
+        has_free = pool.checkedout() < self.connections  # to wait for requests that hold all of them would tell nothing
+        with self.read(deadline) if has_free else self._read_alone(deadline) as transaction:
             transaction.execute("SELECT 1")
 
     def lock_holders(self) -> dict[str, str | float | None]:

@@ -47,11 +47,13 @@ class Client:
 class Running:
     """A server that listens, and the pauses that its engine made because a batch was to be run again."""
 
-    def __init__(self, backend: Backend, api: Api) -> None:
+    def __init__(self, backend: Backend, api: Api, **settings: Any) -> None:
         self.pauses: list[float] = []
         self.database = api.service.engine.database
         engine = replace(api.service.engine, sleep=self.pauses.append)
-        app = make_app(Service(engine=engine, schema=api.service.schema), Settings(database_url=backend.url))
+        app = make_app(
+            Service(engine=engine, schema=api.service.schema), Settings(database_url=backend.url, **settings)
+        )
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
