@@ -180,7 +180,7 @@ class Transaction:
 
     def _waits(self, timed: TimedConnection, error: sqlite3.OperationalError, sql: str, begun: float) -> bool:
         """Whether a statement that has met the lock of another program, and done nothing, is to be tried again."""
-        code = error.sqlite_errorcode
+        code = getattr(error, "sqlite_errorcode", 0)  # an error of the module itself has none
         if code & 0xFF != sqlite3.SQLITE_BUSY or code == _BUSY_SNAPSHOT or not timed.waits:
             return False
         if not sql.startswith(("BEGIN", "SELECT")) or timed.is_late():
