@@ -33,7 +33,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from resolvers.batch import AnswerPlan, answer, check_parts, has_lists, shown_of, times_of
+from resolvers.batch import AnswerPlan, answer, check_parts, shown_of, times_of
 from resolvers.coercion import Inputs, Variable, VariablesDecoder
 from resolvers.completion import compile_batch
 from resolvers.context import Pace, RequestContext
@@ -236,7 +236,7 @@ class Compiler:
                 parts, {name: each for name, each in others.items() if isinstance(each, Variable)}
             ),
             arguments={name: each for name, each in others.items() if not isinstance(each, Variable)},
-            plan=AnswerPlan(shown=shown_of(result), times=times_of(result, self._catalog), has_lists=has_lists(result)),
+            plan=AnswerPlan(shown=shown_of(result), times=times_of(result, self._catalog)),
             cost=cost_of(self._schema, document, definition, {}, DEFAULT_LIMITS),
             complete=compile_batch(result, self._catalog),
             complete_large=cache(partial(compile_batch, result, self._catalog, later=True)),

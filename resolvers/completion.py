@@ -16,14 +16,12 @@ from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, faults_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.serialization import is_json, to_json
-from resolvers.tables import compile_items
 from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns, writer
 from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
 from storage.catalog.types import Value
 from storage.errors import Fault
-from storage.reading import Items
 from storage.row import Row, RowColumns
 
 _DELETED = 204
@@ -117,8 +115,6 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog, *, late
             return _errors(selection.below(key, "PartError"))
         case "item":
             return _items(selection, key, catalog)
-        case "items":
-            return _lists(selection, key, catalog, later=later)
         case _:
             raise NotPlain(name)
 
@@ -184,23 +180,6 @@ def _items(selection: Selection, key: str, catalog: Catalog) -> Column:
         return None if row is None else writers[row.resource.name](row)
 
     return Column(lambda _, outcomes: [write(row_of(each)) for each in outcomes])
-
-
-def _lists(selection: Selection, key: str, catalog: Catalog, *, later: bool) -> Column:
-    """Write the items of collections, from columns."""
-    resources = [resource for resource in catalog.resources.values() if resource.key]
-    tables = {each.name: compile_items(selection.below(key, each.name), each, catalog) for each in resources}
-
-    def write(outcome: Done | Failed) -> Any:
-        page = outcome.page if isinstance(outcome, Done) else None
-        if page is None:
-            return None
-        if not isinstance(page.found, RowColumns) or not page.found.resource.key:
-            raise Unanswerable  # a replay's, or items without a key
-        return tables[page.found.resource.name](Items(page.found))
-
-    of_part = _later(write) if later else write
-    return Column(lambda _, outcomes: list(map(of_part, outcomes)))
 
 
 def _item(selection: Selection, catalog: Catalog) -> Callable[[Row], Any]:

@@ -33,13 +33,6 @@ def compile_root(selection: Selection, key: str, name: str, catalog: Catalog) ->
     return _Compilation(catalog).root(selection, key, name)
 
 
-def compile_items(selection: Selection, resource: Resource, catalog: Catalog) -> Table:
-    """Compile what is selected of items themselves. Raises `NotPlain`, also for relations."""
-    if any(resource.attribute(name) is None and resource.relation(name) is not None for _, name in selection):
-        raise NotPlain("a relation")
-    return _Compilation(catalog).items(selection, resource)
-
-
 class _Compilation:
     """Compiles selections over one catalog."""
 
@@ -63,10 +56,6 @@ class _Compilation:
             raise NotPlain(name)
         table = self._items(selection.below(key, resource.name), resource)
         return lambda found: None if found is None else table(found)[0]
-
-    def items(self, selection: Selection, resource: Resource) -> Table:
-        """Compile what is selected of items."""
-        return self._items(selection, resource)
 
     # --- items
 
