@@ -21,7 +21,6 @@ _INTERVAL = 1.0  # seconds without a break, after which a queue is a standing on
 _BURST = 4  # times the target: what a request may wait in a queue that is new
 _SHARE = 0.5  # of the time-out: what a request may wait at all
 _FEW = 32  # requests of a lane that may wait longer than the target: of slow ones, even a short queue is a long wait
-_MOST = 1_000  # requests of a lane that wait, for a slot or for something else
 _MOST_BYTES = 64 << 20  # of bodies that wait in a lane
 _OVERHEAD = 1_200  # bytes: what a request takes besides its body, measured in bytes of a batch's body
 _KEPT = 0.95  # of what is known about the time for each byte, after one more request
@@ -88,9 +87,10 @@ class Admission:
         shared: bool,
         target: float,
         timeout: float,
+        most: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin without requests. `target` and `timeout` are in seconds.
+        """Begin without requests. `target` and `timeout` are in seconds; `most` requests of a lane may wait, for a slot or a lock.
 
         `shared`: queries and batches use the same connections. Otherwise batches have a writer of their own, as on SQLite.
         """
@@ -108,11 +108,12 @@ class Admission:
         self._longest = _SHARE * timeout
         self._target = min(target, self._longest)
         self._burst = min(_BURST * target, self._longest)
+        self._most = most
         self._clock = clock
 
     def refuses(self, lane: Lane, size: int) -> int | None:
         """Return in how many seconds a request with so many bytes of body should be sent again; None if it is taken now."""
-        is_full = lane.waiting + lane.parked >= _MOST or lane.bytes + lane.parked_bytes + size > _MOST_BYTES
+        is_full = lane.waiting + lane.parked >= self._most or lane.bytes + lane.parked_bytes + size > _MOST_BYTES
         if not (lane.waiting or is_full):
             return None
         now = self._clock()

@@ -46,6 +46,9 @@ from storage.json_text import encode_json_bytes
 T = TypeVar("T")
 
 _LONGEST_HOST = 64  # characters of a name or an address of this machine, with a port
+_LANE_SHARE = (
+    4  # of the connections of clients, a quarter may wait in each of three lanes: others must be able to connect
+)
 _WRITING = 2  # threads that write large answers: Python runs one at a time
 _NEW_OBJECTS = 20_000  # between collections of garbage: Python's 700 are seven collections for a page of 5,000 rows
 
@@ -122,6 +125,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         shared=database.dialect != "sqlite",
         target=settings.target_wait,
         timeout=settings.timeout,
+        most=max(1, settings.max_connections // _LANE_SHARE),
     )
     turns = Turns(admission, timeout=settings.timeout)
     writing = ThreadPoolExecutor(_WRITING, thread_name_prefix="partwise-answers")

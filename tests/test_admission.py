@@ -30,7 +30,7 @@ class Simulation:
     def __init__(self, *, connections: int = 8, shared: bool = True, cores: int = 8) -> None:
         self.now = 0.0
         self.admission = Admission(
-            connections=connections, shared=shared, target=TARGET, timeout=TIMEOUT, clock=lambda: self.now
+            connections=connections, shared=shared, target=TARGET, timeout=TIMEOUT, most=1_000, clock=lambda: self.now
         )
         self.cores = cores
         self.found = {lane.name: Found() for lane in (self.admission.queries, self.admission.batches)}
@@ -234,7 +234,7 @@ def test_nobody_begins_for_a_client_that_has_gone():
 
 
 def test_large_requests_keep_no_other_waiting():
-    admission = Admission(connections=8, shared=True, target=TARGET, timeout=TIMEOUT)
+    admission = Admission(connections=8, shared=True, target=TARGET, timeout=TIMEOUT, most=1_000)
     large = [admission.arrive(admission.large, 4 << 20, lambda: True) for _ in range(10)]
     assert [each.begun is not None for each in large] == [True] * 4 + [False] * 6
     assert admission.arrive(admission.batches, SMALL, lambda: True).begun is not None

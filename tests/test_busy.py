@@ -267,7 +267,7 @@ BODY = '{"query": "mutation"}'
 )
 def test_only_a_plain_request_is_refused_unparsed(data: str, is_refused: bool):
     async def refuse() -> bytes | None:
-        turns = Turns(Admission(connections=2, shared=True, target=0.0, timeout=0.0), timeout=1.0)
+        turns = Turns(Admission(connections=2, shared=True, target=0.0, timeout=0.0, most=1_000), timeout=1.0)
         for _ in range(40):
             turns.admission.arrive(turns.admission.batches, 0, lambda: True)
         return turns.refuse_unparsed(data.encode())
@@ -293,7 +293,7 @@ def test_only_a_plain_request_is_refused_unparsed(data: str, is_refused: bool):
     ],
 )
 def test_a_request_waits_with_those_of_its_kind(body: bytes, lane: str):
-    turns = Turns(Admission(connections=2, shared=True, target=1.0, timeout=1.0), timeout=1.0)
+    turns = Turns(Admission(connections=2, shared=True, target=1.0, timeout=1.0, most=1_000), timeout=1.0)
     assert turns.lane_of(body).name == lane
 
 
