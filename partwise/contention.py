@@ -19,7 +19,7 @@ from storage.driver_errors import Locked, locked
 from storage.errors import TimedOut
 from storage.log import note_occasionally
 
-PATIENCE = 0.05  # seconds that the first try waits for a lock
+PATIENCE = 0.04  # seconds that the first try waits for a lock
 _LITTLE_PATIENCE = 0.005  # seconds, while somebody is known to hold a lock for long
 _PAUSE = 0.1  # seconds between two tries, if there is only one connection
 _LONG_WAIT = 1.0  # seconds, after which a wait is logged
