@@ -1,7 +1,7 @@
 """Keeps those who wait for one lock from taking all connections of PostgreSQL (docs/engine.md, section 11).
 
 Everybody tries once, with little patience. Who meets a lock that is held for longer waits here, without a connection. From
-here at most half of the connections are used, in order, and of those who would wait for each other the first one only.
+here at most half of the connections are used, in order, and two at most by those who would wait for each other.
 """
 
 import asyncio
@@ -19,8 +19,11 @@ from storage.driver_errors import Locked, locked
 from storage.errors import TimedOut
 from storage.log import note_occasionally
 
-PATIENCE = 0.05  # seconds that the first try waits for a lock
+PATIENCE = 0.04  # seconds that the first try waits for a lock
 _LITTLE_PATIENCE = 0.005  # seconds, while somebody is known to hold a lock for long
+_IN_A_ROW = (
+    2  # that have a connection, of those who would wait for each other: the next begins while the one before it commits
+)
 _PAUSE = 0.1  # seconds between two tries, if there is only one connection
 _LONG_WAIT = 1.0  # seconds, after which a wait is logged
 
@@ -109,16 +112,19 @@ class Contention:
 
     def _choose(self) -> None:
         """Give a turn to those who may have one: in order, as long as there are connections for them."""
-        before: dict[RowLock, Strength] = {}
-        leading = sum(each.leads for each in self._parked)
+        wanted: dict[RowLock, Strength] = {}
+        waiting: dict[RowLock, Strength] = {}  # of those before it that do not lead
+        leaders = [each for each in self._parked if each.leads]
         for each in self._parked:
-            if not each.leads and leading < max(1, self._most) and not would_wait(each.locks, before):
-                each.leads = True
-                leading += 1
-                _begin(each.turn)
-            for lock, strength in each.locks.items():
-                before[lock] = max(strength, before.get(lock, strength))
-        self._wanted = before
+            if not (each.leads or len(leaders) >= max(1, self._most) or would_wait(each.locks, waiting)):
+                each.leads = sum(would_wait(each.locks, leader.locks) for leader in leaders) < _IN_A_ROW
+                if each.leads:
+                    leaders.append(each)
+                    _begin(each.turn)
+            for known in (wanted,) if each.leads else (wanted, waiting):
+                for lock, strength in each.locks.items():
+                    known[lock] = max(strength, known.get(lock, strength))
+        self._wanted = wanted
 
     def _note(self, own: _Parked) -> None:
         """Log that locks are waited for, at most once a second: who holds them is asked in a thread."""
