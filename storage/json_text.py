@@ -400,6 +400,8 @@ def encode_json_bytes(value: Any) -> bytes:
 
 
 def _escaped(value: Any) -> str:
+    if isinstance(value, msgspec.Struct):
+        value = {each.encode_name: getattr(value, each.name) for each in msgspec.structs.fields(value)}
     match value:
         case dict():
             return f"{{{','.join(map('{}:{}'.format, map(json.dumps, value), map(_escaped, value.values())))}}}"
