@@ -104,7 +104,7 @@ def test_a_database_that_is_not_there_is_asked_once(doors: Doors, monkeypatch: p
     assert doors.ask(body_of(query, {}))[1]
     asked = 0
 
-    def gone(_database: Database) -> Any:
+    def gone(_database: Database, *_: Any, **__: Any) -> Any:
         nonlocal asked
         asked += 1
         raise Unavailable("The database cannot be reached. Try again.")
