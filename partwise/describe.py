@@ -88,7 +88,7 @@ def _pages(rows: RowReader, resource: Resource) -> Iterator[RowPage]:
     sorts, limit = total_order((), resource), _ROWS if resource.key else _MANY
     has_more, offset = True, 0
     while has_more:
-        page = rows.page(resource, {}, Window(sorts=sorts, limit=limit, offset=offset))
+        page = rows.page_as_stored(resource, Window(sorts=sorts, limit=limit, offset=offset))
         yield page
         has_more, offset = page.has_more, offset + _ROWS
 

@@ -124,6 +124,13 @@ class RowReader:
         found = self.columns_from(resource, names, read.first(window.limit))
         return RowPage(found=found, has_more=len(read) > window.limit)
 
+    def page_as_stored(self, resource: Resource, window: Window) -> RowPage:
+        """Read a page of all rows, which know how the database holds their values (`Row.raw`)."""
+        one_more = replace(window, limit=window.limit + 1)
+        query = Query(self.statements, resource).page(tuple(resource.attributes), All(()), one_more)
+        raw = self._read(query, many=True).rows
+        return RowPage(found=self._rows(resource, raw[: window.limit]), has_more=len(raw) > window.limit)
+
     def keys_where(
         self,
         resource: Resource,
