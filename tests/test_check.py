@@ -81,7 +81,7 @@ def test_values_that_can_all_be_read(backend: Backend, tmp_path: Path):
     backend.run(SCRIPT + ";" + MANY)
     before = backend.dump()
 
-    done = run_here("check", backend.url, "--values", folder=tmp_path)
+    done = run_here("check", backend.url, "--values", folder=tmp_path, PARTWISE_MAX_ANSWER="1024")
 
     assert done.returncode == 0
     assert done.stdout == "Values: those of all 10006 rows can be read.\n"
