@@ -78,10 +78,11 @@ def test_the_labels_of_an_enum_are_listed(postgresql: Backend, tmp_path: Path):
 
 
 def test_values_that_can_all_be_read(backend: Backend, tmp_path: Path):
+    (tmp_path / "partwise.toml").write_text("max_answer = 1024")  # which is for answers
     backend.run(SCRIPT + ";" + MANY)
     before = backend.dump()
 
-    done = run_here("check", backend.url, "--values", folder=tmp_path, PARTWISE_MAX_ANSWER="1024")
+    done = run_here("check", backend.url, "--values", folder=tmp_path)
 
     assert done.returncode == 0
     assert done.stdout == "Values: those of all 10006 rows can be read.\n"

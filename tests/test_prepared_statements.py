@@ -318,12 +318,12 @@ def test_check_values_reads_every_page_where_a_session_loses_what_it_has(
     tables.run("INSERT INTO parent (id) SELECT generate_series(1000, 60000)")
     read, count = Transaction.read, 0
 
-    def losing(transaction: Transaction, sql: str, params: Any = None) -> Any:
+    def losing(transaction: Transaction, sql: str, params: Any = None, **counted: bool) -> Any:
         nonlocal count
         count += 1
         if count == 8:
             transaction.execute("DEALLOCATE ALL")
-        return read(transaction, sql, params)
+        return read(transaction, sql, params, **counted)
 
     monkeypatch.setattr(Transaction, "read", losing)
     done = run_here("check", tables.url, "--values", folder=tmp_path)

@@ -116,11 +116,11 @@ def plans(api: Api, monkeypatch: pytest.MonkeyPatch, query: str) -> list[str]:
     found: list[str] = []
     read = Transaction.read
 
-    def explained(transaction: Transaction, sql: str, params: Any = None) -> Any:
+    def explained(transaction: Transaction, sql: str, params: Any = None, **counted: bool) -> Any:
         if not sql.startswith("EXPLAIN"):
             rows = read(transaction, f"EXPLAIN QUERY PLAN {sql}", params).rows
             found.append(" / ".join(str(row[3]) for row in rows))
-        return read(transaction, sql, params)
+        return read(transaction, sql, params, **counted)
 
     monkeypatch.setattr(Transaction, "read", explained)
     api.query(query)
