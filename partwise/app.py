@@ -182,7 +182,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         yield {"too_large": too_large, "turns": turns}  # partwise/protocol.py refuses by them
         door.introspections.close()
         large.close()
-        writing.shutdown()
+        writing.shutdown(wait=False, cancel_futures=True)
         workers.shut_down()
         database.close()
 

@@ -54,6 +54,7 @@ class Contention:
         self._parked: list[_Parked] = []
         self._wanted: dict[RowLock, Strength] = {}  # all locks of those who are parked
         self._last_note = 0.0
+        self._is_choosing = False  # whether it will in this turn of the event loop
 
     @property
     def parked(self) -> int:
@@ -92,7 +93,7 @@ class Contention:
         own = _Parked(locks, loop.create_future())
         call.park()
         self._parked.append(own)
-        self._choose()
+        self._choose_soon()
         noting = loop.call_later(_LONG_WAIT, self._note, own)
         try:
             while True:
@@ -108,10 +109,17 @@ class Contention:
         finally:
             noting.cancel()
             self._parked.remove(own)
-            self._choose()
+            self._choose_soon()
+
+    def _choose_soon(self) -> None:
+        """Choose once, however many come and go in one turn of the event loop."""
+        if not self._is_choosing:
+            self._is_choosing = True
+            asyncio.get_running_loop().call_soon(self._choose)
 
     def _choose(self) -> None:
         """Give a turn to those who may have one: in order, as long as there are connections for them."""
+        self._is_choosing = False
         wanted: dict[RowLock, Strength] = {}
         waiting: dict[RowLock, Strength] = {}  # of those before it that do not lead
         leaders = [each for each in self._parked if each.leads]

@@ -58,11 +58,12 @@ class Introspections:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._size = 0  # bytes of them
         self._running: dict[Key, Future[Written | Kept]] = {}
+        self._until: dict[Key, float] = {}  # when the last of those who wait for it gives up
         self._begun: deque[float] = deque()  # when the last ones were computed
 
     def close(self) -> None:
-        """End the thread, once it has done what it does."""
-        self._thread.shutdown()
+        """Begin nothing more, and wait for nothing."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def find(self, key: Key) -> Kept | None:
         """Find an answer that is kept."""
@@ -81,21 +82,34 @@ class Introspections:
         if found is not None:
             return found
         with self._lock:
+            found = self._kept.get(key)
+            if found is not None:  # it has just been computed
+                return found
             running = self._running.get(key)
             if running is None:
                 self._count()
                 running = self._running[key] = self._thread.submit(self._compute, key, execute)
+            self._until[key] = monotonic() + self._timeout
         return await self._wait(running)
 
     async def run(self, execute: Callable[[], Written]) -> Written:
         """Run a document that asks for other things besides. Raises `QueryTooComplex` and `TimedOut`."""
         with self._lock:
             self._count()
-        return await self._wait(self._thread.submit(execute))
+        until = monotonic() + self._timeout
+
+        def execute_in_time() -> Written:
+            _require_time(until)
+            return execute()
+
+        return await self._wait(self._thread.submit(execute_in_time))
 
     def _compute(self, key: Key, execute: Callable[[], Written]) -> Written | Kept:
         kept: Kept | None = None
         try:
+            with self._lock:
+                until = self._until[key]
+            _require_time(until)
             written = execute()
             if written.has_errors:
                 return written
@@ -103,7 +117,7 @@ class Introspections:
             return kept
         finally:
             with self._lock:
-                del self._running[key]
+                del self._running[key], self._until[key]
                 if kept is not None:
                     self._keep(key, kept)
 
@@ -136,6 +150,12 @@ class Introspections:
             raise TimedOut(
                 f"The introspection took longer than {self._timeout:g} seconds (timeout). It is still being computed. Try again."
             ) from None
+
+
+def _require_time(until: float) -> None:
+    """Compute nothing for those who have given up. Raises `TimedOut`."""
+    if monotonic() >= until:
+        raise TimedOut("The server was too busy to begin the introspection in time. Try again.")
 
 
 def _size_of(key: Key, kept: Kept) -> int:

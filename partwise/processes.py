@@ -182,7 +182,10 @@ def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connect
     except SettingsError as error:
         note("worker_failed", str(error))
         leave(_START_FAILURE)
-    server = make_server(app, settings, started=lambda: pipe.send(_STARTED), signals=(signal.SIGTERM,))
+    # A group of processes is often told to end as a whole, and by the parent besides: that is one signal, not two.
+    server = make_server(
+        app, settings, started=lambda: pipe.send(_STARTED), signals=(signal.SIGTERM,), dies_of_second=False
+    )
     threading.Thread(target=_obey, args=(pipe, server), daemon=True).start()
     server.run(listeners)
     leave_threads()

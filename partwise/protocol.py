@@ -205,13 +205,14 @@ class Connection(HttpToolsProtocol):
     def _is_refused(self, data: bytes) -> bool:
         """Refuse a request before it is parsed, if the server is busy."""
         turns: Turns | None = self.app_state.get("turns")
-        if turns is None or turns.is_calm or self._stage != _NOTHING or self._is_answering():
+        if turns is None or turns.is_calm or self._stage != _NOTHING or self._is_answering() or self.flow.write_paused:
             return False
         response = None if self._sockets.draining else turns.refuse_unparsed(data)
         if response is None:
             return False
         self._real.write(response)
         self._is_fresh, self._may_be_unsent = False, True
+        self._unsent = 0  # a new window
         self._sockets.idle.pop(self, None)
         self._become_idle()
         return True
@@ -407,7 +408,7 @@ class Connection(HttpToolsProtocol):
         if now - self._unsent_since < limits.body_timeout:
             return True
         read, self._unsent, self._unsent_since = self._unsent - unsent, unsent, now
-        return read >= limits.least
+        return limits.least == 0 or read >= limits.least
 
     def _head_length(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

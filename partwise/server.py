@@ -44,9 +44,11 @@ class Server(uvicorn.Server):
         shutdown_timeout: float,
         started: Callable[[], object] = lambda: None,
         signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+        dies_of_second: bool = True,
     ) -> None:
         super().__init__(config)
         self._signals = signals
+        self._dies_of_second = dies_of_second
         self._drain_seconds = drain_seconds
         self._shutdown_timeout = shutdown_timeout
         self._tell_started = started
@@ -75,7 +77,9 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, _frame: FrameType | None = None) -> None:
         """End the server; at the second signal, the process."""
         if self._signal is not None:
-            die_of(sig)
+            if self._dies_of_second:
+                die_of(sig)
+            return
         self._signal = sig
         self.should_exit = True
 

@@ -142,7 +142,11 @@ class _WritingThread:
         self._queue.put(waiting)
         with self._starting:
             if not self._runs:
-                threading.Thread(target=self._run, name="partwise-writer", daemon=True).start()
+                try:
+                    threading.Thread(target=self._run, name="partwise-writer", daemon=True).start()
+                except RuntimeError:  # there are no more threads
+                    waiting.job.claim.withdraw()
+                    raise
                 self._runs = True
 
     def _run(self) -> None:

@@ -69,6 +69,10 @@ class QueryAnswer:
     errors: Mapping[str, Exception] = field(default_factory=dict)
     size: int = 0  # bytes that were read
     left: float = math.inf  # bytes that might have been read besides
+    most: float = field(init=False)  # bytes
+
+    def __post_init__(self) -> None:
+        self.most = self.size + self.left
 
     def field(self, key: str) -> Found:
         """Answer one field, item by item. Raises its error, or `QueryTooComplex`."""
@@ -79,7 +83,7 @@ class QueryAnswer:
             raise found
         self.left -= MORE_OF_ITEM * count_items(found)
         if self.left < 0:
-            raise too_large(self.size - self.left, self.size)
+            raise too_large(self.most - self.left, self.most)
         return to_found(found)
 
 

@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, IntValueNode, OperationDefinitionNode, Visitor, get_operation_ast, visit
+from graphql import (
+    GraphQLError,
+    IntValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    Visitor,
+    get_operation_ast,
+    visit,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -165,6 +173,12 @@ class _Known(SchemaExtension):
         if operation is not None and introspects(text):
             is_pure = is_introspection(document, operation)
             if is_pure or has_introspection(document, operation):
+                if (
+                    operation.operation is OperationType.MUTATION
+                ):  # after COMMIT, nobody could say that it took too long
+                    raise QueryTooComplex(
+                        "Request __schema and __type in a query of their own, not in a batch's query."
+                    )
                 raise Elsewhere(Why.INTROSPECTION if is_pure else Why.MIXED)
 
     def on_execute(self) -> Iterator[None]:

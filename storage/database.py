@@ -100,9 +100,15 @@ class Database:
         """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
         self._require_file()
         with self._writer.connect() as connection, _without_preparing(connection):
+            waits = 0  # milliseconds
             if self.dialect == "sqlite":
+                waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
                 connection.exec_driver_sql(_busy_timeout(self.timeout))
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                except BaseException:
+                    connection.exec_driver_sql(_busy_timeout(waits / 1_000))
+                    raise
             else:
                 begin = (
                     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"  # there may be many tables
@@ -118,7 +124,7 @@ class Database:
                 raise
             finally:
                 if self.dialect == "sqlite":
-                    connection.exec_driver_sql(_busy_timeout(_SLICE))
+                    connection.exec_driver_sql(_busy_timeout(waits / 1_000))
 
     def write(
         self,
@@ -295,7 +301,8 @@ class Database:
                 transaction.discard()
                 if is_last or self.dialect == "sqlite" or (begin.deadline is not None and begin.deadline.has_passed):
                     raise
-                engine.dispose()  # those that wait in the pool are most likely lost, too
+                if isinstance(error, Unavailable) or begin.deadline is None or begin.deadline.left() >= _FIRST_ANSWER:
+                    engine.dispose()  # those that wait in the pool are most likely lost, too; else it may have been slow
             except BaseException:  # whatever it is, nothing may stay open
                 transaction.rollback()
                 transaction.close()

@@ -167,7 +167,7 @@ class _Pieces:
                 continue
             last = self._match(_LAST_MEMBER, place)
             if last is not None:
-                if last[1].strip():
+                if last[1].strip(_BLANKS):
                     self._add(inner, place, last.end(1))
                 elif not is_first:
                     self._fail(last.start(2))
@@ -271,7 +271,7 @@ class _Pieces:
     def _add(self, inner: list[Any] | dict[str, Any], start: int, end: int) -> None:
         """Add members that fit into a piece."""
         members = self._raw[start:end]
-        if not members or members.isspace():
+        if not members.strip(_BLANKS):
             self._fail(end)
         if isinstance(inner, list):
             inner.extend(self._decode(b"[%b]" % members, start - 1))

@@ -250,6 +250,7 @@ class Transaction:
         driver = self._timed
         assert driver is not None  # noqa: S101  # it is SQLite's way
         driver.text_factory = str  # takes a third of the time that `read_text` takes
+        before = self.allowance.shown, self.allowance.own
         try:
             return self._read_as(reading, sql, params)
         except sqlite3.OperationalError as error:
@@ -257,6 +258,7 @@ class Transaction:
                 raise
         finally:
             driver.text_factory = read_text
+        self.allowance.shown, self.allowance.own = before
         return self._read_as(reading, sql, params)
 
     def _read_as(self, reading: "_Reading", sql: str, params: Params | None) -> Result:

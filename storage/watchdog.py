@@ -73,6 +73,7 @@ class Watch:
             return False
         self.ends = max(self.ends, perf_counter()) + seconds
         self._cancels = False
+        self.line.is_unreplicated = False  # what was said of an earlier COMMIT
         self._watchdog.add(self)
         return True
 
@@ -81,7 +82,10 @@ class Watch:
         self.is_over = True
         self._cut_at = perf_counter() + (_FOR_CANCELING if self._cancels else 0.0)
         if self._cancels:
-            threading.Thread(target=self._cancel, name="partwise-cancel", daemon=True).start()
+            try:
+                threading.Thread(target=self._cancel, name="partwise-cancel", daemon=True).start()
+            except RuntimeError:  # there are no more threads
+                self._cut_at = 0.0
 
     def _cancel(self) -> None:
         with suppress(psycopg.Error, OSError):
@@ -138,7 +142,7 @@ class Watchdog:
                     self._is_used.wait()
             time.sleep(_TICK)
             now = perf_counter()
-            for watch in tuple(self._watches):
+            for watch in self._watches.copy():  # one operation of C, so that others may add and remove meanwhile
                 if watch.ends < now and self.release(watch):
                     watch.end()
                     over.append(watch)

@@ -14,7 +14,7 @@ from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Value
 from storage.row import KeyTuple
 
-_MOST_PARTS = 1_000  # of a batch that is compared: the event loop does it
+_MOST_PARTS = 50  # of a batch that is compared: the event loop does it
 
 RowLock = tuple[str, tuple[str, ...], KeyTuple]
 """A resource, a key of it, and values of that: the row that has them, or will have them."""

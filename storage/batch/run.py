@@ -147,6 +147,8 @@ def _transaction(engine: Engine, job: Job[Any], patience: float | None) -> Itera
             raise locked()  # nobody hears it
         try:
             yield transaction
+        except OutcomeUnknown:  # it may be written: nobody may call it off any more
+            raise
         except Exception:
             claim.release()
             raise
@@ -287,6 +289,7 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     receipts = Receipts(transaction, engine.database)
     before = None if job.receipt is None else receipts.claim(job.receipt, engine.catalog)
     if before is not None:
+        _count_answer(transaction.allowance, job.batch, [each for each in before.parts if isinstance(each, Done)])
         return before, _read(rows, job, before)
     outcomes = _run_blocks(engine, rows, job.batch) or _run_parts(engine, rows, job.batch)
     _count_answer(transaction.allowance, job.batch, outcomes)
@@ -310,9 +313,13 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
 
     Pages were counted when they were read. The other rows are looked at only if more was read than an answer may have.
     """
-    if isinstance(outcomes, DoneBlocks) or (
-        batch.times == 1 and not batch.more_of_row and allowance.own <= allowance.left
-    ):
+    if isinstance(outcomes, DoneBlocks):
+        if batch.times > 1 and batch.shown is Shown.ROWS:
+            left = [each.left for each in outcomes.blocks if each.left is not None and each.status in _WITH_ROW]
+            size = sum(size_of_values(column) for rows in left for column in rows.columns.values())
+            allowance.show(max(batch.times * size - allowance.shown, 0))
+        return
+    if batch.times == 1 and not batch.more_of_row and allowance.own <= allowance.left:
         return
     done = [each for each in outcomes if isinstance(each, Done)]
     more = (batch.times - 1) * allowance.shown
