@@ -109,8 +109,12 @@ async def _ask(app: ASGIApp, path: str, body: bytes) -> None:
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
 
+    to_receive = [{"type": "http.request", "body": body, "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not to_receive:  # a client that stays
+            await asyncio.Event().wait()
+        return to_receive.pop()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start" and message["status"] != 200:  # noqa: PLR2004  # HTTP's

@@ -45,9 +45,12 @@ class Direct(Api):
 
     async def _exchange(self, body: bytes, path: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
         sent: list[Message] = []
+        to_receive: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not to_receive:  # a client that stays
+                await asyncio.Event().wait()
+            return to_receive.pop()
 
         async def send(message: Message) -> None:
             sent.append(message)
