@@ -1,10 +1,9 @@
 """The Starlette application."""
 
-import asyncio
 import gc
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -25,7 +24,7 @@ from partwise import page
 from partwise.admission import Admission
 from partwise.batch_door import answer_batch
 from partwise.contention import Contention
-from partwise.door import Door, refusal
+from partwise.door import Door, body_too_large, refusal
 from partwise.health import Health
 from partwise.introspection import Introspections
 from partwise.large import LargeRequests
@@ -37,7 +36,7 @@ from partwise.server import DRAINING
 from partwise.service import Service
 from partwise.settings import Settings, is_loopback
 from partwise.turns import Gate, Turns
-from partwise.workers import Workers
+from partwise.workers import Workers, run_in
 from partwise.writer import Writer
 from resolvers.results import to_wire_error
 from resolvers.root import build_schema
@@ -78,18 +77,6 @@ def _is_own_name(host: str) -> bool:
 @lru_cache(maxsize=64)
 def _is_known_name(host: str) -> bool:
     return is_loopback(re.sub(r":\d*$", "", host))
-
-
-class _TooLarge:
-    """Refuses a body that is too large before it is sent: by its Content-Length."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the request."""
-        message = f"The body must have at most {self._most} bytes (the server's setting max_body)."
-        await refusal(message, 413, headers={"Connection": "close"})(scope, receive, send)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -143,7 +130,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         documents=open_documents(settings, service.schema),
         server_timing=settings.server_timing,
         compiled=compiled,
-        background=partial(_run_in, writing),
+        background=partial(run_in, writing),
         introspections=Introspections(per_minute=settings.introspections_per_minute, timeout=settings.timeout),
         compresses=settings.compression > 0,
     )
@@ -170,7 +157,11 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/graphql")
 
-    too_large: ASGIApp = _TooLarge(settings.max_body)
+    async def refuse_too_large(scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a body before it is sent, by its Content-Length."""
+        await body_too_large(settings.max_body).response(JSON)(scope, receive, send)
+
+    too_large: ASGIApp = refuse_too_large
     for each in reversed([*_middleware(settings, None)]):
         too_large = each.cls(too_large, *each.args, **each.kwargs)
 
@@ -199,11 +190,6 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
-
-
-async def _run_in(threads: Executor, run: Callable[[], T]) -> T:
-    """Run a function in a thread, to its end."""
-    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
 
 
 def _middleware(settings: Settings, turns: Turns | None) -> Iterator[Middleware]:

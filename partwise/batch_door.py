@@ -114,15 +114,9 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
         return await door.answer_large(
             len(body),
             context,
-            lambda context: _answer(door, body, context, is_dry_run=is_dry_run, media_type=media_type),
+            lambda context: _run_body(door, body, context, is_dry_run=is_dry_run, media_type=media_type),
+            JSON,
         )
-
-
-async def _answer(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:
-    try:
-        return await _run_body(door, body, context, is_dry_run=is_dry_run, media_type=media_type)
-    except Refused as refused:
-        return refused.response(JSON)
 
 
 async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:

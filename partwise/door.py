@@ -229,23 +229,28 @@ class Door:
         context = self.context(timing, request, turn)
         async with turn:
             return await self.answer_large(
-                len(body), context, lambda context: self._answer_body(body, media_type, context)
+                len(body), context, lambda context: self._run_body(body, media_type, context), media_type
             )
 
     async def answer_large(
-        self, size: int, context: RequestContext, answer: Callable[[RequestContext], Awaitable[Response]]
+        self, size: int, context: RequestContext, run: Callable[[RequestContext], Awaitable[Response]], media_type: str
     ) -> Response:
-        """Answer a request whose body has so many bytes, in a thread if it is large. Raises `Refused`."""
+        """Answer a request whose body has so many bytes, in a thread if it is large.
+
+        What is `Refused` is answered there: an exception holds all that was at hand when it was raised. Raises `Refused` if
+        its turn does not come in time.
+        """
+
+        async def answer(context: RequestContext) -> Response:
+            try:
+                return await run(context)
+            except Refused as refused:
+                return refused.response(media_type)
+
         try:
             return await self.large(size, context, answer)
         except TimedOut as late:
             raise Refused(503, late.code, str(late), {"Retry-After": "1"}) from None
-
-    async def _answer_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
-        try:
-            return await self._run_body(body, media_type, context)
-        except Refused as refused:
-            return refused.response(media_type)
 
     async def _run_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
         check_values(body, self.max_values, "The body")
@@ -504,6 +509,12 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def body_too_large(most: int) -> Refused:
+    """Return the refusal of a body that has more than so many bytes."""
+    message = f"The body must have at most {most} bytes (the server's setting max_body)."
+    return Refused(413, "BAD_REQUEST", message, {"Connection": "close"})
+
+
 async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
     """Read a body of at most so many bytes. Raises `Refused`."""
     if content_type(request) not in media_types or not _is_utf_8(request.headers["content-type"]):
@@ -515,12 +526,7 @@ async def read_body(request: Request, most: int, media_types: Container[str] = (
         async for chunk in request.stream():
             body += chunk
             if len(body) > most:
-                raise Refused(
-                    413,
-                    "BAD_REQUEST",
-                    f"The body must have at most {most} bytes (the server's setting max_body).",
-                    {"Connection": "close"},
-                )
+                raise body_too_large(most)
     except ClientDisconnect:
         raise Refused(400, "BAD_REQUEST", "The body ended too early.") from None
     return bytes(body)

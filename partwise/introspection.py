@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import TypeVar
 
@@ -54,7 +54,7 @@ class Introspections:
     def __init__(self, *, per_minute: int, timeout: float, most: int = MOST_KEPT) -> None:
         self._per_minute, self._timeout, self._most = per_minute, timeout, most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="partwise-introspection")
-        self._lock = Lock()  # requests come from several event loops (large.py)
+        self._lock = RLock()  # requests come from several event loops (large.py)
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._size = 0  # bytes of them
         self._running: dict[Key, Future[Written | Kept]] = {}
@@ -78,12 +78,9 @@ class Introspections:
 
         Raises `QueryTooComplex` and `TimedOut`.
         """
-        found = self.find(key)
-        if found is not None:
-            return found
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:  # it has just been computed
+            found = self.find(key)
+            if found is not None:
                 return found
             running = self._running.get(key)
             if running is None:

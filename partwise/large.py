@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from partwise.workers import Call, Slots
+from partwise.workers import Call, Slots, run_in
 from resolvers.context import RequestContext
 from storage.deadline import Deadline
 
@@ -62,7 +62,7 @@ class LargeRequests:
 
         await self._turns.take(Call(context.deadline or Deadline.after(_A_DAY)))
         try:
-            return await asyncio.shield(loop.run_in_executor(self._threads, run_there))
+            return await run_in(self._threads, run_there)
         finally:
             self._turns.give_back()
 

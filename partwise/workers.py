@@ -7,7 +7,7 @@ request, or because its client has gone.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, TypeVar
@@ -208,6 +208,11 @@ class Workers:
     def shut_down(self) -> None:
         """Begin nothing more. What still runs is not waited for: nobody waits for its answer, and it may wait for a lock."""
         self._threads.shutdown(wait=False)
+
+
+async def run_in(threads: Executor, run: Callable[[], T]) -> T:
+    """Run a function in a thread, to its end: a client that goes away changes nothing."""
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
 
 
 def look_at(future: "asyncio.Future[Any]") -> None:

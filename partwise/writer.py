@@ -86,8 +86,8 @@ class _Waiting:
         """Have the batch run, and wait for it: to the end, or until the deadline if it has not begun by then."""
         self.future.add_done_callback(look_at)
         self.timer = self.loop.call_later(min(_LONG, self.call.deadline.left()), self._look_after)
-        thread.take(self)
         try:
+            thread.take(self)
             return await self.future
         finally:
             self.timer.cancel()

@@ -99,16 +99,9 @@ class Database:
     def connection(self) -> Iterator[sa.Connection]:
         """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
         self._require_file()
-        with self._writer.connect() as connection, _without_preparing(connection):
-            waits = 0  # milliseconds
+        with self._writer.connect() as connection, _without_preparing(connection), _waiting(connection, self.timeout):
             if self.dialect == "sqlite":
-                waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-                connection.exec_driver_sql(_busy_timeout(self.timeout))
-                try:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                except BaseException:
-                    connection.exec_driver_sql(_busy_timeout(waits / 1_000))
-                    raise
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 begin = (
                     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"  # there may be many tables
@@ -122,9 +115,6 @@ class Database:
             except BaseException:  # whatever ends the block, nothing of it may stay
                 connection.exec_driver_sql("ROLLBACK")
                 raise
-            finally:
-                if self.dialect == "sqlite":
-                    connection.exec_driver_sql(_busy_timeout(waits / 1_000))
 
     def write(
         self,
@@ -434,6 +424,20 @@ class Database:
             self._keeper.invalidate()  # there is no pool that would keep it
             self._keeper = None
         self._watchdog.close()
+
+
+@contextmanager
+def _waiting(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Have SQLite itself wait for locks so long."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()  # milliseconds
+    connection.exec_driver_sql(_busy_timeout(seconds))
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(_busy_timeout(before / 1_000))
 
 
 @contextmanager
