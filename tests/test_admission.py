@@ -214,6 +214,16 @@ def test_what_waits_is_bounded_by_its_size_too(size: int):
     assert all(each.begun is not None for each in held)
 
 
+def test_one_request_is_taken_however_large_its_body_is():
+    server = Simulation()
+    huge = 100 << 20  # as `max_body` may allow it
+    large = server.admission.large
+    assert server.admission.refuses(large, huge) is None
+    running = [server.admission.arrive(large, huge, lambda: True) for _ in range(5)]
+    assert [each.begun is not None for each in running] == [True] * 4 + [False]
+    assert server.admission.refuses(large, huge), "one of them waits already"
+
+
 def test_nobody_begins_for_a_client_that_has_gone():
     server = Simulation()
     batches = server.admission.batches

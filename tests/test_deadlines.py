@@ -332,6 +332,61 @@ def test_a_commit_that_no_standby_confirms_is_not_said_to_be_done(postgresql: Ba
     assert send_one(server, update(1, "newer")).outcome == "COMMITTED"
 
 
+def test_a_connection_on_which_a_commit_was_not_replicated_serves_the_next_batch(postgresql: Backend, listen: Served):
+    """PostgreSQL confirms a COMMIT whose wait for a standby is canceled, and warns: the connection stays as it is."""
+    postgresql.run(SCRIPT)
+    server = listen(postgresql, timeout=20, connections=1)
+
+    async def work() -> Answered:
+        waiting = asyncio.create_task(send(server.port, update(1, "new")))
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if postgresql.rows("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"):
+                break
+        return await waiting
+
+    try:
+        settings(postgresql, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        unknown = asyncio.run(work())
+    finally:
+        settings(postgresql, "ALTER SYSTEM RESET synchronous_standby_names")
+    assert unknown.outcome == "OUTCOME_UNKNOWN"
+    pids = set(_backends(postgresql))
+    assert [send_one(server, update(1, name)).outcome for name in ("newer", "newest")] == ["COMMITTED", "COMMITTED"]
+    assert set(_backends(postgresql)) == pids, "the connection was kept"
+    assert names(postgresql)[1] == "newest"
+
+
+def _backends(backend: Backend) -> list[int]:
+    """List the sessions of the database, but for our own."""
+    own = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    return [pid for (pid,) in backend.rows(own)]
+
+
+def test_a_slow_answer_to_begin_does_not_cost_the_other_connections(postgresql: Backend, listen: Served):
+    """With little time left, a BEGIN that is not answered says nothing of the others in the pool."""
+    postgresql.run(SCRIPT)
+    with swallowing(postgresql) as (through, proxy):
+        server = listen(through, timeout=4, connections=2)
+        with server.database.write(), server.database.write():  # two connections
+            pass
+        before = set(_backends(postgresql))
+        lost = [True]
+
+        def rule(sent: bytes) -> str:
+            if lost and b"BEGIN" in sent:
+                lost.clear()
+                return "drop"
+            return "pass"
+
+        proxy.rule = rule
+        assert send_one(server, update(1, "new")).outcome == "COMMITTED"
+        assert len(before) == 2
+        time.sleep(0.5)  # PostgreSQL hears of what was closed
+        assert set(_backends(postgresql)) >= before, "the silent one is still there, and so is the other"
+    assert names(postgresql)[1] == "new"
+
+
 def settings(backend: Backend, statement: str) -> None:
     """Change the configuration of the server."""
     engine = backend.engine().execution_options(isolation_level="AUTOCOMMIT")

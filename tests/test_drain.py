@@ -186,7 +186,8 @@ def children(process: "subprocess.Popen[str]") -> set[int]:
     return found
 
 
-def test_workers_drain_are_replaced_and_do_not_outlive_their_parent(postgresql: Backend, tmp_path: Path):
+@pytest.mark.parametrize("whom", ["the parent", "the group"])
+def test_workers_drain_are_replaced_and_do_not_outlive_their_parent(postgresql: Backend, tmp_path: Path, whom: str):
     settings = "drain_seconds = 2\nshutdown_timeout = 5"
     with serve(postgresql, tmp_path, settings, "--workers", "2") as (program, port):
         log = tmp_path / "server.log"
@@ -197,6 +198,10 @@ def test_workers_drain_are_replaced_and_do_not_outlive_their_parent(postgresql: 
         assert len(children(program.process)) == 2
         assert send(port, UPDATE)[1]["data"]["batch"]["status"] == "COMMITTED"
 
+        if whom == "the group":  # its workers hear it twice: from outside, and from their parent
+            for each in children(program.process):
+                os.kill(each, signal.SIGTERM)
+            time.sleep(0.5)
         program.process.send_signal(signal.SIGTERM)
         until(lambda: status_of(port, "/readyz")[0] == 503)
         assert send(port, UPDATE)[1]["data"]["batch"]["status"] == "COMMITTED"

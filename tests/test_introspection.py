@@ -14,6 +14,7 @@ from graphql import get_introspection_query
 import partwise.door
 import resolvers.root
 from partwise.introspection import Introspections, Written
+from storage.errors import TimedOut
 from tests.conftest import Serve
 from tests.harness import Api, Backend, Json, part
 from tests.music import SCRIPT
@@ -225,6 +226,55 @@ def test_whoever_waits_too_long_is_told_and_the_answer_is_kept(
 
     assert code_of(late) == "TIMEOUT"
     assert answer == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
+
+
+@pytest.mark.parametrize("is_pure", [True, False])
+def test_what_nobody_waits_for_any_more_is_not_computed(*, is_pure: bool):
+    begun, may_go_on, executed = threading.Event(), threading.Event(), []
+
+    def slow() -> Written:
+        begun.set()
+        assert may_go_on.wait(30)
+        return Written(body=b"{}", has_run=True, has_errors=False)
+
+    def other() -> Written:
+        executed.append("other")
+        return slow()
+
+    async def work() -> None:
+        introspections = Introspections(per_minute=10, timeout=0.2)
+        first = asyncio.create_task(introspections.answer(("first", None, ""), slow))
+        assert await asyncio.to_thread(begun.wait, 30)
+        with pytest.raises(TimedOut):
+            await (introspections.answer(("other", None, ""), other) if is_pure else introspections.run(other))
+        may_go_on.set()
+        with pytest.raises(TimedOut):
+            await first
+        assert await introspections.answer(("last", None, ""), slow)
+        introspections.close()
+
+    asyncio.run(work())
+    assert executed == []
+
+
+def test_the_end_does_not_wait_for_introspections():
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def slow() -> Written:
+        begun.set()
+        assert may_go_on.wait(30)
+        return Written(body=b"{}", has_run=True, has_errors=False)
+
+    introspections = Introspections(per_minute=10, timeout=30)
+    waits = threading.Thread(target=lambda: asyncio.run(introspections.run(slow)), daemon=True)
+    waits.start()
+    assert begun.wait(30)
+    closing = threading.Thread(target=introspections.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive(), "it has ended while the thread computes"
+    may_go_on.set()
+    waits.join(30)
 
 
 @pytest.mark.parametrize("document", [FULL, "{ artists { totalCount } " + FULL[FULL.index("{") + 1 :]])

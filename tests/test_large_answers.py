@@ -81,6 +81,7 @@ LARGE: dict[str, tuple[str, dict[str, Any]]] = {
     "a payload many times": batch(" ".join(f"a{n}: payload" for n in range(150)), part("p", "GET", "/notes/1"), NEW),
     "relations": batch("item { ... on Note { author { biography } } }", *EVERY, NEW),
     "what is written": batch("payload", *UPDATES),
+    "what is written, many times": batch(" ".join(f"a{n}: payload" for n in range(10)), *UPDATES[:20]),
     "what is written one by one": batch("payload", *UPDATES, NEW, part("p", "GET", "/authors")),
     "a query of a batch": (
         "mutation ($parts: [PartInput!]!) { batch(parts: $parts) { status query { notes(first: 200) { nodes { text } } } } }",
@@ -119,6 +120,31 @@ def test_at_the_other_endpoint_it_is_the_same(notes: Backend, start: Serve):
 
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (400, "QUERY_TOO_COMPLEX")
     assert notes.dump() == before
+
+
+def test_what_is_answered_again_counts_as_it_did(notes: Backend, start: Serve):
+    api = start(notes, max_answer=200_000)
+    keyed = MUTATION.replace("$parts)", '$parts, idempotencyKey: "k")').replace("status parts", "status replayed parts")
+
+    first = api.post(keyed.format("payload"), {"parts": UPDATES[:20]})
+    before = notes.dump()
+    many = api.post(keyed.format(" ".join(f"a{n}: payload" for n in range(10))), {"parts": UPDATES[:20]})
+    again = api.post(keyed.format("payload"), {"parts": UPDATES[:20]})
+
+    assert [each["data"]["batch"]["replayed"] for each in (first, again)] == [False, True]
+    assert {each["extensions"]["code"] for each in many["errors"]} == {"QUERY_TOO_COMPLEX"}
+    assert notes.dump() == before
+
+
+def test_what_is_read_a_second_time_because_of_its_bytes_counts_once(sqlite: Backend, start: Serve):
+    sqlite.run(SCRIPT)
+    sqlite.run(f"UPDATE note SET text = '{LONG}' WHERE id <= 70")  # 140 kB, and as much again for 200 items
+    sqlite.run("UPDATE note SET text = CAST(x'ff' AS TEXT) WHERE id = 71")
+    api = start(sqlite, max_answer=300_000)
+
+    answer = api.post(f"{{ notes(first: 200) {{ nodes {{ {WHOLE} }} }} }}")
+
+    assert [each["path"] for each in answer["errors"]] == [["notes", "nodes", 70, "text"]]
 
 
 def test_small_answers_of_a_table_with_long_texts_are_answered(notes: Backend, start: Serve):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,17 @@ def test_a_client_that_does_not_read_is_cut(port: int):
         time.sleep(6)
 
         assert not is_open(client) or len(until_closed(client)) < 100 * 20_000
+
+
+def test_without_a_least_rate_clients_may_read_as_slowly_as_they_like(tmp_path: Path):
+    sqlite_backend(tmp_path).run(SCRIPT)
+    (tmp_path / "partwise.toml").write_text("min_data_rate = 0\nbody_timeout = 0.3\nmax_body = 100000")
+    number = free_port()
+    with serving(["test.sqlite"], tmp_path, port=number), connected(number, receive_buffer=4_096) as client:
+        client.sendall(post(LARGE) * 90)  # one after the other: what it has not read grows all the time
+        time.sleep(3)
+
+        assert [response(client)[0] for _ in range(90)] == [200] * 90
 
 
 def test_headers_have_a_limit(port: int):

@@ -1,16 +1,19 @@
 """Transactions hold what they promise: storage/database.py on real databases, without the server in front."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from storage.database import Database, parse_url
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from storage.transaction import Transaction
 from tests.harness import Backend
+from tests.waiting import locked
 
 SCRIPT = """
 CREATE TABLE parent (id INTEGER PRIMARY KEY);
@@ -350,6 +353,25 @@ def test_one_connection_writes_a_file_and_the_others_cannot(sqlite: Backend):
         insert(transaction, 1)
     database.close()
     assert parents(sqlite) == []
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_reflection_leaves_the_wait_for_locks_as_it_was(sqlite: Backend, *, is_locked: bool):
+    """Batches wait for a moment at a time, so that they can be called off; reflection waits for all of its time at once."""
+    database = Database(parse_url(sqlite.url), connections=1, timeout=0.3)
+    waits: list[Any] = []
+    with closing(database):
+        for _ in range(2):
+            with database.write() as transaction:
+                waits += transaction.execute("PRAGMA busy_timeout").rows
+            if is_locked:
+                with locked(sqlite), pytest.raises(sa.exc.OperationalError), database.connection():
+                    pass
+            else:
+                with database.connection() as connection:
+                    assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 300
+    ((before,), (after,)) = waits
+    assert before == after < 300
 
 
 def test_a_read_sees_one_state_while_others_write(database: Database):

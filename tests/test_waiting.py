@@ -4,19 +4,22 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from partwise.contention import Contention
 from partwise.workers import Call, ClientGone, Slots, Workers
 from storage.batch.blocks import Batch
-from storage.batch.contended import would_wait
+from storage.batch.contended import RowLocks, row_locks, would_wait
 from storage.batch.locks import Strength
 from storage.batch.run import Job, Ran, run_together
+from storage.catalog.model import Catalog
 from storage.database import Database, parse_url
 from storage.deadline import Claim, Deadline
+from storage.driver_errors import Locked
 from storage.errors import OutcomeUnknown, TimedOut
 from storage.log import Occasionally
 from storage.transaction import Transaction
@@ -43,6 +46,14 @@ def in_a_loop(work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.wait_for(work(), 30)
 
     asyncio.run(run())
+
+
+async def until(found: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if found():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it has not come to that")
 
 
 def test_slots_are_given_in_order_and_only_to_those_who_still_wait():
@@ -130,6 +141,58 @@ def test_strengths_wait_for_each_other_as_in_postgresql():
         *((changed, shared), (changed, changed), (changed, removed)),
         *((removed, kept), (removed, shared), (removed, changed), (removed, removed)),
     }
+
+
+def test_who_waits_for_locks_may_go_on_is_decided_once_for_all_that_come_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    decisions = 0
+    choose = Contention._choose
+
+    def counted(contention: Contention) -> None:
+        nonlocal decisions
+        decisions += 1
+        choose(contention)
+
+    monkeypatch.setattr(Contention, "_choose", counted)
+
+    async def work() -> None:
+        workers = Workers(4)
+        contention, held = Contention(workers), threading.Event()
+        row: RowLocks = {("Thing", ("id",), (1,)): Strength.UPDATE}
+
+        def meets(patience: float | None) -> Callable[[], str]:
+            def run() -> str:
+                if patience is not None:
+                    raise Locked
+                held.wait(20)
+                return "done"
+
+            return run
+
+        async def send() -> str:
+            return await contention.run(meets, call(), None, lambda: row)
+
+        first = asyncio.create_task(send())
+        await until(lambda: contention.parked == 1)
+        before = decisions
+        others = [asyncio.create_task(send()) for _ in range(60)]
+        await until(lambda: contention.parked == 61)
+        assert decisions == before + 1
+        held.set()
+        assert await asyncio.gather(first, *others) == ["done"] * 61
+        workers.shut_down()
+
+    in_a_loop(work)
+
+
+def test_a_batch_of_many_parts_is_not_compared_with_those_that_wait():
+    """The event loop compares: 40 batches of 1,000 parts would hold it up for 28 ms each time."""
+
+    def parts() -> Sequence[Any]:
+        raise AssertionError("they are not looked at")
+
+    assert row_locks(Catalog(resources={}), Batch(size=51, parts=parts), None) == {}
 
 
 @pytest.fixture
@@ -220,6 +283,24 @@ def test_a_batch_that_is_withdrawn_while_it_runs_is_not_committed(postgresql: Ba
     found, _ = run_all(api, withdrawn)
     assert isinstance(found[0], TimedOut)
     assert postgresql.rows("SELECT count(*) FROM thing") == [(3,)]
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_batch_whose_outcome_is_unknown_cannot_be_called_off(
+    backend: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch, together: int
+):
+    def lost(_transaction: Transaction) -> None:
+        raise OutcomeUnknown("The connection to the database was lost during COMMIT.")
+
+    backend.run(SCRIPT)
+    api = start(backend)
+    jobs = [job(api, Deadline.after(60), "SELECT 1") for _ in range(together)]
+    monkeypatch.setattr(Transaction, "commit", lost)
+
+    found, _ = run_all(api, *jobs)
+
+    assert [type(each) for each in found.values()] == [OutcomeUnknown] * together
+    assert not any(each.claim.withdraw() for each in jobs)
 
 
 def _sleep(transaction: Transaction) -> None:

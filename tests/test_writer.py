@@ -237,6 +237,24 @@ def test_the_thread_that_writes_ends_without_work_and_begins_again(
     assert groups.sizes == [1, 1, 1], "no group of none is run when the thread ends"
 
 
+def test_a_batch_for_which_there_is_no_thread_is_not_written_later(
+    things: Api, sqlite: Backend, monkeypatch: pytest.MonkeyPatch
+):
+    begin = threading.Thread.start
+
+    def fail(thread: threading.Thread) -> None:
+        if thread.name == "partwise-writer":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        assert statuses([things.post(BATCH, {"parts": make("lost")})]) == ["INTERNAL"]
+
+    assert statuses([things.post(BATCH, {"parts": make("kept")})]) == ["COMMITTED"]
+    assert {name for (name,) in sqlite.rows("SELECT name FROM thing")} == {"old", "kept"}
+
+
 def test_nothing_of_a_batch_is_held_once_it_has_been_answered(things: Api, monkeypatch: pytest.MonkeyPatch):
     """What is held until the next batch comes is freed at its expense: 2 ms after one of 10,000 parts."""
     kept: list[weakref.ref[Callable[..., object]]] = []
