@@ -113,8 +113,10 @@ class Admission:
 
     def refuses(self, lane: Lane, size: int) -> int | None:
         """Return in how many seconds a request with so many bytes of body should be sent again; None if it is taken now."""
+        if not (lane.waiting or lane.parked):
+            return None
         held = lane.bytes + lane.parked_bytes
-        is_full = lane.waiting + lane.parked >= self._most or (held > 0 and held + size > _MOST_BYTES)
+        is_full = lane.waiting + lane.parked >= self._most or held + size > _MOST_BYTES
         if not (lane.waiting or is_full):
             return None
         now = self._clock()

@@ -2,7 +2,7 @@
 
 import gc
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -68,6 +68,18 @@ class _OwnNamesOnly:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+class _Endpoint:
+    """An endpoint as an ASGI application: around a function, Starlette puts a second layer that handles exceptions."""
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def _is_own_name(host: str) -> bool:
@@ -139,12 +151,6 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     if service.schema.mutation is None:  # nothing can be written; batches may read, all the same
         batches = replace(door, schema=build_schema(service.engine.catalog, reads_in_batches=True))
 
-    async def graphql(request: Request) -> Response:
-        return await door(request)
-
-    async def batch(request: Request) -> Response:
-        return await answer_batch(batches, request)
-
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
@@ -179,9 +185,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
 
     return Starlette(
         routes=[
+            Route("/graphql", _Endpoint(door), methods=["GET", "POST"]),  # first: routes are tried in order
+            Route("/batch", _Endpoint(partial(answer_batch, batches)), methods=["GET", "POST"]),
             Route("/", home),
-            Route("/graphql", graphql, methods=["GET", "POST"]),
-            Route("/batch", batch, methods=["GET", "POST"]),
             Route("/livez", live),
             Route("/readyz", ready),
             *page.routes(takes_any=door.documents.takes_any),

@@ -3,6 +3,7 @@
 docs/contract.md, section 9.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,6 +24,7 @@ from partwise.door import (
     read_body,
     refusal_of,
 )
+from partwise.large import LARGE as LARGE_BODY
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
 from partwise.turns import Busy
@@ -111,12 +113,8 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     turn = door.turns.batch(body, request.receive)
     context = door.context(timing, request, turn)
     async with turn:
-        return await door.answer_large(
-            len(body),
-            context,
-            lambda context: _run_body(door, body, context, is_dry_run=is_dry_run, media_type=media_type),
-            JSON,
-        )
+        run = partial(_run_body, door, body, is_dry_run=is_dry_run, media_type=media_type)
+        return await run(context) if len(body) <= LARGE_BODY else await door.answer_large(context, run, JSON)
 
 
 async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:

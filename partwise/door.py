@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 
 from partwise.health import Health
 from partwise.introspection import Introspections, Key, Written
-from partwise.large import LargeRequests
+from partwise.large import LARGE, LargeRequests
 from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
 from partwise.page import graphiql
 from partwise.persisted import BadReference, NotServed, Persisted
@@ -175,7 +175,8 @@ class Door:
         """Answer one request."""
         timing = Timing()
         answer = await self._answer(request, timing)
-        answer.raw_headers.append(_VARIES_COMPRESSED if "content-encoding" in answer.headers else _VARIES)
+        is_compressed = any(name == b"content-encoding" for name, _ in answer.raw_headers)
+        answer.raw_headers.append(_VARIES_COMPRESSED if is_compressed else _VARIES)
         return self.timed(answer, timing)
 
     def timed(self, answer: Response, timing: Timing) -> Response:
@@ -228,14 +229,16 @@ class Door:
         turn = self.turns.either(body, request.receive)
         context = self.context(timing, request, turn)
         async with turn:
+            if len(body) <= LARGE:
+                return await self._run_body(body, media_type, context)
             return await self.answer_large(
-                len(body), context, lambda context: self._run_body(body, media_type, context), media_type
+                context, lambda context: self._run_body(body, media_type, context), media_type
             )
 
     async def answer_large(
-        self, size: int, context: RequestContext, run: Callable[[RequestContext], Awaitable[Response]], media_type: str
+        self, context: RequestContext, run: Callable[[RequestContext], Awaitable[Response]], media_type: str
     ) -> Response:
-        """Answer a request whose body has so many bytes, in a thread if it is large.
+        """Answer a request with a large body in a thread.
 
         What is `Refused` is answered there: an exception holds all that was at hand when it was raised. Raises `Refused` if
         its turn does not come in time.
@@ -248,7 +251,7 @@ class Door:
                 return refused.response(media_type)
 
         try:
-            return await self.large(size, context, answer)
+            return await self.large(context, answer)
         except TimedOut as late:
             raise Refused(503, late.code, str(late), {"Retry-After": "1"}) from None
 

@@ -30,13 +30,11 @@ class LargeRequests:
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="partwise-large")
         self._turns = Slots(_AT_A_TIME)
 
-    async def __call__(self, size: int, context: RequestContext, answer: Callable[[RequestContext], Awaitable[T]]) -> T:
-        """Answer a request of so many bytes: a small one here, a large one in a thread. Raises what `answer` raises.
+    async def __call__(self, context: RequestContext, answer: Callable[[RequestContext], Awaitable[T]]) -> T:
+        """Answer a request whose body has more than `LARGE` bytes, in a thread. Raises what `answer` raises.
 
         Raises `TimedOut` if its turn does not come by its deadline. `answer` should raise nothing that is usual: an exception holds all that was at hand when it was raised.
         """
-        if size <= LARGE:
-            return await answer(context)
         loop = asyncio.get_running_loop()
 
         def park() -> None:

@@ -96,6 +96,7 @@ class RequestContext:
     finished: BatchView | None = None  # the request's only batch, where it has run already
     kept: Any = None  # what the answer was made of
     query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it
+    bounds: Scope | None = None  # see `scope`
 
     def forget(self) -> None:
         """Let go of what was read: graphql-core's executors are cycles, and keep their context until garbage is collected."""
@@ -119,8 +120,10 @@ class RequestContext:
 
     @property
     def scope(self) -> Scope:
-        """What paths and queries are bound to."""
-        return Scope(catalog=self.engine.catalog, limits=self.limits)
+        """What paths and queries are bound to: one for the whole request, because suggestions are counted there."""
+        if self.bounds is None or self.bounds.limits is not self.limits:
+            self.bounds = Scope(catalog=self.engine.catalog, limits=self.limits)
+        return self.bounds
 
 
 def _run_on(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:

@@ -2,11 +2,16 @@
 
 What a process has open outlives its name: after a removal or a replacement, writes succeed and are lost. SQLite itself
 compares only in rollback mode (https://sqlite.org/howtocorrupt.html, section 2.4), so we do, by device and inode.
+
+That is done twice for each batch, and each look costs a small one 1 % of its time: Python lets other threads run meanwhile. So
+where the folder has not changed since the last look, its files are not looked at: whatever adds, removes or renames a file
+changes the folder's ctime, which nobody can set (https://man7.org/linux/man-pages/man7/inode.7.html).
 """
 
 import logging
 import os
 import threading
+import time
 
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.log import note
@@ -14,7 +19,12 @@ from storage.log import note
 _SUFFIXES = ("-wal", "-shm")  # https://sqlite.org/tempfiles.html: the write-ahead log, and its index
 _ADVICE = "Put the file back, or restart the server."
 
+# A file system may count time in steps of two seconds (FAT): only of a folder that has changed before that is a later change told.
+_SETTLED = 3 * 10**9  # nanoseconds
+_TRUSTED = 1.0  # seconds, after which the files are looked at again, whatever the folder says
+
 Identity = tuple[int, int]  # device and inode
+Folder = tuple[int, int, int]  # device, inode, and when it was changed
 
 
 class DatabaseFile:
@@ -23,7 +33,11 @@ class DatabaseFile:
     def __init__(self, path: str) -> None:
         """Take an absolute path, as the operator has named it: it may be a symbolic link."""
         self._path = path
+        self._folder = os.path.dirname(path)  # noqa: PTH120  # as SQLAlchemy names it
         self._opened: tuple[tuple[str, Identity], ...] = ()
+        self._has_own_folder = False  # whether all of the files are in that folder
+        self._seen: Folder | None = None  # what the folder was at the last look at the files, if it can be compared
+        self._until = 0.0  # when they are looked at again; as `time.monotonic` counts
         self._noticed: str | None = None  # what was wrong at the last look
         self._noticing = threading.Lock()
 
@@ -35,6 +49,7 @@ class DatabaseFile:
         """
         found = [(path, identity(path)) for path in (self._path, *(real_path + suffix for suffix in _SUFFIXES))]
         self._opened = tuple((path, its) for path, its in found if its is not None)
+        self._has_own_folder = os.name == "posix" and not os.path.islink(self._path)  # noqa: PTH114  # as above
 
     def require(self) -> None:
         """Make sure that a transaction may begin. Raises `Unavailable`."""
@@ -57,6 +72,19 @@ class DatabaseFile:
 
         Logs a line whenever that changes.
         """
+        now = time.monotonic()
+        folder: Folder | None = None
+        if self._has_own_folder and (self._seen is not None or now >= self._until):
+            folder = _changed(self._folder)
+            if folder is not None and folder == self._seen and now < self._until:
+                return None
+        why = self._why_lost()
+        # Whatever changes from here on is later than `folder`, which was looked at before the files.
+        is_settled = folder is not None and why is None and time.time_ns() - folder[2] > _SETTLED
+        self._seen, self._until = folder if is_settled else None, now + _TRUSTED
+        return why
+
+    def _why_lost(self) -> str | None:
         for path, (device, inode) in self._opened:
             try:  # `identity` in place: this runs twice for each batch
                 found = os.stat(path)  # noqa: PTH116  # pathlib's takes half as long again
@@ -92,6 +120,15 @@ class DatabaseFile:
             )
         else:
             note("database_file_lost", f"{why} Until then, every request is rejected.", file=self._path)
+
+
+def _changed(folder: str) -> Folder | None:
+    """Return which folder is at a path, and when it was changed."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116  # as `_why_lost` does
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def identity(path: str) -> Identity | None:

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from storage import database_file
 from storage.database import Database, parse_url
 from storage.database_file import DatabaseFile
 from storage.errors import Unavailable
@@ -23,6 +25,7 @@ from tests.test_writer import Groups, groups, make, send_at_once, statuses, thin
 SCRIPT = (
     "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (id, name) VALUES (1, 'old')"
 )
+STAT = os.stat
 LIST = "{ things { nodes { id name } totalCount } }"
 
 
@@ -45,7 +48,7 @@ def look_alike(file: Path) -> Path:
 
 
 def replace_folder(file: Path) -> None:
-    file.parent.rename(file.parent.with_name("away"))
+    file.parent.rename(f"{file.parent}-away")
 
 
 def remove_and_make_again(file: Path) -> None:
@@ -309,6 +312,68 @@ def test_a_loss_during_a_batch_leaves_its_outcome_unknown(
     assert refusals(answer) == ["OUTCOME_UNKNOWN"]
     assert "may be lost" in answer["errors"][0]["message"]
     assert refusals(api.post(BATCH, {"parts": OPERATIONS[operation]})) == ["UNAVAILABLE"]
+
+
+@pytest.fixture
+def settled(sqlite: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """A server whose folder has not changed for so long that it is looked at instead of its files."""
+    monkeypatch.setattr(database_file, "_SETTLED", 0)  # nanoseconds; no test waits for three seconds
+    monkeypatch.setattr(database_file, "_TRUSTED", 60)
+    sqlite.run(SCRIPT)
+    api = start(sqlite)
+    api.query(LIST)
+    time.sleep(0.05)  # beyond the steps in which the file system counts
+    looked_at: list[str] = []
+
+    def noted(path: str) -> os.stat_result:
+        looked_at.append(path)
+        return STAT(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", noted)
+        api.one("UPDATE", "/things/1", {"name": "older"})
+    assert looked_at == [str(file_of(sqlite).parent)] * 2
+    return api
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_folder_tells_that_one_of_its_files_was_lost(settled: Api, sqlite: Backend, loss: str):
+    LOSSES[loss](file_of(sqlite))
+
+    assert refusals(settled.post(LIST)) == ["UNAVAILABLE"]
+    assert refusals(settled.post(BATCH, {"parts": OPERATIONS["create"]})) == ["UNAVAILABLE"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_folder_tells_that_one_of_its_files_was_lost_during_a_batch(
+    settled: Api, sqlite: Backend, at_commit: list[Callable[[], Any]], loss: str
+):
+    at_commit.append(lambda: LOSSES[loss](file_of(sqlite)))
+
+    assert refusals(settled.post(BATCH, {"parts": OPERATIONS["create"]})) == ["OUTCOME_UNKNOWN"]
+
+
+@pytest.mark.parametrize("change", ALLOWED)
+def test_a_folder_in_which_other_things_change_says_nothing_of_its_files(settled: Api, sqlite: Backend, change: str):
+    ALLOWED[change](file_of(sqlite))
+    file_of(sqlite).with_name("new.txt").touch()
+
+    assert settled.one("UPDATE", "/things/1", {"name": "ours"})["status"] == 200
+    assert sqlite.rows("SELECT name FROM thing") == [("ours",)]
+
+
+def test_the_files_are_looked_at_now_and_then_whatever_their_folder_says(
+    settled: Api, sqlite: Backend, monkeypatch: pytest.MonkeyPatch
+):
+    """A file that is mounted over another one changes no folder."""
+    before = database_file._changed(str(file_of(sqlite).parent))
+    monkeypatch.setattr(database_file, "_changed", lambda _folder: before)
+    LOSSES["another file is renamed over it"](file_of(sqlite))
+    assert settled.post(LIST)["data"]
+
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert refusals(settled.post(LIST)) == ["UNAVAILABLE"]
 
 
 def test_after_an_unknown_outcome_the_key_tells_once_the_file_is_back(
