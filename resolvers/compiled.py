@@ -49,7 +49,7 @@ from resolvers.writing import NotPlain, fields
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog
 from storage.errors import RequestError
-from storage.json_text import decode_json, encode_json_bytes
+from storage.json_text import MANY, decode_json, encode_json_bytes
 from storage.reading import ReadPlan, read_root
 from storage.row_reader import RowReader
 from storage.transaction import Transaction
@@ -145,6 +145,8 @@ class CompiledQuery:
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
         """Plan what is read; None where something is wrong with the arguments, or costs too much."""
         definitions = self.definition.variable_definitions
+        if len(bytes(variables)) > MANY:  # hardly any are valid; the ordinary way decodes them only once
+            return None
         given = decode_json(bytes(variables).decode()) if bytes(variables) else None
         if not isinstance(given, dict | None):  # also where nobody asks for them: the ordinary way refuses the request
             return None

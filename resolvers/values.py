@@ -8,7 +8,7 @@ import binascii
 import math
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -428,6 +428,9 @@ def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
     return value
 
 
+_NEVER_WRONG = frozenset({type(None), bool, int, ExactFloat})
+
+
 def _check_json(raw: Any, depth: int) -> None:
     if depth == 0:
         raise Misfit(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
@@ -440,14 +443,22 @@ def _check_json(raw: Any, depth: int) -> None:
         case str():
             _string(raw)
         case list():
-            for each in raw:
-                _check_json(each, depth - 1)
+            _check_members(raw, depth - 1)
         case dict():
-            for key, each in raw.items():
-                _string(key)
-                _check_json(each, depth - 1)
+            _string("".join(raw))
+            _check_members(raw.values(), depth - 1)
         case _:
             raise Misfit("must be JSON")
+
+
+def _check_members(values: Collection[Any], depth: int) -> None:
+    """Check the members of a list or an object: there may be a million of them, most often of one kind."""
+    kinds = set(map(type, values))
+    if depth > 0 and kinds == {str}:
+        _string("".join(values))
+    elif depth == 0 or not kinds <= _NEVER_WRONG:
+        for each in values:
+            _check_json(each, depth)
 
 
 def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:

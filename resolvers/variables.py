@@ -34,6 +34,7 @@ _MOST_LEVELS = 2  # of lists and objects within each other
 # Looking for similar names takes time: the length of a name times the length of all that could be meant. Beyond this sum,
 # about 50 ms, names are rejected without a suggestion.
 _MOST_COMPARED = 200_000  # pairs of characters
+_MOST_COUNTED = 20_000  # objects, of some 4 µs each: so many are looked at once no more errors are listed
 
 Path = tuple[Any, ...]
 """The place of a value, innermost first: `(step, (step, ()))`. A step is a name or an index; `()` is the variable itself."""
@@ -56,13 +57,15 @@ def refuse_variables(
         before = len(found.errors)
         try:
             found.check(value, type_, (), 0)
+        except _GivenUp:
+            break
         except (_TooDeep, RecursionError):
             return [
                 *found.errors[: min(before, MOST_ERRORS - 1)],
                 GraphQLError("Variable values are nested too deeply."),
             ]
     if found.unlisted:
-        found.errors[-1].message = and_more(found.errors[-1].message, found.unlisted)
+        found.errors[-1].message = and_more(found.errors[-1].message, found.unlisted, at_least=found.is_given_up)
     return found.errors
 
 
@@ -75,6 +78,10 @@ class _TooDeep(Exception):  # it directs, and is no error
     """A value is nested more deeply than graphql-core takes it."""
 
 
+class _GivenUp(Exception):  # it directs, and is no error
+    """There are so many errors that counting the others would take long."""
+
+
 class _Refusals:
     """What is wrong with the variables of one request."""
 
@@ -83,6 +90,8 @@ class _Refusals:
     def __init__(self) -> None:
         self.errors: list[GraphQLError] = []
         self.unlisted = 0
+        self.is_given_up = False  # whether there are values that nobody has looked at
+        self._counted = 0  # objects that were looked at only to count their errors
         self._members: dict[str, _Members] = {}
         self._compared = 0
         self._shown: tuple[Any, str] = None, "null"  # the object that was shown last: each of its members may be wrong
@@ -138,6 +147,11 @@ class _Refusals:
                 message = f"Expected value of type '{type_}' to be an object, found: {self._show(value)}."
                 self._refuse(path, message)
             return
+        if len(self.errors) == MOST_ERRORS:
+            self._counted += 1
+            if self._counted > _MOST_COUNTED:
+                self.is_given_up = True
+                raise _GivenUp
         members = self._members_of(type_)  # whether a OneOf has exactly one, Strawberry checks when it coerces
         known = [name for name in value if name in members.places]
         for name in members.in_order(known, value):
@@ -150,12 +164,14 @@ class _Refusals:
             self._refuse_unknown(value, type_, path)
 
     def _refuse_unknown(self, value: Mapping[str, Any], type_: GraphQLInputObjectType, path: Path) -> None:
-        for name in value:
-            if name not in type_.fields and self._is_listed():
-                like = did_you_mean(self._similar(name, type_.fields))
-                found = f".{like} Found" if like else ", found"
-                message = f"not to include unknown field '{shorten(name)}'{found}: {self._show(value)}."
-                self._refuse(path, f"Expected value of type '{type_}' {message}")
+        unknown = [name for name in value if name not in type_.fields]
+        listed = unknown[: MOST_ERRORS - len(self.errors)]
+        self.unlisted += len(unknown) - len(listed)
+        for name in listed:
+            like = did_you_mean(self._similar(name, type_.fields))
+            found = f".{like} Found" if like else ", found"
+            message = f"not to include unknown field '{shorten(name)}'{found}: {self._show(value)}."
+            self._refuse(path, f"Expected value of type '{type_}' {message}")
 
     def _members_of(self, type_: GraphQLInputObjectType) -> "_Members":
         if type_.name not in self._members:

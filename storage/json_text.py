@@ -135,7 +135,7 @@ _MEMBER = rb'(?:[^\[\]{}",]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
 _MEMBERS = re.compile(rb"(?:" + _MEMBER + rb",)*+", re.DOTALL)
 _LAST_MEMBER = re.compile(rb"(" + _MEMBER + rb")([\]}])", re.DOTALL)
 _BLANKS = b" \t\n\r"
-_PLAIN_SCALAR = re.compile(rb'[^\[\]{}",: \t\n\r]*+')
+_ENDS = bytes.maketrans(b'[]{}": \t\n\r', b",,,,,,,,,,")  # what ends a number, or a word
 
 
 class _Pieces:
@@ -160,10 +160,10 @@ class _Pieces:
         while open_:
             inner = open_[-1]
             place = self._pass_blanks(place)
-            members = self._match(_MEMBERS, place)
-            if members is not None and members.end() > place:  # each with a comma behind it
-                self._add(inner, place, members.end() - 1)
-                place, is_first = members.end(), False
+            end = self._end_of_members(place)
+            if end > place:  # each with a comma behind it
+                self._add(inner, place, end - 1)
+                place, is_first = end, False
                 continue
             last = self._match(_LAST_MEMBER, place)
             if last is not None:
@@ -211,6 +211,15 @@ class _Pieces:
                 return {}
         return None
 
+    def _end_of_members(self, place: int) -> int:
+        """Find where the members end that fit into the next piece, and the comma behind the last."""
+        chunk = self._raw[place : place + _PIECE]
+        if not (b'"' in chunk or b"[" in chunk or b"{" in chunk):  # numbers and words, which needs no pattern
+            closing = [each for each in (chunk.find(b"]"), chunk.find(b"}")) if each >= 0]
+            return place + chunk.rfind(b",", 0, min(closing, default=len(chunk))) + 1
+        members = self._match(_MEMBERS, place)
+        return place if members is None else members.end()
+
     def _match(self, pattern: re.Pattern[bytes], place: int) -> re.Match[bytes] | None:
         """Look for members in the next piece."""
         return pattern.match(self._raw, place, place + _PIECE)
@@ -220,10 +229,12 @@ class _Pieces:
         start = self._pass_blanks(place)
         if self._raw[start : start + 1] != b'"':
             end = start
-            while plain := self._match(_PLAIN_SCALAR, end):
-                if plain.end() == end:
+            while chunk := self._raw[end : end + _PIECE]:
+                found = chunk.translate(_ENDS).find(b",")
+                if found >= 0:
+                    end += found
                     break
-                end = plain.end()
+                end += len(chunk)
             return end if end > start else self._fail(place)
         start += 1
         while True:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from partwise import large
+from partwise import door
 from storage import json_text
 from storage.catalog.types import ExactFloat
 from storage.json_text import RepeatedMember, decode_distinct, decode_json, has_more_values, may_have_more_values
@@ -217,7 +217,7 @@ def test_a_large_batch_is_answered_as_a_small_one_is(backend: Backend, start: Se
         return run(main)
 
     monkeypatch.setattr(asyncio, "run", noted)
-    monkeypatch.setattr(large, "LARGE", 0)
+    monkeypatch.setattr(door, "LARGE", 0)
     monkeypatch.setattr("resolvers.coercion.MANY", 0)
     monkeypatch.setattr("resolvers.coercion.LONG_TYPED", 400)
     for (query, variables), answer in zip(queries, small, strict=True):
@@ -239,7 +239,7 @@ def test_bodies_that_are_made_to_hurt_are_refused_with_short_answers(
     sqlite.run(bodies.SCRIPT)
     api = start(sqlite, max_body=200_000, max_values=20_000)
     before = sqlite.dump()
-    monkeypatch.setattr(large, "LARGE", 10_000)
+    monkeypatch.setattr(door, "LARGE", 10_000)
     monkeypatch.setattr(json_text, "_LONG", 20_000)
     monkeypatch.setattr(json_text, "_PIECE", 5_000)
 
