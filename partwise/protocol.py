@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -80,6 +81,25 @@ class Sockets:
         self.draining = False  # whether each response says `Connection: close`
         self.idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle first
         self.closed: Counter[str] = Counter()  # by reason, since the last sweep
+        self._accept_some: Callable[[], object] = lambda: None
+        self._is_accepting = False  # whether it will in this turn of the event loop
+
+    def listen(self, accept_some: Callable[[], object]) -> None:
+        """Say how to accept those that wait behind a new connection."""
+        self._accept_some = accept_some
+
+    def accept_more(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Accept those that wait behind a new connection: uvloop accepts one in each turn of the event loop.
+
+        In overload a turn takes 40 ms, and hundreds would wait for seconds, before anybody could refuse them.
+        """
+        if not self._is_accepting:
+            self._is_accepting = True
+            loop.call_soon(self._accept)
+
+    def _accept(self) -> None:
+        self._is_accepting = False
+        self._accept_some()
 
     def make_room(self, connections: set[Any]) -> bool:
         """Close the connection that has been idle longest, if there are too many. Return False if there is none."""
@@ -166,6 +186,7 @@ class Connection(HttpToolsProtocol):
         self._real = transport
         super().connection_made(_Transport(self, transport))
         self._since = self.loop.time()
+        self._sockets.accept_more(self.loop)
         if self._sockets.make_room(self.connections):
             self._sockets.idle[self] = None
         elif len(self.connections) > self._sockets.limits.max_connections + _SLACK:

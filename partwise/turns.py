@@ -95,13 +95,13 @@ class Turns:
         end = data.find(_END_OF_HEAD)
         if end < 0:
             return None
-        head = data[: end + 2].lower()
-        if head.startswith(b"post /graphql http/1.1\r\n"):
+        if data.startswith(b"POST /graphql HTTP/1.1\r\n"):
             lane = self.lane_of(data)
-        elif head.startswith(b"post /batch http/1.1\r\n"):
+        elif data.startswith(b"POST /batch HTTP/1.1\r\n"):
             lane = self.lane_of_batch(len(data))
         else:
             return None
+        head = data[: end + 2].lower()
         lengths = _LENGTHS.findall(head)
         if head.count(b"content-length") != 1 or len(lengths) != 1 or _PARSED.search(head):
             return None
