@@ -49,6 +49,8 @@ class Lane:
     waiting: int = 0  # of the queue, those that have not left
     parked: int = 0  # that wait for something else than a slot
     parked_bytes: int = 0
+    coming: int = 0  # that were let in, and have not arrived yet
+    coming_bytes: int = 0
     bytes: int = 0  # that those who wait are estimated at
     running: int = 0
     busy_since: float = 0.0  # since when somebody has been waiting without a break
@@ -115,17 +117,28 @@ class Admission:
         """Return in how many seconds a request with so many bytes of body should be sent again; None if it is taken now."""
         if not (lane.waiting or lane.parked):
             return None
-        held = lane.bytes + lane.parked_bytes
-        is_full = lane.waiting + lane.parked >= self._most or held + size > _MOST_BYTES
+        waiting = lane.waiting + lane.coming
+        held = lane.bytes + lane.coming_bytes + lane.parked_bytes
+        is_full = waiting + lane.parked >= self._most or held + size > _MOST_BYTES
         if not (lane.waiting or is_full):
             return None
         now = self._clock()
         wait = self._wait(lane, now)
         if wait <= self._longest and not is_full:
             limit = self._target if now - lane.busy_since > _INTERVAL else self._burst
-            if wait <= limit or lane.waiting < _FEW:
+            if wait <= limit or waiting < _FEW:
                 return None
         return min(max(1, math.ceil(wait - self._target)), _LONGEST_RETRY)
+
+    def expect(self, lane: Lane, size: int) -> None:
+        """Count a request that is not refused, and arrives only when it has been parsed."""
+        lane.coming += 1
+        lane.coming_bytes += _OVERHEAD + size
+
+    def expect_nobody(self) -> None:
+        """Begin to count anew: those that were expected arrive now."""
+        for lane in (self.queries, self.batches, self.large):
+            lane.coming = lane.coming_bytes = 0
 
     def arrive(self, lane: Lane, size: int, begin: Callable[[], bool]) -> Ticket:
         """Take a request. If its `begun` is None, it waits until `begin` is called."""
@@ -189,7 +202,7 @@ class Admission:
         slots = float(lane.slots.most)
         if lane.other is not None and lane.other.waiting:
             slots /= 2
-        return max(lane.bytes * lane.per_byte / min(slots, lane.most), now - queue[0].arrived)
+        return max((lane.bytes + lane.coming_bytes) * lane.per_byte / min(slots, lane.most), now - queue[0].arrived)
 
     def _start(self, ticket: Ticket, now: float) -> None:
         lane = ticket.lane

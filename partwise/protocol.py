@@ -37,9 +37,14 @@ _MOST_HEAD = (
 )
 _MOST_PIPELINED = 100  # requests of one connection that wait for the one before them
 _SLACK = 100  # connections beyond the limit that are told so; more are closed without a word
+_MOST_HELD = 512 << 20  # bytes of all bodies that are not answered yet
+_SMALL = 64 << 10  # bytes of a body that is never refused because of the others
 _LINGER = 2.0  # seconds that a client whose request was refused may go on sending, so that it can read why
 _FRESH = 1.0  # seconds in which a new connection sends its first request, while the server stops
 _EXAMINED = 16  # idle connections that are examined, at most, to make room for a new one
+
+
+_BUSY = "UNAVAILABLE"  # the code of what may be sent again
 
 
 # What a connection receives. Plain numbers: each header of each request is compared with one of them.
@@ -68,9 +73,9 @@ class SocketLimits:
 class _Refused(Exception):  # it carries the response
     """A request is refused before the application sees it."""
 
-    def __init__(self, status: int, message: str, reason: str) -> None:
+    def __init__(self, status: int, message: str, reason: str, code: str = "BAD_REQUEST") -> None:
         super().__init__(message)
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.code = status, reason, code
 
 
 class Sockets:
@@ -80,6 +85,7 @@ class Sockets:
         self.limits = limits
         self.draining = False  # whether each response says `Connection: close`
         self.idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle first
+        self.held = 0  # bytes of bodies that are not answered yet
         self.closed: Counter[str] = Counter()  # by reason, since the last sweep
         self._accept_some: Callable[[], object] = lambda: None
         self._is_accepting = False  # whether it will in this turn of the event loop
@@ -173,6 +179,7 @@ class Connection(HttpToolsProtocol):
         self._announced = 0  # bytes that Content-Length announces
         self._body = 0  # bytes of the body so far
         self._body_then = 0  # the same when the present window began
+        self._held = 0  # bytes of the bodies that are not answered yet
         self._may_be_unsent = False  # whether there is a response that the client may not have read
         self._unsent = 0  # bytes that it had not read when their window began; 0: there is no window
         self._unsent_since = 0.0
@@ -194,11 +201,12 @@ class Connection(HttpToolsProtocol):
         else:
             self._stage = _HEAD  # its request may have come already
             self._is_deaf = True
-            self._respond(503, "The server has too many connections. Try again later.", "refused", "UNAVAILABLE")
+            self._respond(_Refused(503, "The server has too many connections. Try again later.", "refused", _BUSY))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._sockets.idle.pop(self, None)
+        self._let_go()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -292,6 +300,10 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
             return
         cycle = self.cycle
+        self._held += len(body)
+        self._sockets.held += len(body)
+        if self._sockets.held > _MOST_HELD and self._body > _SMALL:
+            raise _Refused(503, "The server has too many large requests. Try again later.", "too_much", _BUSY)
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
@@ -313,6 +325,7 @@ class Connection(HttpToolsProtocol):
         """Begin the next request, if it is here already."""
         self.server_state.total_requests += 1
         self._may_be_unsent = True
+        self._let_go()
         if self.lingers or self._real.is_closing():
             return
         self.flow.resume_reading()
@@ -400,6 +413,10 @@ class Connection(HttpToolsProtocol):
             self._real.write_eof()
             self.flow.resume_reading()
 
+    def _let_go(self) -> None:
+        self._sockets.held -= self._held
+        self._held = 0
+
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
@@ -442,7 +459,7 @@ class Connection(HttpToolsProtocol):
                 self._cut(refused.reason)
             else:
                 self._stage = _HEAD
-                self._respond(refused.status, str(refused), refused.reason)
+                self._respond(refused)
         elif self._stage != _BODY:
             self._sockets.closed[refused.reason] += 1
             self._stage = _HEAD
@@ -452,17 +469,19 @@ class Connection(HttpToolsProtocol):
         else:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-            self._respond(refused.status, str(refused), refused.reason)
+            self._respond(refused)
 
-    def _respond(self, status: int, message: str, reason: str, code: str = "BAD_REQUEST") -> None:
+    def _respond(self, refused: _Refused) -> None:
         """Send a response that is not the application's, and close."""
-        self._sockets.closed[reason] += 1
-        body = encode_json_bytes({"errors": [{"message": message, "extensions": {"code": code}}]})
+        self._sockets.closed[refused.reason] += 1
+        self._let_go()
+        body = encode_json_bytes({"errors": [{"message": str(refused), "extensions": {"code": refused.code}}]})
         lines = [
-            b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
+            b"HTTP/1.1 %d %s" % (refused.status, HTTPStatus(refused.status).phrase.encode()),
             *(name + b": " + value for name, value in self.server_state.default_headers),
             b"content-type: application/json",
             b"content-length: %d" % len(body),
+            *([b"retry-after: 1"] if refused.code == _BUSY else []),
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join([*lines, b"", body]))

@@ -28,9 +28,6 @@ INTERRUPTED = 2.0  # seconds that requests have after SIGINT
 _TICK = 0.1  # seconds, as in uvicorn
 _FILES_OF_A_CONNECTION = 4  # to the database: an SQLite file, its -wal and its -shm, or a socket
 _OTHER_FILES = 64
-# Seconds that the event loop waits for a thread that computes, each time it has talked to the system: Python's 5 ms leave it no
-# time on a single core. On several cores, threads that run by turns more often take 8 % longer.
-_SWITCH = 0.0005
 _ACCEPTED = 16  # connections at a time: other processes may listen, too
 _MOMENT = 0.2  # seconds in which a thread ends that has nothing to do
 
@@ -62,8 +59,6 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
-        if _cores() == 1:
-            sys.setswitchinterval(_SWITCH)
         await super().startup(sockets)
         self._listeners = [
             socket.socket(fileno=os.dup(each.fileno())) for server in self.servers for each in server.sockets
@@ -175,11 +170,6 @@ class Server(uvicorn.Server):
         task = loop.create_task(loop.connect_accepted_socket(lambda: protocol, connection))
         task.add_done_callback(self.server_state.tasks.discard)
         self.server_state.tasks.add(task)  # type: ignore[arg-type]  # it is only waited for
-
-
-def _cores() -> int:
-    """Count the cores on which this process may run."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def make_server(app: Any, settings: Settings, **options: Any) -> Server:

@@ -41,6 +41,7 @@ class Turns:
         self.admission = admission
         self.timeout = timeout
         self._refused: dict[str, int] = {}  # by lane, since the last line of the log
+        self._expects = False  # whether requests were let in, in this turn of the event loop, that have not arrived yet
 
     @property
     def is_calm(self) -> bool:
@@ -109,7 +110,21 @@ class Turns:
         if end + 4 + size != len(data):
             return None
         seconds = self.refuses(lane, size)
-        return None if seconds is None else _raw_refusal(seconds, GRAPHQL_JSON if b"graphql-response" in head else JSON)
+        if seconds is None:
+            self._expect(lane, size)
+            return None
+        return _raw_refusal(seconds, GRAPHQL_JSON if b"graphql-response" in head else JSON)
+
+    def _expect(self, lane: Lane, size: int) -> None:
+        """Count a request until its task runs: of all that come in one turn of the event loop, the first would let all others in."""
+        if not self._expects:
+            self._expects = True
+            asyncio.get_running_loop().call_soon(self._expect_nobody)
+        self.admission.expect(lane, size)
+
+    def _expect_nobody(self) -> None:
+        self._expects = False
+        self.admission.expect_nobody()
 
 
 class Turn:

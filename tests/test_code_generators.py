@@ -79,6 +79,7 @@ def _parts_for(generator: str) -> list[str]:
     return text.splitlines()
 
 
+@pytest.mark.costly
 def test_ariadne_codegen_makes_a_client_with_types_that_works(orders: Orders, workshop: Path, tmp_path: Path):
     for name in (PRINTED, DOCUMENTS, "with_ariadne.py"):
         (tmp_path / name).write_text((workshop / name).read_text())

@@ -9,6 +9,8 @@ from tests.conftest import Serve
 from tests.digits import Digits, ask, ask_batch, digits
 from tests.harness import LEAN_BATCH, Backend
 
+pytestmark = pytest.mark.costly
+
 SENT = (
     '{"past":9007199254740993,"long":12345678901234567890.123456789,"zeros":1.10,"tenth":0.1,"minus":-0,'
     '"list":[1.0,-0.0,1e2,123456789012345678901234567890],"huge":1e400}'

@@ -12,6 +12,8 @@ from tests.fuzzed_tables import NAMES
 from tests.fuzzing import fuzzed, run
 from tests.harness import Backend
 
+pytestmark = pytest.mark.costly
+
 _EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
 _GATE = {"odd": 120, "models": 30, "parents": 30, "crowd": 40, "library": 30, "spoilt": 60, "untyped": 60}  # requests
 _FIRST = int(os.environ.get("PARTWISE_FIRST_EXAMPLE", "0"))  # so that another long run tries others

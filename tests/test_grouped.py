@@ -23,7 +23,7 @@ from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, ser
 from tests.ways import Ways
 from tests.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
 
-tried = tried_with(300)
+tried = tried_with(100)
 
 Answer = dict[str, Any]
 

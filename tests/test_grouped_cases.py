@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Serve
 from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Backend, Json, part
 
+pytestmark = pytest.mark.costly
+
 Part = dict[str, Any]
 
 

@@ -289,7 +289,10 @@ def test_the_origins_of_the_settings_are_let_in(api: Api, origins: Any, told: st
 
     assert [answer.status_code for answer in answers] == [200, 200, 400, 404, 405]
     for answer in answers:
-        assert cors_of(answer) == {"allow-origin": told, "expose-headers": "Server-Timing, Idempotency-Replayed"}
+        assert cors_of(answer) == {
+            "allow-origin": told,
+            "expose-headers": "Server-Timing, Idempotency-Replayed, Retry-After",
+        }
         assert "Origin" in answer.headers["vary"]
     assert (preflight.status_code, preflight.content) == (204, b"")
     assert cors_of(preflight) == {

@@ -64,6 +64,7 @@ def shop(backend: Backend) -> Backend:
     return backend
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_server_that_is_killed_around_commit_answers_the_same_key_with_what_was_written(
     shop: Backend, tmp_path: Path, when: str

@@ -502,6 +502,7 @@ def walk(api: Api, collection: str, order_by: Json, size: int, *, backward: bool
     return met
 
 
+@pytest.mark.costly
 @settings(tried, max_examples=tried.max_examples // 20)  # each of them takes 200 reads
 @given(drawn=rows(8), size=st.integers(1, 3))
 def test_orders_of_every_type_have_cursors(every_type: Api, drawn: list[dict[str, Any]], size: int):

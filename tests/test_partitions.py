@@ -9,6 +9,8 @@ from tests.described import relations, resources
 from tests.harness import Api, Backend, Json, faults, part
 from tests.test_unique_rules import errors
 
+pytestmark = pytest.mark.costly
+
 # Invoices by tenant (a list; the second partition has one of its own), with foreign keys to them, from them, and between two of a kind.
 SCRIPT = """
 CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT);

@@ -212,6 +212,7 @@ def strangers(backend: Backend, requests: int) -> list[str]:
     return found
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("clients", "mode"), [*((16, mode) for mode in MODES), (1, "transaction"), (1, "session, nothing reset")]
 )

@@ -21,6 +21,8 @@ from tests.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
 from tests.keyed import KEYED
 from tests.program import run_here
 
+pytestmark = pytest.mark.costly
+
 SCRIPT = """
 CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(20) UNIQUE, size INTEGER);
 INSERT INTO parent (id, name) VALUES (1, 'one'), (2, 'two');

@@ -13,7 +13,7 @@ from tests.harness import Backend, Json, faults
 from tests.worlds import START_ITEMS, Part, World, alike, make_world
 
 # One served database serves all examples of a test: it is set back to its start before each.
-tried = tried_with(70)
+tried = tried_with(40)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from tests.harness import Api, Backend, Json, part
 from tests.real_shapes import anki, calibre, chromium, firefox, musicbrainz, pagila, wagtail, zotero
 from tests.real_shapes.shape import Shape
 
+pytestmark = pytest.mark.costly
+
 SHAPES: Mapping[str, Shape] = {
     name: shape
     for module in (firefox, chromium, anki, calibre, zotero, wagtail, pagila, musicbrainz)

@@ -15,6 +15,8 @@ from tests.conftest import Serve
 from tests.described import fields, resources
 from tests.harness import Api, Backend, Json, faults, part
 
+pytestmark = pytest.mark.costly
+
 ALL = ["GET", "CREATE", "UPDATE", "REPLACE", "UPSERT", "DELETE"]
 As = Callable[..., Api]
 

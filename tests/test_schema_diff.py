@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Backend
-from tests.program import run, run_here
+from tests.program import run_here
 
 SCRIPT = """
 CREATE TABLE "Artist" ("ArtistId" {key}, "Name" VARCHAR(120), "Born" INTEGER);
@@ -218,7 +218,7 @@ def test_a_wrong_file_is_a_sentence(sqlite: Backend, tmp_path: Path, content: by
     if content is not None:
         (tmp_path / "old.graphql").write_bytes(content)
 
-    done = run("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
+    done = run_here("schema", sqlite.url, "--diff", "old.graphql", folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("partwise: old.graphql ")

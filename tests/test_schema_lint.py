@@ -38,6 +38,7 @@ WORSE = {
 }
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("good", "bad", "word"), WORSE.values(), ids=WORSE.keys())
 def test_a_linter_sees_what_is_worse(tmp_path: Path, good: str, bad: str, word: str):
     path = tmp_path / "schema.graphql"

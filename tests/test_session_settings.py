@@ -12,6 +12,8 @@ from tests.conftest import Serve
 from tests.debian import running_pgbouncer
 from tests.harness import Api, Backend, faults, part
 
+pytestmark = pytest.mark.costly
+
 SCRIPT = """
 CREATE TABLE thing (
   id INTEGER PRIMARY KEY, bytes BYTEA, double DOUBLE PRECISION, narrow REAL, moment TIMESTAMP WITH TIME ZONE, day DATE,

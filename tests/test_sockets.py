@@ -1,13 +1,19 @@
 """Slow, silent, greedy and wrong clients, on the sockets of a real process (docs/contract.md, "Connections")."""
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 
-from tests.harness import sqlite_backend
+from partwise import protocol
+from partwise.app import make_app
+from partwise.server import make_server
+from tests.conftest import Serve
+from tests.harness import Backend, sqlite_backend
 from tests.music import SCRIPT
 from tests.program import free_port, serving
 from tests.sockets import ALIVE, connected, decoded, drip, is_open, post, refusal, response, until_closed
@@ -152,6 +158,43 @@ def test_without_a_least_rate_clients_may_read_as_slowly_as_they_like(tmp_path: 
         time.sleep(3)
 
         assert [response(client)[0] for _ in range(90)] == [200] * 90
+
+
+@pytest.fixture
+def holds_little(sqlite: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A server of this process that holds 200 kB of bodies; its port."""
+    monkeypatch.setattr(protocol, "_MOST_HELD", 200_000)
+    sqlite.run(SCRIPT)
+    api = start(sqlite)
+    server = make_server(make_app(api.service, api.settings), api.settings)
+    server.capture_signals = nullcontext  # type: ignore[assignment]  # they are the main thread's
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number: int = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield number
+        server.should_exit = True
+        thread.join()
+
+
+def test_bodies_that_are_not_answered_yet_are_bounded_in_all(holds_little: int):
+    rest = b" " * 30_000
+    with connected(holds_little) as first, connected(holds_little) as second:
+        first.sendall(post(b" " * 120_000, length=150_000))
+        time.sleep(0.5)
+        second.sendall(post(b" " * 120_000, length=150_000))
+        status, headers, body = response(second)
+        assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+        assert decoded(body)["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
+        with connected(holds_little) as small:
+            small.sendall(post(ONE))
+            assert response(small)[0] == 200
+
+        first.sendall(rest)
+        assert response(first)[0] == 400  # it has no JSON
+    with connected(holds_little) as third:
+        third.sendall(post(b" " * 120_000, length=150_000) + rest)
+        assert response(third)[0] == 400, "nothing is held any more"
 
 
 def test_headers_have_a_limit(port: int):

@@ -13,6 +13,8 @@ from tests.conftest import Serve
 from tests.examples import tried_with
 from tests.harness import LEAN_BATCH, Api, Backend, part
 
+pytestmark = pytest.mark.costly
+
 tried = tried_with(40)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Serve
 from tests.harness import BATCH, Api, Backend, Json, part
 
+pytestmark = pytest.mark.costly
+
 ERRORS = BATCH.replace("pointer attributes }", "pointer attributes constraint params }")
 
 

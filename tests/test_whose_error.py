@@ -18,6 +18,8 @@ from tests.conftest import Serve
 from tests.doors import Doors, body_of
 from tests.harness import BATCH, Backend, Json, faults, part
 
+pytestmark = pytest.mark.costly
+
 # Every SQLSTATE of PostgreSQL's appendix, and some that only their authors know.
 STATES = [
     *sorted(state for state in psycopg.errors._sqlcodes if len(state) == 5),  # it has names, too

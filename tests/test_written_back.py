@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Serve
 from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, part
 
+pytestmark = pytest.mark.costly
+
 MANY = 1_000
 SCRIPT = """
 CREATE TABLE stay (

