@@ -34,7 +34,7 @@ _MOST_LEVELS = 2  # of lists and objects within each other
 # Looking for similar names takes time: the length of a name times the length of all that could be meant. Beyond this sum,
 # about 50 ms, names are rejected without a suggestion.
 _MOST_COMPARED = 200_000  # pairs of characters
-_MOST_COUNTED = 20_000  # objects, of some 4 µs each: so many are looked at once no more errors are listed
+_MOST_COUNTED = 20_000  # errors beside those that are listed: counting a million would take seconds
 
 Path = tuple[Any, ...]
 """The place of a value, innermost first: `(step, (step, ()))`. A step is a name or an index; `()` is the variable itself."""
@@ -47,7 +47,7 @@ def refuse_variables(
 
     Each error has `extensions`: `code`, and `pointer`, a JSON Pointer into `variables` (RFC 6901).
     """
-    found = _Refusals()
+    found, is_given_up = _Refusals(), False
     for definition in definitions:
         type_: Any = type_from_ast(schema, definition.type)  # an input type, because the document is valid
         value = given.get(definition.variable.name.value, Undefined)
@@ -58,6 +58,7 @@ def refuse_variables(
         try:
             found.check(value, type_, (), 0)
         except _GivenUp:
+            is_given_up = True
             break
         except (_TooDeep, RecursionError):
             return [
@@ -65,7 +66,7 @@ def refuse_variables(
                 GraphQLError("Variable values are nested too deeply."),
             ]
     if found.unlisted:
-        found.errors[-1].message = and_more(found.errors[-1].message, found.unlisted, at_least=found.is_given_up)
+        found.errors[-1].message = and_more(found.errors[-1].message, found.unlisted, at_least=is_given_up)
     return found.errors
 
 
@@ -90,8 +91,6 @@ class _Refusals:
     def __init__(self) -> None:
         self.errors: list[GraphQLError] = []
         self.unlisted = 0
-        self.is_given_up = False  # whether there are values that nobody has looked at
-        self._counted = 0  # objects that were looked at only to count their errors
         self._members: dict[str, _Members] = {}
         self._compared = 0
         self._shown: tuple[Any, str] = None, "null"  # the object that was shown last: each of its members may be wrong
@@ -147,11 +146,8 @@ class _Refusals:
                 message = f"Expected value of type '{type_}' to be an object, found: {self._show(value)}."
                 self._refuse(path, message)
             return
-        if len(self.errors) == MOST_ERRORS:
-            self._counted += 1
-            if self._counted > _MOST_COUNTED:
-                self.is_given_up = True
-                raise _GivenUp
+        if self.unlisted > _MOST_COUNTED:
+            raise _GivenUp
         members = self._members_of(type_)  # whether a OneOf has exactly one, Strawberry checks when it coerces
         known = [name for name in value if name in members.places]
         for name in members.in_order(known, value):

@@ -14,7 +14,7 @@ import hatch_build
 from tests import generated, schemas, thirds
 from tests.browser import Browse, find_chromium, use
 from tests.debian import running_postgresql
-from tests.emptied import empty_database
+from tests.emptied import drop_all, empty_database
 from tests.harness import Api, Backend, serve, sqlite_backend
 from tests.library import LIBRARY
 from tests.music import AFTER_POSTGRESQL, SCRIPT
@@ -43,7 +43,9 @@ def postgresql_server() -> Iterator[sa.URL]:
     """A PostgreSQL: the one that PARTWISE_TEST_POSTGRESQL names, or one of our own."""
     named = os.environ.get("PARTWISE_TEST_POSTGRESQL")
     if named:
-        yield sa.make_url(named)
+        url = sa.make_url(named)
+        yield url
+        drop_all(url)
         return
     # Not below pytest's own folder: that is private, and run as root the server has a user of its own.
     with tempfile.TemporaryDirectory(prefix="partwise-postgresql-") as folder:

@@ -51,8 +51,16 @@ def empty_database(server: sa.URL, encoding: str = "UTF8") -> Iterator[Backend]:
     if _uses[name] < _MOST_USES and _is_emptied(backend):
         free.append(name)
     else:
-        with _admin(server) as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(server, name)
+
+
+def drop_all(server: sa.URL) -> None:
+    """Drop the databases that wait for another test."""
+    for (of, _), names in _free.items():
+        if of == server.render_as_string():
+            for name in names:
+                _drop(server, name)
+            names.clear()
 
 
 def _make(server: sa.URL, encoding: str) -> str:
@@ -62,6 +70,11 @@ def _make(server: sa.URL, encoding: str) -> str:
             f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING '{encoding}'"
         )
     return name
+
+
+def _drop(server: sa.URL, name: str) -> None:
+    with _admin(server) as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _admin(server: sa.URL) -> sa.Connection:

@@ -62,13 +62,13 @@ def test_fifty_errors_of_variables_are_listed_and_the_others_counted(
 
 
 def test_so_many_errors_that_counting_them_takes_long_are_not_all_counted(api: Api):
-    """Beside those that are listed, 20,000 objects are looked at: three for each part."""
-    parts = [part("p", "CREATE", "/albums", item={"album": {"title": 1}})] * 9_000
+    """Beside those that are listed, 20,000 are counted, and those that end the part of the last: three for each part."""
+    parts = [part("p", "CREATE", "/albums", item={"album": {"title": 1, "x": 1, "y": 1}})] * 9_000
 
     errors = api.post(BATCH, {"parts": parts})["errors"]
 
     assert len(errors) == 50
-    assert errors[-1]["message"].endswith(" … and at least 6666 more")
+    assert errors[-1]["message"].endswith(" … and at least 20002 more")
 
 
 def test_fifty_errors_are_listed_without_a_rest(api: Api):
