@@ -165,6 +165,7 @@ class Admission:
             return
         ticket.has_left = True
         if ticket.begun is None:
+            ticket.begin = _nobody
             self._take_out(ticket)
             return
         lane = ticket.lane
@@ -207,6 +208,7 @@ class Admission:
     def _start(self, ticket: Ticket, now: float) -> None:
         lane = ticket.lane
         ticket.begun = now
+        ticket.begin = _nobody  # whoever waits has the ticket: a cycle would keep the whole request until garbage is collected
         self._take_slot(ticket)
         lane.turns += ticket.bytes * lane.per_byte
 
@@ -229,9 +231,10 @@ class Admission:
         ticket = lane.queue.popleft()
         if ticket.has_left:
             return
+        begin = ticket.begin
         self._take_out(ticket)
         self._start(ticket, self._clock())
-        if not ticket.begin():
+        if not begin():
             ticket.has_left = True
             self._give_slot(ticket)
 
@@ -242,6 +245,11 @@ class Admission:
         lane.bytes -= ticket.bytes
         if not lane.waiting:
             lane.queue.clear()
+
+
+def _nobody() -> bool:
+    """Begin for nobody."""
+    return False
 
 
 def _next(lane: Lane) -> Lane | None:

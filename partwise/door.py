@@ -151,18 +151,11 @@ class Door:
     def context(self, timing: Timing, request: Request, turn: Turn) -> RequestContext:
         """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
         deadline = timing.deadline(self.engine.database.timeout)
-        call = Call(deadline, request.receive, turn.park)
-
-        def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
-            return timing.database(self.reader(run, call, pace))
-
-        def write(job: Job[T]) -> Awaitable[Ran[T]]:
-            return timing.database(self.writer(job, call))
-
+        asking = _Asking(self, timing, Call(deadline, request.receive, turn.park))
         return RequestContext(
             engine=self.engine,
-            read=read,
-            write=write,
+            read=asking.read,
+            write=asking.write,
             background=self.background,
             limits=self.limits,
             deadline=deadline,
@@ -390,6 +383,23 @@ class Door:
             if error.operation_type is OperationType.SUBSCRIPTION:
                 raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
+
+
+class _Asking:
+    """How one request asks the database; the time that it takes is noted."""
+
+    __slots__ = ("_call", "_door", "_timing")
+
+    def __init__(self, door: Door, timing: Timing, call: Call) -> None:
+        self._door, self._timing, self._call = door, timing, call
+
+    def read(self, run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
+        """Run a read, as `resolvers.context.Read` says."""
+        return self._timing.database(self._door.reader(run, self._call, pace))
+
+    def write(self, job: Job[T]) -> Awaitable[Ran[T]]:
+        """Run a batch, as `resolvers.context.Write` says."""
+        return self._timing.database(self._door.writer(job, self._call))
 
 
 def _execute_in_thread(schema: strawberry.Schema, asked: GraphQLRequest, context: RequestContext) -> ExecutionResult:

@@ -93,6 +93,7 @@ class _Waiting:
             self.timer.cancel()
             if self.watch is not None:
                 self.watch.cancel()
+                self.watch = None  # it ends with an exception whose frames hold this: a cycle with all of the request
 
     def _look_after(self) -> None:
         """Withdraw the batch if its client has gone, or at the deadline: it takes so long that looking is worth the trouble."""

@@ -299,12 +299,6 @@ def busy_of(core: int) -> float:
     return (user + system + irq + softirq) / _CLOCK
 
 
-def cpu_of(process: int) -> float:
-    """Say how many seconds of CPU a process has used."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _CLOCK
-
-
 def memory_of(process: int) -> int:
     """Say how much memory a process has, in bytes."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
@@ -390,7 +384,7 @@ async def measure(  # noqa: PLR0917  # all that there is
     )
     _say(f"{kind}, {parts} parts, closed loop: {told}")
     peak = plan.peak or max(loads)
-    cost = await _refusal_cost(generator, server, database, kind, peak, plan) / loads[max(loads)][1]
+    cost = await _refusal_cost(generator, database, kind, peak, plan) / loads[max(loads)][1]
     memory: list[int] = []
     prober = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.scale.overload", "--probe", str(server.port), "--seconds", str(plan.seconds)),
@@ -418,17 +412,15 @@ async def measure(  # noqa: PLR0917  # all that there is
     )
 
 
-async def _refusal_cost(  # noqa: PLR0917  # as above
-    generator: Generator, server: Server, database: Database, kind: Kind, peak: float, plan: Plan
-) -> float:
+async def _refusal_cost(generator: Generator, database: Database, kind: Kind, peak: float, plan: Plan) -> float:
     """Measure the seconds of CPU that a refusal takes, while nothing can be written."""
     with locked(database, kind):
         await generator.open(plan.factor * peak, 2.0)  # until the queue is full
         refuses = generator.found.statuses["503"] > 0
-        before = cpu_of(server.process)
+        before = busy_of(plan.core)  # as for a request, with the packets that the kernel handles
         await generator.open(plan.factor * peak, 3.0 if refuses else 0.0)
         refused = generator.found.statuses["503"]
-        cpu = cpu_of(server.process) - before
+        cpu = busy_of(plan.core) - before
     await generator.finish(_TIMEOUT + 10)
     _say(f"refused {refused}, each with {1e6 * cpu / refused:.0f} µs" if refuses else "nothing is refused")
     return cpu / refused if refuses else float("nan")
