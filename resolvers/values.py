@@ -8,7 +8,7 @@ import binascii
 import math
 import re
 import struct
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -428,37 +428,33 @@ def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
     return value
 
 
-_NEVER_WRONG = frozenset({type(None), bool, int, ExactFloat})
-
-
-def _check_json(raw: Any, depth: int) -> None:
-    if depth == 0:
-        raise Misfit(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
-    match raw:
-        case None | bool() | int() | ExactFloat():  # a number of JSON, however large
+def _check_json(raw: Any, levels: int) -> None:
+    """Check a document, level by level: there may be a million values, most often of one kind."""
+    level: list[Any] = [raw]
+    for _ in range(levels):
+        inner: list[Any] = []
+        texts: list[str] = []
+        for each in level:
+            match each:
+                case str():
+                    texts.append(each)
+                case list():
+                    inner += each
+                case dict():
+                    texts += each
+                    inner += each.values()
+                case float() if not isinstance(each, ExactFloat):
+                    if not math.isfinite(each):
+                        raise Misfit("must contain finite numbers only")
+                case None | bool() | int() | ExactFloat():
+                    pass
+                case _:
+                    raise Misfit("must be JSON")
+        _string("".join(texts))
+        if not inner:
             return
-        case float():
-            if not math.isfinite(raw):
-                raise Misfit("must contain finite numbers only")
-        case str():
-            _string(raw)
-        case list():
-            _check_members(raw, depth - 1)
-        case dict():
-            _string("".join(raw))
-            _check_members(raw.values(), depth - 1)
-        case _:
-            raise Misfit("must be JSON")
-
-
-def _check_members(values: Collection[Any], depth: int) -> None:
-    """Check the members of a list or an object: there may be a million of them, most often of one kind."""
-    kinds = set(map(type, values))
-    if depth > 0 and kinds == {str}:
-        _string("".join(values))
-    elif depth == 0 or not kinds <= _NEVER_WRONG:
-        for each in values:
-            _check_json(each, depth)
+        level = inner
+    raise Misfit(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
 
 
 def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:

@@ -89,9 +89,10 @@ def connect(port: int, receive_buffer: int | None = None) -> socket.socket:
     return client
 
 
-def slow(port: int, count: int, seconds: float) -> str:
-    """Run the slow clients; tell when each kind had ended."""
+def slow(port: int, count: int, begin: float, seconds: float) -> str:
+    """Run the slow clients, which begin one after the other in so many seconds; tell when each kind had ended."""
     clients: dict[socket.socket, tuple[str, bytes]] = {}
+    since: dict[socket.socket, float] = {}
     for number in range(count):
         kind = ("headers", "body", "unread")[number % 3]
         client = connect(port, 4_096 if kind == "unread" else None)
@@ -101,6 +102,8 @@ def slow(port: int, count: int, seconds: float) -> str:
             client.sendall(BODY_HEAD)
         client.setblocking(False)
         clients[client] = (kind, {"headers": HEAD, "body": BODY, "unread": b""}[kind])
+        since[client] = time.monotonic()
+        time.sleep(begin / count)
     begun = time.monotonic()
     ended: dict[str, list[float]] = {"headers": [], "body": [], "unread": []}
     poll = selectors.DefaultSelector()
@@ -111,7 +114,7 @@ def slow(port: int, count: int, seconds: float) -> str:
     while clients and time.monotonic() - begun < seconds:
         for key, _ in poll.select(1.0):
             told = clients.pop(key.fileobj)[0]  # type: ignore[call-overload]  # a socket
-            ended[told].append(time.monotonic() - begun)
+            ended[told].append(time.monotonic() - since[key.fileobj])  # type: ignore[index]  # the same
             poll.unregister(key.fileobj)
             key.fileobj.close()  # type: ignore[union-attr]  # the same
         if time.monotonic() - begun < sent:
@@ -120,7 +123,7 @@ def slow(port: int, count: int, seconds: float) -> str:
         for client, (kind, data) in list(clients.items()):
             if kind == "unread":
                 if client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _state(client) != "ESTABLISHED":
-                    ended[kind].append(time.monotonic() - begun)
+                    ended[kind].append(time.monotonic() - since[client])
                     del clients[client]
                     client.close()
             else:
@@ -160,6 +163,7 @@ def main() -> None:
     parser.add_argument("--slow", type=int, default=500)
     parser.add_argument("--idle", type=int, default=2_000)
     parser.add_argument("--others", type=int, default=4)
+    parser.add_argument("--begin", type=float, default=3.0, help="seconds in which the slow ones begin")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -181,7 +185,7 @@ def main() -> None:
         begun = time.monotonic()
         time.sleep(10)
         alone = time.monotonic()
-        told = slow(port, arguments.slow, arguments.seconds)
+        told = slow(port, arguments.slow, arguments.begin, arguments.seconds)
         with_slow = time.monotonic()
         idle = [connect(port) for _ in range(arguments.idle)]
         most = 0
