@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -58,6 +58,13 @@ class StatementRefused(Exception):  # named for what happened
     doubt: Doubt | None = None
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
     statement: tuple[str, Sequence[Any]] | None = field(default=None, repr=False)  # the SQL and its parameters
+
+    def without_frames(self) -> Self:
+        """Forget where it was raised. Whoever keeps it is in these frames: a cycle, with all of the request."""
+        for error in (self, self.__cause__):
+            if error is not None:
+                error.__traceback__ = None
+        return self
 
 
 _MOST_SAID = 1_000  # characters of what a trigger says

@@ -215,7 +215,7 @@ class Bulk:
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise
-            self._refusal = block, refused
+            self._refusal = block, refused.without_frames()
             return None
         except Unstorable:
             return None

@@ -228,7 +228,7 @@ class Sequential:
         """Remember a refused write. Raises `NotAsAtStart` or `RightMissing` if it is not an error of the part."""
         resource = attempt.operation.resource
         settle(self._rows, refused, [resource], {resource.name: rights})
-        self._refused = attempt, refused
+        self._refused = attempt, refused.without_frames()
 
     # --- one part
 
