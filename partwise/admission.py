@@ -208,9 +208,8 @@ class Admission:
     def _start(self, ticket: Ticket, now: float) -> None:
         lane = ticket.lane
         ticket.begun = now
-        ticket.begin = (
-            _nobody  # whoever waits has the ticket: a cycle would keep the whole request until garbage is collected
-        )
+        # Whoever waits has the ticket: a cycle would keep the whole request until garbage is collected.
+        ticket.begin = _nobody
         self._take_slot(ticket)
         lane.turns += ticket.bytes * lane.per_byte
 

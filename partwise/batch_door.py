@@ -24,7 +24,6 @@ from partwise.door import (
     read_body,
     refusal_of,
 )
-from partwise.large import LARGE as LARGE_BODY
 from partwise.negotiation import JSON, first_accepted
 from partwise.timing import Timing
 from partwise.turns import Busy
@@ -114,7 +113,7 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     context = door.context(timing, request, turn)
     async with turn:
         run = partial(_run_body, door, body, is_dry_run=is_dry_run, media_type=media_type)
-        return await run(context) if len(body) <= LARGE_BODY else await door.answer_large(context, run, JSON)
+        return await door.answer_body(body, context, run, JSON)
 
 
 async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:

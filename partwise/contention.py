@@ -11,6 +11,7 @@ from threading import Thread
 from time import perf_counter
 from typing import TypeVar
 
+from partwise.soon import Soon
 from partwise.workers import Call, Workers
 from storage.batch.contended import RowLock, RowLocks, would_wait
 from storage.batch.locks import Strength
@@ -54,7 +55,7 @@ class Contention:
         self._parked: list[_Parked] = []
         self._wanted: dict[RowLock, Strength] = {}  # all locks of those who are parked
         self._last_note = 0.0
-        self._is_choosing = False  # whether it will in this turn of the event loop
+        self._choose_soon = Soon(self._choose)
 
     @property
     def parked(self) -> int:
@@ -111,15 +112,8 @@ class Contention:
             self._parked.remove(own)
             self._choose_soon()
 
-    def _choose_soon(self) -> None:
-        """Choose once, however many come and go in one turn of the event loop."""
-        if not self._is_choosing:
-            self._is_choosing = True
-            asyncio.get_running_loop().call_soon(self._choose)
-
     def _choose(self) -> None:
         """Give a turn to those who may have one: in order, as long as there are connections for them."""
-        self._is_choosing = False
         wanted: dict[RowLock, Strength] = {}
         waiting: dict[RowLock, Strength] = {}  # of those before it that do not lead
         leaders = [each for each in self._parked if each.leads]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Never, TypeVar
 
 import msgspec
@@ -222,20 +223,21 @@ class Door:
         turn = self.turns.either(body, request.receive)
         context = self.context(timing, request, turn)
         async with turn:
-            if len(body) <= LARGE:
-                return await self._run_body(body, media_type, context)
-            return await self.answer_large(
-                context, lambda context: self._run_body(body, media_type, context), media_type
-            )
+            return await self.answer_body(body, context, partial(self._run_body, body, media_type), media_type)
 
-    async def answer_large(
-        self, context: RequestContext, run: Callable[[RequestContext], Awaitable[Response]], media_type: str
+    async def answer_body(
+        self,
+        body: bytes,
+        context: RequestContext,
+        run: Callable[[RequestContext], Awaitable[Response]],
+        media_type: str,
     ) -> Response:
-        """Answer a request with a large body in a thread.
+        """Answer a request: here, or in a thread if its body is large. Raises `Refused`.
 
-        What is `Refused` is answered there: an exception holds all that was at hand when it was raised. Raises `Refused` if
-        its turn does not come in time.
+        What is `Refused` in a thread is answered there: an exception holds all that was at hand when it was raised.
         """
+        if len(body) <= LARGE:
+            return await run(context)
 
         async def answer(context: RequestContext) -> Response:
             try:

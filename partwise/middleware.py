@@ -11,11 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from partwise.door import refusal
 from partwise.negotiation import takes_gzip
 
-EXPOSED = (
-    "Server-Timing",
-    "Idempotency-Replayed",
-    "Retry-After",
-)  # the headers of ours that a page of another origin may read
+# The headers of ours that a page of another origin may read.
+EXPOSED = ("Server-Timing", "Idempotency-Replayed", "Retry-After")
 _PREFLIGHT_AGE = 7_200  # seconds: browsers keep the answer no longer
 _VARIES = (b"vary", b"Accept-Encoding")
 _MIN_COMPRESSED = 1_400  # bytes: what goes in one packet is not faster for being smaller

@@ -44,9 +44,6 @@ _FRESH = 1.0  # seconds in which a new connection sends its first request, while
 _EXAMINED = 16  # idle connections that are examined, at most, to make room for a new one
 
 
-_BUSY = "UNAVAILABLE"  # the code of what may be sent again
-
-
 # What a connection receives. Plain numbers: each header of each request is compared with one of them.
 _NOTHING = 0  # no request has begun, or the whole of it is here
 _HEAD = 1
@@ -73,9 +70,14 @@ class SocketLimits:
 class _Refused(Exception):  # it carries the response
     """A request is refused before the application sees it."""
 
-    def __init__(self, status: int, message: str, reason: str, code: str = "BAD_REQUEST") -> None:
+    def __init__(self, status: int, message: str, reason: str) -> None:
         super().__init__(message)
-        self.status, self.reason, self.code = status, reason, code
+        self.status, self.reason = status, reason
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server has too much to do: the request may be sent again."""
+        return self.status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Sockets:
@@ -87,25 +89,9 @@ class Sockets:
         self.idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle first
         self.held = 0  # bytes of bodies that are not answered yet
         self.closed: Counter[str] = Counter()  # by reason, since the last sweep
-        self._accept_some: Callable[[], object] = lambda: None
-        self._is_accepting = False  # whether it will in this turn of the event loop
-
-    def listen(self, accept_some: Callable[[], object]) -> None:
-        """Say how to accept those that wait behind a new connection."""
-        self._accept_some = accept_some
-
-    def accept_more(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Accept those that wait behind a new connection: uvloop accepts one in each turn of the event loop.
-
-        In overload a turn takes 40 ms, and hundreds would wait for seconds, before anybody could refuse them.
-        """
-        if not self._is_accepting:
-            self._is_accepting = True
-            loop.call_soon(self._accept)
-
-    def _accept(self) -> None:
-        self._is_accepting = False
-        self._accept_some()
+        # Accepts those that wait behind a new connection: uvloop accepts one in each turn of the event loop. In overload a turn
+        # takes 40 ms, and hundreds would wait for seconds, before anybody could refuse them.
+        self.accept_more: Callable[[], object] = lambda: None
 
     def make_room(self, connections: set[Any]) -> bool:
         """Close the connection that has been idle longest, if there are too many. Return False if there is none."""
@@ -193,7 +179,7 @@ class Connection(HttpToolsProtocol):
         self._real = transport
         super().connection_made(_Transport(self, transport))
         self._since = self.loop.time()
-        self._sockets.accept_more(self.loop)
+        self._sockets.accept_more()
         if self._sockets.make_room(self.connections):
             self._sockets.idle[self] = None
         elif len(self.connections) > self._sockets.limits.max_connections + _SLACK:
@@ -201,7 +187,7 @@ class Connection(HttpToolsProtocol):
         else:
             self._stage = _HEAD  # its request may have come already
             self._is_deaf = True
-            self._respond(_Refused(503, "The server has too many connections. Try again later.", "refused", _BUSY))
+            self._respond(_Refused(503, "The server has too many connections. Try again later.", "refused"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -303,7 +289,7 @@ class Connection(HttpToolsProtocol):
         self._held += len(body)
         self._sockets.held += len(body)
         if self._sockets.held > _MOST_HELD and self._body > _SMALL:
-            raise _Refused(503, "The server has too many large requests. Try again later.", "too_much", _BUSY)
+            raise _Refused(503, "The server has too many large requests. Try again later.", "too_much")
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
@@ -475,13 +461,14 @@ class Connection(HttpToolsProtocol):
         """Send a response that is not the application's, and close."""
         self._sockets.closed[refused.reason] += 1
         self._let_go()
-        body = encode_json_bytes({"errors": [{"message": str(refused), "extensions": {"code": refused.code}}]})
+        code = "UNAVAILABLE" if refused.is_busy else "BAD_REQUEST"
+        body = encode_json_bytes({"errors": [{"message": str(refused), "extensions": {"code": code}}]})
         lines = [
             b"HTTP/1.1 %d %s" % (refused.status, HTTPStatus(refused.status).phrase.encode()),
             *(name + b": " + value for name, value in self.server_state.default_headers),
             b"content-type: application/json",
             b"content-length: %d" % len(body),
-            *([b"retry-after: 1"] if refused.code == _BUSY else []),
+            *([b"retry-after: 1"] if refused.is_busy else []),
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join([*lines, b"", body]))

@@ -21,6 +21,7 @@ import uvicorn
 
 from partwise.protocol import Config, SocketLimits, Sockets
 from partwise.settings import Settings
+from partwise.soon import Soon
 from storage.log import note
 
 DRAINING = "draining"  # in the state of requests: `/readyz` says 503
@@ -65,7 +66,7 @@ class Server(uvicorn.Server):
         ]
         for listener in self._listeners:
             listener.settimeout(0)
-        self.config.sockets.listen(self._accept_some)
+        self.config.sockets.accept_more = Soon(self._accept_some)
         self._tell_started()
 
     async def on_tick(self, counter: int) -> bool:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from partwise.admission import Admission, Lane, Ticket
 from partwise.large import LARGE
 from partwise.negotiation import GRAPHQL_JSON, JSON, media_type_of
+from partwise.soon import Soon
 from storage.json_text import encode_json_bytes
 from storage.log import note
 
@@ -41,7 +42,7 @@ class Turns:
         self.admission = admission
         self.timeout = timeout
         self._refused: dict[str, int] = {}  # by lane, since the last line of the log
-        self._expects = False  # whether requests were let in, in this turn of the event loop, that have not arrived yet
+        self._expect_nobody_soon = Soon(admission.expect_nobody)
 
     @property
     def is_calm(self) -> bool:
@@ -111,20 +112,11 @@ class Turns:
             return None
         seconds = self.refuses(lane, size)
         if seconds is None:
-            self._expect(lane, size)
+            # Counted until its task runs: of all that come in one turn of the event loop, the first would let all others in.
+            self._expect_nobody_soon()
+            self.admission.expect(lane, size)
             return None
         return _raw_refusal(seconds, GRAPHQL_JSON if b"graphql-response" in head else JSON)
-
-    def _expect(self, lane: Lane, size: int) -> None:
-        """Count a request until its task runs: of all that come in one turn of the event loop, the first would let all others in."""
-        if not self._expects:
-            self._expects = True
-            asyncio.get_running_loop().call_soon(self._expect_nobody)
-        self.admission.expect(lane, size)
-
-    def _expect_nobody(self) -> None:
-        self._expects = False
-        self.admission.expect_nobody()
 
 
 class Turn:

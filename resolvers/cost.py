@@ -122,12 +122,8 @@ class Cost:
 
     def excess(self, parts: Mapping[str, Sequence[PartRequest]], limits: Limits) -> QueryTooComplex | None:
         """Refuse an operation whose batches, by response key with their parts, cost too much."""
-        objects = self.objects
-        for key, each in parts.items():
-            objects += self.batches.get(key, _NO_PARTS).of(each, limits)
-        if objects <= limits.cost:
-            return None
-        return excess({"cost": min(objects, MOST)}, limits, "This request has", _ADVICE)
+        of_parts = sum(self.batches.get(key, _NO_PARTS).of(each, limits) for key, each in parts.items())
+        return excess({"cost": min(self.objects + of_parts, MOST)}, limits, "This request has", _ADVICE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,9 +173,7 @@ class _Known(SchemaExtension):
         if operation is not None and introspects(text):
             is_pure = is_introspection(document, operation)
             if is_pure or has_introspection(document, operation):
-                if (
-                    operation.operation is OperationType.MUTATION
-                ):  # after COMMIT, nobody could say that it took too long
+                if operation.operation is OperationType.MUTATION:  # after COMMIT it could not be too late any more
                     raise QueryTooComplex(
                         "Request __schema and __type in a query of their own, not in a batch's query."
                     )

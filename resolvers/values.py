@@ -151,7 +151,7 @@ def _label(labels: Sequence[str], raw: Any) -> str:
 
 
 def _document(raw: Any) -> Value:
-    _check_json(raw, _MAX_JSON_DEPTH)
+    _check_json(raw)
     return raw  # type: ignore[no-any-return]  # what JSON is made of has been checked
 
 
@@ -428,10 +428,10 @@ def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
     return value
 
 
-def _check_json(raw: Any, levels: int) -> None:
-    """Check a document, level by level: there may be a million values, most often of one kind."""
+def _check_json(raw: Any) -> None:
+    """Check a document, level by level: there may be a million values."""
     level: list[Any] = [raw]
-    for _ in range(levels):
+    for _ in range(_MAX_JSON_DEPTH):
         inner: list[Any] = []
         texts: list[str] = []
         for each in level:
@@ -443,11 +443,11 @@ def _check_json(raw: Any, levels: int) -> None:
                 case dict():
                     texts += each
                     inner += each.values()
-                case float() if not isinstance(each, ExactFloat):
+                case None | bool() | int() | ExactFloat():  # a number of JSON, however large
+                    pass
+                case float():
                     if not math.isfinite(each):
                         raise Misfit("must contain finite numbers only")
-                case None | bool() | int() | ExactFloat():
-                    pass
                 case _:
                     raise Misfit("must be JSON")
         _string("".join(texts))

@@ -4,7 +4,7 @@ What a process has open outlives its name: after a removal or a replacement, wri
 compares only in rollback mode (https://sqlite.org/howtocorrupt.html, section 2.4), so we do, by device and inode.
 
 That is done twice for each batch, and each look costs a small one 1 % of its time: Python lets other threads run meanwhile. So
-where the folder has not changed since the last look, its files are not looked at: whatever adds, removes or renames a file
+if the folder has not changed since the last look, its files are not looked at: whatever adds, removes or renames a file
 changes the folder's ctime, which nobody can set (https://man7.org/linux/man-pages/man7/inode.7.html).
 """
 
@@ -75,7 +75,7 @@ class DatabaseFile:
         now = time.monotonic()
         folder: Folder | None = None
         if self._has_own_folder and (self._seen is not None or now >= self._until):
-            folder = _changed(self._folder)
+            folder = _folder_at(self._folder)
             if folder is not None and folder == self._seen and now < self._until:
                 return None
         why = self._why_lost()
@@ -122,7 +122,7 @@ class DatabaseFile:
             note("database_file_lost", f"{why} Until then, every request is rejected.", file=self._path)
 
 
-def _changed(folder: str) -> Folder | None:
+def _folder_at(folder: str) -> Folder | None:
     """Return which folder is at a path, and when it was changed."""
     try:
         found = os.stat(folder)  # noqa: PTH116  # as `_why_lost` does

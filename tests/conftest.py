@@ -33,8 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the others out."""
-    left_out = [item for item in items if thirds.is_left_out(item)]
-    items[:] = [item for item in items if not thirds.is_left_out(item)]
+    every, items[:] = items.copy(), []
+    left_out: list[pytest.Item] = []
+    for item in every:
+        (left_out if thirds.is_left_out(item) else items).append(item)
     config.hook.pytest_deselected(items=left_out)
 
 

@@ -18,6 +18,12 @@ def passes(_sent: bytes) -> str:
     return "pass"
 
 
+def drops_first(word: bytes) -> Rule:
+    """Drop what has the word first; whatever comes later passes."""
+    left = [word]
+    return lambda sent: "drop" if left and word in sent and left.pop() else "pass"
+
+
 class Proxy:
     """Hands connections on, and swallows what its rule says."""
 

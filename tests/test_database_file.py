@@ -366,8 +366,8 @@ def test_the_files_are_looked_at_now_and_then_whatever_their_folder_says(
     settled: Api, sqlite: Backend, monkeypatch: pytest.MonkeyPatch
 ):
     """A file that is mounted over another one changes no folder."""
-    before = database_file._changed(str(file_of(sqlite).parent))
-    monkeypatch.setattr(database_file, "_changed", lambda _folder: before)
+    before = database_file._folder_at(str(file_of(sqlite).parent))
+    monkeypatch.setattr(database_file, "_folder_at", lambda _folder: before)
     LOSSES["another file is renamed over it"](file_of(sqlite))
     assert settled.post(LIST)["data"]
 

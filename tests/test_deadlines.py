@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tests.conftest import Serve
 from tests.harness import Backend, Json, part
 from tests.running import Running
-from tests.swallowing import swallowing
+from tests.swallowing import drops_first, swallowing
 from tests.test_transactions import checked_out
 from tests.waiting import SCRIPT, Answered, batch, head, locked, send, update
 
@@ -268,15 +268,7 @@ def test_a_connection_that_swallows_begin_is_replaced(postgresql: Backend, liste
     with swallowing(postgresql) as (through, proxy):
         server = listen(through, timeout=4)
         assert codes([send_one(server, update(1, f"warm {n}")) for n in range(3)]) == {"COMMITTED"}
-        lost = [True]
-
-        def rule(sent: bytes) -> str:
-            if lost and b"BEGIN" in sent:
-                lost.clear()
-                return "drop"
-            return "pass"
-
-        proxy.rule = rule
+        proxy.rule = drops_first(b"BEGIN")
         found = send_one(server, update(1, "new"))
     assert found.outcome == "COMMITTED", "on a connection of its own, in the time that is left"
     assert names(postgresql)[1] == "new"
@@ -371,15 +363,7 @@ def test_a_slow_answer_to_begin_does_not_cost_the_other_connections(postgresql: 
         with server.database.write(), server.database.write():  # two connections
             pass
         before = set(_backends(postgresql))
-        lost = [True]
-
-        def rule(sent: bytes) -> str:
-            if lost and b"BEGIN" in sent:
-                lost.clear()
-                return "drop"
-            return "pass"
-
-        proxy.rule = rule
+        proxy.rule = drops_first(b"BEGIN")
         assert send_one(server, update(1, "new")).outcome == "COMMITTED"
         assert len(before) == 2
         time.sleep(0.5)  # PostgreSQL hears of what was closed

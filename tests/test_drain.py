@@ -201,7 +201,7 @@ def test_workers_drain_are_replaced_and_do_not_outlive_their_parent(postgresql: 
         if whom == "the group":  # its workers hear it twice: from outside, and from their parent
             for each in children(program.process):
                 os.kill(each, signal.SIGTERM)
-            time.sleep(0.5)
+            time.sleep(0.5)  # two signals at once are one
         program.process.send_signal(signal.SIGTERM)
         until(lambda: status_of(port, "/readyz")[0] == 503)
         assert send(port, UPDATE)[1]["data"]["batch"]["status"] == "COMMITTED"

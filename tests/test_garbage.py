@@ -2,14 +2,17 @@
 
 import gc
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.conftest import Serve
 from tests.direct import Direct
 from tests.harness import BATCH, Backend, Json, part
+from tests.waiting import locked
 
 SCRIPT = "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (name) VALUES ('old')"
 REQUESTS = 5
@@ -39,6 +42,20 @@ SENT: dict[str, tuple[str, Variables]] = {
 }
 
 
+@contextmanager
+def collected() -> Iterator[list[int]]:
+    """Collect garbage at the end of the block alone; give back how many objects there were."""
+    found: list[int] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        time.sleep(0.2)  # threads let go of what they have answered
+        found.append(gc.collect())
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("case", SENT)
 def test_an_answered_request_leaves_no_cycles(backend: Backend, start: Serve, case: str):
     backend.run(SCRIPT)
@@ -50,13 +67,24 @@ def test_an_answered_request_leaves_no_cycles(backend: Backend, start: Serve, ca
 
     for number in range(4):
         send(number)
-    gc.collect()
-    gc.disable()
-    try:
+    with collected() as left:
         for number in range(4, 4 + REQUESTS):
             send(number)
-        time.sleep(0.2)  # threads let go of what they have answered
-        left = gc.collect()
-    finally:
-        gc.enable()
-    assert left <= FEW * REQUESTS
+    assert left[0] <= FEW * REQUESTS
+
+
+@pytest.mark.parametrize(("name", "status"), [("new", "COMMITTED"), ("old", "REJECTED")])
+def test_a_batch_that_takes_so_long_that_its_client_is_watched_leaves_no_cycles(
+    sqlite: Backend, start: Serve, name: str, status: str
+):
+    sqlite.run(SCRIPT)
+    client = Direct(start(sqlite))
+    for first in ("first", "second"):  # compiled from now on
+        client.post(BATCH, create(first))
+    with locked(sqlite) as holder, collected() as left:
+        release = threading.Timer(0.4, holder.exec_driver_sql, ["ROLLBACK"])
+        release.start()
+        found = client.post(BATCH, create(name))
+        release.join()
+    assert found["data"]["batch"]["status"] == status
+    assert left[0] <= FEW

@@ -228,14 +228,21 @@ def test_whoever_waits_too_long_is_told_and_the_answer_is_kept(
     assert answer == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
 
 
+class Slow:
+    """An introspection that says when it begins, and ends when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> Written:
+        self.begun.set()
+        assert self.may_go_on.wait(30)
+        return Written(body=b"{}", has_run=True, has_errors=False)
+
+
 @pytest.mark.parametrize("is_pure", [True, False])
 def test_what_nobody_waits_for_any_more_is_not_computed(*, is_pure: bool):
-    begun, may_go_on, executed = threading.Event(), threading.Event(), []
-
-    def slow() -> Written:
-        begun.set()
-        assert may_go_on.wait(30)
-        return Written(body=b"{}", has_run=True, has_errors=False)
+    slow, executed = Slow(), []
 
     def other() -> Written:
         executed.append("other")
@@ -244,10 +251,10 @@ def test_what_nobody_waits_for_any_more_is_not_computed(*, is_pure: bool):
     async def work() -> None:
         introspections = Introspections(per_minute=10, timeout=0.2)
         first = asyncio.create_task(introspections.answer(("first", None, ""), slow))
-        assert await asyncio.to_thread(begun.wait, 30)
+        assert await asyncio.to_thread(slow.begun.wait, 30)
         with pytest.raises(TimedOut):
             await (introspections.answer(("other", None, ""), other) if is_pure else introspections.run(other))
-        may_go_on.set()
+        slow.may_go_on.set()
         with pytest.raises(TimedOut):
             await first
         assert await introspections.answer(("last", None, ""), slow)
@@ -258,22 +265,16 @@ def test_what_nobody_waits_for_any_more_is_not_computed(*, is_pure: bool):
 
 
 def test_the_end_does_not_wait_for_introspections():
-    begun, may_go_on = threading.Event(), threading.Event()
-
-    def slow() -> Written:
-        begun.set()
-        assert may_go_on.wait(30)
-        return Written(body=b"{}", has_run=True, has_errors=False)
-
+    slow = Slow()
     introspections = Introspections(per_minute=10, timeout=30)
     waits = threading.Thread(target=lambda: asyncio.run(introspections.run(slow)), daemon=True)
     waits.start()
-    assert begun.wait(30)
+    assert slow.begun.wait(30)
     closing = threading.Thread(target=introspections.close, daemon=True)
     closing.start()
     closing.join(10)
     assert not closing.is_alive(), "it has ended while the thread computes"
-    may_go_on.set()
+    slow.may_go_on.set()
     waits.join(30)
 
 

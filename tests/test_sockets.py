@@ -181,7 +181,7 @@ def test_bodies_that_are_not_answered_yet_are_bounded_in_all(holds_little: int):
     rest = b" " * 30_000
     with connected(holds_little) as first, connected(holds_little) as second:
         first.sendall(post(b" " * 120_000, length=150_000))
-        time.sleep(0.5)
+        time.sleep(0.5)  # until the server has it: it does not answer yet
         second.sendall(post(b" " * 120_000, length=150_000))
         status, headers, body = response(second)
         assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")

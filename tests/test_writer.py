@@ -13,17 +13,11 @@ import httpx2
 import pytest
 
 from partwise import writer
-from partwise.admission import Ticket
 from partwise.app import make_app
-from partwise.turns import Turn
-from partwise.workers import Call
-from resolvers.context import RequestContext
 from storage.batch.run import Engine, Job, Settle, run_together
 from storage.errors import Unavailable
 from storage.transaction import Transaction
-from tests.direct import Direct
 from tests.harness import BATCH, Api, Backend, Json, part
-from tests.waiting import locked
 
 PATIENCE = 5.0  # seconds
 SCRIPT = """
@@ -278,32 +272,3 @@ def test_nothing_of_a_batch_is_held_once_it_has_been_answered(things: Api, monke
         gc.collect()
 
     assert [each() for each in kept] == [None]
-
-
-@pytest.mark.parametrize("is_slow", [False, True])
-def test_an_answered_batch_is_freed_without_a_collection_of_garbage(things: Api, sqlite: Backend, *, is_slow: bool):
-    """In overload, cycles of requests made collections that took 150 ms, and a tenth of the time."""
-    kinds = (Turn, Ticket, writer._Waiting, Call, RequestContext)
-    client = Direct(things)
-    client.post(BATCH, {"parts": make("first")})
-    client.post(BATCH, {"parts": make("second")})  # compiled from now on
-    gc.collect()
-    known = [each for each in gc.get_objects() if isinstance(each, kinds)]  # of other tests
-    gc.disable()
-    try:
-        with locked(sqlite) as holder:
-            release = threading.Timer(0.4 if is_slow else 0.0, holder.exec_driver_sql, ["ROLLBACK"])
-            release.start()  # a request that takes longer than 0.1 s is looked after
-            found = [client.post(BATCH, {"parts": make(name)}) for name in ("a", "old")]
-            release.join()
-        deadline = time.monotonic() + PATIENCE
-        left = [""]
-        while left and time.monotonic() < deadline:
-            time.sleep(0.02)  # the thread that writes lets go of a batch when it has told what became of it
-            found_now = [each for each in gc.get_objects() if isinstance(each, kinds)]
-            left = [type(each).__name__ for each in found_now if not any(each is other for other in known)]
-            del found_now
-    finally:
-        gc.enable()
-    assert statuses(found) == ["COMMITTED", "REJECTED"]
-    assert left == []

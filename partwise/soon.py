@@ -1,0 +1,24 @@
+"""Does something once in a turn of the event loop, however often it is asked for."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Soon:
+    """A function that is called once, when the callbacks and tasks that wait already have run. For use in the event loop."""
+
+    __slots__ = ("_act", "_is_due")
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+        self._is_due = False
+
+    def __call__(self) -> None:
+        """Have it called, unless it is about to be."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        self._is_due = False
+        self._act()
