@@ -1,5 +1,6 @@
 """Slow, silent, greedy and wrong clients, on the sockets of a real process (docs/contract.md, "Connections")."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -161,9 +162,8 @@ def test_without_a_least_rate_clients_may_read_as_slowly_as_they_like(tmp_path: 
 
 
 @pytest.fixture
-def holds_little(sqlite: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A server of this process that holds 200 kB of bodies; its port."""
-    monkeypatch.setattr(protocol, "_MOST_HELD", 200_000)
+def in_process(sqlite: Backend, start: Serve) -> Iterator[int]:
+    """A server of this process, in a thread; its port."""
     sqlite.run(SCRIPT)
     api = start(sqlite)
     server = make_server(make_app(api.service, api.settings), api.settings)
@@ -177,24 +177,57 @@ def holds_little(sqlite: Backend, start: Serve, monkeypatch: pytest.MonkeyPatch)
         thread.join()
 
 
-def test_bodies_that_are_not_answered_yet_are_bounded_in_all(holds_little: int):
+def test_bodies_that_are_not_answered_yet_are_bounded_in_all(in_process: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(protocol, "_MOST_HELD", 200_000)
     rest = b" " * 30_000
-    with connected(holds_little) as first, connected(holds_little) as second:
+    with connected(in_process) as first, connected(in_process) as second:
         first.sendall(post(b" " * 120_000, length=150_000))
         time.sleep(0.5)  # until the server has it: it does not answer yet
         second.sendall(post(b" " * 120_000, length=150_000))
         status, headers, body = response(second)
         assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
         assert decoded(body)["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
-        with connected(holds_little) as small:
+        with connected(in_process) as small:
             small.sendall(post(ONE))
             assert response(small)[0] == 200
 
         first.sendall(rest)
         assert response(first)[0] == 400  # it has no JSON
-    with connected(holds_little) as third:
+    with connected(in_process) as third:
         third.sendall(post(b" " * 120_000, length=150_000) + rest)
         assert response(third)[0] == 400, "nothing is held any more"
+
+
+def test_connections_that_wait_together_are_accepted_together(in_process: int, monkeypatch: pytest.MonkeyPatch):
+    """Not one in each turn of the event loop, as uvloop does."""
+    made: list[int] = []  # in which turn
+    loops: list[asyncio.AbstractEventLoop] = []
+    turns = 0
+    connection_made = protocol.Connection.connection_made
+
+    def noted(connection: protocol.Connection, transport: asyncio.Transport) -> None:
+        made.append(turns)
+        loops.append(connection.loop)
+        connection_made(connection, transport)
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        if len(made) < 101:
+            loops[0].call_soon(count)
+
+    monkeypatch.setattr(protocol.Connection, "connection_made", noted)
+    with ExitStack() as stack:
+        first = stack.enter_context(connected(in_process))
+        first.sendall(ALIVE)
+        assert response(first)[0] == 200
+        loops[0].call_soon_threadsafe(count)
+        loops[0].call_soon_threadsafe(time.sleep, 0.5)  # nothing is accepted meanwhile
+        clients = [stack.enter_context(connected(in_process)) for _ in range(100)]
+        for client in clients:
+            client.sendall(ALIVE)
+        assert [response(client)[0] for client in clients] == [200] * 100
+    assert made[-1] - made[1] < 50
 
 
 def test_headers_have_a_limit(port: int):
