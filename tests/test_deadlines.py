@@ -18,6 +18,7 @@ from tests.test_transactions import checked_out
 from tests.waiting import SCRIPT, Answered, batch, head, locked, send, update
 
 TIMEOUT = 2.0  # seconds
+LONG = 5.0  # seconds: where others must be answered meanwhile, on a machine that stands still for two
 MARGIN = 1.0  # seconds, as docs/contract.md promises
 SLOW = 2.0  # seconds more, for a machine that does other things besides
 MANY = 24  # clients, three for each connection
@@ -103,7 +104,7 @@ def test_what_waits_for_one_lock_is_answered_in_time_and_does_not_hold_up_others
 ):
     held, request = HELD[case]
     postgresql.run(SCRIPT)
-    server = listen(postgresql)
+    server = listen(postgresql, timeout=LONG)
     send_one(
         server, {"query": KEYED, "variables": {"parts": [part("p", "GET", "/things/3")], "key": "makes the table"}}
     )
@@ -126,8 +127,8 @@ def test_what_waits_for_one_lock_is_answered_in_time_and_does_not_hold_up_others
     assert codes(found) == {"TIMEOUT"}
     ((message, _),) = Counter(each.body["errors"][0]["message"] for each in found).most_common(1)
     assert message == LOCKED
-    assert max(each.seconds for each in found) < TIMEOUT + MARGIN + SLOW
-    assert min(each.seconds for each in found) > TIMEOUT - 0.3, "the lock is waited for"
+    assert max(each.seconds for each in found) < LONG + MARGIN + SLOW
+    assert min(each.seconds for each in found) > LONG - 0.3, "the lock is waited for"
     postgresql.run("UPDATE thing SET name = 'two' WHERE id = 2")
     assert postgresql.dump() == before
     assert send_one(server, request).outcome in {"COMMITTED", "data"}

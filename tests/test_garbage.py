@@ -1,6 +1,7 @@
 """Answered requests leave nothing to the collector of garbage: in overload, it took a tenth of the time, and up to 150 ms at once."""
 
 import gc
+import itertools
 import json
 import threading
 import time
@@ -16,6 +17,7 @@ from tests.waiting import locked
 
 SCRIPT = "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (name) VALUES ('old')"
 REQUESTS = 5
+ROUNDS = 3  # the fewest of them count: what other tests have left in this process is found in any one of them
 FEW = 5  # objects for each request
 
 Variables = Callable[[int], Json]
@@ -65,26 +67,33 @@ def test_an_answered_request_leaves_no_cycles(backend: Backend, start: Serve, ca
     def send(number: int) -> None:
         client.exchange(json.dumps({"query": document, "variables": variables(number)}).encode())
 
-    for number in range(4):
+    numbers = itertools.count()
+    for number in itertools.islice(numbers, 4):
         send(number)
-    with collected() as left:
-        for number in range(4, 4 + REQUESTS):
-            send(number)
-    assert left[0] <= FEW * REQUESTS
+    left = []
+    for _ in range(ROUNDS):
+        with collected() as found:
+            for number in itertools.islice(numbers, REQUESTS):
+                send(number)
+        left += found
+    assert min(left) <= FEW * REQUESTS
 
 
-@pytest.mark.parametrize(("name", "status"), [("new", "COMMITTED"), ("old", "REJECTED")])
+@pytest.mark.parametrize(("name", "status"), [(None, "COMMITTED"), ("old", "REJECTED")])
 def test_a_batch_that_takes_so_long_that_its_client_is_watched_leaves_no_cycles(
-    sqlite: Backend, start: Serve, name: str, status: str
+    sqlite: Backend, start: Serve, name: str | None, status: str
 ):
     sqlite.run(SCRIPT)
     client = Direct(start(sqlite))
     for first in ("first", "second"):  # compiled from now on
         client.post(BATCH, create(first))
-    with locked(sqlite) as holder, collected() as left:
-        release = threading.Timer(0.4, holder.exec_driver_sql, ["ROLLBACK"])
-        release.start()
-        found = client.post(BATCH, create(name))
-        release.join()
-    assert found["data"]["batch"]["status"] == status
-    assert left[0] <= FEW
+    left = []
+    for number in range(ROUNDS):
+        with locked(sqlite) as holder, collected() as found:
+            release = threading.Timer(0.4, holder.exec_driver_sql, ["ROLLBACK"])
+            release.start()
+            answer = client.post(BATCH, create(name or f"new {number}"))
+            release.join()
+        left += found
+        assert answer["data"]["batch"]["status"] == status
+    assert min(left) <= FEW
