@@ -230,6 +230,27 @@ def test_connections_that_wait_together_are_accepted_together(in_process: int, m
     assert made[-1] - made[1] < 50
 
 
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux shows what a socket holds")
+def test_the_kernel_holds_little_of_an_answer_that_is_not_read(sqlite: Backend, in_process: int):
+    sqlite.run("""UPDATE "Album" SET "Title" = printf('%.*c', 4000000, 'x')""")
+    with connected(in_process, receive_buffer=4_096) as client:
+        client.sendall(post(ONE))
+        time.sleep(1.0)
+        assert 0 < unsent(in_process, client.getsockname()[1]) < 500_000
+        assert decoded(response(client)[2]) == {"data": {"album": {"title": "x" * 4_000_000}}}
+
+
+def unsent(port: int, client: int) -> int:
+    """Return how many bytes the kernel holds of what a server sent to a client, by their ports (proc_net_tcp)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    (queues,) = (
+        queues
+        for _, here, there, _, queues, *_ in lines
+        if here.endswith(f":{port:04X}") and there.endswith(f":{client:04X}")
+    )
+    return int(queues.split(":")[0], 16)
+
+
 def test_headers_have_a_limit(port: int):
     with connected(port) as client:
         client.sendall(ALIVE.replace(b"\r\n\r\n", b"\r\nX-Much: " + b"x" * 80_000 + b"\r\n\r\n"))
