@@ -190,7 +190,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
             Route("/", home),
             Route("/livez", live),
             Route("/readyz", ready),
-            *page.routes(takes_any=door.documents.takes_any),
+            *page.routes(takes_any=door.documents.takes_any, compresses=settings.compression > 0),
         ],
         middleware=[*_middleware(settings, turns)],
         exception_handlers={HTTPException: _refuse, Exception: _fail},

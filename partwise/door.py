@@ -363,7 +363,7 @@ class Door:
         if isinstance(found, Written):
             return _send(found, media_type)
         if self.compresses and takes_gzip(context.accept_encoding):
-            headers = {"Content-Encoding": "gzip"}
+            headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             return Response(found.body, headers=headers, media_type=media_type)
         return Response(await asyncio.to_thread(found.plain), media_type=media_type)
 

@@ -1,12 +1,20 @@
 """The pages for a browser: GraphiQL and the console (web/), built into the folder `static`, which asks no other host for anything."""
 
+import asyncio
+import gzip
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from partwise.negotiation import takes_gzip
 
 STATIC = Path(__file__).parent / "static"  # made by hatch_build.py; not in git
 
@@ -39,14 +47,50 @@ which has the pages in it. <code>pip install -v</code> shows what went wrong.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a file has in it, as it is and compressed."""
+
+    plain: bytes
+    gzipped: bytes
+
+
 class _Assets(StaticFiles):
-    """Files whose names are hashes of their content."""
+    """Files whose names are hashes of their content. There are few: each is read and compressed once, and kept in memory."""
+
+    def __init__(self, directory: Path, *, compresses: bool) -> None:
+        super().__init__(directory=directory, check_dir=False)
+        self._compresses = compresses
+        self._contents: dict[str, _Content] = {}
+        self._reading = asyncio.Lock()
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Serve one file; who has it never asks again."""
         response = await super().get_response(path, scope)
+        if isinstance(response, FileResponse):
+            response = self._respond(await self._read(path, response.path), response.headers, Headers(scope=scope))
         response.headers.update({**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"})
         return response
+
+    async def _read(self, name: str, path: str | os.PathLike[str]) -> _Content:
+        async with self._reading:
+            if name not in self._contents:
+                self._contents[name] = await to_thread.run_sync(_read, Path(path))
+            return self._contents[name]
+
+    def _respond(self, content: _Content, headers: MutableHeaders, asked: Headers) -> Response:
+        if self._compresses and takes_gzip(asked.get("accept-encoding", "")):
+            response = Response(content.gzipped, media_type=headers["content-type"])
+            response.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+        else:
+            response = Response(content.plain, media_type=headers["content-type"])
+        response.headers.update({"Last-Modified": headers["last-modified"], "ETag": f"W/{headers['etag']}"})  # of both
+        return response
+
+
+def _read(path: Path) -> _Content:
+    plain = path.read_bytes()
+    return _Content(plain, gzip.compress(plain, mtime=0))
 
 
 def graphiql(*, takes_any: bool) -> Response:
@@ -54,7 +98,7 @@ def graphiql(*, takes_any: bool) -> Response:
     return _page("graphql.html") if takes_any else _off("GraphiQL")
 
 
-def routes(*, takes_any: bool) -> list[BaseRoute]:
+def routes(*, takes_any: bool, compresses: bool) -> list[BaseRoute]:
     """Say where the console and all files of the pages are; the console is off where its documents would not be run."""
 
     async def console(_request: Request) -> Response:
@@ -62,7 +106,7 @@ def routes(*, takes_any: bool) -> list[BaseRoute]:
 
     return [
         Route("/console", console),
-        Mount("/page", _Assets(directory=STATIC / "page", check_dir=False)),
+        Mount("/page", _Assets(STATIC / "page", compresses=compresses)),
     ]
 
 

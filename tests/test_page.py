@@ -50,6 +50,31 @@ def test_the_page_and_its_files_are_served_under_a_policy(sqlite: Backend, start
             assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(("compression", "encoding"), [(4, "gzip"), (0, None)])
+def test_a_file_of_the_page_is_compressed_and_revalidated(
+    sqlite: Backend, start: Serve, compression: int, encoding: str | None
+):
+    sqlite.run(SCRIPT)
+    client = start(sqlite, compression=compression).http
+    file = max((partwise.page.STATIC / "page").iterdir(), key=lambda path: path.stat().st_size)
+    path, content = f"/page/{file.name}", file.read_bytes()
+    for _ in range(2):
+        plain = client.get(path, headers={"Accept-Encoding": "identity", "Range": "bytes=0-9"})
+        packed = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert (plain.status_code, plain.content) == (packed.status_code, packed.content) == (200, content)
+        assert "content-encoding" not in plain.headers
+        assert packed.headers.get("content-encoding") == encoding
+        assert int(plain.headers["content-length"]) == len(content)
+        if encoding:
+            assert int(packed.headers["content-length"]) < len(content) / 2
+            assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    known = client.get(path, headers={"If-None-Match": packed.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+    assert known.headers["cache-control"] == "public, max-age=31536000, immutable"
+    head = client.head(path, headers={"Accept-Encoding": "gzip"})
+    assert (head.status_code, head.headers["content-length"]) == (200, packed.headers["content-length"])
+
+
 @pytest.mark.parametrize(
     "path", ["/page/nothing.js", "/page/", "/page", "/page/..%2f..%2fpage.py", "/page/%00", "/console/x"]
 )
