@@ -37,14 +37,14 @@ def describe_catalog(catalog: Catalog) -> str:
 
 def _describe_grouping(resource: Resource) -> Iterator[str]:
     """Say whether alike parts run in one statement, and why not."""
-    if resource.one_by_one:
-        yield f"  batches    one by one: {'; '.join(resource.one_by_one)}"
+    if resource.unbatchable_reasons:
+        yield f"  batches    one by one: {'; '.join(resource.unbatchable_reasons)}"
         return
     yield "  batches    grouped: alike parts run in one statement"
-    if resource.delete_spreads:
+    if resource.delete_cascades:
         yield "             DELETE runs alone: it deletes or changes items that point at it (ON DELETE)"
-    if resource.spreading:
-        names = ", ".join(sorted(resource.spreading))
+    if resource.cascading_attributes:
+        names = ", ".join(sorted(resource.cascading_attributes))
         yield f"             a change of {names} runs alone: it changes items that point at it (ON UPDATE)"
 
 

@@ -30,7 +30,7 @@ from partwise.workers import Call
 from partwise.writer import Writer
 from resolvers.compiled import CompiledBatch, CompiledQuery
 from resolvers.compiled import Written as WrittenAnswer
-from resolvers.context import Background, Elsewhere, Pace, RequestContext, Why
+from resolvers.context import Background, Elsewhere, LastDuration, RequestContext, Why
 from resolvers.idempotency import HEADER
 from resolvers.limits import Limits
 from resolvers.pieces import encode_in_pieces
@@ -363,7 +363,7 @@ class Door:
         if isinstance(found, Written):
             return _send(found, media_type)
         if self.compresses and takes_gzip(context.accept_encoding):
-            headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+            headers = {"Content-Encoding": "gzip"}
             return Response(found.body, headers=headers, media_type=media_type)
         return Response(await asyncio.to_thread(found.plain), media_type=media_type)
 
@@ -395,7 +395,7 @@ class _Asking:
     def __init__(self, door: Door, timing: Timing, call: Call) -> None:
         self._door, self._timing, self._call = door, timing, call
 
-    def read(self, run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
+    def read(self, run: Callable[[Transaction], T], pace: LastDuration | None = None) -> Awaitable[T]:
         """Run a read, as `resolvers.context.Read` says."""
         return self._timing.database(self._door.reader(run, self._call, pace))
 

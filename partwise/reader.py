@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from partwise.contention import Contention
 from partwise.workers import Call, Workers, note_late
-from resolvers.context import Pace
+from resolvers.context import LastDuration
 from storage.database import Database
 from storage.errors import TimedOut, Unavailable
 from storage.transaction import Transaction
@@ -28,14 +28,14 @@ class Reader:
         self._contention = contention
         self._reads = 0  # that have begun, and have not ended
 
-    async def __call__(self, read: Callable[[Transaction], T], call: Call, pace: Pace | None = None) -> T:
+    async def __call__(self, read: Callable[[Transaction], T], call: Call, pace: LastDuration | None = None) -> T:
         """Run a read; here, if its pace says that it was short the last time. Raises what it raises."""
-        pace = pace or Pace()
+        pace = pace or LastDuration()
         self._reads += 1
         try:
-            if self._database.can_glance and pace.seconds < _SHORT and await self._is_alone():
+            if self._database.can_read_inline and pace.seconds < _SHORT and await self._is_alone():
                 with suppress(TimedOut, Unavailable):  # it is a long one, or somebody else is in the way
-                    return pace.measure(partial(self._glance, read))
+                    return pace.measure(partial(self._read_inline, read))
             if self._database.dialect == "sqlite":
                 return await self._workers.run(partial(pace.measure, partial(self._read, read, call, None)), call)
             return await self._contention.run(
@@ -52,8 +52,8 @@ class Reader:
         await asyncio.sleep(0)  # those that have come at the same time begin
         return self._reads == 1
 
-    def _glance(self, read: Callable[[Transaction], T]) -> T:
-        with self._database.glance(_LONGEST) as transaction:
+    def _read_inline(self, read: Callable[[Transaction], T]) -> T:
+        with self._database.read_inline(_LONGEST) as transaction:
             return read(transaction)
 
     def _read(self, read: Callable[[Transaction], T], call: Call, patience: float | None) -> T:

@@ -28,7 +28,7 @@ def _notices(database: Database, resource: Resource) -> Iterator[str]:
     if not compared:
         return
     try:
-        with database.glance(_VIEW_SECONDS) if resource.is_view else database.read() as transaction:
+        with database.read_inline(_VIEW_SECONDS) if resource.is_view else database.read() as transaction:
             reader = RowReader(transaction, database)
             names = [each.name for each in compared]
             select = reader.statements.select(resource, Statement(sql="1 = 1", params=()), attributes=names, most=_ROWS)

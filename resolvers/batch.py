@@ -16,7 +16,7 @@ from resolvers.requests import PartRequest, to_request
 from resolvers.results import BatchView, PartView, Place, QueryAnswer, read_each, rows_of
 from resolvers.selections import Selection, response_keys, selection_of_field, selection_of_operation
 from schema.batch import BatchReaders
-from storage.batch.blocks import Batch, Shown
+from storage.batch.blocks import Batch, ResultDetail
 from storage.batch.operations import Outcome, Verb
 from storage.batch.run import Job
 from storage.catalog.model import Catalog
@@ -103,7 +103,7 @@ async def answer(
             parts=bound,
             blocks=blocks,
             some=lambda indexes: bind_some(indexes, parts, context.scope),
-            shown=planned.shown if receipt is None else Shown.ROWS,  # a replay may ask for all of them
+            shown=planned.shown if receipt is None else ResultDetail.ROWS,  # a replay may ask for all of them
             times=planned.times,
             more_of_row=MORE_OF_ITEM if planned.has_lists else 0,
         ),
@@ -148,7 +148,7 @@ class AnswerPlan:
 
     items: Mapping[Place, Mapping[str, ItemPlan]] = field(default_factory=dict)  # by resource name
     queries: Mapping[str, Planned] = field(default_factory=dict)
-    shown: Shown  # of the rows that the parts leave
+    shown: ResultDetail  # of the rows that the parts leave
     times: int = 1  # how often the answer has the values of a row at most
     has_lists: bool = False  # whether the items of collections are selected: graphql-core may have to complete them
 
@@ -187,13 +187,21 @@ def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
     )
 
 
-_SHOWN = {"path": Shown.KEYS, "etag": Shown.ROWS, "payload": Shown.ROWS, "item": Shown.ROWS, "items": Shown.ROWS}
+_SHOWN = {
+    "path": ResultDetail.KEYS,
+    "etag": ResultDetail.ROWS,
+    "payload": ResultDetail.ROWS,
+    "item": ResultDetail.ROWS,
+    "items": ResultDetail.ROWS,
+}
 
 
-def shown_of(result: Selection) -> Shown:
+def shown_of(result: Selection) -> ResultDetail:
     """Say what an answer shows of the rows that the parts leave."""
     parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
-    return max((_SHOWN.get(name, Shown.NOTHING) for part in parts for _, name in part), default=Shown.NOTHING)
+    return max(
+        (_SHOWN.get(name, ResultDetail.NOTHING) for part in parts for _, name in part), default=ResultDetail.NOTHING
+    )
 
 
 def has_lists(result: Selection) -> bool:

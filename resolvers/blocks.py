@@ -15,7 +15,7 @@ from msgspec import UNSET
 from resolvers.limits import Scope
 from resolvers.parts import MAX_ID_LENGTH
 from resolvers.requests import PartRequest, members
-from resolvers.values import Misfit, from_text, reader
+from resolvers.values import InvalidJsonValue, from_text, reader
 from storage.batch import rules
 from storage.batch.blocks import ANY_VERSION, Block
 from storage.batch.operations import Verb
@@ -28,7 +28,7 @@ _TAKEN = frozenset({Verb.CREATE, Verb.UPDATE, Verb.DELETE})
 _OUT_OF_ORDINARY = frozenset("%$=,;?#")  # what makes a path segment more than a plain value
 
 
-class _Otherwise(Exception):  # it directs, and is no error
+class _NotColumnar(Exception):  # it directs, and is no error
     """The batch is to be bound part by part."""
 
 
@@ -65,14 +65,14 @@ def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
         _check_ids([each.id for each in requests])
         sent = _sent(requests)
         return [block for each in sent.divided(sent.verbs) for block in _by_collection(each, scope)]
-    except (_Otherwise, Misfit):
+    except (_NotColumnar, InvalidJsonValue):
         return []
 
 
 def _check_ids(ids: Sequence[str]) -> None:
     distinct = set(ids)
     if len(distinct) < len(ids) or "" in distinct or max(map(len, ids)) > MAX_ID_LENGTH:
-        raise _Otherwise
+        raise _NotColumnar
 
 
 def _sent(requests: Sequence[PartRequest]) -> _Sent:
@@ -82,7 +82,7 @@ def _sent(requests: Sequence[PartRequest]) -> _Sent:
         or [each.if_none_match for each in requests].count(UNSET) < len(requests)
         or not _TAKEN.issuperset(verbs)
     ):
-        raise _Otherwise
+        raise _NotColumnar
     payloads, items = [each.payload for each in requests], [each.item for each in requests]
     return _Sent(
         parts=range(len(requests)),
@@ -121,7 +121,7 @@ def _given(payload: Any, item: Any) -> Any:
     if item is None:
         return payload
     if payload is not None:
-        raise _Otherwise
+        raise _NotColumnar
     ((member, values),) = members(item).items()
     return _Item(member, members(values))
 
@@ -139,16 +139,16 @@ def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope)
     resource = scope.catalog.collections.get(collection[1:])
     is_path = collection[:1] == "/" and len(collection) <= scope.limits.path
     if resource is None or not is_path or not rules.takes(resource, sent.verbs[0]):
-        raise _Otherwise
+        raise _NotColumnar
     bound = _keys(resource, keys, scope.limits.path - len(collection)) if keys else ()
     if sent.verbs[0] is Verb.DELETE:
         if sent.given.count(None) < len(sent.given):
-            raise _Otherwise
+            raise _NotColumnar
         yield _block(sent, resource, (), [], bound)
         return
     kinds = set(map(type, sent.given))
     if not kinds <= {dict, _Item} or (_Item in kinds and any(_is_other(each, resource) for each in sent.given)):
-        raise _Otherwise
+        raise _NotColumnar
     names = tuple(sent.given[0])
     columns = _columns(sent, names)
     if columns is not None:
@@ -180,7 +180,7 @@ def _block(
 ) -> Block:
     verb = sent.verbs[0]
     if (not names and verb is not Verb.DELETE) or (verb is Verb.CREATE and not set(resource.required) <= set(names)):
-        raise _Otherwise
+        raise _NotColumnar
     for name in names:
         _check_writable(resource, name, verb)
     return Block(
@@ -197,15 +197,15 @@ def _check_writable(resource: Resource, name: str, verb: Verb) -> None:
     attribute = resource.attributes.get(name)
     repeats_key = verb is not Verb.CREATE and name in resource.key
     if attribute is None or rules.is_closed(resource, attribute, verb) or repeats_key:
-        raise _Otherwise
+        raise _NotColumnar
 
 
 def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
-    """Check and convert the values of one attribute. Raises `Misfit` or `_Otherwise`."""
+    """Check and convert the values of one attribute. Raises `InvalidJsonValue` or `_NotColumnar`."""
     classes = set(map(type, values))
     if type(None) in classes:
         if not attribute.nullable or attribute.generation is not Generation.NEVER:
-            raise _Otherwise
+            raise _NotColumnar
         given = iter(_values(attribute.type, [value for value in values if value is not None]))
         return [None if value is None else next(given) for value in values]
     return _values(attribute.type, values, classes)
@@ -217,7 +217,7 @@ def _values(type_: ValueType, values: list[Any], classes: set[type] | None = Non
     match type_:
         case Integer(smallest=smallest, largest=largest) if classes == {int}:
             if min(values) < smallest or max(values) > largest:
-                raise _Otherwise
+                raise _NotColumnar
             return values
         case Text(padded=False, max_length=most) if classes == {str}:
             text = "".join(values)
@@ -232,12 +232,12 @@ def _values(type_: ValueType, values: list[Any], classes: set[type] | None = Non
 
 def _keys(resource: Resource, texts: Sequence[str], longest: int) -> Sequence[KeyTuple]:
     if len(resource.key) != 1 or not all(texts) or max(map(len, texts)) >= longest:
-        raise _Otherwise
+        raise _NotColumnar
     type_ = resource.attributes[resource.key[0]].type
     if isinstance(type_, Integer):
         return list(zip(_integers(type_, texts), strict=True))
     if not _OUT_OF_ORDINARY.isdisjoint("".join(texts)) or any("/" in text for text in texts):
-        raise _Otherwise
+        raise _NotColumnar
     return [(from_text(type_, text),) for text in texts]
 
 
@@ -247,7 +247,7 @@ _COUNTING = re.compile(r"(?:(?:0|-?[1-9][0-9]{0,17})\n)+")
 def _integers(type_: Integer, texts: Sequence[str]) -> Sequence[Value]:
     """Read keys in their canonical form, which is Python's own: no sign, no blank, no zero before."""
     if not _COUNTING.fullmatch("\n".join(texts) + "\n"):
-        raise _Otherwise
+        raise _NotColumnar
     return _values(type_, list(map(int, texts)), {int})
 
 
@@ -255,7 +255,7 @@ def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Sequence[str] | None
     if given.count(UNSET) == len(given):
         return None
     if verb is Verb.CREATE:
-        raise _Otherwise
+        raise _NotColumnar
     if [] in given:
-        raise _Otherwise
+        raise _NotColumnar
     return [None if each is UNSET else ANY_VERSION if each is None else each for each in given]

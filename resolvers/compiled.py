@@ -36,7 +36,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from resolvers.batch import AnswerPlan, answer, check_parts, shown_of, times_of
 from resolvers.coercion import Inputs, Variable, VariablesDecoder
 from resolvers.completion import compile_batch
-from resolvers.context import Pace, RequestContext
+from resolvers.context import LastDuration, RequestContext
 from resolvers.cost import Cost, cost_of, excess_of_cost
 from resolvers.limits import DEFAULT_LIMITS, Limits, Scope
 from resolvers.pieces import LARGE, encode_in_pieces
@@ -45,7 +45,7 @@ from resolvers.requests import PartRequest
 from resolvers.results import BatchView, to_wire_error
 from resolvers.selections import Selection, selection_of_definition
 from resolvers.tables import compile_root
-from resolvers.writing import NotPlain, fields
+from resolvers.writing import NotCompilable, fields
 from storage.batch.run import Engine
 from storage.catalog.model import Catalog
 from storage.errors import RequestError
@@ -99,7 +99,7 @@ class CompiledBatch:
             return None
 
     def finish(self, view: BatchView) -> list[bytes]:
-        """Write a large answer. Raises `Unanswerable`, among others."""
+        """Write a large answer. Raises `CannotSerialize`, among others."""
         return encode_in_pieces({"data": {self.key: self.complete_large()(view)}})
 
 
@@ -113,7 +113,7 @@ class CompiledQuery:
     nodes: Mapping[str, list[FieldNode]]  # response key -> where it is selected
     complete: Mapping[str, Callable[[Any], Any]]  # response key -> what is found there
     planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
-    pace: Pace = field(default_factory=Pace)
+    pace: LastDuration = field(default_factory=LastDuration)
 
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> Written | None:
         """Answer a request; None where the ordinary way has to."""
@@ -199,7 +199,7 @@ class Compiler:
                     return self._compile_query(root, document, definition)
                 case OperationType.MUTATION if _is_each_variable_used_once(document, definition):
                     return self._compile_batch(root, document, definition)
-        except (NotPlain, GraphQLError, RecursionError):  # a directive with a variable, fragments in fragments
+        except (NotCompilable, GraphQLError, RecursionError):  # a directive with a variable, fragments in fragments
             pass
         return None
 
@@ -218,18 +218,18 @@ class Compiler:
         self, root: Selection, document: DocumentNode, definition: OperationDefinitionNode
     ) -> CompiledBatch:
         if len(root.fields) != 1 or list(root) != [(key := next(iter(root.fields)), "batch")]:
-            raise NotPlain("not one batch alone")
+            raise NotCompilable("not one batch alone")
         variables = {each.variable.name.value: each for each in definition.variable_definitions or ()}
         arguments = {each.name.value: each.value for each in root.nodes(key)[0].arguments or ()}
         if variables.keys() != {each.name.value for each in arguments.values() if isinstance(each, VariableNode)}:
-            raise NotPlain("a variable elsewhere")
+            raise NotCompilable("a variable elsewhere")
         parts = _parts(arguments.pop("parts"), variables)
         others = {
             "dry_run": _dry_run(arguments.pop("dryRun", None), variables),
             "idempotency_key": _key(arguments.pop("idempotencyKey", None), variables),
         }
         if arguments:
-            raise NotPlain(*arguments)
+            raise NotCompilable(*arguments)
         result = root.below(key, "BatchResult")
         return CompiledBatch(
             key=key,
@@ -273,7 +273,7 @@ def _parts(value: ValueNode, variables: Variables) -> str:
             definition = variables[name.value]
             if print_ast(definition.type) == "[PartInput!]!" and definition.default_value is None:
                 return name.value
-    raise NotPlain("parts")
+    raise NotCompilable("parts")
 
 
 def _dry_run(value: ValueNode | None, variables: Variables) -> Variable | bool:
@@ -290,7 +290,7 @@ def _dry_run(value: ValueNode | None, variables: Variables) -> Variable | bool:
                     return Variable(name=name.value, type=bool, default=msgspec.NODEFAULT if is_required else False)
                 case BooleanValueNode(value=default):
                     return Variable(name=name.value, type=bool, default=default)
-    raise NotPlain("dryRun")
+    raise NotCompilable("dryRun")
 
 
 def _key(value: ValueNode | None, variables: Variables) -> Variable | str | None:
@@ -310,4 +310,4 @@ def _key(value: ValueNode | None, variables: Variables) -> Variable | str | None
                     return Variable(name=name.value, type=type_, default=None)
                 case StringValueNode(value=default):
                     return Variable(name=name.value, type=type_, default=default)
-    raise NotPlain("idempotencyKey")
+    raise NotCompilable("idempotencyKey")

@@ -1,7 +1,7 @@
 """Answers of batches, completed by what is compiled once for a selection.
 
 A selection becomes a function that writes all parts field by field: a column for each field, and then a row of each
-part. What it does not know makes the selection `NotPlain`; what it cannot write (a value that cannot be read, a null
+part. What it does not know makes the selection `NotCompilable`; what it cannot write (a value that cannot be read, a null
 where there must be none) raises. Both are graphql-core's to complete, which gives the same answer or the right errors.
 """
 
@@ -16,7 +16,16 @@ from resolvers.requests import PartRequest
 from resolvers.results import BatchView, etag_of, faults_of, path_of, payload_of, row_of, status_of
 from resolvers.selections import Selection
 from resolvers.serialization import is_json, to_json
-from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns, writer
+from resolvers.writing import (
+    CannotSerialize,
+    NotCompilable,
+    completion,
+    constant,
+    fields,
+    row_class,
+    rows_of_columns,
+    writer,
+)
 from storage.batch.blocks import DoneBlock, DoneBlocks
 from storage.batch.operations import Done, Failed
 from storage.catalog.model import Attribute, Catalog
@@ -42,7 +51,7 @@ class Column:
 
 
 def compile_batch(selection: Selection, catalog: Catalog, *, later: bool = False) -> Callable[[BatchView], Any]:
-    """Compile what is selected of a batch's result; `later`: pages are made when they are written. Raises `NotPlain`."""
+    """Compile what is selected of a batch's result; `later`: pages are made when they are written. Raises `NotCompilable`."""
     return writer({key: _batch_field(selection, key, name, catalog, later=later) for key, name in fields(selection)})
 
 
@@ -64,7 +73,7 @@ def _batch_field(
         case "__typename":
             return constant("BatchResult")
         case _:
-            raise NotPlain(name)
+            raise NotCompilable(name)
 
 
 def _parts(selection: Selection, catalog: Catalog, *, later: bool) -> Callable[[BatchView], Any]:
@@ -116,7 +125,7 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog, *, late
         case "item":
             return _items(selection, key, catalog)
         case _:
-            raise NotPlain(name)
+            raise NotCompilable(name)
 
 
 def _payloads(catalog: Catalog, *, later: bool) -> Column:
@@ -125,7 +134,7 @@ def _payloads(catalog: Catalog, *, later: bool) -> Column:
 
     def write(rows: RowColumns) -> Sequence[Any]:
         if not rows.is_readable:
-            raise Unanswerable
+            raise CannotSerialize
         attributes = rows.resource.attributes.values()
         columns = [_to_json(attribute, rows.columns[attribute.name]) for attribute in attributes]
         return rows_of_columns(payloads[rows.resource.name], columns, len(rows))
@@ -197,7 +206,7 @@ def _item_field(selection: Selection, name: str, catalog: Catalog) -> Callable[[
         case _:
             attribute = catalog.resources[selection.type.name].attribute(name)
             if attribute is None:
-                raise NotPlain(name)
+                raise NotCompilable(name)
             return _attribute(attribute, completion(selection.type.fields[name].type))
 
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Pace:
+class LastDuration:
     """How long a read took the last time."""
 
     seconds: float = math.inf
@@ -38,7 +38,7 @@ class Pace:
 class Read(Protocol):
     """Runs a read in a transaction that sees one snapshot, to its end: a client that goes away changes nothing."""
 
-    def __call__(self, read: Callable[[Transaction], T], pace: Pace | None = None, /) -> Awaitable[T]:
+    def __call__(self, read: Callable[[Transaction], T], pace: LastDuration | None = None, /) -> Awaitable[T]:
         """Run it; its pace, where there is one, helps to find the fastest way."""
 
 
@@ -107,7 +107,7 @@ class RequestContext:
         """Make a context for an event loop in another thread: the database is asked by this one."""
         loop = asyncio.get_running_loop()
 
-        def read(run: Callable[[Transaction], T], pace: Pace | None = None) -> Awaitable[T]:
+        def read(run: Callable[[Transaction], T], pace: LastDuration | None = None) -> Awaitable[T]:
             return _run_on(loop, lambda: self.read(run, pace))
 
         def write(job: Job[T]) -> Awaitable[Ran[T]]:

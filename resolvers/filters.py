@@ -6,7 +6,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from resolvers.values import Misfit, from_json
+from resolvers.values import InvalidJsonValue, from_json
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import (
     Anything,
@@ -118,7 +118,7 @@ class _Binding:
         self._count(len(raw) if operator in {Operator.IN, Operator.NOT_IN} else 1, place)
         try:
             return _value(attribute.type, operator, raw)
-        except Misfit as misfit:
+        except InvalidJsonValue as misfit:
             raise bad_request(f"{place} {misfit}.") from None
 
     def _count(self, operands: int, place: str) -> None:
@@ -131,7 +131,7 @@ class _Binding:
 
 
 def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[Value]:
-    """Convert what an attribute is compared with. Raises `Misfit`."""
+    """Convert what an attribute is compared with. Raises `InvalidJsonValue`."""
     if operator is Operator.IS_NULL:
         return bool(raw)
     if isinstance(type_, JsonDocument) and operator is not Operator.HAS_KEY:
@@ -141,9 +141,9 @@ def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[V
     if operator in _OF_TEXT and not isinstance(type_, Array):
         text = str(from_json(Text(), raw))
         if operator in _PATTERNS and len(text) > MAX_PATTERN:
-            raise Misfit(f"must have at most {MAX_PATTERN} characters")
+            raise InvalidJsonValue(f"must have at most {MAX_PATTERN} characters")
         if operator in _PATTERNS and (len(text) - len(text.rstrip("\\"))) % 2:
-            raise Misfit("must not end with a single backslash, which escapes what follows")
+            raise InvalidJsonValue("must not end with a single backslash, which escapes what follows")
         return text
     if isinstance(type_, Anything) and operator in _RANGES:
         value = from_json(type_, raw)

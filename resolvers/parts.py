@@ -18,13 +18,13 @@ from resolvers.payloads import (
     no_reference,
     raw_payload,
 )
-from resolvers.places import Place, Unbound, bind_path
+from resolvers.places import PathNotBound, Place, bind_path
 from resolvers.preconditions import bind_preconditions, check_place
 from resolvers.requests import PartRequest, ReferenceRequest
 from resolvers.variables import show
 from storage.addresses import ByPart, Query
 from storage.batch import rules
-from storage.batch.operations import Operation, Part, Reference, SetAside, Verb
+from storage.batch.operations import InvalidPart, Operation, Part, Reference, Verb
 from storage.catalog.model import Resource
 from storage.errors import (
     BadRequest,
@@ -80,7 +80,7 @@ class _Binder:
         place = self._bind_place(index, request, faults)
         self._resources[index] = place.resource if place is not None else None
         if place is None:
-            return SetAside(index=index, faults=tuple(faults))
+            return InvalidPart(index=index, faults=tuple(faults))
         allowed = _check_operation(request, place, faults)
         if allowed:
             check_place(request, place, faults)
@@ -101,7 +101,7 @@ class _Binder:
         if faults:
             known = operation if allowed else None
             faults += rules.key_contradictions(operation)
-            return SetAside(
+            return InvalidPart(
                 index=index,
                 faults=tuple(faults),
                 operation=known,
@@ -117,7 +117,7 @@ class _Binder:
                 self._scope,
                 lambda id_, resource: self._find(index, id_, resource, "/path"),
             )
-        except (PathError, Unbound) as error:
+        except (PathError, PathNotBound) as error:
             faults.append(error.fault)
             return None
 

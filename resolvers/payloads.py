@@ -8,7 +8,7 @@ from resolvers.limits import MOST_FAULTS
 from resolvers.places import Place
 from resolvers.requests import PartRequest, members
 from resolvers.suggestions import Suggestions
-from resolvers.values import Misfit, from_json
+from resolvers.values import InvalidJsonValue, from_json
 from resolvers.variables import show
 from storage.addresses import ByPart
 from storage.batch import rules
@@ -103,7 +103,7 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
     else:
         try:
             payload.values[own] = from_json(attribute.type, raw)
-        except Misfit as misfit:
+        except InvalidJsonValue as misfit:
             payload.faults.append(InvalidValue(message=f"{own} {misfit}.", pointer=pointer, attributes=(own,)))
 
 

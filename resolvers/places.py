@@ -7,7 +7,7 @@ from typing import assert_never
 
 from resolvers.limits import Scope
 from resolvers.paths import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
-from resolvers.values import Misfit, from_text
+from resolvers.values import InvalidJsonValue, from_text
 from storage.addresses import Address, ByKey, ByPart, Query, Selector, Step
 from storage.catalog.aggregation import orderable
 from storage.catalog.model import Attribute, Relation, Resource
@@ -22,7 +22,7 @@ FindPart = Callable[[str, Resource], ByPart | Fault]
 """(id, the resource that its item must have) -> the part, or why it cannot be referenced."""
 
 
-class Unbound(Exception):  # it carries the fault that is the error
+class PathNotBound(Exception):  # it carries the fault that is the error
     """The path follows the grammar, but leads nowhere in this catalog."""
 
     def __init__(self, fault: Fault) -> None:
@@ -54,7 +54,7 @@ def no_parts(_id: str, _resource: Resource) -> ByPart | Fault:
 
 
 def bind_path(path: ResourcePath, scope: Scope, find_part: FindPart = no_parts) -> Place:
-    """Bind a path to the catalog. Raises `Unbound`."""
+    """Bind a path to the catalog. Raises `PathNotBound`."""
     steps: list[Step] = []
     for segment in path.segments:
         resource, relation = _collection(segment.collection, scope, steps[-1].resource if steps else None)
@@ -73,19 +73,19 @@ def _collection(name: Text, scope: Scope, parent: Resource | None) -> tuple[Reso
         if found is None:
             near = scope.suggest(name.text, catalog.collections)
             message = f"There is no collection {name.text!r} (at character {name.offset} of the path).{near}"
-            raise Unbound(UnknownResource(message=message, pointer="/path"))
+            raise PathNotBound(UnknownResource(message=message, pointer="/path"))
         return found, None
     relation = parent.relation(name.text)
     if relation is None or not relation.many:
         known = [each.name for each in parent.relations.values() if each.many]
         near = scope.suggest(name.text, known) or (f" It has {', '.join(known)}." if known else "")
         message = f"{parent.name} has no collection {name.text!r} (at character {name.offset} of the path).{near}"
-        raise Unbound(UnknownResource(message=message, pointer="/path"))
+        raise PathNotBound(UnknownResource(message=message, pointer="/path"))
     return catalog.target_of(relation), relation
 
 
-def _invalid(message: str, offset: int) -> Unbound:
-    return Unbound(InvalidPath(message=f"{message} (at character {offset} of the path).", pointer="/path"))
+def _invalid(message: str, offset: int) -> PathNotBound:
+    return PathNotBound(InvalidPath(message=f"{message} (at character {offset} of the path).", pointer="/path"))
 
 
 def _bind_key(key: Key, collection: Text, resource: Resource, scope: Scope, find_part: FindPart) -> Selector:
@@ -95,7 +95,7 @@ def _bind_key(key: Key, collection: Text, resource: Resource, scope: Scope, find
         case PartKey(part=part):
             found = find_part(part.text, resource)
             if isinstance(found, Fault):
-                raise Unbound(found)
+                raise PathNotBound(found)
             return found
         case KeyValues(values=values):
             if len(values) != len(resource.key):
@@ -133,7 +133,7 @@ def _by_key(resource: Resource, attributes: tuple[str, ...], texts: tuple[Text, 
 def _value(attribute: Attribute, text: Text, *, canonical: bool = True) -> Value:
     try:
         return from_text(attribute.type, text.text, canonical=canonical)
-    except Misfit as misfit:
+    except InvalidJsonValue as misfit:
         raise _invalid(f"{attribute.name} {misfit}", text.offset) from None
 
 
@@ -159,9 +159,9 @@ def _bind_query(path: ResourcePath, resource: Resource, scope: Scope) -> Query:
     return Query(filters=filters, window=window)
 
 
-def _unknown(resource: Resource, name: Text, known: Iterable[str], scope: Scope) -> Unbound:
+def _unknown(resource: Resource, name: Text, known: Iterable[str], scope: Scope) -> PathNotBound:
     message = f"{resource.name} has no attribute {name.text!r} (at character {name.offset} of the path)."
-    return Unbound(InvalidPath(message=message + scope.suggest(name.text, known), pointer="/path"))
+    return PathNotBound(InvalidPath(message=message + scope.suggest(name.text, known), pointer="/path"))
 
 
 def _sort(value: Text, resource: Resource, scope: Scope) -> Sort:

@@ -10,9 +10,9 @@ from graphql import GraphQLError
 from resolvers.filters import bad_request, bind_filter, bind_order
 from resolvers.limits import Scope
 from resolvers.paths import PathError, parse_path
-from resolvers.places import Unbound, bind_path
+from resolvers.places import PathNotBound, bind_path
 from resolvers.selections import Selection
-from resolvers.values import Misfit, from_json
+from resolvers.values import InvalidJsonValue, from_json
 from storage.catalog.aggregation import COUNT, Aggregation, Function
 from storage.catalog.model import Relation, Resource
 from storage.reading import (
@@ -70,7 +70,7 @@ def _plan_root(selection: Selection, key: str, name: str, scope: Scope) -> RootR
         raw = arguments[attribute]
         try:
             values.append(from_json(resource.attributes[attribute].type, getattr(raw, "value", raw)))
-        except Misfit as misfit:
+        except InvalidJsonValue as misfit:
             raise bad_request(f"{attribute} {misfit}.") from None
     return ItemRead(key=tuple(values), items=plan_items(selection.below(key, resource.name), resource, scope))
 
@@ -78,7 +78,7 @@ def _plan_root(selection: Selection, key: str, name: str, scope: Scope) -> RootR
 def _plan_node(selection: Selection, key: str, path: str, scope: Scope) -> RootRead:
     try:
         place = bind_path(parse_path(path, scope.limits), scope)
-    except (PathError, Unbound) as error:
+    except (PathError, PathNotBound) as error:
         raise bad_request(error.fault.message) from None
     if not place.is_item or place.query is not None:
         raise bad_request("node takes the path of one item.")

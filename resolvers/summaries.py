@@ -5,7 +5,7 @@ from typing import Any
 
 from resolvers.selections import Selection
 from resolvers.serialization import to_json
-from resolvers.writing import NotPlain, completion, constant, fields, writer
+from resolvers.writing import NotCompilable, completion, constant, fields, writer
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Resource
 from storage.reading import Aggregate, Group
@@ -14,12 +14,12 @@ _FUNCTIONS = frozenset(each.value for each in Function) - {Function.COUNT.value}
 
 
 def compile_aggregate(selection: Selection, resource: Resource) -> Callable[[Aggregate], Any]:
-    """Compile what is selected of an aggregate. Raises `NotPlain`."""
+    """Compile what is selected of an aggregate. Raises `NotCompilable`."""
     return writer({key: _of_aggregate(selection, key, name, resource) for key, name in fields(selection)})
 
 
 def compile_group(selection: Selection, resource: Resource) -> Callable[[Group], Any]:
-    """Compile what is selected of a group. Raises `NotPlain`."""
+    """Compile what is selected of a group. Raises `NotCompilable`."""
     return writer({key: _of_group(selection, key, name, resource) for key, name in fields(selection)})
 
 
@@ -30,7 +30,7 @@ def _of_aggregate(selection: Selection, key: str, name: str, resource: Resource)
     if name == "__typename":
         return constant(selection.type.name)
     if name not in _FUNCTIONS:
-        raise NotPlain(name)
+        raise NotCompilable(name)
     values = selection.below(key, f"{resource.name}{name.capitalize()}")
     return writer({inner: _value(values, Function(name), each, resource) for inner, each in fields(values)})
 
@@ -41,7 +41,7 @@ def _value(selection: Selection, function: Function, name: str, resource: Resour
     attribute = _attribute(resource, name)
     aggregation, type_ = Aggregation(function, attribute.name), result_type(function, attribute.type)
     if type_ is None:
-        raise NotPlain(name)
+        raise NotCompilable(name)
     complete = completion(selection.type.fields[name].type)
     return lambda aggregate: complete(to_json(type_, aggregate.value(aggregation)))
 
@@ -57,7 +57,7 @@ def _of_group(selection: Selection, key: str, name: str, resource: Resource) -> 
         case "__typename":
             return constant(selection.type.name)
         case _:
-            raise NotPlain(name)
+            raise NotCompilable(name)
 
 
 def _key(selection: Selection, name: str, resource: Resource) -> Callable[[Group], Any]:
@@ -71,5 +71,5 @@ def _key(selection: Selection, name: str, resource: Resource) -> Callable[[Group
 def _attribute(resource: Resource, name: str) -> Attribute:
     attribute = resource.attribute(name)
     if attribute is None:
-        raise NotPlain(name)
+        raise NotCompilable(name)
     return attribute

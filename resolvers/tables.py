@@ -1,7 +1,7 @@
 """Answers of queries, completed by what is compiled once for a selection, from columns and never item by item.
 
 A table of items becomes a list of answers, a column for each field; what is related to them is written once for its whole table,
-and shared out. What it does not know makes the selection `NotPlain`; what it cannot write raises, and the ordinary way decides.
+and shared out. What it does not know makes the selection `NotCompilable`; what it cannot write raises, and the ordinary way decides.
 """
 
 import math
@@ -15,7 +15,7 @@ from resolvers.paths import format_paths
 from resolvers.selections import Selection
 from resolvers.serialization import is_json, to_json
 from resolvers.summaries import compile_aggregate, compile_group
-from resolvers.writing import NotPlain, Unanswerable, completion, constant, fields, row_class, rows_of_columns
+from resolvers.writing import CannotSerialize, NotCompilable, completion, constant, fields, row_class, rows_of_columns
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import Enumeration, Float, JsonDocument, Opaque
 from storage.json_text import encode_json_bytes
@@ -29,7 +29,7 @@ Write = Callable[[Page], Any]
 
 
 def compile_root(selection: Selection, key: str, name: str, catalog: Catalog) -> Callable[[Any], Any]:
-    """Compile a root field: what is found is a page, an item, or none. Raises `NotPlain`."""
+    """Compile a root field: what is found is a page, an item, or none. Raises `NotCompilable`."""
     return _Compilation(catalog).root(selection, key, name)
 
 
@@ -53,7 +53,7 @@ class _Compilation:
             return lambda found: connection(found.found)(found.page)
         resource = next((each for each in resources if each.field == name), None)
         if resource is None:
-            raise NotPlain(name)
+            raise NotCompilable(name)
         table = self._items(selection.below(key, resource.name), resource)
         return lambda found: None if found is None else table(found)[0]
 
@@ -89,7 +89,7 @@ class _Compilation:
             case "__typename":
                 return lambda items: [selection.type.name] * len(items)
             case _:
-                raise NotPlain(what)
+                raise NotCompilable(what)
 
     # --- pages
 
@@ -125,7 +125,7 @@ class _Compilation:
             case "__typename":
                 return lambda _: constant(selection.type.name)
             case _:
-                raise NotPlain(name)
+                raise NotCompilable(name)
 
     def _edges(self, selection: Selection, resource: Resource, place: str) -> Callable[[Pages], list[Any]]:
         columns: dict[str, Callable[[Pages], Sequence[Any]]] = {}
@@ -139,7 +139,7 @@ class _Compilation:
                 case "__typename":
                     columns[key] = lambda found: [selection.type.name] * len(found.items)
                 case _:
-                    raise NotPlain(name)
+                    raise NotCompilable(name)
         row, reads = row_class(columns), tuple(columns.values())
         return lambda found: rows_of_columns(row, [read(found) for read in reads], len(found.items))
 
@@ -176,9 +176,9 @@ def _attribute(attribute: Attribute, type_: GraphQLOutputType) -> Column:
         if not is_plain or not items.rows.is_readable:
             return [complete(to_json(own, value)) for value in values]
         if is_required and not items.rows.typed and None in values:
-            raise Unanswerable
+            raise CannotSerialize
         if isinstance(own, Float) and not all(map(math.isfinite, filter(None, values))):  # type: ignore[arg-type]  # numbers
-            raise Unanswerable
+            raise CannotSerialize
         return values
 
     return read
@@ -190,7 +190,7 @@ def _slices(answers: list[Any]) -> Write:
 
 def _total(page: Page) -> int:
     if page.total is None:
-        raise Unanswerable
+        raise CannotSerialize
     return page.total
 
 

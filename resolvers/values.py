@@ -64,16 +64,16 @@ _NO_ANY = (
 _EXACT_INTEGERS = 2**53  # up to here a double holds every whole number
 
 
-class Misfit(ValueError):
+class InvalidJsonValue(ValueError):
     """A value that does not fit its type. The text continues a sentence that begins with the attribute's name."""
 
 
 Reader = Callable[[Any], Value]
-"""Turns a JSON value, which is not null, into a value. Raises `Misfit`."""
+"""Turns a JSON value, which is not null, into a value. Raises `InvalidJsonValue`."""
 
 
 def from_json(type_: ValueType, raw: Any) -> Value:
-    """Turn a JSON value, which is not null, into a value. Raises `Misfit`."""
+    """Turn a JSON value, which is not null, into a value. Raises `InvalidJsonValue`."""
     return reader(type_)(raw)
 
 
@@ -120,33 +120,33 @@ def _integer(type_: Integer, raw: Any) -> int:
     if type_.bits == 64 and isinstance(raw, str) and len(raw) <= _MOST_DIGITS and _INTEGER.fullmatch(raw):  # noqa: PLR2004  # BigInt
         raw = int(raw)
     if isinstance(raw, str) and raw.startswith("$"):
-        raise Misfit("must be a whole number; to point at the item of another part, use references")
+        raise InvalidJsonValue("must be a whole number; to point at the item of another part, use references")
     if isinstance(raw, bool) or not isinstance(raw, int):
-        raise Misfit("must be a whole number")
+        raise InvalidJsonValue("must be a whole number")
     if not type_.smallest <= raw <= type_.largest:
         _too_long(type_)
     return raw
 
 
 def _too_long(type_: Integer) -> Never:
-    raise Misfit(f"must be between {type_.smallest} and {type_.largest}")
+    raise InvalidJsonValue(f"must be between {type_.smallest} and {type_.largest}")
 
 
 def _boolean(raw: Any) -> bool:
     if not isinstance(raw, bool):
-        raise Misfit("must be true or false")
+        raise InvalidJsonValue("must be true or false")
     return raw
 
 
 def _uuid(raw: Any) -> UUID:
     if not isinstance(raw, str) or not _UUID.fullmatch(raw):
-        raise Misfit("must be a UUID")
+        raise InvalidJsonValue("must be a UUID")
     return UUID(raw)
 
 
 def _label(labels: Sequence[str], raw: Any) -> str:
     if not isinstance(raw, str) or raw not in labels:
-        raise Misfit(f"must be one of {', '.join(labels)}")
+        raise InvalidJsonValue(f"must be one of {', '.join(labels)}")
     return raw
 
 
@@ -157,25 +157,25 @@ def _document(raw: Any) -> Value:
 
 def _array(read: Reader, raw: Any) -> Value:
     if not isinstance(raw, list):
-        raise Misfit("must be a list")
+        raise InvalidJsonValue("must be a list")
     values: list[Value] = []
     try:
         values.extend(None if each is None else read(each) for each in raw)
-    except Misfit as misfit:
-        raise Misfit(f"has a value at index {len(values)} that {misfit}") from None
+    except InvalidJsonValue as misfit:
+        raise InvalidJsonValue(f"has a value at index {len(values)} that {misfit}") from None
     return values
 
 
 def _float(bits: int, raw: Any) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise Misfit("must be a number")
+        raise InvalidJsonValue("must be a number")
     if isinstance(raw, int) and abs(raw) > _EXACT_INTEGERS and (raw.bit_length() > 1_023 or int(float(raw)) != raw):  # noqa: PLR2004  # a double's exponent
-        raise Misfit("has more digits than a floating-point number holds")
+        raise InvalidJsonValue("has more digits than a floating-point number holds")
     value = float(raw) + 0.0  # -0.0 becomes 0.0: SQLite does not keep its sign
     if not math.isfinite(value):
-        raise Misfit("must be a finite number")
+        raise InvalidJsonValue("must be a finite number")
     if bits == 32 and not _is_single(value):  # noqa: PLR2004  # PostgreSQL's real
-        raise Misfit("has more digits than a single-precision number holds")
+        raise InvalidJsonValue("has more digits than a single-precision number holds")
     return value
 
 
@@ -195,20 +195,20 @@ def _is_single(value: float) -> bool:
 def _numeric(type_: Numeric, raw: Any) -> Decimal:
     text = raw.text if isinstance(raw, ExactFloat) else raw
     if isinstance(text, bool) or not isinstance(text, int | float | str):
-        raise Misfit("must be a decimal number, like 12.50")
+        raise InvalidJsonValue("must be a decimal number, like 12.50")
     plain = _PLAIN_DECIMAL.fullmatch(text) if isinstance(text, str) else None
     if plain is not None and (value := _plain_decimal(type_, plain)):
         return value
     if isinstance(text, str) and not _DECIMAL.fullmatch(text[:_LONGEST_NUMBER]):
-        raise Misfit("must be a decimal number, like 12.50")
+        raise InvalidJsonValue("must be a decimal number, like 12.50")
     if isinstance(text, str) and len(text) > _LONGEST_NUMBER:
-        raise Misfit("has too many digits")
+        raise InvalidJsonValue("has too many digits")
     try:
         value = Decimal(repr(text)) if isinstance(text, float) else Decimal(text)
     except InvalidOperation:
-        raise Misfit("has too many digits") from None
+        raise InvalidJsonValue("has too many digits") from None
     if not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT or len(value.as_tuple().digits) > _MAX_DIGITS:
-        raise Misfit("has too many digits")
+        raise InvalidJsonValue("has too many digits")
     value = Decimal(format(value, "f"))  # no exponent, no negative zero without digits
     if value.is_zero():
         value = abs(value)
@@ -234,10 +234,10 @@ def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
     exact = value.normalize()
     exponent = exact.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > scale and not exact.is_zero():
-        raise Misfit(f"must be a multiple of {10**-scale}" if scale < 0 else _limits(type_.precision, scale))
+        raise InvalidJsonValue(f"must be a multiple of {10**-scale}" if scale < 0 else _limits(type_.precision, scale))
     if not exact.is_zero() and exact.adjusted() + 1 > whole:
         edge = format(Decimal(f"1e{whole}"), "f")
-        raise Misfit(
+        raise InvalidJsonValue(
             f"must be more than -{edge} and less than {edge}" if whole < 0 else _limits(type_.precision, scale)
         )
     return Decimal(format(value, f".{max(scale, 0)}f"))
@@ -255,20 +255,20 @@ def _limits(precision: int, scale: int) -> str:
 
 def _string(raw: Any) -> str:
     if not isinstance(raw, str):
-        raise Misfit("must be text")
+        raise InvalidJsonValue("must be text")
     if "\x00" in raw:
-        raise Misfit("must not contain the NUL character")
+        raise InvalidJsonValue("must not contain the NUL character")
     if not is_utf_8(raw):
-        raise Misfit("must not contain half of a surrogate pair")
+        raise InvalidJsonValue("must not contain half of a surrogate pair")
     return raw
 
 
 def _text(type_: Text, raw: Any) -> str:
     text = _string(raw)
     if type_.max_length is not None and len(text) > type_.max_length:
-        raise Misfit(f"must have at most {type_.max_length} characters")
+        raise InvalidJsonValue(f"must have at most {type_.max_length} characters")
     if type_.padded and text.endswith(" "):
-        raise Misfit("must not end with a blank: the database would not keep it")
+        raise InvalidJsonValue("must not end with a blank: the database would not keep it")
     return text
 
 
@@ -276,53 +276,53 @@ def _bytes(max_length: int | None, raw: Any) -> bytes:
     try:
         value = base64.b64decode(_string(raw), validate=True)
     except (binascii.Error, ValueError):
-        raise Misfit("must be bytes in Base64") from None
+        raise InvalidJsonValue("must be bytes in Base64") from None
     if base64.b64encode(value).decode() != raw:
-        raise Misfit("must be bytes in Base64")
+        raise InvalidJsonValue("must be bytes in Base64")
     if max_length is not None and len(value) > max_length:
-        raise Misfit(f"must have at most {max_length} bytes")
+        raise InvalidJsonValue(f"must have at most {max_length} bytes")
     return value
 
 
 def _date(raw: Any) -> date:
     if not isinstance(raw, str) or not _DATE.fullmatch(raw):
-        raise Misfit("must be a date like 2026-12-31")
+        raise InvalidJsonValue("must be a date like 2026-12-31")
     try:
         return date.fromisoformat(raw)
     except ValueError:
-        raise Misfit("must be a date of the calendar, in the years 1 to 9999") from None
+        raise InvalidJsonValue("must be a date of the calendar, in the years 1 to 9999") from None
 
 
 def _time(precision: int, raw: Any) -> time:
     if not isinstance(raw, str) or not _TIME.fullmatch(raw):
-        raise Misfit("must be a time like 23:59:59")
+        raise InvalidJsonValue("must be a time like 23:59:59")
     try:
         value = time.fromisoformat(raw)
     except ValueError:
-        raise Misfit("must be a time of day") from None
+        raise InvalidJsonValue("must be a time of day") from None
     _check_fraction(value, precision)
     return value
 
 
 def _date_time(type_: DateTime, raw: Any) -> datetime:
     if not isinstance(raw, str) or not _DATE_TIME.fullmatch(raw):
-        raise Misfit(f"must be a date and time like 2026-12-31T23:59:59{'Z' if type_.aware else ''}")
+        raise InvalidJsonValue(f"must be a date and time like 2026-12-31T23:59:59{'Z' if type_.aware else ''}")
     try:
         value = datetime.fromisoformat(raw)
         value = value.astimezone(UTC) if value.tzinfo else value
     except (ValueError, OverflowError):
-        raise Misfit("must be a date and time of the calendar, in the years 1 to 9999") from None
+        raise InvalidJsonValue("must be a date and time of the calendar, in the years 1 to 9999") from None
     if type_.aware and value.tzinfo is None:
-        raise Misfit("must have a time zone, like 2026-12-31T23:59:59Z or 2026-12-31T23:59:59+02:00")
+        raise InvalidJsonValue("must have a time zone, like 2026-12-31T23:59:59Z or 2026-12-31T23:59:59+02:00")
     if not type_.aware and value.tzinfo is not None:
-        raise Misfit("must have no time zone, like 2026-12-31T23:59:59")
+        raise InvalidJsonValue("must have no time zone, like 2026-12-31T23:59:59")
     _check_fraction(value, type_.precision)
     return value
 
 
 def _check_fraction(value: time | datetime, precision: int) -> None:
     if value.microsecond % 10 ** (6 - precision):
-        raise Misfit(f"must have at most {precision} digits after the seconds' point")
+        raise InvalidJsonValue(f"must have at most {precision} digits after the seconds' point")
 
 
 def _anything(raw: Any) -> Value:
@@ -331,7 +331,7 @@ def _anything(raw: Any) -> Value:
         case str():
             return _string(raw)
         case bool():
-            raise Misfit(_NO_ANY)
+            raise InvalidJsonValue(_NO_ANY)
         case int():
             return _any_whole(raw)
         case float():
@@ -339,7 +339,7 @@ def _anything(raw: Any) -> Value:
         case dict():
             return _any_object(raw)
         case _:
-            raise Misfit(_NO_ANY)
+            raise InvalidJsonValue(_NO_ANY)
 
 
 def _any_whole(number: int) -> int:
@@ -351,7 +351,7 @@ def _any_whole(number: int) -> int:
     if is_spelled and not (is_storable and int(float(number)) == number):
         return Approximate(number)
     if not is_storable:
-        raise Misfit(TOO_LARGE)
+        raise InvalidJsonValue(TOO_LARGE)
     return number
 
 
@@ -360,7 +360,7 @@ def _any_number(number: float) -> int | float:
     text = number.text if isinstance(number, ExactFloat) else repr(number)
     value = float(text)
     if not math.isfinite(value):
-        raise Misfit('must be a number that a double holds, or {"real": "Infinity"}')
+        raise InvalidJsonValue('must be a number that a double holds, or {"real": "Infinity"}')
     try:
         exact = Decimal(text)
     except InvalidOperation:  # an exponent beyond all bounds, of a number next to zero
@@ -375,35 +375,37 @@ def _any_number(number: float) -> int | float:
 
 def _any_object(raw: dict[str, Any]) -> Value:
     if len(raw) != 1:
-        raise Misfit(_NO_ANY)
+        raise InvalidJsonValue(_NO_ANY)
     ((kind, text),) = raw.items()
     match kind:
         case "int":
             if not isinstance(text, str) or len(text) > _MOST_DIGITS or not _INTEGER.fullmatch(text) or text == "-0":
-                raise Misfit(f'must have a whole number as text in {INT}, like {{"int": "9007199254740993"}}')
+                raise InvalidJsonValue(f'must have a whole number as text in {INT}, like {{"int": "9007199254740993"}}')
             return _integer(_BIG, text)
         case "real":
             if not isinstance(text, str) or text not in INFINITIES:
-                raise Misfit(f'must have "Infinity" or "-Infinity" in {REAL}: any other number is written as it is')
+                raise InvalidJsonValue(
+                    f'must have "Infinity" or "-Infinity" in {REAL}: any other number is written as it is'
+                )
             return INFINITIES[text]
         case "base64":
             try:
                 return _bytes(None, text)
-            except Misfit:
-                raise Misfit(f"must have bytes in Base64 in {BASE64}") from None
+            except InvalidJsonValue:
+                raise InvalidJsonValue(f"must have bytes in Base64 in {BASE64}") from None
         case _:
-            raise Misfit(_NO_ANY)
+            raise InvalidJsonValue(_NO_ANY)
 
 
 def _any_from_text(text: str, *, canonical: bool) -> Value:
-    """Read a value of a path: a number, bytes like X'0AFF', or a text, in quotes if it looks like one of the others. Raises `Misfit`."""
+    """Read a value of a path: a number, bytes like X'0AFF', or a text, in quotes if it looks like one of the others. Raises `InvalidJsonValue`."""
     if quoted := QUOTED.fullmatch(text):
         value: Value = quoted[1]
     elif LIKE_BYTES.fullmatch(text):
         try:
             value = bytes.fromhex(text[2:-1])
         except ValueError:
-            raise Misfit("must have hexadecimal digits between the quotes") from None
+            raise InvalidJsonValue("must have hexadecimal digits between the quotes") from None
     elif text in INFINITIES:
         value = INFINITIES[text]
     elif LIKE_A_NUMBER.fullmatch(text):
@@ -413,7 +415,7 @@ def _any_from_text(text: str, *, canonical: bool) -> Value:
     if canonical and (written := to_text(Anything(), value)) != text:
         as_text = to_text(Anything(), text)
         more = f", or {as_text} as a text" if as_text not in {text, written} else ""
-        raise Misfit(f"must be written {written}{more}")
+        raise InvalidJsonValue(f"must be written {written}{more}")
     return value
 
 
@@ -424,7 +426,7 @@ def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
         return int(text) if canonical else _any_whole(int(text))
     value = float(text)
     if not math.isfinite(value):
-        raise Misfit("must be a number that a double holds, or Infinity")
+        raise InvalidJsonValue("must be a number that a double holds, or Infinity")
     return value
 
 
@@ -447,18 +449,18 @@ def _check_json(raw: Any) -> None:
                     pass
                 case float():
                     if not math.isfinite(each):
-                        raise Misfit("must contain finite numbers only")
+                        raise InvalidJsonValue("must contain finite numbers only")
                 case _:
-                    raise Misfit("must be JSON")
+                    raise InvalidJsonValue("must be JSON")
         _string("".join(texts))
         if not inner:
             return
         level = inner
-    raise Misfit(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
+    raise InvalidJsonValue(f"must not be nested deeper than {_MAX_JSON_DEPTH} levels")
 
 
 def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
-    """Read a value of a path: of a filter in any form that JSON takes, of a key in the canonical one. Raises `Misfit`.
+    """Read a value of a path: of a filter in any form that JSON takes, of a key in the canonical one. Raises `InvalidJsonValue`.
 
     Of a time in a key, seconds that are zero may be left out.
     """
@@ -467,7 +469,7 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
         case Integer() if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) <= _MOST_DIGITS:
             return _integer(type_, int(text))  # digits without leading zeros are their own canonical form
         case Integer() if text.lstrip("-").startswith("0") and text != "0":
-            raise Misfit("must be a whole number without leading zeros")
+            raise InvalidJsonValue("must be a whole number without leading zeros")
         case Integer() if _INTEGER.fullmatch(text) and len(text) <= _MOST_DIGITS:
             raw = int(text)
         case Float() if _DECIMAL.fullmatch(text):
@@ -475,7 +477,7 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
         case Boolean() if text in {"true", "false"}:
             raw = text == "true"
         case JsonDocument() | Array():
-            raise Misfit("cannot stand in a path")
+            raise InvalidJsonValue("cannot stand in a path")
         case Anything():
             return _any_from_text(text, canonical=canonical)
         case _:
@@ -483,5 +485,5 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
     value = from_json(type_, raw)
     written = to_text(type_, value) if canonical else text
     if written != text and not (isinstance(type_, Time | DateTime) and _NO_SECONDS.sub("", written) == text):
-        raise Misfit(f"must be written {written}")
+        raise InvalidJsonValue(f"must be written {written}")
     return value

@@ -12,11 +12,11 @@ from resolvers.selections import Selection
 _SLICE = 20_000  # objects: some 3 ms
 
 
-class NotPlain(Exception):
+class NotCompilable(Exception):
     """A selection that asks for more than what is at hand."""
 
 
-class Unanswerable(Exception):
+class CannotSerialize(Exception):
     """There is no value where there must be one."""
 
 
@@ -73,7 +73,7 @@ def completion(type_: GraphQLOutputType) -> Callable[[Any], Any]:
 
 def _given(value: Any) -> Any:
     if value is None:
-        raise Unanswerable
+        raise CannotSerialize
     return value
 
 
@@ -88,7 +88,7 @@ def _each(complete: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _label(type_: GraphQLEnumType) -> Callable[[Any], Any]:
     def write(value: Any) -> Any:
         if value is not None and value not in type_.values:
-            raise Unanswerable
+            raise CannotSerialize
         return value
 
     return write

@@ -53,7 +53,7 @@ class Absence:
     step: Step
     key: ByKey
     parent: Row | None = None  # below which it was looked for
-    stranger: Row | None = None
+    row_of_other_parent: Row | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,9 @@ def _find(rows: Finder, step: Step, parent: Row | None, items: Mapping[int, Row]
         and parent is not None
         and not rows.is_child(row, step.relation, parent)
     ):
-        return Location(parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent, stranger=row))
+        return Location(
+            parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent, row_of_other_parent=row)
+        )
     if row is None:
         return Location(parent=parent, key=key, absence=Absence(step=step, key=key, parent=parent))
     return Location(parent=parent, key=key, row=row)

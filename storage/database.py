@@ -80,8 +80,8 @@ class Database:
         self.connections = connections
         self._preparing = Preparing(prepared_statements)
         self._sessions = Sessions()
-        self._glancer: sa.Engine | None = None
-        self._glancing: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
+        self._inline_engine: sa.Engine | None = None
+        self._inline_connection: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
         self._file: DatabaseFile | None = None
         self._keeper: PoolProxiedConnection | None = None  # see `_keep_open`
         self._opening = threading.Lock()
@@ -90,7 +90,7 @@ class Database:
             self._file = DatabaseFile(os.path.abspath(url.database or ""))  # noqa: PTH100  # as SQLAlchemy names it
             self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False, waits=True)
             self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True, waits=True)
-            self._glancer = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
+            self._inline_engine = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
         else:
             self.dialect = "postgresql"
             self._writer = self._reader = self._postgresql_engine(self.connections)
@@ -158,22 +158,22 @@ class Database:
             return run()
 
     @property
-    def can_glance(self) -> bool:
+    def can_read_inline(self) -> bool:
         """Whether a short read needs no thread: there is no network in between."""
-        return self._glancer is not None
+        return self._inline_engine is not None
 
     @contextmanager
-    def glance(self, seconds: float) -> Iterator[Transaction]:
+    def read_inline(self, seconds: float) -> Iterator[Transaction]:
         """Begin a transaction that reads one snapshot, waits for nobody, and ends after some time.
 
         Raises `TimedOut` or `Unavailable`, which say only that this is not the way to read it. Not for use by two threads.
         """
-        assert self._glancer is not None  # noqa: S101  # see `can_glance`
+        assert self._inline_engine is not None  # noqa: S101  # see `can_read_inline`
         self._require_file()
-        if self._glancing is None or not self._glancing.is_valid:
-            self._glancing = self._connect(self._glancer, None)
+        if self._inline_connection is None or not self._inline_connection.is_valid:
+            self._inline_connection = self._connect(self._inline_engine, None)
         transaction = Transaction(
-            self._glancing,
+            self._inline_connection,
             self.dialect,
             timeout=self.timeout,
             deadline=perf_counter() + seconds,
@@ -414,10 +414,10 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._glancing is not None:
-            self._glancing.close()
-            self._glancing = None
-        for engine in (self._writer, self._reader, self._glancer):
+        if self._inline_connection is not None:
+            self._inline_connection.close()
+            self._inline_connection = None
+        for engine in (self._writer, self._reader, self._inline_engine):
             if engine is not None:
                 engine.dispose()
         if self._keeper is not None:

@@ -39,7 +39,7 @@ class Lock(Enum):
     CHANGE = "change"  # we may
 
 
-class Unknown(Exception):  # it says what is not known
+class NotLoaded(Exception):  # it says what is not known
     """Something of a row is asked for that only the database knows, once the row is written."""
 
 
@@ -55,11 +55,11 @@ class Ambiguous(Exception):  # it says what is so
         self.attributes = tuple(attributes)
 
 
-class Partial(dict[str, Value]):
+class PartialValues(dict[str, Value]):
     """The values of a row of which some are not known."""
 
     def __missing__(self, name: str) -> Value:
-        raise Unknown(name)
+        raise NotLoaded(name)
 
 
 class Row:
@@ -95,7 +95,7 @@ class Row:
 
     @property
     def etag(self) -> str:
-        """Its version. Raises `Unknown` where not all of it is known."""
+        """Its version. Raises `NotLoaded` where not all of it is known."""
         if not isinstance(self._etag, str):
             self._etag = self._etag(self)
         return self._etag
@@ -159,9 +159,9 @@ class RowColumns:
 
     @property
     def etags(self) -> Sequence[str]:
-        """Their versions. Raises `Unknown`."""
+        """Their versions. Raises `NotLoaded`."""
         if self._etags is None:
-            raise Unknown("etag")
+            raise NotLoaded("etag")
         if callable(self._etags):
             self._etags = self._etags()
         return self._etags
@@ -169,7 +169,7 @@ class RowColumns:
     def rows(self) -> list[Row]:
         """Make the rows; those of which some attributes are missing say so when they are asked."""
         names = tuple(self.columns)
-        kind: type[dict[str, Value]] = dict if len(names) == len(self.resource.attributes) else Partial
+        kind: type[dict[str, Value]] = dict if len(names) == len(self.resource.attributes) else PartialValues
         return [
             Row(
                 resource=self.resource,

@@ -10,8 +10,8 @@ from storage.catalog.model import Relation, Resource, Values
 from storage.catalog.types import Unreadable, Value
 from storage.database import Database
 from storage.driver_errors import Retry
-from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
-from storage.row import Ambiguous, KeyTuple, Lock, Row, RowColumns, RowPage, Unknown, can_be_key, points_at
+from storage.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
+from storage.row import Ambiguous, KeyTuple, Lock, NotLoaded, Row, RowColumns, RowPage, can_be_key, points_at
 from storage.statements import (
     All,
     Columns,
@@ -116,8 +116,8 @@ class RowReader:
         condition = All(tuple(Compare(name, Operator.EQ, value) for name, value in filters.items()))
         one_more, names = replace(window, limit=window.limit + 1), tuple(resource.attributes)
 
-        def write(*, packed: bool) -> Statement:
-            query = Query(self.statements, resource, owned=owned, packed=packed)
+        def write(*, as_json_columns: bool) -> Statement:
+            query = Query(self.statements, resource, owned=owned, as_json_columns=as_json_columns)
             return query.page(names, condition, one_more, parents=parents)
 
         read = read_columns(self.transaction, write, decoders_of(self.statements, resource, names), one_more.limit)
@@ -209,9 +209,9 @@ class RowReader:
         by: Sequence[str],
         tuples: Sequence[Sequence[Value]],
         *,
-        packed: bool,
+        as_json_columns: bool,
     ) -> Statement:
-        return Query(self.statements, resource, packed=packed).items(names, by, tuples)
+        return Query(self.statements, resource, as_json_columns=as_json_columns).items(names, by, tuples)
 
     def matched_columns(
         self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None
@@ -285,7 +285,7 @@ class RowReader:
         if resource.version is not None and not isinstance(values[resource.version], Unreadable):
             return etags.version_etag(values[resource.version])
         if not row.whole:
-            raise Unknown
+            raise NotLoaded
         return etags.content_etag(resource, row.raw, self._secret)
 
 

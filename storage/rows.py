@@ -11,8 +11,8 @@ from storage.allowance import size_of_rows
 from storage.catalog.model import Check, Generation, Resource, UniqueIndex, Values
 from storage.catalog.types import Opaque, Unreadable, Value
 from storage.driver_errors import STATEMENT_FAILED, Retry, StatementRefused, Violation
-from storage.packed import raw_columns
-from storage.row import KeyTuple, Partial, Row, RowColumns, can_be_key
+from storage.json_columns import raw_columns
+from storage.row import KeyTuple, PartialValues, Row, RowColumns, can_be_key
 from storage.row_reader import RowReader
 from storage.statements import (
     Bulk,
@@ -307,10 +307,10 @@ class Rows(RowReader):
         return RowColumns(resource=resource, keys=keys, columns=whole, etags=self._etags(resource, whole, raws))
 
     def _raws_of(self, resource: Resource, columns: Columns) -> Iterable[Sequence[Any]]:
-        as_read = self.statements.as_read
+        stored_form = self.statements.stored_form
         return zip(
             *(
-                [None if value is None else as_read(attribute, value) for value in columns[name]]
+                [None if value is None else stored_form(attribute, value) for value in columns[name]]
                 for name, attribute in resource.attributes.items()
             ),
             strict=True,
@@ -342,24 +342,24 @@ class Rows(RowReader):
     ) -> Row:
         if len(values) == len(resource.attributes) and not unsure:
             return Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
-        surely = Partial((name, value) for name, value in values.items() if name not in unsure)
+        surely = PartialValues((name, value) for name, value in values.items() if name not in unsure)
         return Row(resource=resource, values=surely, raw=raw, etag=self._etag, whole=False)
 
     def _raw_of(self, resource: Resource, values: Values) -> list[Any]:
         """Say how a new row is read; what is not known of it is asked for only once a later change has given it."""
-        as_read = self.statements.as_read
+        stored_form = self.statements.stored_form
         return [
-            None if (value := values.get(name)) is None else as_read(attribute, value)
+            None if (value := values.get(name)) is None else stored_form(attribute, value)
             for name, attribute in resource.attributes.items()
         ]
 
     def _raw_after(self, before: Row, changes: Values) -> list[Any]:
-        as_read, is_kept = self.statements.as_read, self.statements.is_kept
+        stored_form, is_kept = self.statements.stored_form, self.statements.is_kept
         return [
             raw
             if name not in changes or is_kept(attribute, before.values.get(name), changes[name])
             else None
             if (value := changes[name]) is None
-            else as_read(attribute, value)
+            else stored_form(attribute, value)
             for raw, (name, attribute) in zip(before.raw, before.resource.attributes.items(), strict=True)
         ]

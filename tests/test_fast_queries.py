@@ -110,7 +110,7 @@ def test_a_database_that_is_not_there_is_asked_once(doors: Doors, monkeypatch: p
         raise Unavailable("The database cannot be reached. Try again.")
 
     monkeypatch.setattr(Database, "read", gone)
-    monkeypatch.setattr(Database, "can_glance", False)
+    monkeypatch.setattr(Database, "can_read_inline", False)
     answer, was_fast = doors.ask(body_of(query, {}))
 
     assert was_fast

@@ -178,10 +178,10 @@ def test_a_thousand_rows_beside_those_of_inheriting_tables(nodes: Api, path: str
 def test_check_says_why_its_parts_run_one_by_one_and_only_its_parts(nodes: Api):
     catalog = nodes.service.engine.catalog
 
-    assert catalog.resources["Node_"].one_by_one == (
+    assert catalog.resources["Node_"].unbatchable_reasons == (
         "a table that inherits from it, or a partition of it, has unique keys of its own",
     )
-    assert catalog.resources["Note"].one_by_one == ()
+    assert catalog.resources["Note"].unbatchable_reasons == ()
     assert [each for each in catalog.notices if "served as part of it" in each] == [
         (
             "Node_: 1 table inherits from it and is served as part of it (game). "

@@ -51,15 +51,15 @@ MAY_IMPORT = {
         "storage.errors",
     ),
     "storage.row": ("storage.statements", "storage.catalog"),
-    "storage.packed": ("storage.allowance", "storage.transaction", "storage.statements", "storage.catalog"),
+    "storage.json_columns": ("storage.allowance", "storage.transaction", "storage.statements", "storage.catalog"),
     "storage.row_reader": (
-        *("storage.row", "storage.packed", "storage.transaction"),
+        *("storage.row", "storage.json_columns", "storage.transaction"),
         *("storage.statements", "storage.database", "storage.driver_errors"),
         *("storage.etags", "storage.catalog"),
     ),
     "storage.rows": (
         "storage.allowance",
-        *("storage.row_reader", "storage.row", "storage.packed", "storage.transaction"),
+        *("storage.row_reader", "storage.row", "storage.json_columns", "storage.transaction"),
         *("storage.statements", "storage.driver_errors", "storage.catalog"),
     ),
     "storage.doubts": (
@@ -67,7 +67,7 @@ MAY_IMPORT = {
     ),
     "storage.addresses": ("storage.row", "storage.statements", "storage.catalog"),
     "storage.reading": (
-        *("storage.reading", "storage.addresses", "storage.row", "storage.packed", "storage.row_reader"),
+        *("storage.reading", "storage.addresses", "storage.row", "storage.json_columns", "storage.row_reader"),
         *("storage.statements", "storage.database", "storage.etags", "storage.catalog", "storage.errors"),
         "storage.allowance",
     ),
@@ -86,19 +86,19 @@ BATCH_ORDER = (
     *(
         "operations",
         "blocks",
-        "effects",
+        "cascading_errors",
         "rules",
         "schedule",
-        "cells",
+        "access_sets",
         "keys",
         "locks",
-        "meeting",
+        "independence",
         "outcomes",
         "receipts",
         "contended",
     ),
     *("diagnosis", "decisions", "overlay"),
-    *("deferred", "losses", "sequential", "late", "bisection", "grouped", "bulk", "run"),
+    *("deferred", "failed_parts", "sequential", "late", "bisection", "grouped", "bulk", "run"),
 )
 
 # Libraries that stay in their rooms. An example's models are SQLModel classes, as a user's are.

@@ -253,7 +253,7 @@ def test_a_key_of_a_partition_alone_and_its_own_constraints_are_told_by_their_at
         "owner": [("MISSING_TARGET", "/payload/owner", ["owner"])],
     }
     assert postgresql.rows("SELECT count(*) FROM event") == [(1,)]
-    assert "has unique keys of its own" in api.service.engine.catalog.resources["Event"].one_by_one[0]
+    assert "has unique keys of its own" in api.service.engine.catalog.resources["Event"].unbatchable_reasons[0]
 
 
 def test_a_thousand_rows_go_to_their_partitions_and_the_one_without_is_found(postgresql: Backend, start: Serve):

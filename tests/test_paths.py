@@ -10,7 +10,7 @@ import pytest
 
 from resolvers.limits import Scope
 from resolvers.paths import PathError, format_path, parse_path
-from resolvers.places import Place, Unbound, bind_path
+from resolvers.places import PathNotBound, Place, bind_path
 from storage.addresses import ByKey, ByPart
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Relation, Resource, UniqueKey
 from storage.catalog.types import Boolean, Date, DateTime, Integer, Numeric, Text, Uuid, ValueType
@@ -102,7 +102,7 @@ def steps(place: Place) -> list[tuple[str, Any]]:
 
 
 def fault_of(path: str) -> Fault:
-    with pytest.raises((PathError, Unbound)) as raised:
+    with pytest.raises((PathError, PathNotBound)) as raised:
         bind(path)
     refused: Any = raised.value
     fault: Fault = refused.fault

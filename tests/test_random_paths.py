@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from resolvers.limits import Scope
 from resolvers.paths import PathError, format_path, parse_path
-from resolvers.places import Place, Unbound, bind_path
+from resolvers.places import PathNotBound, Place, bind_path
 from storage.addresses import ByKey
 from storage.catalog.model import Catalog
 from storage.errors import Fault
@@ -78,7 +78,7 @@ def fault_of(path: str, bind: Callable[[str], Place]) -> Fault | None:
     """Bind a path: why it is refused, if it is."""
     try:
         bind(path)
-    except (PathError, Unbound) as refused:
+    except (PathError, PathNotBound) as refused:
         return refused.fault
     return None
 

@@ -100,7 +100,7 @@ def test_a_short_read_that_somebody_is_in_the_way_of_waits_in_a_thread(
         raise Unavailable("The database is locked by another program. Try again.")
 
     monkeypatch.setattr(reader, "_SHORT", 60.0)
-    monkeypatch.setattr(Database, "glance", locked)
+    monkeypatch.setattr(Database, "read_inline", locked)
     assert [names(api, 3) for _ in range(4)] == [NAMES] * 4
     assert len(asked) == 2
     assert ran_in == [True] * 4

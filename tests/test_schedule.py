@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from storage.batch.cells import ResourceCells
-from storage.batch.schedule import Cell, Kind, Shape, Stage, Write, schedule
+from storage.batch.access_sets import AccessSets
+from storage.batch.schedule import KeyRef, Kind, Shape, Stage, Write, schedule
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Resource, UniqueKey
 from storage.catalog.types import Integer, Text, Value
 
@@ -78,7 +78,7 @@ CATALOG = Catalog(
     }
 )
 ORDER = {name: place for place, name in enumerate(CATALOG.resources)}
-CELLS = {name: ResourceCells(each, CATALOG) for name, each in CATALOG.resources.items()}
+ACCESS = {name: AccessSets(each, CATALOG) for name, each in CATALOG.resources.items()}
 
 Values = Mapping[str, Value]
 
@@ -106,23 +106,23 @@ class Table:
 
     def write(self, step: Step) -> Write:
         """Make the write that a line is, as the engine makes it."""
-        cells, shape_of = CELLS[step.resource.name], step.resource.name
+        access, shape_of = ACCESS[step.resource.name], step.resource.name
         key = dict(zip(step.resource.key, step.key, strict=True))
         match step.what:
             case "there" | "insert":
                 whole = {**dict.fromkeys(step.resource.attributes), **key, **step.values}
                 self.rows[step.row_id] = whole
                 names = tuple(name for name in step.resource.attributes if name in {**key, **step.values})
-                return Write(Shape(Kind.INSERT, shape_of, names), *cells.of_whole(whole))
+                return Write(Shape(Kind.INSERT, shape_of, names), *access.of_row(whole))
             case "update":
                 before = self.rows[step.row_id]
                 after = {**before, **step.values}
                 changed = {name for name, value in step.values.items() if before[name] != value} | {*step.defaults}
                 self.rows[step.row_id] = after
                 shape = Shape(Kind.UPDATE, shape_of, tuple(step.values), step.defaults)
-                return Write(shape, *cells.of_change(before, after, frozenset(changed)))
+                return Write(shape, *access.of_change(before, after, frozenset(changed)))
             case "delete":
-                return Write(Shape(Kind.DELETE, shape_of), *cells.of_whole(self.rows.pop(step.row_id)))
+                return Write(Shape(Kind.DELETE, shape_of), *access.of_row(self.rows.pop(step.row_id)))
             case _:
                 raise AssertionError(step)
 
@@ -643,7 +643,7 @@ CASES = {
         """,
         "INSERT link(parent, child): 0 1",
     ),
-    "the same values in different tables, and in different keys of one, are different cells": (
+    "the same values in different tables, and in different keys of one, are different keys": (
         """
         there parent 1 code=1
         insert parent 2 code=2
@@ -678,17 +678,17 @@ _SOME_CELLS = st.lists(st.integers(0, 6), max_size=3).map(tuple)
 _WRITES = st.lists(st.builds(Write, _SHAPES, _SOME_CELLS, _SOME_CELLS), max_size=14)
 
 
-def meet(earlier: Write, later: Write) -> bool:
+def interfere(earlier: Write, later: Write) -> bool:
     """Whether the order of two writes matters."""
-    written, read_cells = {*earlier.writes}, {*earlier.reads}
-    return bool(written & {*later.writes, *later.reads} or read_cells & {*later.writes})
+    written, read = {*earlier.writes}, {*earlier.reads}
+    return bool(written & {*later.writes, *later.reads} or read & {*later.writes})
 
 
 def levels_of(writes: Sequence[Write]) -> list[int]:
     """Count, for each write, the longest chain of writes that end in it and must run one after the other."""
     levels: list[int] = []
     for place, write in enumerate(writes):
-        levels.append(1 + max((levels[n] for n in range(place) if meet(writes[n], write)), default=0))
+        levels.append(1 + max((levels[n] for n in range(place) if interfere(writes[n], write)), default=0))
     return levels
 
 
@@ -709,7 +709,7 @@ def test_writes_that_meet_keep_their_order_and_no_others_have_one(writes: list[W
     stages = schedule(writes, ORDER)
 
     stage_of = {place: number for number, stage in enumerate(stages) for place in stage.members}
-    pairs = [(n, m) for m in range(len(writes)) for n in range(m) if meet(writes[n], writes[m])]
+    pairs = [(n, m) for m in range(len(writes)) for n in range(m) if interfere(writes[n], writes[m])]
     event(f"{min(len(pairs), 10)} pairs that meet")
     for earlier, later in pairs:
         assert stage_of[earlier] < stage_of[later]  # so no two of one stage meet, either
@@ -732,10 +732,10 @@ def test_no_write_could_run_in_an_earlier_level(writes: list[Write]):
 
 
 @tried
-@given(writes=_WRITES, cell=st.integers(0, 6))
-def test_a_cell_that_a_write_names_twice_counts_once(writes: list[Write], cell: Cell):
+@given(writes=_WRITES, key=st.integers(0, 6))
+def test_a_key_that_a_write_names_twice_counts_once(writes: list[Write], key: KeyRef):
     twice = [
-        Write(each.shape, (*each.writes, *each.writes[:1]), (*each.reads, *(c for c in each.reads if c == cell)))
+        Write(each.shape, (*each.writes, *each.writes[:1]), (*each.reads, *(c for c in each.reads if c == key)))
         for each in writes
     ]
 
@@ -765,7 +765,7 @@ def good_steps(draw: st.DrawFn) -> list[Step]:
 
 
 _RESOURCES = st.sampled_from(["parent", "parent", "child", "child", "link", "toy"]).map(CATALOG.resources.__getitem__)
-_FEW = st.integers(1, 4)  # for texts, too: a cell is named by whatever there is
+_FEW = st.integers(1, 4)  # for texts, too: a key is named by whatever there is
 _NULLS_TOO = st.one_of(_FEW, _FEW, st.none())
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolvers.serialization import to_json, to_text
-from resolvers.values import Misfit, from_json, from_text
+from resolvers.values import InvalidJsonValue, from_json, from_text
 from storage.catalog.types import (
     Array,
     Boolean,
@@ -193,7 +193,7 @@ def test_a_json_value_of_the_right_type_is_taken_exactly(type_, raw, value):
 
 @pytest.mark.parametrize(("type_", "raw"), named(REFUSED))
 def test_any_other_json_value_is_refused_with_the_rest_of_a_sentence(type_, raw):
-    with pytest.raises(Misfit, match=r"^(must|has) "):
+    with pytest.raises(InvalidJsonValue, match=r"^(must|has) "):
         from_json(type_, raw)
 
 
@@ -222,14 +222,14 @@ HUNDREDS, THOUSANDTHS = Numeric(precision=3, scale=-2), Numeric(precision=2, sca
 def test_a_decimal_whose_digits_are_counted_from_elsewhere_than_the_point(type_: Numeric, raw: Any, found: str):
     """PostgreSQL's scales below zero, and above the precision (its manual, section 8.1.2)."""
     if found.startswith("must"):
-        with pytest.raises(Misfit, match=f"^{re.escape(found)}$"):
+        with pytest.raises(InvalidJsonValue, match=f"^{re.escape(found)}$"):
             from_json(type_, raw)
     else:
         assert str(from_json(type_, raw)) == found
 
 
 def test_a_list_is_told_which_of_its_values_does_not_fit():
-    with pytest.raises(Misfit, match=re.escape("has a value at index 1 that must be a whole number")):
+    with pytest.raises(InvalidJsonValue, match=re.escape("has a value at index 1 that must be a whole number")):
         from_json(Array(of=Integer()), [1, "2", 3])
 
 
@@ -238,7 +238,7 @@ def test_json_that_is_nested_without_end_is_refused():
     for _ in range(100_000):
         deep = [deep]
 
-    with pytest.raises(Misfit):
+    with pytest.raises(InvalidJsonValue):
         from_json(JsonDocument(), deep)
 
 
@@ -318,7 +318,7 @@ def test_any_json_is_taken_and_comes_back_the_same_or_is_refused(name, raw):
     type_ = ALL_TYPES[name][0]
     try:
         value = from_json(type_, raw)
-    except Misfit:
+    except InvalidJsonValue:
         return
     assert from_json(type_, to_json(type_, value)) == value
 
@@ -326,7 +326,7 @@ def test_any_json_is_taken_and_comes_back_the_same_or_is_refused(name, raw):
 @pytest.mark.parametrize("type_", [JsonDocument(), Array(of=Integer())])
 @pytest.mark.parametrize("text", ["1", "[]", "{}", "null", ""])
 def test_json_and_lists_cannot_stand_in_a_path(type_, text):
-    with pytest.raises(Misfit):
+    with pytest.raises(InvalidJsonValue):
         from_text(type_, text)
 
 
@@ -340,5 +340,5 @@ def test_json_and_lists_cannot_stand_in_a_path(type_, text):
     ],
 )
 def test_a_number_or_boolean_of_a_path_has_one_form_only(type_, text):
-    with pytest.raises(Misfit):
+    with pytest.raises(InvalidJsonValue):
         from_text(type_, text)

@@ -16,7 +16,7 @@ class TooManyRefused(Exception):
 
 
 class Bisection(Generic[T]):
-    """A search among writes that do not meet, so that each is refused, or not, whatever the others do."""
+    """A search among independent writes: whether one is refused does not depend on the others."""
 
     def __init__(self, rows: Rows, write: Callable[[Sequence[T]], object], most_trials: int) -> None:
         self._transaction = rows.transaction

@@ -21,7 +21,7 @@ T = TypeVar("T")
 ANY_VERSION = ("*",)  # as the etags of a part: its item has to be there
 
 
-class Shown(IntEnum):
+class ResultDetail(IntEnum):
     """What an answer shows of the rows that parts leave."""
 
     NOTHING = 0
@@ -72,7 +72,7 @@ class Batch:
     some: Callable[[Sequence[int]], Sequence[Part]] | None = (
         None  # with blocks: some of the parts alone, by their indexes
     )
-    shown: Shown = Shown.ROWS
+    shown: ResultDetail = ResultDetail.ROWS
     times: int = 1  # how often the answer has the values of a row at most
     more_of_row: int = 0  # bytes that each row of a page counts more, where the answer may be completed row by row
 

@@ -1,6 +1,6 @@
-"""Blocks that do not meet, each written in one statement: what most large batches are (docs/engine.md, section 3).
+"""Blocks that do not interfere, each written in one statement: what most large batches are (docs/engine.md, section 3).
 
-Whether they meet is told before anything is written. Because they do not, a part that is in error is so whatever the others
+Whether they interferes is told before anything is written. Because they do not, a part that is in error is so whatever the others
 do: those whose precondition fails are known beforehand, and those that the database refuses are found by halves.
 """
 
@@ -11,10 +11,10 @@ from itertools import repeat
 
 from storage.batch import rules
 from storage.batch.bisection import Bisection
-from storage.batch.blocks import Block, DoneBlock, DoneBlocks, Shown
+from storage.batch.blocks import Block, DoneBlock, DoneBlocks, ResultDetail
+from storage.batch.independence import Independence, Needs
 from storage.batch.keys import KeySource
 from storage.batch.locks import lock_columns
-from storage.batch.meeting import Meeting, Needs
 from storage.batch.operations import Verb
 from storage.catalog.model import Catalog, Generation, Resource
 from storage.catalog.types import Integer, Value
@@ -34,15 +34,15 @@ _ORDER = {Verb.UPDATE: 0, Verb.CREATE: 1, Verb.DELETE: 2}
 class Bulk:
     """One run over blocks."""
 
-    def __init__(self, rows: Rows, catalog: Catalog, blocks: Sequence[Block], shown: Shown) -> None:
+    def __init__(self, rows: Rows, catalog: Catalog, blocks: Sequence[Block], shown: ResultDetail) -> None:
         order = {name: place for place, name in enumerate(catalog.resources)}
         self._rows = rows
         self._locks = isinstance(rows.statements, PostgresqlStatements)
         self._catalog = catalog
         self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
         self._shown = shown
-        self._meeting = Meeting(catalog, self._blocks)
-        self._needs = self._meeting.needs
+        self._independence = Independence(catalog, self._blocks)
+        self._needs = self._independence.needs
         self._found: dict[str, RowColumns] = {}
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
@@ -50,29 +50,29 @@ class Bulk:
         self._refusal: tuple[Block, StatementRefused] | None = None  # the first refused block
 
     def prepare(self) -> bool:
-        """Lock what the blocks are about, and say whether they can run this way; nothing is written yet."""
-        if not all(_is_plain(block, self._rows) for block in self._blocks) or self._meeting.meet():
+        """Lock the rows that the blocks address and refer to; return whether bulk execution applies. Writes nothing."""
+        if not all(_is_plain(block, self._rows) for block in self._blocks) or self._independence.interferes():
             return False
         if not self._locks:
             self._blocks = [each for block in self._blocks for each in _guarded(block)]
-        return self._judge()
+        return self._check()
 
-    def look_again(self) -> bool:
-        """Look at what the database was left to judge, now that it has refused something: whether this is still the way."""
-        tried = [(needs, unique) for needs in self._needs.values() for unique in needs.tried]
-        if not (tried or self._meeting.tried or any(block.versions for block in self._blocks)):
+    def recheck_after_refusal(self) -> bool:
+        """After a refusal, read what had been left to the database to check; return whether bulk execution still applies."""
+        unread = [(needs, unique) for needs in self._needs.values() for unique in needs.left_to_database]
+        if not (unread or self._independence.left_to_database or any(block.versions for block in self._blocks)):
             return True
         self._blocks = [replace(block, versions=None) for block in self._blocks]
-        self._meeting.pointed_at += self._meeting.tried
-        for needs, unique in tried:
-            needs.see(unique)
-        return self._judge()
+        self._independence.pointed_at += self._independence.left_to_database
+        for needs, unique in unread:
+            needs.must_read(unique)
+        return self._check()
 
-    def _judge(self) -> bool:
-        self._look()
-        self._leave_out_what_is_there()
-        self._judge_preconditions()
-        self._judge_checks()
+    def _check(self) -> bool:
+        self._load()
+        self._exclude_existing_keys()
+        self._check_preconditions()
+        self._check_bounds()
         if self._hand_on_values():
             return False
         for block in self._blocks:
@@ -80,48 +80,50 @@ class Bulk:
                 keys = self._new_keys[block.parts[0]] = self._keys_of(block)
                 if not keys:
                     return False
-        return not any(self._are_new(name, keys) for name, keys in self._meeting.pointed_at)
+        return not any(self._are_new(name, keys) for name, keys in self._independence.pointed_at)
 
-    def _leave_out_what_is_there(self) -> None:
-        """Keys of rows that are there and locked are not those of new items (SQLite may give a deleted one's again)."""
+    def _exclude_existing_keys(self) -> None:
+        """Keys of existing, locked rows are not those of new items (SQLite may generate a deleted row's key again)."""
         if self._locks:
             named = [
                 (name, keys.difference(self._found[name].keys if name in self._found else ()))
-                for name, keys in self._meeting.pointed_at
+                for name, keys in self._independence.pointed_at
             ]
-            self._meeting.pointed_at = [(name, keys) for name, keys in named if keys]
+            self._independence.pointed_at = [(name, keys) for name, keys in named if keys]
 
     def _wants_keys(self, block: Block) -> bool:
-        """Whether anybody asks for the keys of new items; they are given in part order, which one block keeps by itself."""
-        is_pointed_at = any(name == block.resource.name for name, _ in self._meeting.pointed_at)
+        """Return True if the keys of new items are needed. They are generated in part order, which a single block keeps anyway."""
+        is_pointed_at = any(name == block.resource.name for name, _ in self._independence.pointed_at)
         makers = [each for each in self._blocks if each.resource is block.resource and each.verb is Verb.CREATE]
-        return self._shown is not Shown.NOTHING or is_pointed_at or len(makers) > 1 or not block.columns
+        return self._shown is not ResultDetail.NOTHING or is_pointed_at or len(makers) > 1 or not block.columns
 
     def _are_new(self, name: str, keys: set[KeyTuple]) -> bool:
-        """Whether keys that are pointed at are those of new items: then the order of the parts matters."""
+        """Return True if other parts refer to the keys of new items: then the order of the parts matters."""
         return any(
             not keys.isdisjoint(self._new_keys[block.parts[0]])
             for block in self._blocks
             if block.verb is Verb.CREATE and block.resource.name == name
         )
 
-    # --- looking
+    # --- loading
 
-    def _look(self) -> None:
+    def _load(self) -> None:
         for block in self._blocks:
             if block.if_match is not None and block.versions is None:
                 needs = self._needs[block.resource.name]
                 if block.resource.version is None:
-                    needs.whole = True
+                    needs.all_attributes = True
                 else:
                     needs.attributes.add(block.resource.version)
         for name, resource in self._catalog.resources.items():
             if name in self._needs and resource.lockable:
-                self._look_at(resource, self._needs[name])
+                self._load_resource(resource, self._needs[name])
 
-    def _look_at(self, resource: Resource, needs: Needs) -> None:
+    def _load_resource(self, resource: Resource, needs: Needs) -> None:
         attributes = (
-            None if needs.whole else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
+            None
+            if needs.all_attributes
+            else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
         )
         if self._locks:
             keys: dict[tuple[str, ...], list[KeyTuple]] = {n: sorted(v) for n, v in needs.pointed_at.items() if v}
@@ -129,24 +131,24 @@ class Bulk:
                 keys[resource.key] = sorted({*needs.addressed, *keys.get(resource.key, ())})
             if keys:
                 self._found[resource.name] = lock_columns(self._rows, resource, keys, needs.strength, attributes)
-        elif needs.whole or needs.attributes:
-            wanted = self._to_be_seen(resource, needs)
+        elif needs.all_attributes or needs.attributes:
+            wanted = self._keys_to_load(resource, needs)
             self._found[resource.name] = self._rows.load_columns(resource, resource.key, wanted, attributes)
 
-    def _to_be_seen(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
-        """Find the items whose rows decide something: those under a precondition, or all that give up unique values."""
-        judged = {name for unique in needs.unique for name in unique}
+    def _keys_to_load(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
+        """Return the keys of the rows that must be read: those with a precondition, or all that release unique values."""
+        released = {name for unique in needs.unique for name in unique}
         wanted: list[KeyTuple] = []
         for block in self._blocks:
             if block.resource is not resource:
                 continue
-            if judged and (block.verb is Verb.DELETE or not judged.isdisjoint(block.columns)):
+            if released and (block.verb is Verb.DELETE or not released.isdisjoint(block.columns)):
                 wanted += block.keys
             elif block.if_match is not None and block.versions is None:
                 wanted += [key for key, etags in zip(block.keys, block.if_match, strict=True) if etags is not None]
         return wanted
 
-    def _judge_preconditions(self) -> None:
+    def _check_preconditions(self) -> None:
         for block in self._blocks:
             if block.if_match is None or block.versions is not None:
                 continue
@@ -158,8 +160,8 @@ class Bulk:
                 if etags is not None and not (key in own and rules.is_among(own[key], etags))
             )
 
-    def _judge_checks(self) -> None:
-        """Find the parts that violate checks which can be judged without the database, a column at a time."""
+    def _check_bounds(self) -> None:
+        """Find the parts that violate checks that need no database, one column at a time."""
         for block in self._blocks:
             for name, every in block.resource.judged.items():
                 column = block.columns.get(name, ())
@@ -228,7 +230,7 @@ class Bulk:
             settle(self._rows, refused, [block.resource], {block.resource.name: _rights(block)})
 
     def refused(self) -> list[int]:
-        """Find the parts that fail, in order: the parts do not meet, so each would fail alone, too.
+        """Find the parts that fail, in order: the parts do not interferes, so each would fail alone, too.
 
         Raises `TooManyRefused`.
         """
@@ -241,16 +243,16 @@ class Bulk:
         return sorted(found)
 
     def _try(self, block: Block, places: Sequence[int]) -> None:
-        self._write(block.only(places), Shown.NOTHING)
+        self._write(block.only(places), ResultDetail.NOTHING)
 
-    def _write(self, block: Block, shown: Shown) -> RowColumns | None:
+    def _write(self, block: Block, shown: ResultDetail) -> RowColumns | None:
         """Write one block; say what it leaves, as far as that is shown."""
         resource = block.resource
         names, keys = _addressed(block)
         match block.verb:
             case Verb.CREATE:
                 return self._created(block, self._insert(block), shown)
-            case Verb.UPDATE if shown is Shown.ROWS:
+            case Verb.UPDATE if shown is ResultDetail.ROWS:
                 left = self._rows.update_columns(resource, block.columns, keys, by=names, counted=resource.version)
                 return left.in_order(block.keys)
             case Verb.UPDATE:
@@ -294,11 +296,11 @@ class Bulk:
         made_keys = self._made[block.resource.name]
         return [(made_keys[part],) for part in block.parts] if made_keys else []
 
-    def _created(self, block: Block, keys: Sequence[KeyTuple], shown: Shown) -> RowColumns | None:
+    def _created(self, block: Block, keys: Sequence[KeyTuple], shown: ResultDetail) -> RowColumns | None:
         resource = block.resource
-        if shown is Shown.NOTHING:
+        if shown is ResultDetail.NOTHING:
             return None
-        if shown is Shown.KEYS:
+        if shown is ResultDetail.KEYS:
             return self._rows.named_columns(resource, keys)
         if _unknown(block):
             return self._rows.load_columns(resource, resource.key, keys).in_order(keys)
@@ -343,11 +345,11 @@ def _is_plain(block: Block, rows: Rows) -> bool:
     """Whether what a block writes is what comes back, and nothing else than the database has a say in it."""
     resource = block.resource
     return (
-        not resource.one_by_one
+        not resource.unbatchable_reasons
         and resource.validate is None
         and (resource.version is None or resource.counts_versions)
         and not any(each.default or each.on_update for each in resource.attributes.values())
-        and all(rows.statements.foretells(resource.attributes[name]) for name in block.columns)
+        and all(rows.statements.round_trips(resource.attributes[name]) for name in block.columns)
         and (block.verb is not Verb.CREATE or _makes_key(block))
     )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from storage.addresses import Absence, Location, Query, Unresolved, locate, parent_values, place_values, placed_below
 from storage.batch import rules
+from storage.batch.cascading_errors import ANY, MADE, REMOVED, ConditionalError, Effect, effect
 from storage.batch.diagnosis import conflict
-from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, need
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Relation, Values
 from storage.errors import Fault, NotFound
@@ -18,16 +18,16 @@ from storage.row import Finder, Lock, Row, can_be_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The part fails; whether that can be judged, the verdicts tell."""
+    """The part fails, unless its errors merely follow from another failed part."""
 
-    verdicts: Sequence[Verdict]
+    errors: Sequence[ConditionalError]
     item: Row | None = None
     precondition: bool | None = None
     wants_current: bool = False  # the item's committed state goes into the answer
 
 
-class Unjudged:
-    """The part cannot be judged, because it builds on one that is in error."""
+class DependsOnFailed:
+    """The part is not evaluated, because it refers to one that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Remove:
     precondition: bool | None
 
 
-Decision = Refusal | Unjudged | Show | ShowPage | Create | Change | Remove
+Decision = Refusal | DependsOnFailed | Show | ShowPage | Create | Change | Remove
 
 
 class Decider:
@@ -90,7 +90,7 @@ class Decider:
         lock = Lock.KEEP if operation.verb is Verb.GET else Lock.CHANGE
         location = locate(self._rows, operation.address, self._items, lock)
         if isinstance(location, Unresolved) or any(each.part not in self._items for each in operation.references):
-            return Unjudged()
+            return DependsOnFailed()
         if location.absence is not None and (
             location.parent_absent or operation.verb not in {Verb.CREATE, Verb.UPSERT}
         ):
@@ -101,7 +101,7 @@ class Decider:
         values = self.own_values(operation, location, given)
         contradictions = rules.contradictions(operation, location, given)
         if contradictions:
-            return Refusal(verdicts=[Verdict(fault=fault) for fault in contradictions], item=location.row)
+            return Refusal(errors=[ConditionalError(fault=fault) for fault in contradictions], item=location.row)
         row = location.row
         if row is None and location.key is None and operation.verb is Verb.UPSERT:
             found = self.named_by_payload(operation, values)
@@ -144,17 +144,17 @@ class Decider:
                 return None
             return self._rows.by_values(resource, resource.key, [values[name] for name in resource.key], Lock.CHANGE)
         found: dict[object, Row] = {}
-        needs: list[Need] = []
+        effects: list[Effect] = []
         for unique in resource.unique_keys:
             own = [values.get(name) for name in unique.attributes]
             row = None if not can_be_key(own) else self._rows.by_values(resource, unique.attributes, own, Lock.CHANGE)
             if row is not None:
                 found[row.key] = row
-                needs.append(need(resource, unique.attributes, own, REMOVED))
+                effects.append(effect(resource, unique.attributes, own, REMOVED))
         if len(found) <= 1:
             return next(iter(found.values()), None)
-        groups = tuple((each,) for each in needs)
-        return Refusal(verdicts=[Verdict(fault=rules.several_items(operation), groups=groups)])
+        unless_any_of = tuple((each,) for each in effects)
+        return Refusal(errors=[ConditionalError(fault=rules.several_items(operation), unless_any_of=unless_any_of)])
 
 
 def is_below(rows: Finder, row: Row, operation: Operation, location: Location) -> bool:
@@ -176,22 +176,24 @@ def _page(operation: Operation, query: Query, location: Location) -> ShowPage:
 def _absent(operation: Operation, absence: Absence) -> Refusal:
     resource, key = absence.step.resource, absence.key
     below = parent_values((absence.step,), absence.parent)
-    made = replace(need(resource, key.attributes, key.values, MADE), where=below)
-    groups: list[tuple[Need, ...]] = [(made,)]
-    if absence.stranger is not None and absence.step.relation is not None:
+    made = replace(effect(resource, key.attributes, key.values, MADE), where=below)
+    unless_any_of: list[tuple[Effect, ...]] = [(made,)]
+    if absence.row_of_other_parent is not None and absence.step.relation is not None:
         moved = absence.step.relation.there
-        groups.append((need(resource, resource.key, absence.stranger.key, *moved),))
+        unless_any_of.append((effect(resource, resource.key, absence.row_of_other_parent.key, *moved),))
     asked = ", ".join(f"{name} {value}" for name, value in zip(key.attributes, key.values, strict=True))
     fault: Fault = NotFound(
         message=f"There is no item of {resource.collection} with {asked}"
-        + (" under this parent." if absence.stranger is not None else "."),
+        + (" under this parent." if absence.row_of_other_parent is not None else "."),
         pointer="/path",
     )
     if operation.if_match is not None:
         fault = rules.failed_precondition(operation, None, by_match=True)
-        return Refusal(verdicts=[Verdict(fault=fault, groups=tuple(groups))], precondition=False)
+        return Refusal(errors=[ConditionalError(fault=fault, unless_any_of=tuple(unless_any_of))], precondition=False)
     precondition = True if operation.if_none_match is not None else None
-    return Refusal(verdicts=[Verdict(fault=fault, groups=tuple(groups))], precondition=precondition)
+    return Refusal(
+        errors=[ConditionalError(fault=fault, unless_any_of=tuple(unless_any_of))], precondition=precondition
+    )
 
 
 def _on_item(operation: Operation, location: Location, row: Row | None, values: Values) -> Decision:
@@ -200,7 +202,9 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
     if precondition is False:
         return _precondition_failed(operation, location, row)
     if row is not None and operation.verb not in {Verb.GET, Verb.CREATE} and not can_be_key(row.key):
-        return Refusal(verdicts=[Verdict(fault=rules.only_readable(operation))], item=row, precondition=precondition)
+        return Refusal(
+            errors=[ConditionalError(fault=rules.only_readable(operation))], item=row, precondition=precondition
+        )
     match operation.verb:
         case Verb.GET:
             return Show(row=existing(row), status=200, precondition=precondition)
@@ -211,7 +215,9 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
         case Verb.CREATE | Verb.UPSERT if row is None:
             return _create(operation, location, values, precondition)
         case Verb.UPSERT if closed := rules.update_faults(operation, existing(row), values):
-            return Refusal(verdicts=[Verdict(fault=each) for each in closed], item=row, precondition=precondition)
+            return Refusal(
+                errors=[ConditionalError(fault=each) for each in closed], item=row, precondition=precondition
+            )
         case Verb.UPDATE | Verb.UPSERT:
             return _change(operation, existing(row), rules.update_values(operation, values), (), precondition)
         case Verb.REPLACE:
@@ -234,21 +240,23 @@ def _precondition_failed(operation: Operation, location: Location, row: Row | No
     resource = operation.resource
     if row is not None:
         removed_only = not by_match and operation.if_none_match is not None and operation.if_none_match.any_version
-        depends = need(resource, resource.key, row.key, REMOVED if removed_only else ANY)
+        depends = effect(resource, resource.key, row.key, REMOVED if removed_only else ANY)
     else:
         key = location.key
-        depends = need(resource, key.attributes if key else (), key.values if key else (), MADE)
-    verdict = Verdict(fault=rules.failed_precondition(operation, row, by_match=by_match), groups=((depends,),))
-    return Refusal(
-        verdicts=[verdict], item=row, precondition=False, wants_current=row is not None and can_be_key(row.key)
+        depends = effect(resource, key.attributes if key else (), key.values if key else (), MADE)
+    error = ConditionalError(
+        fault=rules.failed_precondition(operation, row, by_match=by_match), unless_any_of=((depends,),)
     )
+    return Refusal(errors=[error], item=row, precondition=False, wants_current=row is not None and can_be_key(row.key))
 
 
 def _exists(operation: Operation, row: Row, precondition: bool | None) -> Refusal:  # noqa: FBT001  # as judged
     resource = operation.resource
     fault = conflict(operation, resource.key, resource.key_constraint).at("/path")
-    groups = ((need(resource, resource.key, row.key, REMOVED),),)
-    return Refusal(verdicts=[Verdict(fault=fault, groups=groups)], item=row, precondition=precondition)
+    unless_any_of = ((effect(resource, resource.key, row.key, REMOVED),),)
+    return Refusal(
+        errors=[ConditionalError(fault=fault, unless_any_of=unless_any_of)], item=row, precondition=precondition
+    )
 
 
 def _create(
@@ -261,15 +269,15 @@ def _create(
     faults = rules.creation_faults(operation, sought)
     if faults:  # only an UPSERT gets here with any: whether it creates is known now
         keys = [key for key in resource.keys if all(name in sought for name in key)]
-        groups = tuple((need(resource, key, [sought[name] for name in key], MADE),) for key in keys)
-        verdicts = [Verdict(fault=fault, groups=groups) for fault in faults]
-        return Refusal(verdicts=verdicts, precondition=precondition)
+        unless_any_of = tuple((effect(resource, key, [sought[name] for name in key], MADE),) for key in keys)
+        errors = [ConditionalError(fault=fault, unless_any_of=unless_any_of) for fault in faults]
+        return Refusal(errors=errors, precondition=precondition)
     values = rules.with_defaults(resource, sought)
     if resource.validate is not None:
         checked = resource.validate(values, True)  # noqa: FBT003  # a callable's type has no names
         if not isinstance(checked, Mapping):
-            verdicts = [Verdict(fault=placed(operation, fault)) for fault in checked]
-            return Refusal(verdicts=verdicts, precondition=precondition)
+            errors = [ConditionalError(fault=placed(operation, fault)) for fault in checked]
+            return Refusal(errors=errors, precondition=precondition)
         values = checked
     return Create(values=values, sought=sought, location=location, precondition=precondition)
 
@@ -285,22 +293,22 @@ def _change(
     changes = rules.with_update_values(resource, row, changes)
     used_up = rules.used_up_version(operation, changes)
     if used_up is not None:
-        return Refusal(verdicts=[Verdict(fault=used_up)], item=row, precondition=precondition)
+        return Refusal(errors=[ConditionalError(fault=used_up)], item=row, precondition=precondition)
     if resource.validate is not None:
         checked = resource.validate({**row.values, **changes}, False)  # noqa: FBT003  # a callable's type has no names
         if not isinstance(checked, Mapping):
-            verdicts = _refused_by_validator(operation, row, checked)
-            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
+            errors = _refused_by_validator(operation, row, checked)
+            return Refusal(errors=errors, item=row, precondition=precondition)
         changes = {name: value for name, value in checked.items() if name in changes or value != row.values.get(name)}
     return Change(row=row, changes=changes, defaults=defaults, precondition=precondition)
 
 
-def _refused_by_validator(operation: Operation, row: Row, faults: Sequence[Fault]) -> list[Verdict]:
+def _refused_by_validator(operation: Operation, row: Row, faults: Sequence[Fault]) -> list[ConditionalError]:
     """A model's validator sees the merged row: what this part does not give, another part may have a say in."""
     others = set(operation.resource.attributes) - set(operation.values)
-    depends = need(operation.resource, operation.resource.key, row.key, *others)
-    verdicts = []
+    depends = effect(operation.resource, operation.resource.key, row.key, *others)
+    errors = []
     for fault in faults:
         own = fault.attributes and set(fault.attributes) <= set(operation.values)
-        verdicts.append(Verdict(fault=placed(operation, fault), groups=() if own else ((depends,),)))
-    return verdicts
+        errors.append(ConditionalError(fault=placed(operation, fault), unless_any_of=() if own else ((depends,),)))
+    return errors

@@ -7,6 +7,7 @@ blames old violations; so the rows that the batch has touched are asked about, a
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from storage.batch.cascading_errors import ConditionalError
 from storage.batch.diagnosis import (
     Attempt,
     conflicts,
@@ -15,7 +16,6 @@ from storage.batch.diagnosis import (
     missing_targets,
     still_referenced,
 )
-from storage.batch.effects import Verdict
 from storage.batch.operations import Operation
 from storage.catalog.model import Catalog
 from storage.row import KeyTuple, Row
@@ -60,9 +60,9 @@ class DeferredConstraints:
         """Whether there is anything to check."""
         return bool(self._written or self._given_up or self._refused)
 
-    def verdicts(self) -> dict[int, list[Verdict]]:
+    def errors(self) -> dict[int, list[ConditionalError]]:
         """Ask about all that was touched: part -> what is wrong with what it wrote last."""
-        found: dict[int, list[Verdict]] = {}
+        found: dict[int, list[ConditionalError]] = {}
         for (name, key), operation in self._written.items():
             row = self.rows.by_key(self.catalog.resources[name], key)
             if row is not None:  # a cascade may have taken it
@@ -76,9 +76,9 @@ class DeferredConstraints:
                 self.rows, attempt, [u.attributes for u in attempt.operation.resource.unique_keys if u.deferred]
             )
             found.setdefault(attempt.operation.index, []).extend(targets)
-        return {index: verdicts for index, verdicts in found.items() if verdicts}
+        return {index: errors for index, errors in found.items() if errors}
 
-    def _of_row(self, operation: Operation, row: Row) -> list[Verdict]:
+    def _of_row(self, operation: Operation, row: Row) -> list[ConditionalError]:
         resource = operation.resource
         attempt = Attempt(operation=operation, values=row.values)
         targets = missing_targets(self.rows, self.catalog, attempt, [k for k in resource.foreign_keys if k.deferred])
@@ -111,8 +111,8 @@ class DeferredConstraints:
         writers = [self._written[name, key].index for key in holders if (name, key) in self._written]
         return max(writers, default=operation.index) <= operation.index
 
-    def _of_target(self, operation: Operation, row: Row) -> list[Verdict]:
-        verdicts = []
+    def _of_target(self, operation: Operation, row: Row) -> list[ConditionalError]:
+        errors = []
         for child, key in self.catalog.referenced_by[operation.resource.name]:
             if not key.deferred or key.on_delete is not None:
                 continue
@@ -121,8 +121,8 @@ class DeferredConstraints:
                 operation.resource, key.target_attributes, values, most=1, only=True
             )
             if not is_back and not self._is_written_since(operation, child.name, key.attributes, values):
-                verdicts += still_referenced(self.rows, operation, row, child, key)
-        return verdicts
+                errors += still_referenced(self.rows, operation, row, child, key)
+        return errors
 
     def _is_written_since(
         self, operation: Operation, child: str, attributes: tuple[str, ...], values: KeyTuple

@@ -2,14 +2,14 @@
 
 A driver names one violated constraint, and SQLite hardly that. So unique keys, foreign keys and checks are all asked about;
 what is left (not null, triggers) is what the driver said. A row of which some values are not known, because its part gives
-wrong ones, is asked about in the same way: what needs them is not judged.
+wrong ones, is asked about in the same way: rules that need those values are not checked.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from storage.batch import rules
-from storage.batch.effects import ANY, MADE, REMOVED, Need, Verdict, freed, need
+from storage.batch.cascading_errors import ANY, MADE, REMOVED, ConditionalError, Effect, effect, freed
 from storage.batch.operations import Operation, Verb
 from storage.catalog.bounds import Bounds
 from storage.catalog.facts import TableName
@@ -64,14 +64,14 @@ class Attempt:
 
 def diagnose_write(
     rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused | None = None
-) -> list[Verdict]:
+) -> list[ConditionalError]:
     """Find everything wrong with a row to insert or update, in the order of kinds; `refused` is the database's error."""
     resource = attempt.operation.resource
     if refused is not None:
         refused = _as_of(resource, refused)
         unread = _unread(rows, attempt, refused)
         if unread:
-            return [*unread, *_beside(rows, catalog, attempt, {verdict.fault.attributes[0] for verdict in unread})]
+            return [*unread, *_beside(rows, catalog, attempt, {error.fault.attributes[0] for error in unread})]
     taken = [
         *conflicts(rows, attempt, [key for key in resource.keys if key not in _deferred(resource)]),
         *index_conflicts(rows, attempt, [index for index in resource.indexes if not index.deferred]),
@@ -89,12 +89,12 @@ def diagnose_write(
                 refused, named, taken
             ):  # only the database could compare, for example by a volatile function
                 fault = conflict(attempt.operation, named, _name_of(resource, refused))
-                taken.append(Verdict(fault=_said(refused, fault)))
+                taken.append(ConditionalError(fault=_said(refused, fault)))
             return [*taken, *pointing]
         case Violation.FOREIGN_KEY:
             if not pointing:
                 fault = _missing_target(attempt.operation, named, _name_of(resource, refused))
-                pointing.append(Verdict(fault=_said(refused, fault)))
+                pointing.append(ConditionalError(fault=_said(refused, fault)))
             return [*taken, *pointing]
         case Violation.CHECK:
             return [
@@ -108,16 +108,16 @@ def diagnose_write(
             return [*taken, *pointing, *violated_checks(rows, attempt, refused.table), from_driver(attempt, refused)]
 
 
-def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[Verdict]:
+def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[ConditionalError]:
     """Find the values that the database cannot read, if its error does not name them."""
     operation = attempt.operation
     if refused.violation is not Violation.VALUE or _named(operation.resource, refused):
         return []
     found = rows.refused_values(operation.resource, operation.values)
-    return [Verdict(fault=_refused_value(operation, (name,))) for name in found]
+    return [ConditionalError(fault=_refused_value(operation, (name,))) for name in found]
 
 
-def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[str]) -> list[Verdict]:
+def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[str]) -> list[ConditionalError]:
     """Find what else is wrong with a row if the database cannot read some of its values."""
     if attempt.operation.resource.has_before_triggers:
         return []
@@ -126,11 +126,11 @@ def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[st
     return diagnose_write(rows, catalog, rest)
 
 
-def _is_told(refused: StatementRefused, named: Sequence[str], verdicts: Sequence[Verdict]) -> bool:
+def _is_told(refused: StatementRefused, named: Sequence[str], errors: Sequence[ConditionalError]) -> bool:
     """Return whether the unique key that the database names is among conflicts."""
-    if refused.constraint is not None and any(refused.constraint == each.fault.constraint for each in verdicts):
+    if refused.constraint is not None and any(refused.constraint == each.fault.constraint for each in errors):
         return True
-    return any(not named or set(named) == set(verdict.fault.attributes) for verdict in verdicts)
+    return any(not named or set(named) == set(error.fault.attributes) for error in errors)
 
 
 def _as_of(resource: Resource, refused: StatementRefused) -> StatementRefused:
@@ -163,7 +163,7 @@ def _deferred(resource: Resource) -> set[tuple[str, ...]]:
 # --- checks
 
 
-def violated_checks(rows: Rows, attempt: Attempt, table: TableName | None = None) -> list[Verdict]:
+def violated_checks(rows: Rows, attempt: Attempt, table: TableName | None = None) -> list[ConditionalError]:
     """Find the checks that a row violates as it would be stored; none if triggers may change it first.
 
     `table` is the table that has refused the row, such as a partition: some checks are for its rows only.
@@ -178,7 +178,7 @@ def violated_checks(rows: Rows, attempt: Attempt, table: TableName | None = None
         asked = tuple(check for check in asked if not changed.isdisjoint(check.columns))
     found = {id(check) for check in rows.violated(row, asked)}
     found |= {id(check) for check in asked if _broken_bounds(attempt, check)}
-    return [_check_verdict(attempt, check) for check in asked if id(check) in found]
+    return [_check_error(attempt, check) for check in asked if id(check) in found]
 
 
 def _broken_bounds(attempt: Attempt, check: Check) -> list[Bounds]:
@@ -190,10 +190,10 @@ def _broken_bounds(attempt: Attempt, check: Check) -> list[Bounds]:
     ]
 
 
-def _check_verdict(attempt: Attempt, check: Check) -> Verdict:
+def _check_error(attempt: Attempt, check: Check) -> ConditionalError:
     fault = _check_fault(attempt, check)
     decisive = fault.attributes if fault.attributes != check.attributes else check.decided_by
-    return Verdict(fault=fault, groups=_of_others(attempt, decisive))
+    return ConditionalError(fault=fault, unless_any_of=_of_others(attempt, decisive))
 
 
 def _check_fault(attempt: Attempt, check: Check) -> Fault:
@@ -218,12 +218,14 @@ def _not_allowed(attributes: Sequence[str]) -> str:
     return f"This combination of {_and(attributes)} is not allowed." if attributes else "These values are not allowed."
 
 
-def _with_named_check(attempt: Attempt, refused: StatementRefused, found: list[Verdict]) -> list[Verdict]:
+def _with_named_check(
+    attempt: Attempt, refused: StatementRefused, found: list[ConditionalError]
+) -> list[ConditionalError]:
     """Add the check that the database names, if it is not among those found."""
     named = _checks_of(attempt.operation.resource, refused)
     faults = [_check_fault(attempt, check) for check in named]
     # SQLite may name a check by a text that we do not know; PostgreSQL's is one more, as is a partition that is missing.
-    is_told = any(verdict.fault in faults for verdict in found) if named else bool(found) and refused.table is None
+    is_told = any(error.fault in faults for error in found) if named else bool(found) and refused.table is None
     return found if is_told else [*found, from_driver(attempt, refused)]
 
 
@@ -240,13 +242,13 @@ def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
     return resource.copies.get((refused.table, refused.constraint), refused.constraint)
 
 
-def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Need, ...], ...]:
-    """Return what a verdict on attributes depends on: other parts may write those that this part does not."""
+def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Effect, ...], ...]:
+    """Return what a error on attributes depends on: other parts may write those that this part does not."""
     if attempt.before is None:
         return ()
     others = set(attributes) - set(attempt.written) - set(attempt.defaults) if attributes else {ANY}
     resource = attempt.operation.resource
-    return ((need(resource, resource.key, attempt.before.key, *others),),) if others else ()
+    return ((effect(resource, resource.key, attempt.before.key, *others),),) if others else ()
 
 
 # --- keys
@@ -254,40 +256,40 @@ def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Need,
 
 def diagnose_delete(
     rows: Rows, catalog: Catalog, operation: Operation, row: Row, refused: StatementRefused
-) -> list[Verdict]:
+) -> list[ConditionalError]:
     """Find all that still points at a row to be deleted."""
-    verdicts = [
-        verdict
+    errors = [
+        error
         for child, key in catalog.referenced_by[operation.resource.name]
         if key.on_delete is None and not key.deferred
-        for verdict in still_referenced(rows, operation, row, child, key)
+        for error in still_referenced(rows, operation, row, child, key)
     ]
-    if verdicts:
-        return verdicts
+    if errors:
+        return errors
     if refused.violation is Violation.FOREIGN_KEY:  # by something that is not served, or below what a cascade deletes
-        return [Verdict(fault=_said(refused, _still_referenced(operation, "")))]
+        return [ConditionalError(fault=_said(refused, _still_referenced(operation, "")))]
     refused = _as_of(operation.resource, refused)
     return [from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
 
 
-def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[Verdict]:
+def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[ConditionalError]:
     """Find the unique keys whose values another row has."""
     resource, values = attempt.operation.resource, attempt.values
     compared_elsewhere = {index.key for index in resource.indexes}
-    verdicts = []
+    errors = []
     for key in keys:
         own = tuple(values.get(name) for name in key)
         if key in compared_elsewhere or not _is_known(own) or not attempt.changed & set(key):
             continue
         holders = rows.keys_where(resource, key, own, most=2, as_written=_is_new(attempt, key))
         if any(attempt.before is None or holder != attempt.before.key for holder in holders):
-            groups = ((need(resource, key, own, REMOVED),),)
+            unless_any_of = ((effect(resource, key, own, REMOVED),),)
             fault = conflict(attempt.operation, key, resource.constraint_of(key))
-            verdicts.append(Verdict(fault=fault, groups=groups))
-    return verdicts
+            errors.append(ConditionalError(fault=fault, unless_any_of=unless_any_of))
+    return errors
 
 
-def index_conflicts(rows: Rows, attempt: Attempt, indexes: Iterable[UniqueIndex]) -> list[Verdict]:
+def index_conflicts(rows: Rows, attempt: Attempt, indexes: Iterable[UniqueIndex]) -> list[ConditionalError]:
     """Find the violated unique indexes and exclusions that only the database can compare by."""
     found = ((index, index_holders(rows, attempt, index)) for index in indexes)
     return [index_conflict(attempt, index, holders) for index, holders in found if holders]
@@ -302,12 +304,12 @@ def index_holders(rows: Rows, attempt: Attempt, index: UniqueIndex) -> list[KeyT
     return [holder for holder in found if attempt.before is None or holder != attempt.before.key]
 
 
-def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTuple]) -> Verdict:
+def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTuple]) -> ConditionalError:
     """Return a conflict with rows, which does not stand if all of them would have been deleted."""
     operation, resource = attempt.operation, attempt.operation.resource
-    group = tuple(need(resource, resource.key, holder, REMOVED, freed(index)) for holder in holders)
+    group = tuple(effect(resource, resource.key, holder, REMOVED, freed(index)) for holder in holders)
     fault = conflict(operation, index.attributes, index.name).at(_first_pointer(operation, index.decided_by))
-    return Verdict(fault=fault, groups=(group,))
+    return ConditionalError(fault=fault, unless_any_of=(group,))
 
 
 def _is_new(attempt: Attempt, key: Iterable[str]) -> bool:
@@ -319,9 +321,11 @@ def _is_known(values: Iterable[object]) -> bool:
     return not any(value is None or isinstance(value, Unreadable) for value in values)
 
 
-def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]) -> list[Verdict]:
+def missing_targets(
+    rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]
+) -> list[ConditionalError]:
     """Find the foreign keys that point at nothing."""
-    verdicts = []
+    errors = []
     for key in keys:
         own = tuple(attempt.values.get(name) for name in key.attributes)
         if not _is_known(own) or not attempt.changed & set(key.attributes) or _is_itself(attempt, key, own):
@@ -329,10 +333,10 @@ def missing_targets(rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterab
         target = catalog.target_of(key)
         anew = _is_new(attempt, key.attributes)
         if not rows.keys_where(target, key.target_attributes, own, most=1, only=True, as_written=anew):
-            groups = ((need(target, key.target_attributes, own, MADE),),)
+            unless_any_of = ((effect(target, key.target_attributes, own, MADE),),)
             fault = _missing_target(attempt.operation, key.attributes, key.name)
-            verdicts.append(Verdict(fault=fault, groups=groups))
-    return verdicts
+            errors.append(ConditionalError(fault=fault, unless_any_of=unless_any_of))
+    return errors
 
 
 def _is_itself(attempt: Attempt, key: ForeignKey, values: KeyTuple) -> bool:
@@ -342,19 +346,21 @@ def _is_itself(attempt: Attempt, key: ForeignKey, values: KeyTuple) -> bool:
     )
 
 
-def _still_referenced_by_change(rows: Rows, catalog: Catalog, attempt: Attempt) -> list[Verdict]:
+def _still_referenced_by_change(rows: Rows, catalog: Catalog, attempt: Attempt) -> list[ConditionalError]:
     """Find who points at unique values that an update would take away."""
     if attempt.before is None:
         return []
     return [
-        verdict
+        error
         for child, key in catalog.referenced_by[attempt.operation.resource.name]
         if key.on_update is None and not key.deferred and attempt.changed & set(key.target_attributes)
-        for verdict in still_referenced(rows, attempt.operation, attempt.before, child, key)
+        for error in still_referenced(rows, attempt.operation, attempt.before, child, key)
     ]
 
 
-def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource, key: ForeignKey) -> list[Verdict]:
+def still_referenced(
+    rows: Rows, operation: Operation, row: Row, child: Resource, key: ForeignKey
+) -> list[ConditionalError]:
     """Find the children that point at a row; itself does not count."""
     values = row.of(key.target_attributes)
     if None in values:
@@ -365,9 +371,9 @@ def still_referenced(rows: Rows, operation: Operation, row: Row, child: Resource
         return []
     fault = _still_referenced(operation, child.collection, key.target_attributes, key.name)
     if not child.key:  # no part can change them
-        return [Verdict(fault=fault)]
-    group = tuple(need(child, child.key, holder, REMOVED, *key.attributes) for holder in holders)
-    return [Verdict(fault=fault, groups=(group,))]
+        return [ConditionalError(fault=fault)]
+    group = tuple(effect(child, child.key, holder, REMOVED, *key.attributes) for holder in holders)
+    return [ConditionalError(fault=fault, unless_any_of=(group,))]
 
 
 def conflict(operation: Operation, attributes: Sequence[str], constraint: str | None = None) -> Fault:
@@ -406,7 +412,7 @@ def _still_referenced(
     )
 
 
-def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
+def from_driver(attempt: Attempt, refused: StatementRefused) -> ConditionalError:
     """Return what is wrong with a row according to the database's error."""
     operation, resource = attempt.operation, attempt.operation.resource
     attributes = _named(resource, refused)
@@ -419,7 +425,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             checks = _checks_of(resource, refused)
             broken = [check for check in checks if _broken_bounds(attempt, check)] or checks
             if len(broken) == 1 and refused.said is None:
-                return _check_verdict(attempt, broken[0])
+                return _check_error(attempt, broken[0])
             # A check of a partition, or one added since the start: SQLite may name a check by its text, which is SQL.
             message = _not_allowed(attributes)
             if _has_no_partition(resource, refused):
@@ -444,7 +450,9 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> Verdict:
             )
     # A trigger is unknown to us, whatever attributes it names.
     is_told = refused.violation is not Violation.OTHER or refused.domain is not None
-    return Verdict(fault=_said(refused, fault), groups=_of_others(attempt, attributes if is_told else ()))
+    return ConditionalError(
+        fault=_said(refused, fault), unless_any_of=_of_others(attempt, attributes if is_told else ())
+    )
 
 
 def _required(operation: Operation, refused: StatementRefused, attributes: tuple[str, ...]) -> Fault:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from storage.batch.access_sets import AccessSets
 from storage.batch.bisection import Bisection, TooManyRefused
-from storage.batch.cells import ResourceCells
 from storage.batch.decisions import Change, Create, Decider, Remove, Show
 from storage.batch.keys import KeySource
 from storage.batch.locks import Loaded, Wanted, load_rows, lock_rows, wanted_rows
@@ -22,7 +22,7 @@ from storage.batch.sequential import Sequential
 from storage.catalog.model import Attribute, Catalog, Generation, Resource, Values
 from storage.catalog.types import Anything, Boolean, Date, Enumeration, Integer, Text, Uuid, Value
 from storage.driver_errors import StatementRefused
-from storage.row import Ambiguous, KeyTuple, Row, Unknown, key_order
+from storage.row import Ambiguous, KeyTuple, NotLoaded, Row, key_order
 from storage.rows import Rows
 from storage.statements import Unstorable
 
@@ -77,7 +77,7 @@ class Grouped:
         self._overlay = Overlay(rows)
         self._decider = Decider(self._overlay, self._items)
         self._order = {name: place for place, name in enumerate(catalog.resources)}
-        self._cells: dict[str, ResourceCells] = {}
+        self._access_sets: dict[str, AccessSets] = {}
         self._keys: dict[str, KeySource] = {}
         self._turns = 0
         self._rest: Sequence[Part] = ()
@@ -90,14 +90,14 @@ class Grouped:
         """Run the parts, which want these rows. Raises `GroupRefused`."""
         alone: dict[int, Done | Failed | None] = {}
         try:
-            self._look(wanted, locked)
+            self._load(wanted, locked)
         except (StatementRefused, Unstorable) as refused:  # a view that fails for a row
             raise GroupRefused from refused
         is_stale = False
         for place, part in enumerate(parts):
             if isinstance(part, Operation) and self._turns < _MOST_TURNS and self._can_be_grouped(part):
                 if is_stale:
-                    self._look_again(parts[place:])
+                    self._reload(parts[place:])
                     is_stale = False
                 self._rest = parts[place:]
                 if self._take(part):
@@ -112,9 +112,9 @@ class Grouped:
         ran = self._ran[index]
         return Done(index=index, status=ran.status, row=ran.row, precondition=ran.precondition)
 
-    # --- looking at the rows
+    # --- loading the rows
 
-    def _look(self, wanted: Mapping[str, Wanted], locked: Iterable[Loaded]) -> None:
+    def _load(self, wanted: Mapping[str, Wanted], locked: Iterable[Loaded]) -> None:
         seen = set()
         for loaded in locked:
             seen.add(loaded.resource.name)
@@ -123,14 +123,14 @@ class Grouped:
         for loaded in load_rows(self._rows, self._catalog, unseen):
             self._overlay.add(loaded)
 
-    def _look_again(self, parts: Sequence[Part]) -> None:
-        """Forget what was known: a part that ran alone may have changed anything."""
+    def _reload(self, parts: Sequence[Part]) -> None:
+        """Discard the loaded rows and load them again: a part that ran alone may have changed any of them."""
         self._turns += 1
         self._overlay.clear()
         self._keys.clear()
         wanted = wanted_rows(self._catalog, parts)
         try:
-            self._look(wanted, lock_rows(self._rows, self._catalog, wanted))
+            self._load(wanted, lock_rows(self._rows, self._catalog, wanted))
         except (StatementRefused, Unstorable) as refused:
             raise GroupRefused from refused
 
@@ -140,28 +140,28 @@ class Grouped:
         return (
             operation.index not in (self._suspects or ())
             and operation.query is None
-            and not any(step.resource.one_by_one for step in operation.address)
+            and not any(step.resource.unbatchable_reasons for step in operation.address)
         )
 
     def _take(self, operation: Operation) -> bool:
         """Decide on a part; False where it is to run alone."""
         try:
             return self._decide(operation)
-        except Unknown:
+        except NotLoaded:
             self._turns += 1
             self._flush(every_row=True)
         except (StatementRefused, Unstorable, Ambiguous) as refused:  # the database cannot tell one row by a value
             raise GroupRefused from refused
         try:
             return self._decide(operation)
-        except Unknown:
+        except NotLoaded:
             return False
 
     def _decide(self, operation: Operation) -> bool:
         match self._decider.decide(operation):
             case Show(row=row, status=status, precondition=precondition):
                 if self._with_rows and not row.whole:
-                    raise Unknown
+                    raise NotLoaded
                 self._note(operation, status, row, precondition)
                 return True
             case Create() as create:
@@ -190,7 +190,7 @@ class Grouped:
             values = {**values, missing[0]: key}
         else:
             keys.give(values[resource.key[-1]])
-        cells = self._cells_of(resource)
+        access = self._access_of(resource)
         made = {
             name
             for name, attribute in resource.attributes.items()
@@ -198,12 +198,12 @@ class Grouped:
             and (attribute.default_sql is not None or attribute.generation is not Generation.NEVER)
         }
         unsure = self._unsure(operation, values)
-        if (made | unsure) & cells.judged:
+        if (made | unsure) & access.key_attributes:
             return False
         whole: Values = {name: values.get(name) for name in resource.attributes if name not in made}
         names = tuple(name for name in resource.attributes if name in values)
         row = self._rows.made(resource, whole, unsure)
-        writes, reads = cells.of_whole(whole)
+        writes, reads = access.of_row(whole)
         shape = Shape(Kind.INSERT, resource.name, names)
         self._plan(operation, Write(shape, writes, reads), row, tuple(values[name] for name in names))
         self._overlay.put(row)
@@ -217,22 +217,26 @@ class Grouped:
         if not changes and not change.defaults:
             self._note(operation, 200, before, change.precondition)
             if self._with_rows and not before.whole:
-                raise Unknown
+                raise NotLoaded
             return True
         self._check_open(before)
-        cells = self._cells_of(resource)
+        access = self._access_of(resource)
         changed = frozenset(
             name for name, value in changes.items() if name not in before.values or before.values[name] != value
         ).union(change.defaults)
         unsure = self._unsure(operation, changes) | self._unknown_before(before, changes)
-        if changed & resource.spreading or cells.judged.intersection(change.defaults) or unsure & cells.judged:
+        if (
+            changed & resource.cascading_attributes
+            or access.key_attributes.intersection(change.defaults)
+            or unsure & access.key_attributes
+        ):
             return False
         unknown = {
             *change.defaults,
             *(name for name, each in resource.attributes.items() if each.generation is Generation.ALWAYS),
         } - set(resource.key)
         row = self._rows.changed(before, changes, unsure, unknown)
-        writes, reads = cells.of_change(before.values, {**before.values, **changes}, changed)
+        writes, reads = access.of_change(before.values, {**before.values, **changes}, changed)
         kept = self._kept(before, changes)
         written = {name: value for name, value in changes.items() if name not in kept} if kept else changes
         shape = Shape(Kind.UPDATE, resource.name, tuple(written), change.defaults, kept)
@@ -243,10 +247,10 @@ class Grouped:
 
     def _remove(self, operation: Operation, remove: Remove) -> bool:
         resource, row = operation.resource, remove.row
-        if resource.delete_spreads:
+        if resource.delete_cascades:
             return False
         self._check_open(row)
-        writes, reads = self._cells_of(resource).of_whole(row.values)
+        writes, reads = self._access_of(resource).of_row(row.values)
         self._plan(operation, Write(Shape(Kind.DELETE, resource.name), writes, reads), row, ())
         self._overlay.remove(row)
         self._keys_of(resource).remove(row.key[0])
@@ -256,7 +260,7 @@ class Grouped:
     def _check_open(self, row: Row) -> None:
         """Make sure that what an earlier part has written can still be answered, and checked, once the row changes."""
         if not row.whole and (self._with_rows or any(self._partial[part] is row for part in self._unchecked)):
-            raise Unknown
+            raise NotLoaded
 
     def _plan(self, operation: Operation, write: Write, row: Row, values: tuple[Value, ...]) -> None:
         self._pending.append(_Pending(operation.index, write, row.resource, row.key, values))
@@ -283,7 +287,7 @@ class Grouped:
             for name, value in values.items()
             if value is not None
             and not (
-                self._rows.statements.foretells(attributes[name])
+                self._rows.statements.round_trips(attributes[name])
                 and (own.get(name) is value or _has_one_form(attributes[name], value))
             )
         )
@@ -315,10 +319,10 @@ class Grouped:
             for each in operations
         )
 
-    def _cells_of(self, resource: Resource) -> ResourceCells:
-        if resource.name not in self._cells:
-            self._cells[resource.name] = ResourceCells(resource, self._catalog)
-        return self._cells[resource.name]
+    def _access_of(self, resource: Resource) -> AccessSets:
+        if resource.name not in self._access_sets:
+            self._access_sets[resource.name] = AccessSets(resource, self._catalog)
+        return self._access_sets[resource.name]
 
     def _keys_of(self, resource: Resource) -> KeySource:
         if resource.name not in self._keys:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from storage.batch.diagnosis import refused_late
-from storage.batch.operations import Failed, Operation, Part, SetAside, Verb
+from storage.batch.operations import Failed, InvalidPart, Operation, Part, Verb
 from storage.batch.sequential import Sequential
 from storage.catalog.model import Catalog
 from storage.driver_errors import StatementRefused
@@ -39,7 +39,7 @@ def late_failures(rows: Rows, catalog: Catalog, parts: Sequence[Part], savepoint
 
 def _without(parts: Sequence[Part], blamed: dict[int, Fault]) -> list[Part]:
     return [
-        SetAside(index=part.index, faults=(blamed[part.index],), operation=part)
+        InvalidPart(index=part.index, faults=(blamed[part.index],), operation=part)
         if part.index in blamed and isinstance(part, Operation)
         else part
         for part in parts

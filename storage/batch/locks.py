@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TypeVar
 
 from storage.addresses import ByKey, Location, place_values
-from storage.batch.operations import Operation, Part, SetAside, Verb
+from storage.batch.operations import InvalidPart, Operation, Part, Verb
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Approximate, Array, JsonDocument, Opaque
 from storage.driver_errors import Retry
@@ -117,7 +117,7 @@ def load_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
     """Read what a batch addresses, where the locks have not read it already."""
     for name, entry in wanted.items():
         resource = catalog.resources[name]
-        if entry.addressed and not resource.one_by_one:
+        if entry.addressed and not resource.unbatchable_reasons:
             keys = entry.read_keys
             yield Loaded(resource, keys, rows.load(resource, keys))
 
@@ -126,7 +126,7 @@ def wanted_rows(catalog: Catalog, parts: Iterable[Part]) -> dict[str, Wanted]:
     """Say which rows parts are about, as far as the parts themselves tell."""
     wanted: dict[str, Wanted] = {}
     for part in parts:
-        operation = part.operation if isinstance(part, SetAside) else part
+        operation = part.operation if isinstance(part, InvalidPart) else part
         if operation is not None:
             _add_path(wanted, operation)
             _add_contents(wanted, catalog, operation)

@@ -78,8 +78,8 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
-    """A part that is faulty on its face: it does not run, but what it would have done matters to the verdicts on others."""
+class InvalidPart:
+    """A part that failed validation. It does not run, but errors of other parts may follow from its failure."""
 
     index: int
     faults: tuple[Fault, ...]
@@ -88,7 +88,7 @@ class SetAside:
     unlisted: int = 0  # further faults that are counted only, none of them of an attribute of the resource
 
 
-Part = Operation | SetAside
+Part = Operation | InvalidPart
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from storage.batch.locks import Loaded
 from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Approximate, Unreadable, Value
-from storage.row import KeyTuple, Lock, Row, Unknown, points_at
+from storage.row import KeyTuple, Lock, NotLoaded, Row, points_at
 from storage.rows import Rows
 
 Place = tuple[str, tuple[str, ...], KeyTuple]
@@ -40,13 +40,13 @@ class Overlay:
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find a row as the parts so far leave it. Raises `Unknown` where a validator would have to see all of it.
+        """Find a row as the parts so far leave it. Raises `NotLoaded` where a validator would have to see all of it.
 
         So it does where the values are such that the database finds a row with others.
         """
         place = (resource.name, tuple(attributes), tuple(values))
         if resource.untyped and Approximate in map(type, values):
-            raise Unknown
+            raise NotLoaded
         if place not in self._found:
             row = self._rows.by_values(resource, attributes, values, lock)
             if row is not None:
@@ -54,7 +54,7 @@ class Overlay:
             self._found.setdefault(place, None)
         found = self._found[place]
         if found is not None and not found.whole and resource.validate is not None:
-            raise Unknown
+            raise NotLoaded
         return found
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:

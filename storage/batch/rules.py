@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from storage.addresses import ByKey, Location, placed_below
-from storage.batch.operations import Operation, Precondition, SetAside, Verb
+from storage.batch.operations import InvalidPart, Operation, Precondition, Verb
 from storage.catalog.model import Attribute, Generation, Resource, Values
 from storage.catalog.types import Approximate, Integer, Text, Unreadable, Value
 from storage.errors import (
@@ -155,7 +155,7 @@ def key_contradictions(operation: Operation) -> list[Fault]:
         _immutable(operation, name)
         for name, value in named.items()
         # Of texts, only the database may know whether they are the same.
-        if not (isinstance(resource.attributes[name].type, Text) and resource.one_by_one)
+        if not (isinstance(resource.attributes[name].type, Text) and resource.unbatchable_reasons)
         and not _equals(operation.values.get(name, value), value)
     ]
 
@@ -175,7 +175,7 @@ def _otherwise(operation: Operation, name: str) -> Fault:
     )
 
 
-def may_be_surveyed(part: SetAside) -> bool:
+def may_be_surveyed(part: InvalidPart) -> bool:
     """Return whether a part that fails validation still gives an item, of which more can be judged."""
     decisive = InvalidPayload | InvalidPath | InvalidPrecondition
     if part.operation is None or any(isinstance(fault, decisive) for fault in part.faults):
@@ -186,7 +186,7 @@ def may_be_surveyed(part: SetAside) -> bool:
     return not any(name in key for name in unknown_values(part) for key in operation.resource.keys)  # which item it is
 
 
-def unknown_values(part: SetAside) -> set[str]:
+def unknown_values(part: InvalidPart) -> set[str]:
     """Return the attributes with unknown values, because the part's values are invalid or missing."""
     operation = part.operation
     if operation is None:

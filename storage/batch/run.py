@@ -12,12 +12,12 @@ from typing import Any, Generic, TypeVar
 
 from storage.allowance import Allowance, size_of_values
 from storage.batch.bisection import TooManyRefused
-from storage.batch.blocks import Batch, DoneBlocks, Shown
+from storage.batch.blocks import Batch, DoneBlocks, ResultDetail
 from storage.batch.bulk import Bulk
 from storage.batch.grouped import Grouped, GroupRefused
 from storage.batch.late import late_failures
 from storage.batch.locks import lock_rows, wanted_rows
-from storage.batch.operations import Done, Failed, Operation, Outcome, Part, SetAside, Status
+from storage.batch.operations import Done, Failed, InvalidPart, Operation, Outcome, Part, Status
 from storage.batch.receipts import NoReceipts, Receipt, Receipts, make_receipts, not_kept
 from storage.batch.sequential import Sequential, TransactionLost
 from storage.catalog.model import Catalog, Resource
@@ -255,7 +255,7 @@ def _run_alone(engine: Engine, job: Job[Any]) -> Ran[Any] | Exception:
 
 def _set_aside(batch: Batch, lost: TransactionLost) -> Batch:
     parts = [
-        SetAside(index=part.index, faults=lost.faults, operation=part)
+        InvalidPart(index=part.index, faults=lost.faults, operation=part)
         if part.index == lost.index and isinstance(part, Operation)
         else part
         for part in batch.parts()
@@ -314,7 +314,7 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
     Pages were counted when they were read. The other rows are looked at only if more was read than an answer may have.
     """
     if isinstance(outcomes, DoneBlocks):
-        if batch.times > 1 and batch.shown is Shown.ROWS:
+        if batch.times > 1 and batch.shown is ResultDetail.ROWS:
             left = [each.left for each in outcomes.blocks if each.left is not None and each.status in _WITH_ROW]
             size = sum(size_of_values(column) for rows in left for column in rows.columns.values())
             allowance.show(max(batch.times * size - allowance.shown, 0))
@@ -324,7 +324,7 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
     done = [each for each in outcomes if isinstance(each, Done)]
     more = (batch.times - 1) * allowance.shown
     more += batch.more_of_row * sum(len(each.page.found) for each in done if each.page is not None)
-    if batch.shown is Shown.ROWS:
+    if batch.shown is ResultDetail.ROWS:
         answered = (each.row.values.values() for each in done if each.row is not None and each.status in _WITH_ROW)
         more += batch.times * sum(map(size_of_values, answered))
     allowance.show(more)
@@ -364,7 +364,7 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
             return outcomes
         transaction.rollback_to(_SAVEPOINT)
         bulk.settle()
-        if not bulk.look_again():
+        if not bulk.recheck_after_refusal():
             return ()
         refused = bulk.refused()
     except (StatementRefused, Unstorable) as lost:  # with the transaction, or outside of a part's savepoint
@@ -388,7 +388,7 @@ def _set_savepoint(transaction: Transaction, catalog: Catalog) -> None:
 
 
 def _diagnose(engine: Engine, rows: Rows, batch: Batch, refused: Sequence[int]) -> Sequence[Done | Failed]:
-    """Say what is wrong with the parts that are refused, of parts that do not meet; or run all of them one by one."""
+    """Return the errors of the refused parts, if the parts are independent; otherwise run all of them one by one."""
     if refused and batch.some is not None:
         found = Sequential(rows, engine.catalog).run(batch.some(refused))
         if all(isinstance(outcome, Failed) for outcome in found) and len(found) == len(refused):
@@ -409,7 +409,7 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
     suspects: set[int] | None = None
     for _ in range(_MOST_REFUSALS if engine.groups else 0):
         transaction.count_anew()
-        grouped = Grouped(rows, catalog, with_rows=batch.shown is Shown.ROWS, suspects=suspects)
+        grouped = Grouped(rows, catalog, with_rows=batch.shown is ResultDetail.ROWS, suspects=suspects)
         try:
             return grouped.run(parts, wanted, locked)
         except GroupRefused as refused:

@@ -1,16 +1,16 @@
 """In which order writes must run, and which of them may run together. Pure; docs/engine.md, section 5.
 
-Each write touches cells: its row, each unique value that it takes or gives up, and the rows that its foreign keys point
-at, before and after. A write comes after every earlier one that writes a cell which it touches, and after every earlier
-one that reads a cell which it writes. Nothing else orders writes, so those of one level run together.
+Each write has a write set and a read set of keys: its row, each unique value that it takes or releases, and the rows that its
+foreign keys refer to, before and after. A write runs after every earlier write that writes a key in either of its sets, and after
+every earlier one that reads a key in its write set. Nothing else orders writes, so those of one level run together.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-Cell = Hashable
-"""One place that at most one row takes: a resource, and the values of one of its keys."""
+KeyRef = Hashable
+"""A resource, and the values of one of its keys: at most one row has them."""
 
 
 class Kind(IntEnum):
@@ -39,11 +39,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write: its shape, the cells that it writes, and those that it reads."""
+    """One write: its shape, its write set and its read set."""
 
     shape: Shape
-    writes: tuple[Cell, ...]
-    reads: tuple[Cell, ...] = ()
+    writes: tuple[KeyRef, ...]
+    reads: tuple[KeyRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,21 @@ class Stage:
 
 def schedule(writes: Iterable[Write], order: Mapping[str, int]) -> Sequence[Stage]:
     """Put writes into stages; `order` is the order of the resources inside a level."""
-    written: dict[Cell, int] = {}  # cell -> the level of its last writer
-    read: dict[Cell, int] = {}  # cell -> the highest level of its readers
+    written: dict[KeyRef, int] = {}  # key -> the level of its last writer
+    read: dict[KeyRef, int] = {}  # key -> the highest level of its readers
     stages: dict[tuple[int, Shape], Stage] = {}
     for place, write in enumerate(writes):
         level = 0
-        for cell in write.writes:
-            level = max(level, written.get(cell, 0), read.get(cell, 0))
-        for cell in write.reads:
-            level = max(level, written.get(cell, 0))
+        for ref in write.writes:
+            level = max(level, written.get(ref, 0), read.get(ref, 0))
+        for ref in write.reads:
+            level = max(level, written.get(ref, 0))
         level += 1
-        for cell in write.writes:
-            written[cell] = level
-        for cell in write.reads:
-            if read.get(cell, 0) < level:
-                read[cell] = level
+        for ref in write.writes:
+            written[ref] = level
+        for ref in write.reads:
+            if read.get(ref, 0) < level:
+                read[ref] = level
         key = (level, write.shape)
         if key not in stages:
             stages[key] = Stage(shape=write.shape, members=[])

@@ -1,7 +1,7 @@
 """The parts one by one, in order, each write in a savepoint: the meaning of a batch, and its diagnosis.
 
 Every failing part is rolled back to its savepoint and noted, and the others go on. So one run finds all parts that are
-in error, with the database's own verdict on each.
+in error, with the database's own error on each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,22 +10,22 @@ from typing import TypeVar
 
 from storage.addresses import ByKey
 from storage.batch import rules
+from storage.batch.cascading_errors import ConditionalError
 from storage.batch.decisions import (
     Change,
     Create,
     Decider,
+    DependsOnFailed,
     Refusal,
     Remove,
     Show,
     ShowPage,
-    Unjudged,
     is_below,
 )
 from storage.batch.deferred import DeferredConstraints
 from storage.batch.diagnosis import Attempt, diagnose_delete, diagnose_write, from_driver
-from storage.batch.effects import Verdict
-from storage.batch.losses import LostParts, Unread, guarded
-from storage.batch.operations import Done, Failed, Operation, Part, SetAside, Verb
+from storage.batch.failed_parts import FailedParts, Unread, guarded
+from storage.batch.operations import Done, Failed, InvalidPart, Operation, Part, Verb
 from storage.catalog.model import Catalog, Resource, Values
 from storage.catalog.types import Unreadable
 from storage.doubts import Right, changing_rights, making_rights, removing_rights, settle, why_unread
@@ -73,7 +73,7 @@ class Sequential:
         self._rows = rows
         self._catalog = catalog
         self._decider = Decider(rows, self.items)
-        self._lost = LostParts(rows, catalog, self.items)
+        self._failed = FailedParts(rows, catalog, self.items)
         self._deferred = DeferredConstraints(rows, catalog)
         self._refused: tuple[Attempt, StatementRefused] | None = None  # the write of the part that runs
 
@@ -85,10 +85,10 @@ class Sequential:
     def run_part(self, part: Part) -> Done | Failed | None:
         """Run one part; None where it cannot be judged."""
         match part:
-            case SetAside():
+            case InvalidPart():
                 faults = (*part.faults, *self._survey(part))
                 if part.operation is not None:
-                    self._lost.add(part.operation, part.touched)
+                    self._failed.add(part.operation, part.touched)
                 return Failed(index=part.index, faults=in_order_of_kinds(faults), unlisted=part.unlisted)
             case Operation():
                 return self._run_operation(part)
@@ -96,22 +96,22 @@ class Sequential:
     def finish(self, found: dict[int, Done | Failed | None]) -> list[Done | Failed]:
         """Ask about what the database checks at the end, and put the outcomes in order."""
         outcomes = {index: outcome for index, outcome in found.items() if outcome is not None}
-        for index, verdicts in self._deferred_verdicts(outcomes).items():
-            standing = tuple(verdict.fault for verdict in verdicts if self._lost.stands(verdict))
+        for index, errors in self._deferred_errors(outcomes).items():
+            reported = tuple(error.fault for error in errors if not self._failed.explain(error))
             match outcomes.get(index):
                 case Failed() as failed:
-                    outcomes[index] = replace(failed, faults=in_order_of_kinds((*failed.faults, *standing)))
-                case Done() if standing:
-                    outcomes[index] = Failed(index=index, faults=standing, item=self.items.get(index))
+                    outcomes[index] = replace(failed, faults=in_order_of_kinds((*failed.faults, *reported)))
+                case Done() if reported:
+                    outcomes[index] = Failed(index=index, faults=reported, item=self.items.get(index))
                 case _:
                     pass
         return [outcomes[index] for index in sorted(outcomes)]
 
-    def _deferred_verdicts(self, outcomes: Mapping[int, Done | Failed]) -> Mapping[int, Sequence[Verdict]]:
+    def _deferred_errors(self, outcomes: Mapping[int, Done | Failed]) -> Mapping[int, Sequence[ConditionalError]]:
         """Check what the database would check at COMMIT; a refusal here does not hide parts that have already failed."""
         if not any(isinstance(outcome, Failed) for outcome in outcomes.values()):
-            return self._deferred.verdicts()
-        found = guarded(self._rows, self._deferred.verdicts) if self._deferred.is_asked else {}
+            return self._deferred.errors()
+        found = guarded(self._rows, self._deferred.errors) if self._deferred.is_asked else {}
         return {} if isinstance(found, Unread) else found
 
     def _run_operation(self, operation: Operation) -> Done | Failed | None:
@@ -123,15 +123,15 @@ class Sequential:
             if result.row is not None:
                 self.items[operation.index] = result.row
             return result
-        standing: tuple[Fault, ...] = ()
+        reported: tuple[Fault, ...] = ()
         if isinstance(result, Refusal):
-            standing = tuple(verdict.fault for verdict in result.verdicts if self._lost.stands(verdict))
-        self._lost.add(operation)
-        if not isinstance(result, Refusal) or not standing:
+            reported = tuple(error.fault for error in result.errors if not self._failed.explain(error))
+        self._failed.add(operation)
+        if not isinstance(result, Refusal) or not reported:
             return None
         return Failed(
             index=operation.index,
-            faults=standing,
+            faults=reported,
             precondition=result.precondition,
             item=result.item,
             current=result.item if result.wants_current else None,
@@ -157,27 +157,27 @@ class Sequential:
 
     # --- a part that fails validation
 
-    def _survey(self, part: SetAside) -> list[Fault]:
+    def _survey(self, part: InvalidPart) -> list[Fault]:
         """Find what else is wrong with a part that fails validation, judging by its other values."""
         if part.operation is None or not rules.may_be_surveyed(part):
             return []
         unknown = rules.unknown_values(part)
         operation = rules.without_values(part.operation, unknown)
-        verdicts = guarded(self._rows, lambda: self._verdicts_on(operation))
-        if isinstance(verdicts, Unread):  # it is wrong anyway
+        errors = guarded(self._rows, lambda: self._errors_of(operation))
+        if isinstance(errors, Unread):  # it is wrong anyway
             return []
-        standing = [verdict.fault for verdict in verdicts if self._lost.stands(verdict)]
+        reported = [error.fault for error in errors if not self._failed.explain(error)]
         told = {_about(fault) for fault in part.faults}  # maybe in other words
-        return [fault for fault in standing if _about(fault) not in told and unknown.isdisjoint(fault.attributes)]
+        return [fault for fault in reported if _about(fault) not in told and unknown.isdisjoint(fault.attributes)]
 
-    def _verdicts_on(self, operation: Operation) -> list[Verdict]:
+    def _errors_of(self, operation: Operation) -> list[ConditionalError]:
         """Judge a part without running it. A missing item or failed precondition is not reported for an invalid part."""
         decision = self._decider.decide(operation)
         resource = operation.resource
         match decision:
-            case Refusal(verdicts=verdicts):
-                own = [each for each in verdicts if not isinstance(each.fault, _OF_THE_ITEM)]
-                return [*own, *self._further_verdicts(operation, decision)]
+            case Refusal(errors=errors):
+                own = [each for each in errors if not isinstance(each.fault, _OF_THE_ITEM)]
+                return [*own, *self._further_errors(operation, decision)]
             case Create(values=values) if not resource.has_before_triggers:
                 return diagnose_write(self._rows, self._catalog, _of_new(operation, values))
             case Change() if not resource.has_before_triggers:
@@ -185,16 +185,16 @@ class Sequential:
             case _:
                 return []
 
-    def _further_verdicts(self, operation: Operation, refusal: Refusal) -> list[Verdict]:
+    def _further_errors(self, operation: Operation, refusal: Refusal) -> list[ConditionalError]:
         """Find what else is wrong with a part that was rejected because of some attributes."""
-        faults = [verdict.fault for verdict in refusal.verdicts]
+        faults = [error.fault for error in refusal.errors]
         wrong = {name for fault in faults for name in fault.attributes}
         if not wrong or not all(isinstance(fault, _OF_VALUES) and fault.attributes for fault in faults):
             return []
         rest = rules.without_values(operation, wrong)
         if rest == operation:  # they are already left out
             return []
-        return [verdict for verdict in self._verdicts_on(rest) if wrong.isdisjoint(verdict.fault.attributes)]
+        return [error for error in self._errors_of(rest) if wrong.isdisjoint(error.fault.attributes)]
 
     def _unread(self, operation: Operation, refused: StatementRefused | Unstorable | Ambiguous) -> Refusal:
         """Return what is wrong with a part if the database refused a read for it, or has several rows.
@@ -202,20 +202,20 @@ class Sequential:
         Raises `NotAsAtStart` or `RightMissing`.
         """
         if isinstance(refused, Ambiguous):
-            return Refusal(verdicts=[Verdict(fault=rules.several_rows(operation, refused))])
+            return Refusal(errors=[ConditionalError(fault=rules.several_rows(operation, refused))])
         if self._refused is not None:  # this only looked for further faults
             attempt, own = self._refused
-            return Refusal(verdicts=[from_driver(attempt, own)], item=attempt.before)
+            return Refusal(errors=[from_driver(attempt, own)], item=attempt.before)
         match why_unread(self._rows, refused, self._read_by(operation), operation.resource):
             case NotAsAtStart() | RightMissing() as error:
                 raise error
             case CannotLookFor():
-                return Refusal(verdicts=[Verdict(fault=fault) for fault in self._not_sought(operation)])
+                return Refusal(errors=[ConditionalError(fault=fault) for fault in self._not_sought(operation)])
             case CannotCompare() as error:
                 fault: Fault = InvalidValue(message=str(error), pointer="/path")
             case error:
                 fault = RefusedByDatabase(message=str(error), pointer="/path")
-        return Refusal(verdicts=[Verdict(fault=fault)])
+        return Refusal(errors=[ConditionalError(fault=fault)])
 
     def _read_by(self, operation: Operation) -> list[Resource]:
         """List the resources that are read to decide on a part."""
@@ -232,13 +232,13 @@ class Sequential:
 
     # --- one part
 
-    def _attempt(self, operation: Operation) -> Done | Refusal | Unjudged:
+    def _attempt(self, operation: Operation) -> Done | Refusal | DependsOnFailed:
         decision = self._decider.decide(operation)
         match decision:
-            case Unjudged():
+            case DependsOnFailed():
                 return decision
             case Refusal():
-                return replace(decision, verdicts=[*decision.verdicts, *self._further_verdicts(operation, decision)])
+                return replace(decision, errors=[*decision.errors, *self._further_errors(operation, decision)])
             case ShowPage(query=query, below=below):
                 page = self._rows.page(operation.resource, query.filters, query.window, below)
                 return Done(index=operation.index, status=200, page=page)
@@ -256,7 +256,7 @@ class Sequential:
         attempt = _of_new(operation, create.values)
         if not resource.accepts(create.values):
             self._deferred.refused(attempt)
-            return Refusal(verdicts=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
+            return Refusal(errors=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
         try:
             row = self._in_savepoint(operation, lambda: self._rows.insert(resource, create.values))
         except StatementRefused as refused:
@@ -264,10 +264,10 @@ class Sequential:
                 raise Retry from refused
             self._note_refusal(attempt, refused, making_rights(resource, create.values))
             self._deferred.refused(attempt)
-            verdicts = diagnose_write(self._rows, self._catalog, attempt, refused)
-            return Refusal(verdicts=verdicts, precondition=precondition)
+            errors = diagnose_write(self._rows, self._catalog, attempt, refused)
+            return Refusal(errors=errors, precondition=precondition)
         except Unstorable as reason:
-            return Refusal(verdicts=self._diagnose_unstorable(attempt, reason), precondition=precondition)
+            return Refusal(errors=self._diagnose_unstorable(attempt, reason), precondition=precondition)
         self._deferred.written(operation, row)
         return Done(index=operation.index, status=201, row=row, precondition=precondition)
 
@@ -288,28 +288,28 @@ class Sequential:
         attempt = _of_change(operation, change)
         if not operation.resource.accepts(changes):
             self._deferred.refused(attempt)
-            verdicts = diagnose_write(self._rows, self._catalog, attempt)
-            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
+            errors = diagnose_write(self._rows, self._catalog, attempt)
+            return Refusal(errors=errors, item=row, precondition=precondition)
         try:
             after = self._in_savepoint(operation, lambda: self._rows.update(row, changes, change.defaults))
         except StatementRefused as refused:
             self._note_refusal(attempt, refused, changing_rights(row.resource, {*changes, *change.defaults}))
             self._deferred.refused(attempt)
-            verdicts = diagnose_write(self._rows, self._catalog, attempt, refused)
-            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
+            errors = diagnose_write(self._rows, self._catalog, attempt, refused)
+            return Refusal(errors=errors, item=row, precondition=precondition)
         except Unstorable as reason:
-            verdicts = self._diagnose_unstorable(attempt, reason)
-            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
+            errors = self._diagnose_unstorable(attempt, reason)
+            return Refusal(errors=errors, item=row, precondition=precondition)
         self._deferred.written(operation, after, before=row)
         return Done(index=operation.index, status=200, row=after, precondition=precondition)
 
-    def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[Verdict]:
+    def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[ConditionalError]:
         """Find everything wrong with a row if the database cannot store one of its values."""
         operation = attempt.operation
         reasons = {reason.attribute: reason, **self._rows.unstorable(operation.resource, attempt.written)}
         unknown = dict.fromkeys(reasons, Unreadable(reason=""))
         rest = replace(attempt, values={**attempt.values, **unknown}, written={**attempt.written, **unknown})
-        own = [Verdict(fault=_unstorable(operation, each)) for each in reasons.values()]
+        own = [ConditionalError(fault=_unstorable(operation, each)) for each in reasons.values()]
         if operation.resource.has_before_triggers:
             return own
         return [*own, *diagnose_write(self._rows, self._catalog, rest)]
@@ -321,8 +321,8 @@ class Sequential:
         except StatementRefused as refused:
             attempt = Attempt(operation=operation, values=row.values, before=row)
             self._note_refusal(attempt, refused, removing_rights(row.resource))
-            verdicts = diagnose_delete(self._rows, self._catalog, operation, row, refused)
-            return Refusal(verdicts=verdicts, item=row, precondition=precondition)
+            errors = diagnose_delete(self._rows, self._catalog, operation, row, refused)
+            return Refusal(errors=errors, item=row, precondition=precondition)
         self._deferred.deleted(operation, row)
         return Done(index=operation.index, status=204, row=row, precondition=precondition)
 

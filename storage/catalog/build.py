@@ -216,9 +216,9 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
         has_before_triggers=facts.has_before_triggers,
         has_policies=facts.has_policies,
         deferred_keys=bool(facts.deferred_unique or facts.deferred_foreign),
-        one_by_one=grouping.one_by_one,
-        delete_spreads=grouping.delete_spreads,
-        spreading=grouping.spreading,
+        unbatchable_reasons=grouping.unbatchable_reasons,
+        delete_cascades=grouping.delete_cascades,
+        cascading_attributes=grouping.cascading_attributes,
     )
 
 

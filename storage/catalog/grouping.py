@@ -18,18 +18,18 @@ from storage.catalog.types import Anything, Boolean, Bytes, Date, Enumeration, I
 class Grouping:
     """How the parts on one resource can be grouped."""
 
-    one_by_one: tuple[str, ...]  # why they are not; empty: they are
-    delete_spreads: bool
-    spreading: frozenset[str]
+    unbatchable_reasons: tuple[str, ...]  # why they are not; empty: they are
+    delete_cascades: bool
+    cascading_attributes: frozenset[str]
 
 
 def grouping_of(draft: Draft, by_table: Mapping[str, Draft], tables: Sequence[TableFacts]) -> Grouping:
     """Say how the parts on a resource can be grouped; `tables` are all that the database has, served or not."""
     pointing = [(facts, key) for facts in tables for key in facts.foreign_keys if key.target_table == draft.facts.name]
     return Grouping(
-        one_by_one=tuple(_reasons(draft, by_table, pointing)),
-        delete_spreads=any(key.on_delete for _, key in pointing),
-        spreading=frozenset(
+        unbatchable_reasons=tuple(_reasons(draft, by_table, pointing)),
+        delete_cascades=any(key.on_delete for _, key in pointing),
+        cascading_attributes=frozenset(
             draft.names[column]
             for _, key in pointing
             if key.on_update

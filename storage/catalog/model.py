@@ -240,9 +240,9 @@ class Resource:
     has_before_triggers: bool = False  # they may change a row before the table's checks see it
     has_policies: bool = False  # there may be rows that are seen and cannot be locked
     deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
-    one_by_one: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
-    delete_spreads: bool = False  # deleting an item deletes or changes others (ON DELETE)
-    spreading: frozenset[str] = frozenset()  # attributes whose change changes others (ON UPDATE)
+    unbatchable_reasons: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
+    delete_cascades: bool = False  # deleting an item deletes or changes others (ON DELETE)
+    cascading_attributes: frozenset[str] = frozenset()  # attributes whose change changes others (ON UPDATE)
     keys: tuple[tuple[str, ...], ...] = dataclasses.field(
         init=False, repr=False, compare=False
     )  # the key, and the unique keys

@@ -6,10 +6,10 @@ from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
 from storage.catalog.types import Value
-from storage.packed import RawColumns, decoders_of, read_columns
+from storage.json_columns import RawColumns, decoders_of, read_columns
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
+from storage.reading.child_pages import ChildPages, read_child_pages
 from storage.reading.cursors import encode_cursor, order_name
-from storage.reading.families import Families, read_families
 from storage.reading.found import NOWHERE, Collection, Found, Items, Many, One, Page, Pages, to_items, to_page
 from storage.reading.nodes import read_node
 from storage.reading.plan import (
@@ -92,8 +92,8 @@ def _read_collection(rows: RowReader, selected: Selected, plan: ItemPlan) -> Col
     if selected.with_items:
         one_more = replace(window, limit=window.limit + 1)
 
-        def write(*, packed: bool) -> Statement:
-            query = Query(rows.statements, plan.resource, packed=packed)
+        def write(*, as_json_columns: bool) -> Statement:
+            query = Query(rows.statements, plan.resource, as_json_columns=as_json_columns)
             return query.page(names, selected.condition, one_more, positions=selected.with_cursors)
 
         read = read_columns(
@@ -137,18 +137,18 @@ def _to_many(rows: RowReader, start: RowColumns, plan: RelationPlan) -> Many:
     parents, names = _distinct(owners), items.names(*plan.relation.there)
     reads = selected.with_items and bool(parents)
     nothing_read = RawColumns([()] * (len(names) + len(selected.window.sorts)))
-    families = read_families(rows, owned, selected, parents, names) if reads else Families(shown=nothing_read)
-    found = _pages(rows, selected, items, names, families.shown)
-    known = _decoded(rows, owned, families.owners, typed=families.shown.typed)
+    children = read_child_pages(rows, owned, selected, parents, names) if reads else ChildPages(shown=nothing_read)
+    found = _pages(rows, selected, items, names, children.shown)
+    known = _decoded(rows, owned, children.owners, typed=children.shown.typed)
     totals: Mapping[KeyTuple, int] = {}
-    if families.are_counted:
-        totals = dict(zip(known, families.counts, strict=True))
+    if children.are_counted:
+        totals = dict(zip(known, children.counts, strict=True))
     elif selected.with_total:
         totals = _totals(rows, owned, selected, parents)
     last = selected.window.offset + selected.window.limit
-    has_more = [count > last for count in families.counts]
+    has_more = [count > last for count in children.counts]
     pages = dict(
-        zip(known, _cut(selected, families.sizes, has_more, [totals.get(owner, 0) for owner in known]), strict=True)
+        zip(known, _cut(selected, children.sizes, has_more, [totals.get(owner, 0) for owner in known]), strict=True)
     )
     every = [pages.get(owner) or _empty(selected, totals.get(owner, 0)) for owner in owners]
     if selected.aggregations or selected.groupings:

@@ -75,14 +75,14 @@ class Codec(ABC):
         """Turn what the driver gives into a value, or into `Unreadable`."""
 
     @abstractmethod
-    def foretells(self, attribute: Attribute) -> bool:
+    def round_trips(self, attribute: Attribute) -> bool:
         """Whether a value that is written surely comes back as it is, and we know how the driver will read it."""
 
     @abstractmethod
-    def as_read(self, attribute: Attribute, value: Value) -> Any:
+    def stored_form(self, attribute: Attribute, value: Value) -> Any:
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
-    def may_be_packed(self, resource: Resource, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
+    def may_be_json_column(self, resource: Resource, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
         """Whether a JSON array has the values of a column as the driver reads them, if it has those of its type."""
         return True
 

@@ -287,10 +287,10 @@ class PostgresqlStatements(Statements):
     def keeps_equal(self, attribute: Attribute) -> bool:
         return is_document(attribute.type)  # json has many forms of one document, jsonb two of null: its own and SQL's
 
-    def foretells(self, attribute: Attribute) -> bool:
+    def round_trips(self, attribute: Attribute) -> bool:
         return attribute.sql_type in _KEPT or isinstance(attribute.type, Enumeration)
 
-    def as_read(self, attribute: Attribute, value: Value) -> Any:  # noqa: ARG002  # psycopg reads what it has written
+    def stored_form(self, attribute: Attribute, value: Value) -> Any:  # noqa: ARG002  # psycopg reads what it has written
         return value
 
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:

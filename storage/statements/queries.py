@@ -160,7 +160,7 @@ class Query(Select):
         own = self._resource.rowid
         known = {*self._resource.key, *(sort.attribute for sort in sorts), *(self._owned.names if self._owned else ())}
         if (
-            not self._packed
+            not self._as_json_columns
             or own is None
             or self._reads_elsewhere
             or not self._resource.key
@@ -173,7 +173,7 @@ class Query(Select):
 
     def _select(self, read: Sequence[str], rest: str, attributes: Sequence[str]) -> str:
         """Write what is read: rows, or arrays of what they have in each place, in their order, and whether their types still hold."""
-        if not self._packed:
+        if not self._as_json_columns:
             return f"SELECT {', '.join(read) or '1'} {rest}"
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         arrays = [self._statements.array_of(f"c{n}") for n in range(len(read))]

@@ -66,11 +66,16 @@ class Select:
     """One SELECT over a resource, while it is being written."""
 
     def __init__(
-        self, statements: Statements, resource: Resource, *, owned: Ownership | None = None, packed: bool = False
+        self,
+        statements: Statements,
+        resource: Resource,
+        *,
+        owned: Ownership | None = None,
+        as_json_columns: bool = False,
     ) -> None:
         self._statements = statements
         self._owned = owned  # whose children the rows are
-        self._packed = packed  # whether rows come as JSON arrays, one for each expression
+        self._as_json_columns = as_json_columns  # whether rows come as JSON arrays, one for each expression
         self._resource = resource
         self._aliases = 0
         self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text

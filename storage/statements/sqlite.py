@@ -124,7 +124,7 @@ class SqliteStatements(Statements):
         column = super().pointing(own, target, prefix)
         return f"+{column}" if isinstance(target.type, Anything) and not isinstance(own.type, Anything) else column
 
-    def may_be_packed(self, resource: Resource, attribute: Attribute) -> bool:
+    def may_be_json_column(self, resource: Resource, attribute: Attribute) -> bool:
         # What an expression gives may be JSON to SQLite, and no text: https://sqlite.org/json1.html, section 3.1.
         return not resource.is_view and attribute.generation is not Generation.ALWAYS
 
@@ -345,7 +345,7 @@ class SqliteStatements(Statements):
             case _:
                 return not classes
 
-    def foretells(self, attribute: Attribute) -> bool:
+    def round_trips(self, attribute: Attribute) -> bool:
         affinity = affinity_of(attribute.sql_type)
         match attribute.type:
             case Anything(converts=converts):
@@ -367,7 +367,7 @@ class SqliteStatements(Statements):
             case _:
                 return False
 
-    def as_read(self, attribute: Attribute, value: Value) -> Any:
+    def stored_form(self, attribute: Attribute, value: Value) -> Any:
         stored = self.encode(attribute, value)
         return float(stored) if affinity_of(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
 

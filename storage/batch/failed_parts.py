@@ -1,12 +1,12 @@
-"""What is lost with a part that is in error: the effects that it would have had, as far as they can be told."""
+"""The effects that failed parts would have had, as far as they can be predicted."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from storage.addresses import Location, Unresolved, locate
+from storage.batch.cascading_errors import CascadingErrors, ConditionalError
 from storage.batch.decisions import Decider
-from storage.batch.effects import Losses, Verdict
 from storage.batch.operations import Operation, Verb
 from storage.catalog.model import Catalog, UniqueIndex, Values
 from storage.catalog.types import Unreadable
@@ -28,7 +28,7 @@ class Unread:
 
 
 def guarded(rows: Rows, run: Callable[[], T]) -> T | Unread:
-    """Run a part, or a look at its item."""
+    """Run a function inside a savepoint; roll back to it if a read is refused or ambiguous."""
     transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
     result: T | Unread
@@ -41,22 +41,22 @@ def guarded(rows: Rows, run: Callable[[], T]) -> T | Unread:
     return result
 
 
-class LostParts:
-    """The parts that are in error so far, and what is lost with them."""
+class FailedParts:
+    """The parts that have failed so far, and the effects that they would have had."""
 
     def __init__(self, rows: Rows, catalog: Catalog, items: Mapping[int, Row]) -> None:
         self._rows = rows
         self._catalog = catalog
         self._items = items
         self._decider = Decider(rows, items)
-        self._losses = Losses()
+        self._cascading = CascadingErrors()
 
-    def stands(self, verdict: Verdict) -> bool:
-        """Whether a verdict holds whatever these parts would have done."""
-        return self._losses.stands(verdict)
+    def explain(self, error: ConditionalError) -> bool:
+        """Return True if an error may merely follow from these parts' failure."""
+        return self._cascading.includes(error)
 
     def add(self, operation: Operation, touched: Iterable[str] = ()) -> None:
-        """Note what a part in error would have done; `touched` are attributes for which it gives wrong values."""
+        """Record the effects of a failed part; `touched` are attributes for which it has invalid values."""
         if operation.verb is Verb.GET:
             return
         resource = operation.resource
@@ -69,12 +69,12 @@ class LostParts:
                 every = resource.attributes if operation.verb is Verb.REPLACE else ()
                 changed = {*self._decider.given(operation), *touched, *every} - set(resource.key)
                 given_up = self._given_up(row, values, changed)
-                self._losses.of_change(resource, row.values, values, changed, given_up)
+                self._cascading.of_change(resource, row.values, values, changed, given_up)
             case Verb.CREATE | Verb.UPSERT:
-                self._losses.of_creation(resource, values)
+                self._cascading.of_creation(resource, values)
 
     def _addressed(self, operation: Operation) -> tuple[Row | None, Values]:
-        """Find the item that a part in error is about, and what the part says of it."""
+        """Return the item that a failed part addresses, if it exists, and the values that the part has for it."""
         location = locate(self._rows, operation.address, self._items)
         if isinstance(location, Unresolved):
             location = Location()
@@ -85,7 +85,7 @@ class LostParts:
         return location.row, values
 
     def _given_up(self, row: Row, after: Values, changed: Collection[str]) -> list[UniqueIndex]:
-        """Find the unique indexes, compared only by the database, in which a row would have released its place."""
+        """Return the unique indexes, compared only by the database, in which a row would have released its entry."""
         if not can_be_key(row.key):
             return []
         written = {name: after.get(name, Unreadable(reason="")) for name in changed}
@@ -98,11 +98,11 @@ class LostParts:
         ]
 
     def _remove(self, row: Row, seen: set[tuple[str, KeyTuple]]) -> None:
-        """A deletion that did not happen: nor did what it would have done to those that point at the item."""
+        """Record a deletion, and its effects on the items that refer to the deleted one."""
         if (row.resource.name, row.key) in seen:
             return
         seen.add((row.resource.name, row.key))
-        self._losses.of_removal(row.resource, row.values)
+        self._cascading.of_removal(row.resource, row.values)
         for child, key in self._catalog.referenced_by[row.resource.name]:
             if key.on_delete is None:
                 continue
@@ -111,4 +111,4 @@ class LostParts:
                     self._remove(other, seen)
                 else:
                     given_up = self._given_up(other, {}, {*key.attributes})
-                    self._losses.of_change(child, other.values, {}, key.attributes, given_up)
+                    self._cascading.of_change(child, other.values, {}, key.attributes, given_up)

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.catalog.model import Attribute
 from storage.catalog.types import TimeFormat
-from storage.packed import RawColumns, decoders_of, raw_columns, read_columns, together
+from storage.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.reading.plan import Selected
 from storage.row import KeyTuple
 from storage.row_reader import RowReader
@@ -19,7 +19,7 @@ _MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Families:
+class ChildPages:
     """The children of parents that have any: those of one behind those of another."""
 
     owners: Sequence[tuple[Any, ...]] = ()  # as the driver reads them
@@ -29,13 +29,13 @@ class Families:
     are_counted: bool = False  # whether the counts are those of all children
 
 
-def read_families(
+def read_child_pages(
     rows: RowReader,
     owned: Ownership,
     selected: Selected,
     parents: Sequence[KeyTuple],
     names: Sequence[str],
-) -> Families:
+) -> ChildPages:
     """Read the pages of all parents.
 
     As long as there are not too many, all children are read, and cut into pages here: that takes a third of the time that
@@ -51,8 +51,8 @@ def read_families(
     count = 0
     for chunk in owned.chunks(rows.statements, parents):
 
-        def write(*, packed: bool, chunk: Sequence[Any] = chunk, left: int = most + 1 - count) -> Statement:
-            query = Query(rows.statements, resource, owned=owned, packed=packed)
+        def write(*, as_json_columns: bool, chunk: Sequence[Any] = chunk, left: int = most + 1 - count) -> Statement:
+            query = Query(rows.statements, resource, owned=owned, as_json_columns=as_json_columns)
             positions = selected.with_cursors
             return query.all_children(names, chunk, selected.condition, window, positions=positions, most=left)
 
@@ -66,12 +66,12 @@ def read_families(
         starts = [start + window.offset for start in accumulate(counts, initial=0)]
         every = _pages(every, starts, sizes, backward=window.backward)
     are_counted = window.after is None and count <= most
-    return Families(owners=owners, counts=counts, sizes=sizes, shown=every, are_counted=are_counted)
+    return ChildPages(owners=owners, counts=counts, sizes=sizes, shown=every, are_counted=are_counted)
 
 
 def _numbered(
     rows: RowReader, owned: Ownership, selected: Selected, parents: Sequence[KeyTuple], names: Sequence[str]
-) -> Families:
+) -> ChildPages:
     window = replace(selected.window, limit=max(1, selected.window.limit))
     positions = selected.with_cursors
     raws: list[tuple[Any, ...]] = []
@@ -85,7 +85,7 @@ def _numbered(
     starts = list(accumulate(found, initial=0))
     sizes = [min(each, selected.window.limit) for each in found]
     siblings = every.columns[1]
-    return Families(
+    return ChildPages(
         owners=owners,
         counts=[int(siblings[start]) for start in starts[:-1]],
         sizes=sizes,
@@ -121,7 +121,8 @@ def _telling(statements: Statements, attribute: Attribute, raws: Sequence[Any]) 
         return raws
     values = statements.decode_column(attribute, raws)
     return [
-        raw if value is None else statements.as_read(attribute, value) for raw, value in zip(raws, values, strict=True)
+        raw if value is None else statements.stored_form(attribute, value)
+        for raw, value in zip(raws, values, strict=True)
     ]
 
 

@@ -1,7 +1,7 @@
-"""Whether the parts of blocks meet: whether one of them touches what another of the batch writes. Pure; no database.
+"""Independence of the parts of blocks: no part reads or writes what another part of the batch writes. Pure; no database.
 
-Then the order of the parts matters, and they are not for the bulk way (docs/engine.md, section 3). What the blocks alone
-do not tell (values that are given up, keys that are made) is noted, to be looked at.
+If parts interfere, their order matters, and bulk execution does not apply (docs/engine.md, section 3). What the blocks alone do
+not show (released unique values, generated keys) is recorded as rows that must be read.
 """
 
 from collections.abc import Sequence
@@ -16,53 +16,59 @@ from storage.row import KeyTuple
 
 @dataclass(slots=True)
 class Needs:
-    """What has to be locked and looked at of one resource."""
+    """The rows of one resource that must be locked, and what must be read of them."""
 
     strength: Strength = Strength.KEY_SHARE
     addressed: list[KeyTuple] = field(default_factory=list)
     pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
-    attributes: set[str] = field(default_factory=set)  # beside the key; of those that are addressed
-    whole: bool = False  # all attributes: the etag is made of them
-    unique: set[tuple[str, ...]] = field(default_factory=set)  # keys whose values are given up and taken
-    tried: set[tuple[str, ...]] = field(default_factory=set)  # such keys, taken before their values are given up
+    attributes: set[str] = field(default_factory=set)  # to be read of the addressed rows, besides the key
+    all_attributes: bool = False  # are to be read: the etag is computed from them
+    unique: set[tuple[str, ...]] = field(
+        default_factory=set
+    )  # keys of which some parts release values, and others take some
+    left_to_database: set[tuple[str, ...]] = field(
+        default_factory=set
+    )  # such keys whose values are taken before any is released
 
-    def see(self, unique: tuple[str, ...]) -> None:
-        """Look at the values of a unique key."""
+    def must_read(self, unique: tuple[str, ...]) -> None:
+        """Record that the values of a unique key must be read."""
         self.unique.add(unique)
         self.attributes.update(unique)
 
 
-class Meeting:
-    """The blocks of one batch, side by side."""
+class Independence:
+    """Finds out whether the parts of one batch are independent."""
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
         self.needs: dict[str, Needs] = {}
-        self.pointed_at: list[tuple[str, set[KeyTuple]]] = []  # keys, of resources that get new items
-        self.tried: list[tuple[str, set[KeyTuple]]] = []  # such keys, of items that are updated before any is made
+        self.pointed_at: list[tuple[str, set[KeyTuple]]] = []  # keys that are referred to, of resources with new items
+        self.left_to_database: list[
+            tuple[str, set[KeyTuple]]
+        ] = []  # such keys, of items that are updated before any is created
         self._catalog = catalog
         self._blocks = blocks
 
-    def meet(self) -> bool:
-        """Whether some parts meet, as far as the blocks themselves tell; find out what else has to be looked at."""
+    def interferes(self) -> bool:
+        """Return True if the blocks alone show that parts interfere; record what must be read to find out the rest."""
         for block in self._blocks:
             needs = self.needs.setdefault(block.resource.name, Needs())
             needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
             needs.addressed += block.keys
-            if block.keys and self._makes(block.resource.name):  # somebody may guess a key that is made
-                noted = self.tried if block.verb is Verb.UPDATE else self.pointed_at
-                noted.append((block.resource.name, set(block.keys)))
+            if block.keys and self._creates(block.resource.name):  # a client may guess a generated key
+                recorded = self.left_to_database if block.verb is Verb.UPDATE else self.pointed_at
+                recorded.append((block.resource.name, set(block.keys)))
         return (
             any(len(set(needs.addressed)) < len(needs.addressed) for needs in self.needs.values())
-            or any(self._meets(block) for block in self._blocks)
+            or any(self._interferes(block) for block in self._blocks)
             or any(self._mixes_keys(name) for name in self.needs)
         )
 
-    def _makes(self, name: str) -> bool:
-        """Whether new items of a resource are made."""
+    def _creates(self, name: str) -> bool:
+        """Return True if the batch creates items of a resource."""
         return any(block.verb is Verb.CREATE and block.resource.name == name for block in self._blocks)
 
     def _mixes_keys(self, name: str) -> bool:
-        """Whether parts give keys of new items, and others have them made or address items by them."""
+        """Return True if some parts give the keys of new items, and others have them generated or address items by them."""
         made = [block for block in self._blocks if block.resource.name == name and block.verb is Verb.CREATE]
         given = [block for block in made if not set(block.columns).isdisjoint(block.resource.key)]
         if not given:
@@ -71,18 +77,18 @@ class Meeting:
         every = {*keys, *self.needs[name].addressed}
         return len(given) < len(made) or len(every) < len(keys) + len(self.needs[name].addressed)
 
-    def _meets(self, block: Block) -> bool:
+    def _interferes(self, block: Block) -> bool:
         resource = block.resource
-        if block.verb is Verb.DELETE and resource.delete_spreads:
+        if block.verb is Verb.DELETE and resource.delete_cascades:
             return True
-        if block.verb is Verb.UPDATE and not resource.spreading.isdisjoint(block.columns):
+        if block.verb is Verb.UPDATE and not resource.cascading_attributes.isdisjoint(block.columns):
             return True
         return any(self._points_at_change(block, key) for key in resource.foreign_keys) or any(
             self._is_unclear(block, unique.attributes) for unique in resource.unique_keys
         )
 
     def _points_at_change(self, block: Block, key: ForeignKey) -> bool:
-        """Whether rows of a block may point at a row that another part deletes, gives another value, or makes."""
+        """Return True if rows of a block may refer to a row that another part deletes, creates, or gives another key."""
         given = [block.columns[name] for name in key.attributes if name in block.columns]
         if block.verb is not Verb.DELETE and not given and not self._has_default(block, key.attributes):
             return False
@@ -112,7 +118,7 @@ class Meeting:
         )
 
     def _is_unclear(self, block: Block, unique: tuple[str, ...]) -> bool:
-        """Whether it cannot be told which values of a unique key a block takes; note what has to be seen to tell."""
+        """Return True if the unique values written by a block are not known before it runs; record what must be read to find out."""
         given = [name for name in unique if name in block.columns]
         needs = self.needs[block.resource.name]
         match block.verb:
@@ -129,7 +135,7 @@ class Meeting:
                     if other.resource is block.resource and not set(unique).isdisjoint(other.columns)
                 }
                 if Verb.UPDATE in takers:
-                    needs.see(unique)
+                    needs.must_read(unique)
                 elif takers:
-                    needs.tried.add(unique)
+                    needs.left_to_database.add(unique)
                 return False

@@ -23,9 +23,9 @@ _FEWEST = 16  # rows that may come: fewer are read faster as they are
 
 
 class Write(Protocol):
-    """Writes a statement: one that gives rows, or (packed) one row of JSON arrays."""
+    """Writes a statement: one that gives rows, or (`as_json_columns`) one row of JSON arrays."""
 
-    def __call__(self, *, packed: bool) -> Statement:
+    def __call__(self, *, as_json_columns: bool) -> Statement:
         """Write it."""
 
 
@@ -73,10 +73,10 @@ def read_columns(transaction: Transaction, write: Write, decoders: Sequence[Deco
     """Read what a statement gives, at most so many rows; each of its expressions has a decoder, but for what JSON cannot hold."""
     usable = [decoder for decoder in decoders if decoder is not None]
     if most >= _FEWEST and len(usable) == len(decoders):
-        found = _unpacked(transaction, write(packed=True), usable)
+        found = _read_json_columns(transaction, write(as_json_columns=True), usable)
         if found is not None:
             return found
-    statement = write(packed=False)
+    statement = write(as_json_columns=False)
     raws = transaction.read(statement.sql, statement.params, shown=True, many=most >= _FEWEST).rows
     return raw_columns(raws, len(decoders))
 
@@ -90,7 +90,7 @@ def decoders_of(
     read += [(own, own.attributes[s.attribute], statements.packed_position_type, bool(s.path)) for own, s in ends]
     return [
         _decoder(packed_type, statements.stored_type(attribute), attribute.nullable or is_optional)
-        if statements.may_be_packed(own, attribute)
+        if statements.may_be_json_column(own, attribute)
         else None
         for own, attribute, packed_type, is_optional in read
     ]
@@ -104,8 +104,10 @@ def _decoder(packed_type: Callable[[ValueType], Any], type_: ValueType, nullable
     return msgspec.json.Decoder(list.__class_getitem__(packed | None if nullable else packed))
 
 
-def _unpacked(transaction: Transaction, statement: Statement, decoders: Sequence[Decoder]) -> RawColumns | None:
-    """Read a packed statement; None where something else is in the table than its types say."""
+def _read_json_columns(
+    transaction: Transaction, statement: Statement, decoders: Sequence[Decoder]
+) -> RawColumns | None:
+    """Read a statement of JSON columns; None if a value does not have its column's type."""
     texts = transaction.read_json(statement.sql, statement.params, arrays=len(decoders))
     if texts is None:
         return None
