@@ -47,7 +47,7 @@ class Case:
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing may be written."""
+        """Return True if nothing may be written."""
         return self.selection is Selection.ERRORS
 
 

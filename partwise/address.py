@@ -1,4 +1,4 @@
-"""The address to listen at: whether it can be, before anything says that it is."""
+"""Check that the server can listen on an address, before it prints that it does."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ def _bind(probe: socket.socket, address: tuple[object, ...]) -> None:
 
 def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is in use: end what listens there, or name another port with --port."
+        return f"Port {port} of {host} is already in use. Stop the other process, or choose another port with --port."
     if error.errno == errno.EACCES:
         return f"Port {port} of {host} needs more rights: name another port with --port, like 8000."
     if error.errno == errno.EADDRNOTAVAIL:

@@ -61,7 +61,7 @@ class Lane:
 
     @property
     def has_slot(self) -> bool:
-        """Whether one more of its requests may run."""
+        """Return True if one more of its requests may run."""
         return self.running < self.most and self.slots.running < self.slots.most
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="A GraphQL API in front of a database, whose one batch mutation is all or none.",
+    help="Serve a GraphQL API for a database. Its batch mutation commits all parts or none.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -22,10 +22,12 @@ Url = Annotated[
     str | None,
     typer.Argument(metavar="[DATABASE_URL]", help="sqlite:///shop.db, postgresql://host/db, or an SQLite file."),
 ]
-Models = Annotated[str | None, typer.Option(help="A module with SQLModel classes, like shop.models.")]
+Models = Annotated[str | None, typer.Option(help="Module with SQLModel classes, such as shop.models.")]
 Wait = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="Wait up to so many seconds for a database that is not available yet (0)."),
+    typer.Option(
+        metavar="SECONDS", help="Wait for a database that is not available yet, at most this long (default: 0)."
+    ),
 ]
 
 
@@ -42,7 +44,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """A GraphQL API in front of a database, whose one batch mutation is all or none."""
+    """Serve a GraphQL API for a database. Its batch mutation commits all parts or none."""
 
 
 def _commands() -> ModuleType:
@@ -58,17 +60,19 @@ def serve(
     database_url: Url = None,
     *,
     models: Models = None,
-    create_tables: Annotated[bool, typer.Option("--create-tables", help="Make the models' missing tables.")] = False,
-    host: Annotated[str | None, typer.Option(help="The address to listen at (127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen at (8000).")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; PostgreSQL only (1).")] = None,
+    create_tables: Annotated[
+        bool, typer.Option("--create-tables", help="Create missing tables of the models.")
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (default: 8000).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes, PostgreSQL only (default: 1).")] = None,
     wait: Wait = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (info).")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (default: info).")] = None,
     open_: Annotated[
-        bool, typer.Option("--open", help="Let other machines in, though there are no access rules.")
+        bool, typer.Option("--open", help="Accept connections from other machines. There are no access rules.")
     ] = False,
 ) -> None:
-    """Serve a database. Without one: the example shop."""
+    """Serve a database, or the example shop if none is given."""
     _commands().serve(
         database_url=database_url,
         models=models,
@@ -89,11 +93,14 @@ def schema(
     models: Models = None,
     diff: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Compare with the schema in this file: status 1 if clients would break."),
+        typer.Option(
+            metavar="FILE",
+            help="Compare with the schema in this file. The exit status is 1 if a change breaks clients.",
+        ),
     ] = None,
     wait: Wait = None,
 ) -> None:
-    """Print the schema (SDL), or what has changed in it."""
+    """Print the schema (SDL), or its changes."""
     _commands().schema(diff, database_url=database_url, models=models, wait=wait)
 
 
@@ -103,9 +110,13 @@ def check(
     *,
     models: Models = None,
     values: Annotated[
-        bool, typer.Option("--values", help="Read every row instead: status 1 if there are values that cannot be read.")
+        bool,
+        typer.Option(
+            "--values",
+            help="Read every row and list values that cannot be read. The exit status is 1 if there are any.",
+        ),
     ] = False,
     wait: Wait = None,
 ) -> None:
-    """Say what is seen: resources, keys, attributes, and what is read-only or left out, and why."""
+    """List the resources, keys and attributes found, and explain what is read-only or skipped."""
     _commands().check(values=values, database_url=database_url, models=models, wait=wait)

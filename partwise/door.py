@@ -474,7 +474,7 @@ class _Answer(Response):
 
 
 def _wants_page(request: Request) -> bool:
-    """Whether a person's browser asks for the page, and for nothing else."""
+    """Return True if a person's browser asks for the page, and for nothing else."""
     return not any(name in request.query_params for name in _NAMES) and prefers_page(accept_of(request))
 
 
@@ -487,7 +487,7 @@ def _document_id(query: str | None, *names: T) -> T | None:
 
 
 def _gives_variables_twice(body: bytes, variables: bytes) -> bool:
-    """Whether a request has the member twice: only the last is decoded, and the first may be no JSON."""
+    """Return True if a request has the member twice: only the last is decoded, and the first may be no JSON."""
     if body.count(_VARIABLES) == 1:  # the usual case, and the fastest way to tell
         return False
     return body.count(_VARIABLES) - variables.count(_VARIABLES) > 1
@@ -526,7 +526,7 @@ def content_type(request: Request) -> str:
 
 def body_too_large(most: int) -> Refused:
     """Return the refusal of a body that has more than so many bytes."""
-    message = f"The body must have at most {most} bytes (the server's setting max_body)."
+    message = f"The body can have at most {most} bytes (the server's setting max_body)."
     return Refused(413, "BAD_REQUEST", message, {"Connection": "close"})
 
 
@@ -548,7 +548,7 @@ async def read_body(request: Request, most: int, media_types: Container[str] = (
 
 
 def _is_utf_8(content_type: str) -> bool:
-    """Whether a body does not say otherwise (RFC 8259 knows no other charset; some clients name it, nevertheless)."""
+    """Return True if a body does not say otherwise (RFC 8259 knows no other charset; some clients name it, nevertheless)."""
     _, *parameters = (each.strip().lower() for each in content_type.split(";"))
     charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
     return all(each in {"utf-8", "utf8"} for each in charsets)
@@ -569,7 +569,7 @@ def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> A
     except RepeatedMember as error:
         raise Refused(400, "BAD_REQUEST", f"{what} has an object with two members {show(str(error))}.") from None
     except (ValueError, RecursionError) as error:
-        raise Refused(400, "BAD_REQUEST", f"{what} is no JSON{fault_of(error)}.") from None
+        raise Refused(400, "BAD_REQUEST", f"{what} is not valid JSON{fault_of(error)}.") from None
 
 
 def check_values(text: bytes, most: int, what: str) -> None:

@@ -48,7 +48,7 @@ def first_accepted(accept: str, offered: Iterable[str]) -> str | None:
 
 
 def prefers_page(accept: str) -> bool:
-    """Whether a client would rather have a page than JSON, as browsers say."""
+    """Return True if a client would rather have a page than JSON, as browsers say."""
     weights = _weights(accept)
     page = weights.get(HTML, 0.0)
     return page > 0 and page >= max(_weight(weights, JSON), _weight(weights, GRAPHQL_JSON))
@@ -56,7 +56,7 @@ def prefers_page(accept: str) -> bool:
 
 @_remembered
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether a client asks for compressed answers. `""` is no header."""
+    """Return True if a client asks for compressed answers. `""` is no header."""
     return _weights(accept_encoding).get("gzip", 0.0) > 0
 
 

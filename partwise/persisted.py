@@ -56,7 +56,7 @@ class Persisted:
 
     @property
     def takes_any(self) -> bool:
-        """Whether a client may send a document of its own."""
+        """Return True if a client may send a document of its own."""
         return self._only is None
 
     def find(self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None) -> str | None:
@@ -171,7 +171,7 @@ def _read_manifest(file: Path) -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, UnicodeDecodeError):
             raise
-        raise SettingsError(f"The manifest {file} of persisted documents is no JSON.") from None
+        raise SettingsError(f"The manifest {file} of persisted documents is not valid JSON.") from None
     if isinstance(found, dict) and found.get("format") == _APOLLO:
         found = _of_apollo(found.get("operations"))
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):

@@ -76,7 +76,7 @@ class _Refused(Exception):  # it carries the response
 
     @property
     def is_busy(self) -> bool:
-        """Whether the server has too much to do: the request may be sent again."""
+        """Return True if the server has too much to do: the request may be sent again."""
         return self.status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -138,7 +138,7 @@ class _Transport(asyncio.Transport):
         self._connection.close()
 
     def is_closing(self) -> bool:
-        """Whether no further request is answered."""
+        """Return True if no further request is answered."""
         return self._connection.lingers or self._transport.is_closing()
 
 
@@ -370,7 +370,7 @@ class Connection(HttpToolsProtocol):
         self._real.abort()
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come that is still to be read: to close the connection now would lose a request."""
+        """Return True if nothing has come that is still to be read: to close the connection now would lose a request."""
         if self._real.is_closing() or sys.platform == "win32":
             return True
         poll = select.poll()
@@ -420,7 +420,7 @@ class Connection(HttpToolsProtocol):
             self._since, self._body_then = now, self._body
 
     def _reads_its_response(self, now: float) -> bool:
-        """Whether the client reads what was sent, at the least rate."""
+        """Return True if the client reads what was sent, at the least rate."""
         limits = self._sockets.limits
         unsent = _unsent_bytes(self._real)
         if unsent == 0:
@@ -480,7 +480,7 @@ class Connection(HttpToolsProtocol):
 
 
 def _head_too_large() -> _Refused:
-    return _Refused(431, f"The request line and headers must have at most {_MOST_HEAD} bytes.", "large_head")
+    return _Refused(431, f"The request line and headers can have at most {_MOST_HEAD} bytes.", "large_head")
 
 
 def _unsent_bytes(transport: asyncio.Transport) -> int:

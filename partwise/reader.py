@@ -48,7 +48,7 @@ class Reader:
             self._reads -= 1
 
     async def _is_alone(self) -> bool:
-        """Whether no other read is on its way: several take less time side by side."""
+        """Return True if no other read is on its way: several take less time side by side."""
         await asyncio.sleep(0)  # those that have come at the same time begin
         return self._reads == 1
 

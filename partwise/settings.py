@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     @classmethod
     def _short_enough(cls, secret: SecretStr) -> SecretStr:
         if len(secret.get_secret_value().encode()) > MAX_SECRET_LENGTH:
-            raise ValueError(f"must have at most {MAX_SECRET_LENGTH} bytes")
+            raise ValueError(f"can have at most {MAX_SECRET_LENGTH} bytes")
         return secret
 
     @field_validator("cors_origins", mode="before")
@@ -191,12 +191,12 @@ class Settings(BaseSettings):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Return True if only this machine can reach it."""
         return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
+    """Return True if a host name or address means this machine alone."""
     if host == "localhost":
         return True
     try:
@@ -212,7 +212,7 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(each) for each in error.errors())) from None
     except UnreadableVariable:
-        raise SettingsError("The variable PARTWISE_RESOURCES is no JSON.") from None  # no other is read as JSON
+        raise SettingsError("The variable PARTWISE_RESOURCES is not valid JSON.") from None  # no other is read as JSON
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE} is no TOML: {error}.") from None
     except UnicodeDecodeError as error:

@@ -46,7 +46,7 @@ class Turns:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing is refused, because nobody waits."""
+        """Return True if nothing is refused, because nobody waits."""
         return not self.admission.held
 
     def query(self, receive: Receive) -> "Turn":
@@ -214,7 +214,7 @@ class Gate:
 
 
 def _asks(query_string: bytes) -> bool:
-    """Whether the URL of /graphql has a request, or names one; without it is a page."""
+    """Return True if the URL of /graphql has a request, or names one; without it is a page."""
     return b"query" in query_string or b"id" in query_string or b"extensions" in query_string
 
 

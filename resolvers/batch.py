@@ -205,7 +205,7 @@ def shown_of(result: Selection) -> ResultDetail:
 
 
 def has_lists(result: Selection) -> bool:
-    """Whether an answer has the items of collections, other than as payload."""
+    """Return True if an answer has the items of collections, other than as payload."""
     parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
     return any(name == "items" for part in parts for _, name in part)
 

@@ -161,7 +161,7 @@ def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope)
 
 
 def _is_other(given: Any, resource: Resource) -> bool:
-    """Whether attributes are those of another resource than their collection's."""
+    """Return True if attributes are those of another resource than their collection's."""
     return isinstance(given, _Item) and given.member != resource.field
 
 

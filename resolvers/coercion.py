@@ -98,7 +98,7 @@ class _StandIn(type):
 
 
 def _has_documents(schema: GraphQLSchema) -> bool:
-    """Whether an attribute that can be written is a JSON document: only there is `-0` another value than 0."""
+    """Return True if an attribute that can be written is a JSON document: only there is `-0` another value than 0."""
     return any(
         get_named_type(field.type).name == "JSON"
         for name, type_ in schema.type_map.items()

@@ -246,7 +246,7 @@ class Compiler:
 
 
 def _is_each_variable_used_once(document: DocumentNode, definition: OperationDefinitionNode) -> bool:
-    """Whether each variable has one place besides its definition; where that is an argument, no directive takes it."""
+    """Return True if each variable has one place besides its definition; where that is an argument, no directive takes it."""
     counter = _VariableCounter()
     for node in document.definitions:
         if node is definition or isinstance(node, FragmentDefinitionNode):

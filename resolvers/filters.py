@@ -141,7 +141,7 @@ def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[V
     if operator in _OF_TEXT and not isinstance(type_, Array):
         text = str(from_json(Text(), raw))
         if operator in _PATTERNS and len(text) > MAX_PATTERN:
-            raise InvalidJsonValue(f"must have at most {MAX_PATTERN} characters")
+            raise InvalidJsonValue(f"can have at most {MAX_PATTERN} characters")
         if operator in _PATTERNS and (len(text) - len(text.rstrip("\\"))) % 2:
             raise InvalidJsonValue("must not end with a single backslash, which escapes what follows")
         return text

@@ -43,7 +43,7 @@ class Payload:
     unlisted: int = 0  # those that are
 
     def is_listed(self) -> bool:
-        """Whether the next fault of such a kind is listed; if not, it is counted."""
+        """Return True if the next fault of such a kind is listed; if not, it is counted."""
         if len(self.faults) < self.most:
             return True
         self.unlisted += 1
@@ -96,7 +96,7 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
     if rules.is_closed(resource, attribute, verb):
         payload.faults.append(rules.read_only(own, pointer))
     elif raw is None and not (attribute.nullable or _may_be_filled(attribute, verb)):
-        message = f"{own} must have a value: it cannot be null."
+        message = f"{own} is required."
         payload.faults.append(Required(message=message, pointer=pointer, attributes=(own,)))
     elif raw is None:
         payload.values[own] = None
@@ -119,7 +119,7 @@ def _unknown(resource: Resource, name: str, base: str, suggest: Suggestions) -> 
 
 
 def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
-    """Whether a trigger may make something of a null before the database checks it."""
+    """Return True if a trigger may make something of a null before the database checks it."""
     match verb:
         case Verb.CREATE:
             return attribute.fillable
@@ -193,7 +193,7 @@ def check_completeness(payload: Payload, request: PartRequest, place: Place) -> 
 
 
 def _is_closed_to_paths(resource: Resource, name: str, place: Place) -> bool:
-    """Whether a new item cannot have the value that its path gives."""
+    """Return True if a new item cannot have the value that its path gives."""
     attribute = resource.attributes[name]
     return not attribute.insertable or (attribute.read_only and name in _key_of_path(place))
 

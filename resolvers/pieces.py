@@ -93,14 +93,14 @@ class _Writing:
 
 
 def _has_later(values: list[Any]) -> bool:
-    """Whether the elements are parts of a batch that have something to be made."""
+    """Return True if the elements are parts of a batch that have something to be made."""
     first = values[0]
     names = first.__struct_fields__ if isinstance(first, msgspec.Struct) else ()
     return any(isinstance(getattr(each, name), Later) for name in names for each in values)
 
 
 def _has_parts(value: Any) -> bool:
-    """Whether an element has lists or objects of its own."""
+    """Return True if an element has lists or objects of its own."""
     if isinstance(value, msgspec.Struct):
         parts = (msgspec.Struct, dict, list, Later)
         return any(isinstance(getattr(value, name), parts) for name in value.__struct_fields__)

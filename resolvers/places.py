@@ -44,7 +44,7 @@ class Place:
 
     @property
     def is_item(self) -> bool:
-        """Whether it is one item, and no collection."""
+        """Return True if it is one item, and no collection."""
         return self.address[-1].selector is not None
 
 

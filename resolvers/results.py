@@ -259,7 +259,7 @@ class BatchView:
 
     @property
     def is_large(self) -> bool:
-        """Whether its answer takes too long to write on the event loop."""
+        """Return True if its answer takes too long to write on the event loop."""
         return self.size > LARGE or len(self.outcome.parts) > _MANY_PARTS
 
     @property
@@ -269,12 +269,12 @@ class BatchView:
 
     @property
     def committed(self) -> bool:
-        """Whether all of it is written."""
+        """Return True if all of it is written."""
         return self.outcome.status is Status.COMMITTED
 
     @property
     def replayed(self) -> bool:
-        """Whether it was written before, under the same idempotency key."""
+        """Return True if it was written before, under the same idempotency key."""
         return self.outcome.replayed
 
     @property

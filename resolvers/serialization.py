@@ -34,7 +34,7 @@ _NUMBERS = frozenset({int, float})
 
 
 def is_json(type_: ValueType) -> bool:
-    """Whether JSON writes all values of a type as they are."""
+    """Return True if JSON writes all values of a type as they are."""
     match type_:
         case Integer(bits=bits):
             return bits < 64  # noqa: PLR2004  # BigInt
@@ -79,7 +79,7 @@ def to_json(type_: ValueType, value: Value) -> Any:
 
 
 def _is_written_otherwise(type_: ValueType) -> bool:
-    """Whether numbers of a type may be no numbers in JSON."""
+    """Return True if numbers of a type may be no numbers in JSON."""
     return isinstance(type_, Anything) or (isinstance(type_, Integer) and type_.bits == 64)  # noqa: PLR2004  # BigInt
 
 

@@ -183,17 +183,17 @@ _INTROSPECTION = re.compile(r"__(?:schema|type)\b")
 
 
 def introspects(text: str) -> bool:
-    """Whether a document may ask for `__schema` or `__type`."""
+    """Return True if a document may ask for `__schema` or `__type`."""
     return _INTROSPECTION.search(text) is not None
 
 
 def has_introspection(document: DocumentNode, operation: OperationDefinitionNode) -> bool:
-    """Whether a valid operation asks for `__schema` or `__type` anywhere."""
+    """Return True if a valid operation asks for `__schema` or `__type` anywhere."""
     return any(name in INTROSPECTIONS for name in _fields_of(document, operation, everywhere=True))
 
 
 def is_introspection(document: DocumentNode, operation: OperationDefinitionNode) -> bool:
-    """Whether a valid operation asks for nothing but `__schema`, `__type` and `__typename`: its answer is always the same."""
+    """Return True if a valid operation asks for nothing but `__schema`, `__type` and `__typename`: its answer is always the same."""
     names = set(_fields_of(document, operation, everywhere=False))
     return operation.operation is OperationType.QUERY and bool(names & INTROSPECTIONS) and names <= _CONSTANT
 

@@ -180,7 +180,7 @@ def _float(bits: int, raw: Any) -> float:
 
 
 def _is_single(value: float) -> bool:
-    """Whether a single-precision number comes back as it went in, in its shortest decimal form."""
+    """Return True if a single-precision number comes back as it went in, in its shortest decimal form."""
     try:
         (single,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:
@@ -234,23 +234,19 @@ def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
     exact = value.normalize()
     exponent = exact.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > scale and not exact.is_zero():
-        raise InvalidJsonValue(f"must be a multiple of {10**-scale}" if scale < 0 else _limits(type_.precision, scale))
+        raise InvalidJsonValue(f"must be a multiple of {10**-scale}" if scale < 0 else _decimal_places(scale))
     if not exact.is_zero() and exact.adjusted() + 1 > whole:
         edge = format(Decimal(f"1e{whole}"), "f")
         raise InvalidJsonValue(
-            f"must be more than -{edge} and less than {edge}" if whole < 0 else _limits(type_.precision, scale)
+            f"must be more than -{edge} and less than {edge}"
+            if whole < 0
+            else f"can have at most {whole} digits before the decimal point"
         )
     return Decimal(format(value, f".{max(scale, 0)}f"))
 
 
-def _limits(precision: int, scale: int) -> str:
-    """Name both limits of a decimal, whichever is passed."""
-    whole = precision - scale
-    if scale < 0:
-        return f"must have at most {whole} digits before the point"
-    if whole < 0:
-        return f"must have at most {scale} digits after the point"
-    return f"must have at most {precision} digits: {whole} before the point and {scale} after it"
+def _decimal_places(scale: int) -> str:
+    return f"can have at most {scale} decimal places" if scale else "must be a whole number"
 
 
 def _string(raw: Any) -> str:
@@ -266,7 +262,7 @@ def _string(raw: Any) -> str:
 def _text(type_: Text, raw: Any) -> str:
     text = _string(raw)
     if type_.max_length is not None and len(text) > type_.max_length:
-        raise InvalidJsonValue(f"must have at most {type_.max_length} characters")
+        raise InvalidJsonValue(f"can have at most {type_.max_length} characters")
     if type_.padded and text.endswith(" "):
         raise InvalidJsonValue("must not end with a blank: the database would not keep it")
     return text
@@ -280,7 +276,7 @@ def _bytes(max_length: int | None, raw: Any) -> bytes:
     if base64.b64encode(value).decode() != raw:
         raise InvalidJsonValue("must be bytes in Base64")
     if max_length is not None and len(value) > max_length:
-        raise InvalidJsonValue(f"must have at most {max_length} bytes")
+        raise InvalidJsonValue(f"can have at most {max_length} bytes")
     return value
 
 
@@ -322,7 +318,8 @@ def _date_time(type_: DateTime, raw: Any) -> datetime:
 
 def _check_fraction(value: time | datetime, precision: int) -> None:
     if value.microsecond % 10 ** (6 - precision):
-        raise InvalidJsonValue(f"must have at most {precision} digits after the seconds' point")
+        limit = f"can have at most {precision} decimal places in its seconds"
+        raise InvalidJsonValue(limit if precision else "cannot have fractions of a second")
 
 
 def _anything(raw: Any) -> Value:

@@ -177,7 +177,7 @@ class _Refusals:
     # --- telling
 
     def _is_listed(self) -> bool:
-        """Whether the next error is listed; if not, it is counted."""
+        """Return True if the next error is listed; if not, it is counted."""
         if len(self.errors) < MOST_ERRORS:
             return True
         self.unlisted += 1

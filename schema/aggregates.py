@@ -49,7 +49,7 @@ def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders
                 description="What the members of a group have in common, and what the groups are ordered by.",
                 required=True,
             ),
-            InputField(name="first", type=int, description="At most so many groups."),
+            InputField(name="first", type=int, description="Return at most this many groups."),
         ]
         described = "Groups of all of them, on all pages together: in ascending order, nulls last."
         read = strawberry.field(resolver=resolver(readers.groups, arguments), name="groupBy", description=described)

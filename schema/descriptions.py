@@ -111,6 +111,7 @@ def of_relation(relation: Relation, catalog: Catalog) -> str:
     """Describe where a relation leads to."""
     target = catalog.target_of(relation).collection
     if relation.many:
-        there = " and ".join(relation.there)
-        return f"The {target} that point at this item by {there}."
-    return f"The one of the {target} that {' and '.join(relation.here)} points at."
+        there, verb = " and ".join(relation.there), "refer" if len(relation.there) > 1 else "refers"
+        return f"The {target} whose {there} {verb} to this item."
+    verb = "refer" if len(relation.here) > 1 else "refers"
+    return f"The item of {target} to which {' and '.join(relation.here)} {verb}."

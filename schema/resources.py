@@ -21,9 +21,9 @@ from storage.catalog.types import ValueType
 
 _ORDER = "By the first of these, then by the next."
 _PAGING = (
-    ("first", int, "At most so many, going forward."),
+    ("first", int, "Return at most this many items, from the start."),
     ("after", str, "Only what comes after this cursor."),
-    ("last", int, "At most so many, going backward."),
+    ("last", int, "Return at most this many items, from the end."),
     ("before", str, "Only what comes before this cursor."),
     ("offset", int, "Leave out so many first."),
 )

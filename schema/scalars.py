@@ -73,7 +73,7 @@ def from_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) ->
         case VariableNode():
             return (variables or {}).get(node.name.value)
         case _:
-            raise GraphQLError("This is no JSON.", node)
+            raise GraphQLError("This is not valid JSON.", node)
 
 
 def _is_absent(node: ValueNode, variables: Mapping[str, Any] | None) -> bool:

@@ -159,7 +159,7 @@ class Database:
 
     @property
     def can_read_inline(self) -> bool:
-        """Whether a short read needs no thread: there is no network in between."""
+        """Return True if a short read needs no thread: there is no network in between."""
         return self._inline_engine is not None
 
     @contextmanager
@@ -557,7 +557,7 @@ def parse_url(text: str) -> sa.URL:
     if backend == "postgres":
         url = url.set(drivername="postgresql")
     elif backend not in {"sqlite", "postgresql"}:
-        raise DatabaseError(f"{backend!r} is no database that Partwise serves: it takes sqlite and postgresql.")
+        raise DatabaseError(f'Unsupported database "{backend}". Use sqlite or postgresql.')
     if backend == "sqlite" and (not url.database or url.database == ":memory:"):
         raise DatabaseError(
             "An SQLite database must be a file, like sqlite:///shop.db (three slashes before a relative path): "

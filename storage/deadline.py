@@ -22,7 +22,7 @@ class Deadline:
 
     @property
     def has_passed(self) -> bool:
-        """Whether nothing is left."""
+        """Return True if nothing is left."""
         return perf_counter() >= self.at
 
 
@@ -61,5 +61,5 @@ class Claim:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether it was called off."""
+        """Return True if it was called off."""
         return self._state < 0

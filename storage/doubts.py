@@ -191,7 +191,7 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
 
 
 def _is_planned(rows: RowReader, refused: StatementRefused) -> bool:
-    """Whether a refused statement can be planned with its values: if so, it fails for a row."""
+    """Return True if a refused statement can be planned with its values: if so, it fails for a row."""
     assert refused.statement is not None  # noqa: S101  # what the caller has looked at
     transaction, (sql, params) = rows.transaction, refused.statement
     transaction.savepoint(_SAVEPOINT)

@@ -95,7 +95,7 @@ def _in_words(*texts: str | None) -> str | None:
 
 
 def _is_shown(character: str) -> bool:
-    """Whether a character is neither a control character nor one that changes how its neighbors are shown or stored."""
+    """Return True if a character is neither a control character nor one that changes how its neighbors are shown or stored."""
     return character in _JOINERS or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -238,14 +238,14 @@ def _of_psycopg(error: psycopg.Error) -> Exception:
 
 
 def is_of_a_prepared_statement(error: psycopg.Error) -> bool:
-    """Whether a prepared statement is not there (26000), is there already (42P05), or reads columns of other types than it did."""
+    """Return True if a prepared statement is not there (26000), is there already (42P05), or reads columns of other types than it did."""
     if error.sqlstate in {"26000", "42P05"}:
         return error.diag.context is None  # else a function, of a trigger or default, has raised it
     return error.sqlstate == "0A000" and error.diag.source_function == "RevalidateCachedQuery"
 
 
 def _is_raised(diag: psycopg.errors.Diagnostic) -> bool:
-    """Whether the error was raised by RAISE or ASSERT of PL/pgSQL."""
+    """Return True if the error was raised by RAISE or ASSERT of PL/pgSQL."""
     return diag.source_function in {"exec_stmt_raise", "exec_stmt_assert"}
 
 
@@ -293,7 +293,7 @@ def _doubt(diag: psycopg.errors.Diagnostic, state: str) -> Doubt | None:
 
 
 def _is_of_a_user(state: str) -> bool:
-    """Whether PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
+    """Return True if PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
     return _name_of(state) is None
 
 

@@ -131,7 +131,7 @@ class PreconditionFailed(Fault):
 
 
 class Conflict(Fault):
-    """A unique or exclusion constraint: such an item exists already."""
+    """A unique or exclusion constraint: another item has these values."""
 
     code, status = PartErrorCode.CONFLICT, 409
 

@@ -23,12 +23,12 @@ _CHUNK = 1 << 16  # bytes
 
 
 def may_have_more_values(text: bytes, most: int) -> bool:
-    """Whether JSON may have more values than so many: by its commas and opening brackets, those in strings among them."""
+    """Return True if JSON may have more values than so many: by its commas and opening brackets, those in strings among them."""
     return len(text) > most and text.count(b",") + text.count(b"[") + text.count(b"{") > most
 
 
 def has_more_values(text: bytes, most: int) -> bool:
-    """Whether JSON has more commas and opening brackets outside of strings than so many, which is about the number of its values.
+    """Return True if JSON has more commas and opening brackets outside of strings than so many, which is about the number of its values.
 
     It looks at a text chunk by chunk: between two of them, other threads run. The text may be no JSON.
     """
@@ -86,7 +86,7 @@ collector = _Collector()
 
 
 def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 class _Decoders:
@@ -355,10 +355,12 @@ def decode_distinct(text: str) -> Any:
 
 
 def fault_of(error: ValueError | RecursionError) -> str:
-    """Say where a text is no JSON, or why: to stand behind "is no JSON"."""
+    """Return where a text is not valid JSON, or why, for the end of "is not valid JSON"."""
     if isinstance(error, json.JSONDecodeError):
-        return f" at line {error.lineno}, column {error.colno}"
-    return ": it is nested too deeply" if isinstance(error, RecursionError) else ": it has a number that cannot be read"
+        return f" (line {error.lineno}, column {error.colno})"
+    return (
+        " (it is nested too deeply)" if isinstance(error, RecursionError) else " (it has a number that cannot be read)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +393,7 @@ def typed_decoder(
 def _encode_exact(value: object) -> msgspec.Raw:
     if isinstance(value, ExactFloat):
         return msgspec.Raw(value.text.encode())
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not valid JSON")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_exact)

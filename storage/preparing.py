@@ -18,7 +18,7 @@ class Preparing:
         self._changing = threading.Lock()
 
     def is_on(self) -> bool:
-        """Whether statements that have run more than a few times are prepared."""
+        """Return True if statements that have run more than a few times are prepared."""
         return self._is_on
 
     def set_up(self, connection: Connection) -> None:

@@ -18,7 +18,7 @@ _CLASSES: Mapping[type, int] = {str: 1, bytes: 2}  # of SQLite; numbers come fir
 
 
 def can_be_key(values: Iterable[object]) -> bool:
-    """Whether statements can name a row by these values: there is no null among them, and nothing that cannot be read."""
+    """Return True if statements can name a row by these values: there is no null among them, and nothing that cannot be read."""
     return _HOLES.isdisjoint(map(type, values))
 
 
@@ -201,7 +201,7 @@ class RowColumns:
 
 
 def points_at(row: Row, relation: Relation, parent: Row) -> bool:
-    """Whether a row has a parent's values in all that a relation to many goes by; null is nobody's."""
+    """Return True if a row has a parent's values in all that a relation to many goes by; null is nobody's."""
     own = row.of(relation.there)
     return None not in own and own == parent.of(relation.here)
 
@@ -218,4 +218,4 @@ class Finder(Protocol):
         """Find a row by its key."""
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
-        """Whether a relation to many leads from a parent to a row."""
+        """Return True if a relation to many leads from a parent to a row."""

@@ -64,7 +64,7 @@ class RowReader:
         return self._row(resource, found[0]) if found else None
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
-        """Whether a relation to many leads from a parent to a row."""
+        """Return True if a relation to many leads from a parent to a row."""
         if not relation.foreign_key.collated:
             return points_at(row, relation, parent)
         where = _both(self._where_key(row), self.statements.below(row.resource, relation, parent.resource, parent.key))

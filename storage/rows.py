@@ -34,7 +34,7 @@ _SAVEPOINT = "draft"  # around a look at a row that is not written
 
 
 def _is_always_read(value: Value) -> bool:
-    """Whether a database reads a value whatever its encoding and its limits are."""
+    """Return True if a database reads a value whatever its encoding and its limits are."""
     return isinstance(value, int | UUID | bytes | date | time | Unreadable | None)
 
 
@@ -45,7 +45,7 @@ class Rows(RowReader):
 
     @property
     def checks_what_changes(self) -> bool:
-        """Whether an update is held only against the checks that read what it sets (SQLite), and not against all."""
+        """Return True if an update is held only against the checks that read what it sets (SQLite), and not against all."""
         return isinstance(self.statements, SqliteStatements)
 
     # --- one row
@@ -277,7 +277,7 @@ class Rows(RowReader):
     # --- keys that are not made yet
 
     def counts_keys(self, resource: Resource) -> bool:
-        """Whether the database makes the resource's keys by counting on from the largest (SQLite)."""
+        """Return True if the database makes the resource's keys by counting on from the largest (SQLite)."""
         return isinstance(self.statements, SqliteStatements) and (
             resource.attributes[resource.key[0]].generation is Generation.WHEN_ABSENT
         )

@@ -70,7 +70,7 @@ class TimedConnection(sqlite3.Connection):
     waits = False  # whether a lock of another program is waited for until then, because SQLite itself waits for a moment only
 
     def is_late(self) -> bool:
-        """Whether the statement that runs has to end: what SQLite asks from time to time."""
+        """Return True if the statement that runs has to end: what SQLite asks from time to time."""
         return perf_counter() > self.deadline
 
 
@@ -179,7 +179,7 @@ class Transaction:
                     raise
 
     def _waits(self, timed: TimedConnection, error: sqlite3.OperationalError, sql: str, begun: float) -> bool:
-        """Whether a statement that has met the lock of another program, and done nothing, is to be tried again."""
+        """Return True if a statement that has met the lock of another program, and done nothing, is to be tried again."""
         code = getattr(error, "sqlite_errorcode", 0)  # an error of the module itself has none
         if code & 0xFF != sqlite3.SQLITE_BUSY or code == _BUSY_SNAPSHOT or not timed.waits:
             return False

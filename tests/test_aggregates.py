@@ -12,18 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
-from tests.evaluation import Row, find, in_order, related
-from tests.every_type import GRAPHQL_TYPES, TABLE
-from tests.harness import Api, Backend, Json
-from tests.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
-from tests.queries import filters
+from tests.support.evaluation import Row, find, in_order, related
+from tests.support.every_type import GRAPHQL_TYPES, TABLE
+from tests.support.harness import Api, Backend, Json
+from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
+from tests.support.queries import filters
+from tests.support.worlds import World
 from tests.test_reads import count_statements
-from tests.worlds import World
 
 NOVELS = {"kind": {"eq": "novel"}}
 NONE: Json = {"or": []}
 
-# collection, filter, what is selected of the aggregate, what is answered: written by hand from tests/library.py.
+# collection, filter, what is selected of the aggregate, what is answered: written by hand from tests/support/library.py.
 SAID: Sequence[tuple[str, Json, str, Json]] = (
     ("books", {}, "count", {"count": 14}),
     ("books", {}, "sum { pages price id }", {"sum": {"pages": "2147484872", "price": "1000069.46", "id": "105"}}),

@@ -8,8 +8,8 @@ import pytest
 
 from partwise.settings import Settings
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
+from tests.support.doors import Doors, body_of
+from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
 
 SCRIPT = """
 CREATE TABLE artist (id {key}, name VARCHAR(20), city VARCHAR(10));

@@ -10,8 +10,8 @@ import pytest
 
 from partwise.settings import Settings
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import Api, Backend, Json, part
+from tests.support.doors import Doors, body_of
+from tests.support.harness import Api, Backend, Json, part
 
 pytestmark = pytest.mark.costly
 

@@ -8,12 +8,12 @@ import pytest
 
 from storage.batch import run as batch_run
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import BARE_BATCH, Api, Backend, Json, faults, part
-from tests.keyed import is_replay, send
-from tests.node import CLIENTS, run
-from tests.program import run_here
-from tests.running import Running
+from tests.support.doors import Doors, body_of
+from tests.support.harness import BARE_BATCH, Api, Backend, Json, faults, part
+from tests.support.keyed import is_replay, send
+from tests.support.node import CLIENTS, run
+from tests.support.program import run_here
+from tests.support.running import Running
 
 MANY = 1_000
 
@@ -65,7 +65,7 @@ def api(sqlite: Backend, start: Serve) -> Api:
 
 
 def same(one: Json, other: Json) -> bool:
-    """Whether JSON is the same by its text: 1 and 1.0 differ, and so do 0.0 and -0.0."""
+    """Return True if JSON is the same by its text: 1 and 1.0 differ, and so do 0.0 and -0.0."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 

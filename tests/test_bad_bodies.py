@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, serve, sqlite_backend
+from tests.support.harness import Api, Backend, serve, sqlite_backend
 
 GOOD = '{"query": "{ resources { name } }"}'
 MUTATION = (
@@ -113,11 +113,11 @@ def test_a_body_that_is_no_request_is_a_bad_request(api: Api, body):
 
 
 PLACES: dict[str, tuple[str | bytes, str]] = {
-    "no comma": ('{"query":\n "{ a }" "id": 1}', "The body is no JSON at line 2, column 10."),
-    "an open string": ('{"query": "', "The body is no JSON at line 1, column 11."),
-    "behind its end": ("{} x", "The body is no JSON at line 1, column 4."),
-    "a number": (with_variable("NaN"), "The body is no JSON: it has a number that cannot be read."),
-    "100,000 brackets": ("[" * MAX_BODY, "The body is no JSON: it is nested too deeply."),
+    "no comma": ('{"query":\n "{ a }" "id": 1}', "The body is not valid JSON (line 2, column 10)."),
+    "an open string": ('{"query": "', "The body is not valid JSON (line 1, column 11)."),
+    "behind its end": ("{} x", "The body is not valid JSON (line 1, column 4)."),
+    "a number": (with_variable("NaN"), "The body is not valid JSON (it has a number that cannot be read)."),
+    "100,000 brackets": ("[" * MAX_BODY, "The body is not valid JSON (it is nested too deeply)."),
     "Latin-1": ('{"query": "{ é }"}'.encode("latin-1"), "The body is no UTF-8 at byte 13, counted from 0."),
 }
 
@@ -130,7 +130,9 @@ def test_it_is_said_where_a_body_is_broken(api: Api, body: str | bytes, message:
 def test_it_is_said_where_a_parameter_is_broken(api: Api):
     answer = api.http.get("/graphql", params={"query": "{ resources { name } }", "variables": '{"a": x}'})
 
-    assert [error["message"] for error in answer.json()["errors"]] == ["variables is no JSON at line 1, column 7."]
+    assert [error["message"] for error in answer.json()["errors"]] == [
+        "variables is not valid JSON (line 1, column 7)."
+    ]
 
 
 @pytest.mark.parametrize(

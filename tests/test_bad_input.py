@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, Json, faults, part
-from tests.music import SCRIPT as MUSIC
+from tests.support.harness import BATCH, Api, Backend, Json, faults, part
+from tests.support.music import SCRIPT as MUSIC
 
 # Every type of value, and keys of text: nobody designed these either.
 SCRIPT = """

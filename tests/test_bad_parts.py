@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import BATCH, Api, Backend, Json, faults, part, serve, sqlite_backend
+from tests.support.harness import BATCH, Api, Backend, Json, faults, part, serve, sqlite_backend
 
 
 def etag_of(api: Api, path: str) -> str:

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
-from tests.music import SCRIPT
+from tests.support.harness import Api, Backend, faults, part
+from tests.support.music import SCRIPT
 
 
 def test_parts_run_in_order_in_one_transaction(music: Api, backend: Backend):

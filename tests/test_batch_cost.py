@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
-from tests.music import SCRIPT
+from tests.support.harness import Api, Backend, Json, part
+from tests.support.music import SCRIPT
 
 GET = "GET"
 

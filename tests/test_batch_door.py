@@ -9,7 +9,7 @@ import pytest
 
 from storage.errors import Unavailable
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend
+from tests.support.harness import BATCH, Api, Backend
 
 ADF = "application/vnd.oracle.adf.batch+json"
 JSON = "application/json"
@@ -408,10 +408,10 @@ def of(*parts: str) -> str:
 
 DELETE = '{"id": "a", "path": "/playlists/1", "operation": "delete"}'
 REFUSED: dict[str, tuple[str | bytes, str, str]] = {
-    "no JSON": ('{\n "parts": [}', "BAD_REQUEST", "The body is no JSON at line 2, column 12."),
-    "nothing": ("", "BAD_REQUEST", "The body is no JSON at line 1, column 1."),
-    "NaN": ('{"parts": NaN}', "BAD_REQUEST", "The body is no JSON: it has a number that cannot be read."),
-    "deep": ("[" * 100_000, "BAD_REQUEST", "The body is no JSON: it is nested too deeply."),
+    "no JSON": ('{\n "parts": [}', "BAD_REQUEST", "The body is not valid JSON (line 2, column 12)."),
+    "nothing": ("", "BAD_REQUEST", "The body is not valid JSON (line 1, column 1)."),
+    "NaN": ('{"parts": NaN}', "BAD_REQUEST", "The body is not valid JSON (it has a number that cannot be read)."),
+    "deep": ("[" * 100_000, "BAD_REQUEST", "The body is not valid JSON (it is nested too deeply)."),
     "no UTF-8": (b'{"parts": "\xff"}', "BAD_REQUEST", "The body is no UTF-8 at byte 11, counted from 0."),
     "a list": (f"[{DELETE}]", "BAD_REQUEST", "Expected `object`, got `array`"),
     "no parts member": ("{}", "BAD_REQUEST", "missing required field `parts`"),

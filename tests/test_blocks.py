@@ -15,10 +15,10 @@ from resolvers.requests import PartRequest
 from storage.addresses import ByKey
 from storage.batch.blocks import Block
 from storage.batch.operations import Operation, Part
-from tests import sent
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import Backend, part
+from tests.support import sent
+from tests.support.examples import tried_with
+from tests.support.harness import Backend, part
 
 tried = tried_with(200)
 

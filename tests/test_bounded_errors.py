@@ -8,8 +8,8 @@ import pytest
 import resolvers.parts
 import resolvers.suggestions
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, Json, part
-from tests.music import SCRIPT
+from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.music import SCRIPT
 
 ALBUMS = "query($is: AlbumFilter) { albums(filter: $is) { totalCount } }"
 LONG = "x" * 300_000

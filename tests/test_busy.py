@@ -16,9 +16,9 @@ import pytest
 from partwise.admission import Admission
 from partwise.turns import Turns, is_gone
 from tests.conftest import Serve
-from tests.harness import LEAN_BATCH, Backend, part
-from tests.program import free_port, serving
-from tests.running import Running
+from tests.support.harness import LEAN_BATCH, Backend, part
+from tests.support.program import free_port, serving
+from tests.support.running import Running
 
 SCRIPT = "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (name) VALUES ('old')"
 SLOW = """

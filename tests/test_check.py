@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.conftest import Serve
-from tests.harness import Backend
-from tests.program import run_here
+from tests.support.harness import Backend
+from tests.support.program import run_here
 
 SHOP = "partwise.examples.shop.models"
 SCRIPT = """

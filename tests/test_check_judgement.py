@@ -14,7 +14,7 @@ from storage.driver_errors import StatementRefused
 from storage.rows import Rows
 from storage.statements import Unstorable
 from tests.conftest import Serve
-from tests.harness import Backend
+from tests.support.harness import Backend
 
 EXAMPLES = int(os.environ.get("PARTWISE_EXAMPLES", "6"))
 CHECKS = 40  # of a table

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import LEAN_BATCH, Api, Backend, Json, part
+from tests.support.harness import LEAN_BATCH, Api, Backend, Json, part
 from tests.test_unique_rules import codes, errors
 
 VILLA = """
@@ -282,7 +282,7 @@ def test_a_check_is_judged_on_what_a_model_makes_of_a_value(backend: Backend, st
         "CREATE TABLE newsletter_subscribers (id {key}, email VARCHAR(50) NOT NULL UNIQUE, name VARCHAR(9), "
         "CONSTRAINT known CHECK (email IN ('a@x', 'b@x')))"
     )
-    api = start(backend, models="tests.models_subscriber")  # it writes addresses in lower case
+    api = start(backend, models="tests.support.models_subscriber")  # it writes addresses in lower case
 
     found = codes(
         api,

@@ -10,10 +10,10 @@ import pytest
 from gql.transport.exceptions import TransportQueryError
 
 from tests.clients import with_gql
-from tests.generated import once
-from tests.harness import Api, Json, part
-from tests.node import CLIENTS, node
-from tests.orders import Orders, serving_orders, steps
+from tests.support.generated import once
+from tests.support.harness import Api, Json, part
+from tests.support.node import CLIENTS, node
+from tests.support.orders import Orders, serving_orders, steps
 
 PAGE = Path(__file__).parent.parent / "docs" / "clients.md"
 QUOTED = {".graphql", ".json", ".py", ".toml", ".ts", ".yml"}

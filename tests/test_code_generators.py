@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.generated import DOCUMENTS, PARTS_OF, PRINTED, copy_clients, generate
-from tests.node import CLIENTS, node
-from tests.orders import Orders, serving_orders
+from tests.support.generated import DOCUMENTS, PARTS_OF, PRINTED, copy_clients, generate
+from tests.support.node import CLIENTS, node
+from tests.support.orders import Orders, serving_orders
 
 COMPILER = ("--strict", "--noEmit", "--pretty", "false")
 

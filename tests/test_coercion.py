@@ -14,10 +14,10 @@ from resolvers.idempotency import fingerprint
 from resolvers.requests import PartRequest, members, to_request
 from storage.catalog.types import ExactFloat
 from storage.json_text import decode_json
-from tests import sent
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import Backend
+from tests.support import sent
+from tests.support.examples import tried_with
+from tests.support.harness import Backend
 
 tried = tried_with(200)
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.support.harness import Api, Backend, faults, part
 
 SCRIPT = """
 CREATE TABLE tag (name {collated} PRIMARY KEY, size INTEGER);

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, part
-from tests.trying import tried
+from tests.support.harness import Api, Backend, part
+from tests.support.trying import tried
 
 
 def ids(api: Api, path: str, key: str = "albumId"):

@@ -6,9 +6,9 @@ import pytest
 
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend
-from tests.library import TABLES
-from tests.worlds import World
+from tests.support.harness import Api, Backend
+from tests.support.library import TABLES
+from tests.support.worlds import World
 
 Read = list[tuple[str, set[str]]]  # of each statement: the table that it begins at, and the columns of which it speaks
 _SELECT = re.compile(r"SELECT (?P<columns>.*?) FROM [`\"](?P<table>\w+)[`\"](?P<rest>.*)", re.DOTALL)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
+from tests.support.harness import Api, Backend, Json, part
 
 SHOP = """
 CREATE TABLE shops (id {key}, name VARCHAR(20), town VARCHAR(20), CONSTRAINT the_name_rule UNIQUE (name));

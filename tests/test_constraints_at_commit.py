@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.support.harness import Api, Backend, faults, part
 
 TREE = """
 CREATE TABLE parents (id INTEGER PRIMARY KEY, name VARCHAR(20), CONSTRAINT one_name UNIQUE (name));

@@ -29,9 +29,9 @@ from resolvers.cost import Cost, cost_of
 from resolvers.limits import MOST, Limits
 from resolvers.shape import count_tokens, shape_of
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import BATCH, Api, Backend, Json, part
-from tests.music import SCRIPT
+from tests.support.examples import tried_with
+from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.music import SCRIPT
 
 tried = tried_with(100)
 

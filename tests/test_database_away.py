@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from storage.database_away import is_away
-from tests.harness import Backend
-from tests.music import SCRIPT
-from tests.program import free_port, run, run_here
+from tests.support.harness import Backend
+from tests.support.music import SCRIPT
+from tests.support.program import free_port, run, run_here
 
 LATE = 0.7  # seconds
 

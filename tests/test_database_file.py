@@ -18,8 +18,8 @@ from storage.database_file import DatabaseFile
 from storage.errors import Unavailable
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, Json, part
-from tests.keyed import KEYED
+from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.keyed import KEYED
 from tests.test_writer import Groups, groups, make, send_at_once, statuses, things  # noqa: F401  # fixtures among them
 
 SCRIPT = (

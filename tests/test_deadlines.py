@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Serve
-from tests.harness import Backend, Json, part
-from tests.running import Running
-from tests.swallowing import drops_first, swallowing
+from tests.support.harness import Backend, Json, part
+from tests.support.running import Running
+from tests.support.swallowing import drops_first, swallowing
+from tests.support.waiting import SCRIPT, Answered, batch, head, locked, send, update
 from tests.test_transactions import checked_out
-from tests.waiting import SCRIPT, Answered, batch, head, locked, send, update
 
 TIMEOUT = 2.0  # seconds
 LONG = 5.0  # seconds: where others must be answered meanwhile, on a machine that stands still for two

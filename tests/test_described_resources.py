@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests import every_type
 from tests.conftest import Serve
-from tests.described import resources
-from tests.harness import Api, Backend
+from tests.support import every_type
+from tests.support.described import resources
+from tests.support.harness import Api, Backend
 
-LIMITED = "tests.models_limited"
+LIMITED = "tests.support.models_limited"
 SHOP = "partwise.examples.shop.models"
 LIMITS = ("minLength", "maxLength", "precision", "scale", "minimum", "maximum", "timeZone")
-# attribute of tests/every_type.py -> its limits, those that it has
+# attribute of tests/support/every_type.py -> its limits, those that it has
 EXPECTED: dict[str, dict[str, Any]] = {
     "small": {"minimum": -(2**15), "maximum": 2**15 - 1},
     "whole": {"minimum": -(2**31), "maximum": 2**31 - 1},
@@ -74,7 +74,7 @@ def _of_length(type_name: str, length: int) -> str:
     return b64encode(b"x" * length).decode() if type_name == "Base64" else "x" * length
 
 
-# attribute of Ware (tests/models_limited.py) -> its limits: the narrower of what column and model say
+# attribute of Ware (tests/support/models_limited.py) -> its limits: the narrower of what column and model say
 OF_WARE: dict[str, dict[str, Any]] = {
     "id": {"minimum": -(2**31), "maximum": 2**31 - 1},
     "atLeast": {"minimum": 1, "maximum": 2**31 - 1},

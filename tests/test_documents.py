@@ -9,7 +9,7 @@ import pytest
 from partwise import example
 from partwise.settings import AttributeSettings, CheckSettings, ResourceSettings, Settings
 from tests.conftest import Serve
-from tests.harness import Api, sqlite_backend
+from tests.support.harness import Api, sqlite_backend
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import BATCH, Backend, part
-from tests.music import SCRIPT
-from tests.program import Program, free_port, serving
-from tests.sockets import ALIVE, connected, is_open, post, response, until_closed
+from tests.support.harness import BATCH, Backend, part
+from tests.support.music import SCRIPT
+from tests.support.program import Program, free_port, serving
+from tests.support.sockets import ALIVE, connected, is_open, post, response, until_closed
 
 UPDATE = {"query": BATCH, "variables": {"parts": [part("a", "UPDATE", "/artists/1", {"name": "changed"})]}}
 LONG = 15.0  # seconds: far beyond each time that is set here

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
-from tests.trying import tried
+from tests.support.harness import Api, Backend, faults, part
+from tests.support.trying import tried
 
 
 def test_an_etag_is_the_same_wherever_it_is_read(music: Api):
@@ -116,7 +116,7 @@ def test_a_rejected_batch_and_a_dry_run_leave_etags_alone(music: Api):
 
 @pytest.fixture
 def versioned(backend: Backend, start: Serve) -> Api:
-    return start(backend, models="tests.models_versioned", create_tables=True)
+    return start(backend, models="tests.support.models_versioned", create_tables=True)
 
 
 @pytest.mark.parametrize(("collection", "version"), [("documents", "version"), ("leaflets", "stamp")])

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.conftest import Serve
-from tests.digits import Digits, ask, ask_batch, digits
-from tests.harness import LEAN_BATCH, Backend
+from tests.support.digits import Digits, ask, ask_batch, digits
+from tests.support.harness import LEAN_BATCH, Backend
 
 pytestmark = pytest.mark.costly
 
@@ -465,7 +465,7 @@ def test_bulk_updates_of_documents_kept_as_texts_leave_equal_ones_alone(sqlite: 
 
 
 def test_models_and_defaults_keep_all_digits(backend: Backend, start: Serve):
-    api = start(backend, models="tests.models_documents", create_tables=True)
+    api = start(backend, models="tests.support.models_documents", create_tables=True)
     created = ask_batch(
         api, f'[{{"id": "p", "path": "/documents", "operation": "create", "payload": {{"body": {SENT}}}}}]'
     )

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from partwise.describe import describe_values
 from partwise.settings import Settings
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import BATCH, Api, Backend, Json, faults, part
+from tests.support.doors import Doors, body_of
+from tests.support.harness import BATCH, Api, Backend, Json, faults, part
 from tests.test_whose_error import as_the_application
 
 VALUE = (

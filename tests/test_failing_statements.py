@@ -13,8 +13,8 @@ from storage.driver_errors import Retry
 from storage.errors import Unavailable
 from storage.statements import Bulk
 from storage.transaction import Result, Transaction
-from tests.harness import BATCH, Api, Backend, Json, part
-from tests.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.music import AFTER_POSTGRESQL, SCRIPT
 from tests.test_transactions import checked_out
 
 PARTS = [
@@ -99,7 +99,7 @@ def code(answer: Json) -> str:
 
 
 def is_clean(backend: Backend, database: Database) -> bool:
-    """Whether no connection is out of its pool, and none is left inside a transaction."""
+    """Return True if no connection is out of its pool, and none is left inside a transaction."""
     if checked_out(database):
         return False
     if backend.kind == "sqlite":

@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 
 from partwise.app import make_app
 from partwise.settings import Settings
-from tests import sent
 from tests.conftest import Serve
-from tests.doors import HEADERS, Doors, body_of, tried
-from tests.harness import BATCH, Backend, part
+from tests.support import sent
+from tests.support.doors import HEADERS, Doors, body_of, tried
+from tests.support.harness import BATCH, Backend, part
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ WITH_OTHERS: dict[str, tuple[str | bytes, bool]] = {  # members of the body besi
     "extensions wrong": ('"extensions": [1]', False),
     "extensions with a number that nothing holds": ('"extensions": {"a": 1e400}', False),
     "an unknown member": ('"other": 1', False),
-    "an unknown member that is no JSON": ('"other": 01', False),
+    "an unknown member that is not valid JSON": ('"other": 01', False),
     "operationName a number": ('"operationName": 1', False),
     "a second query": ('"query": "{ resources { name } }"', False),
     "second variables": ('"variables": {}', False),

@@ -10,13 +10,14 @@ from partwise.settings import Settings
 from storage.catalog.aggregation import Function, result_type
 from storage.database import Database
 from storage.errors import Unavailable
-from tests import every_type, test_unreadable
-from tests.composer import asked
+from tests import test_unreadable
 from tests.conftest import Serve
-from tests.documents import OTHER, PAGE_INFO, PLAIN, Asked
-from tests.doors import Doors, body_of, tried
-from tests.harness import Backend
-from tests.worlds import World
+from tests.support import every_type
+from tests.support.composer import asked
+from tests.support.documents import OTHER, PAGE_INFO, PLAIN, Asked
+from tests.support.doors import Doors, body_of, tried
+from tests.support.harness import Backend
+from tests.support.worlds import World
 
 
 @pytest.fixture

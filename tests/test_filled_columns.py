@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.described import fields, resources
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields, resources
+from tests.support.harness import Api, Backend, faults, part
 
 # `slug` is made of the title, where there is one; `maker` never.
 FILMS = """

@@ -13,9 +13,9 @@ from graphql import (
 )
 
 from tests.conftest import Serve
-from tests.described import fields
-from tests.every_type import GRAPHQL_TYPES, TABLE
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields
+from tests.support.every_type import GRAPHQL_TYPES, TABLE
+from tests.support.harness import Api, Backend, faults, part
 
 AMONG = "eq ne in notIn isNull"
 ORDERED = f"{AMONG} lt lte gt gte"

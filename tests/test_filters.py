@@ -8,11 +8,11 @@ import pytest
 from storage.transaction import Transaction
 from tests import test_overrides as overrides
 from tests.conftest import Serve
-from tests.evaluation import find, path_of
-from tests.every_type import GRAPHQL_TYPES, TABLE
-from tests.harness import Api, Backend, Json
-from tests.library import TYPES, library_data
-from tests.worlds import World
+from tests.support.evaluation import find, path_of
+from tests.support.every_type import GRAPHQL_TYPES, TABLE
+from tests.support.harness import Api, Backend, Json
+from tests.support.library import TYPES, library_data
+from tests.support.worlds import World
 
 BOOKS = [*range(1, 15)]
 AUTHORS = [*range(1, 9)]

@@ -1,4 +1,4 @@
-"""Random requests to odd tables (tests/fuzzing.py): nothing ends as INTERNAL, and a batch is all or none, grouped or not.
+"""Random requests to odd tables (tests/support/fuzzing.py): nothing ends as INTERNAL, and a batch is all or none, grouped or not.
 
 The gate tries the same requests every time; PARTWISE_EXAMPLES=20000 tries so many of each family of tables on each database.
 A finding names its tables, database and number: `find` of `Fuzzed` tries that one again.
@@ -8,9 +8,9 @@ import os
 
 import pytest
 
-from tests.fuzzed_tables import NAMES
-from tests.fuzzing import fuzzed, run
-from tests.harness import Backend
+from tests.support.fuzzed_tables import NAMES
+from tests.support.fuzzing import fuzzed, run
+from tests.support.harness import Backend
 
 pytestmark = pytest.mark.costly
 

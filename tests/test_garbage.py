@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conftest import Serve
-from tests.direct import Direct
-from tests.harness import BATCH, Backend, Json, part
-from tests.waiting import locked
+from tests.support.direct import Direct
+from tests.support.harness import BATCH, Backend, Json, part
+from tests.support.waiting import locked
 
 SCRIPT = "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (name) VALUES ('old')"
 REQUESTS = 5

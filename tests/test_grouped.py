@@ -14,14 +14,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import event, given
 
-from tests.batches import batches
-from tests.crowd_world import crowd_family
-from tests.crowds import ETAG_LEFT_BY, GUESS, crowds
-from tests.direct import Direct
-from tests.examples import tried_with
-from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
-from tests.ways import Ways
-from tests.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
+from tests.support.batches import batches
+from tests.support.crowd_world import crowd_family
+from tests.support.crowds import ETAG_LEFT_BY, GUESS, crowds
+from tests.support.direct import Direct
+from tests.support.examples import tried_with
+from tests.support.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, serve, sqlite_backend
+from tests.support.ways import Ways
+from tests.support.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
 
 tried = tried_with(100)
 
@@ -159,13 +159,13 @@ def serve_both(
 
 @pytest.fixture
 def mixed(fast: Backend, start_direct: Callable[..., Api], monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
-    """The tables of tests/worlds.py."""
+    """The tables of tests/support/worlds.py."""
     yield from serve_both(fast, PARENTS, start_direct, monkeypatch)
 
 
 @pytest.fixture
 def crowded(fast: Backend, start_direct: Callable[..., Api], monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
-    """The tables of tests/crowd_world.py."""
+    """The tables of tests/support/crowd_world.py."""
     yield from serve_both(fast, crowd_family(fast.kind), start_direct, monkeypatch)
 
 

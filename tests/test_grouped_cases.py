@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Backend, Json, part
+from tests.support.harness import BARE_BATCH, BATCH, LEAN_BATCH, Backend, Json, part
 
 pytestmark = pytest.mark.costly
 

@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from partwise.app import make_app
 from partwise.settings import Settings, SettingsError, load_settings
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import BATCH, Api, Backend, part, serve, sqlite_backend
-from tests.music import SCRIPT
-from tests.program import Program, free_port, serving
+from tests.support.doors import Doors, body_of
+from tests.support.harness import BATCH, Api, Backend, part, serve, sqlite_backend
+from tests.support.music import SCRIPT
+from tests.support.program import Program, free_port, serving
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from tests.harness import Backend
-from tests.music import SCRIPT
-from tests.node import node
-from tests.program import free_port, serving
+from tests.support.harness import Backend
+from tests.support.music import SCRIPT
+from tests.support.node import node
+from tests.support.program import free_port, serving
 
 
 def test_every_audit_is_content(sqlite: Backend, tmp_path: Path):

@@ -14,10 +14,10 @@ from partwise.app import make_app
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, faults, part
-from tests.keyed import KEYED, artists, is_replay, receipts, refusal, send
-from tests.music import AFTER_POSTGRESQL, SCRIPT
-from tests.running import CLIENTS, Client, Running
+from tests.support.harness import Api, Backend, Json, faults, part
+from tests.support.keyed import KEYED, artists, is_replay, receipts, refusal, send
+from tests.support.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.running import CLIENTS, Client, Running
 from tests.test_failing_statements import Faults
 
 KEYS = int(os.environ.get("PARTWISE_KEYS", "200"))

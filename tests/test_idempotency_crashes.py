@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Backend, part
-from tests.keyed import KEYED, is_replay, receipts
-from tests.music import AFTER_POSTGRESQL, SCRIPT
-from tests.program import Program, free_port, serving
+from tests.support.harness import Backend, part
+from tests.support.keyed import KEYED, is_replay, receipts
+from tests.support.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.program import Program, free_port, serving
 
 KILLS = int(os.environ.get("PARTWISE_KILLS", "1"))  # of each kind
 LONGEST = 0.02  # seconds from the request to the kill, where it comes at any time

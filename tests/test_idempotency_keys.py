@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from partwise.app import make_app
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
-from tests.keyed import KEYED, receipts, refusal, send
-from tests.music import SCRIPT
+from tests.support.harness import Api, Backend, Json, part
+from tests.support.keyed import KEYED, receipts, refusal, send
+from tests.support.music import SCRIPT
 
 PARTS = [part("a", "CREATE", "/artists", {"name": "Neu"})]
 DOCUMENT = {"parts": [{**PARTS[0], "operation": "create"}]}

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import event, given
 
-from tests.batches import batches
 from tests.conftest import Serve
-from tests.crowd_world import crowd_family
-from tests.crowds import ETAG_LEFT_BY, GUESS, crowds
-from tests.examples import tried_with
-from tests.harness import Backend, Json
-from tests.keyed import KEYED, is_replay, without_replayed
-from tests.worlds import Part, World, alike, make_world
+from tests.support.batches import batches
+from tests.support.crowd_world import crowd_family
+from tests.support.crowds import ETAG_LEFT_BY, GUESS, crowds
+from tests.support.examples import tried_with
+from tests.support.harness import Backend, Json
+from tests.support.keyed import KEYED, is_replay, without_replayed
+from tests.support.worlds import Part, World, alike, make_world
 
 tried = tried_with(70)
 BARE = KEYED[: KEYED.index("{\n    status")] + "{ status replayed }}"

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests import every_type
 from tests.conftest import Serve
-from tests.every_type import GRAPHQL_TYPES, Exchange
-from tests.examples import tried_with
-from tests.harness import BATCH, Api, Backend, Json, part
-from tests.keyed import KEYED, is_replay, send
+from tests.support import every_type
+from tests.support.every_type import GRAPHQL_TYPES, Exchange
+from tests.support.examples import tried_with
+from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.keyed import KEYED, is_replay, send
 
 tried = tried_with(15, also_long=False)
 

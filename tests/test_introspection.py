@@ -16,9 +16,9 @@ import resolvers.root
 from partwise.introspection import Introspections, Written
 from storage.errors import TimedOut
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
-from tests.music import SCRIPT
-from tests.running import Running
+from tests.support.harness import Api, Backend, Json, part
+from tests.support.music import SCRIPT
+from tests.support.running import Running
 
 FULL = get_introspection_query()
 NAME = "{ __schema { queryType { name } } }"

@@ -4,7 +4,7 @@ import pytest
 
 from storage.transaction import Result, Transaction
 from tests.conftest import Serve
-from tests.harness import Backend
+from tests.support.harness import Backend
 
 TEXTS = [
     "",

@@ -3,8 +3,8 @@
 In each case the part `bad` (and bad1, bad2) is in error by itself, and what the others say depends on it, or does not.
 """
 
-from tests.harness import Api, Backend, part
-from tests.trying import tried_all
+from tests.support.harness import Api, Backend, part
+from tests.support.trying import tried_all
 
 TYPE = "INVALID_VALUE /payload/name"
 TITLE = "INVALID_VALUE /payload/title"

@@ -1,8 +1,8 @@
 """What cannot be judged is left out: unique values, checks, cascades, deferred constraints (section 2, rule 2)."""
 
 from tests.conftest import Serve
-from tests.harness import Backend, part
-from tests.trying import tried_all
+from tests.support.harness import Backend, part
+from tests.support.trying import tried_all
 
 THINGS = """
 CREATE TABLE things (

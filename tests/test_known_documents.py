@@ -12,7 +12,7 @@ from resolvers.compiled import Compiler
 from resolvers.documents import Documents
 from resolvers.root import documents_of
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, part
+from tests.support.harness import BATCH, Api, Backend, part
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from resolvers.pieces import encode_in_pieces
 from storage.allowance import size_of_rows
 from storage.json_text import encode_json_bytes
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import Backend, Json, part
-from tests.program import free_port, serving
 from tests.scale.answers import make, measure, memory, parts, send
+from tests.support.examples import tried_with
+from tests.support.harness import Backend, Json, part
+from tests.support.program import free_port, serving
 
 NOTES = 200
 SCRIPT = (

@@ -15,11 +15,11 @@ from partwise import door
 from storage import json_text
 from storage.catalog.types import ExactFloat
 from storage.json_text import RepeatedMember, decode_distinct, decode_json, has_more_values, may_have_more_values
-from tests import bodies, sent
 from tests.conftest import Serve
-from tests.doors import Doors
-from tests.examples import tried_with
-from tests.harness import BATCH, Api, Backend, part
+from tests.support import bodies, sent
+from tests.support.doors import Doors
+from tests.support.examples import tried_with
+from tests.support.harness import BATCH, Api, Backend, part
 
 tried = tried_with(200)
 JSON_TYPE = {"Content-Type": "application/json"}

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, part
-from tests.music import SCRIPT
+from tests.support.harness import BATCH, Api, Backend, part
+from tests.support.music import SCRIPT
 
 
 @pytest.fixture

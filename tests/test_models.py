@@ -7,16 +7,16 @@ import pytest
 from partwise.service import open_service
 from partwise.settings import Settings, SettingsError
 from tests.conftest import Serve
-from tests.described import fields, relations, resources
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields, relations, resources
+from tests.support.harness import Api, Backend, faults, part
 
-CLUB = "tests.models_club"
+CLUB = "tests.support.models_club"
 ADA = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.fixture
 def club(backend: Backend, start: Serve) -> Api:
-    """The models of tests/models_club.py with tables of their own, and a club."""
+    """The models of tests/support/models_club.py with tables of their own, and a club."""
     api = start(backend, models=CLUB, create_tables=True)
     created = api.batch(
         part("c", "CREATE", "/clubs", {"name": "Eins"}), part("d", "CREATE", "/clubs", {"name": "Zwei"})
@@ -177,7 +177,7 @@ def test_what_a_model_refuses_is_said_in_a_sentence_that_names_the_attribute_onc
 
 
 def test_the_elements_of_lists_and_the_words_of_authors_are_said_as_they_are(backend: Backend, start: Serve):
-    api = start(backend, models="tests.models_limited", create_tables=True)
+    api = start(backend, models="tests.support.models_limited", create_tables=True)
     refused = api.one("CREATE", "/parcels", {"needed": 1, "tags": ["a", 2], "label": "Loud", "zero": -1})
 
     assert [(error["pointer"], error["message"]) for error in refused["errors"]] == [
@@ -309,8 +309,8 @@ def test_create_tables_makes_what_is_missing_and_leaves_the_rest_as_it_is(backen
     ("script", "models", "sentence"),
     [
         ("CREATE TABLE other (id {key})", CLUB, r"(?s)sports_clubs.*--create-tables"),
-        ("CREATE TABLE clashing_nodes (id {key})", "tests.models_clash", "Node"),
-        ("CREATE TABLE other (id {key})", "tests.models_none", "tests.models_none"),
+        ("CREATE TABLE clashing_nodes (id {key})", "tests.support.models_clash", "Node"),
+        ("CREATE TABLE other (id {key})", "tests.support.models_none", "tests.support.models_none"),
         ("CREATE TABLE other (id {key})", "tests.no_such_module", "tests.no_such_module"),
         ("CREATE TABLE other (id {key})", "schema", "'schema'"),
         ("CREATE TABLE other (id {key})", "schema.models", "'schema'"),

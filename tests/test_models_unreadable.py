@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.support.harness import Api, Backend, faults, part
 
-CLUB = "tests.models_club"
+CLUB = "tests.support.models_club"
 ADA = "/members/11111111-1111-4111-8111-111111111111"
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from storage.catalog import naming
 from tests.conftest import Serve
-from tests.described import fields, relations, resources
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields, relations, resources
+from tests.support.harness import Api, Backend, faults, part
 
 
 @pytest.mark.parametrize(

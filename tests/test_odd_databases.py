@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.transaction import Result, Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.support.harness import Api, Backend, faults, part
 
 MOST_STATEMENTS = 150  # of one batch of two parts, by far
 

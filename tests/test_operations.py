@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Api, Backend, faults, part
-from tests.trying import tried
+from tests.support.harness import Api, Backend, faults, part
+from tests.support.trying import tried
 
 ALBUM = {"title": "Neu", "artistId": 1}
 TRACK = {"name": "N", "mediaTypeId": 1, "milliseconds": 1, "unitPrice": "0.99"}

@@ -8,8 +8,8 @@ import pytest
 from partwise.service import open_service
 from partwise.settings import Settings, SettingsError, load_settings
 from tests.conftest import Serve
-from tests.described import fields, relations, resources
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields, relations, resources
+from tests.support.harness import Api, Backend, faults, part
 
 SCRIPT = """
 CREATE TABLE tbl_author (author_id {key}, nm VARCHAR(20) NOT NULL, secret VARCHAR(20), made_by VARCHAR(20));

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import partwise.page
-from tests.browser import Browse, find_chromium, use
 from tests.conftest import Serve
-from tests.harness import Backend
-from tests.music import SCRIPT
-from tests.node import run
-from tests.program import free_port, serving
+from tests.support.browser import Browse, find_chromium, use
+from tests.support.harness import Backend
+from tests.support.music import SCRIPT
+from tests.support.node import run
+from tests.support.program import free_port, serving
 
 ROOT = Path(__file__).parent.parent
 HTML = {"Accept": "text/html"}
@@ -168,7 +168,7 @@ def test_a_batch_is_composed_with_the_keyboard_and_committed(browse: Browse, sql
     seen = browse("commit", sqlite)
 
     assert (seen["chosen"], seen["below"]) == ("/artists", "/artists/$a/albums")
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert seen["isFocused"]
     assert [line.split("\n")[0] for line in seen["results"]] == ["201 a CREATE /artists/4", "201 b CREATE /albums/4"]
     assert seen["variables"] == {
@@ -248,7 +248,7 @@ def test_absent_null_empty_and_references_are_told_apart(sqlite: Backend, tmp_pa
     command = shlex.split(seen["curl"])
     assert command[:3] == ["curl", "-s", f"{program.url}/graphql"]
     assert json.loads(command[-1])["variables"] == expected
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert sqlite.rows('SELECT "ArtistId" FROM "Album" WHERE "AlbumId" = 2') == [(4,)]
     assert sqlite.rows('SELECT "Name", "Composer", "Bytes", "UnitPrice" FROM "Track" WHERE "TrackId" = 1') == [
         ("", None, 7, 2.5)
@@ -283,7 +283,7 @@ def test_a_replace_begins_with_what_the_item_has(browse: Browse, sqlite: Backend
         "unitPrice": "1.99",
     }
     assert len(part["ifMatch"]) == 1
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert sqlite.rows('SELECT "Name", "Bytes" FROM "Track" WHERE "TrackId" = 3') == [("Mitte", 3000)]
 
 
@@ -316,7 +316,7 @@ def test_a_composite_relation_takes_the_item_of_an_earlier_part(browse: Browse, 
     seen = browse("reference", sqlite)
 
     assert seen["variables"]["parts"][1]["references"] == [{"attribute": "seatByRowAndNumber", "part": "a"}]
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert sqlite.rows("SELECT name, row, number FROM guest") == [("Ada", "C", 3)]
 
 
@@ -338,9 +338,9 @@ def test_what_is_no_json_is_not_sent_and_a_refused_request_says_why(browse: Brow
 
     assert seen["unreadable"]["said"].startswith("Nothing ran.")
     assert [(mark["field"], mark["said"]) for mark in seen["unreadable"]["marks"]] == [
-        ("doc", 'NO_JSON This is no JSON: write texts in double quotes, like "text", and objects like {"a": 1}.')
+        ("doc", 'NO_JSON This is not valid JSON: write texts in double quotes, like "text", and objects like {"a": 1}.')
     ]
     assert seen["refused"].startswith("Nothing ran.")
     assert "must have 1 to 255 characters" in seen["refused"]
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert sqlite.rows("SELECT id, json(doc) FROM note") == [(1, '{"a":[1.50,12345678901234567890]}')]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Browse, find_chromium, use
-from tests.every_type import TABLE
-from tests.harness import Backend
-from tests.music import SCRIPT
-from tests.program import free_port, serving
+from tests.support.browser import Browse, find_chromium, use
+from tests.support.every_type import TABLE
+from tests.support.harness import Backend
+from tests.support.music import SCRIPT
+from tests.support.program import free_port, serving
 from tests.test_page import SEATS
 
 pytestmark = pytest.mark.usefixtures("built_pages")
@@ -70,7 +70,7 @@ def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(browse: Brows
         "bytes": "AAEC",
         "document": {"a": [1.5]},
     }
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     rows = sqlite.rows("SELECT small, big, price, flag, long, day, clock, document, hex(bytes) FROM every_type")
     assert rows == [(-7, 9007199254740993, 12.5, 0, "two\nlines", "2026-07-01", "08:05:00", '{"a":[1.50]}', "000102")]
     # What no picker holds is typed, null is null, and an emptied field is left out.
@@ -135,7 +135,7 @@ def test_the_types_of_postgresql_have_their_controls_and_null_is_not_left_out(br
         "document": None,
     }
     assert seen["marks"] == []
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert postgresql.rows("SELECT name, mood::text, tags, counts, host(address), flag, document FROM thing") == [
         ("one", "glad", ["a", None], [1, 2], "10.0.0.1", None, None)
     ]
@@ -185,7 +185,7 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(bro
 
 
 def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_path: Path):
-    shutil.copy(Path(__file__).parent / "models_limited.py", tmp_path / "wares.py")
+    shutil.copy(Path(__file__).parent / "support" / "models_limited.py", tmp_path / "wares.py")
     arguments = [sqlite.url, "--models", "wares", "--create-tables"]
     with serving(arguments, tmp_path, port=free_port()) as program:
         seen = use(find_chromium(), program.url, "modelHints")
@@ -244,7 +244,7 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_pa
         "seal": "bytes, as Base64 · 2 to 8 bytes",
         "day": "",
     }
-    assert seen["said"] == "Committed: all of it is written."
+    assert seen["said"] == "Committed. All parts were saved."
     assert sqlite.rows("SELECT needed, quantity, label FROM parcels") == [(1, 1, "plain")]
 
 
@@ -258,13 +258,13 @@ def test_what_was_said_of_former_parts_is_marked_so(browse: Browse, sqlite: Back
         formerly,
         "Rejected: nothing is written.",
         formerly,
-        "Committed: all of it is written.",
-        "It was committed before your changes: all of it is written.",
+        "Committed. All parts were saved.",
+        "It was committed before your changes. All parts were saved.",
     ]
     assert [line.split()[:3] for line in seen["left"]] == [["Part", "b", "REQUIRED"]]
     assert seen["announced"] == "Run it again."
     assert seen["without"] == []
-    assert seen["caution"].startswith("Running it again does all of it again")
+    assert seen["caution"].startswith("Running it again repeats every part")
     assert seen["accessible"] == []
     assert sqlite.rows('SELECT "Name" FROM "Artist" WHERE "ArtistId" > 3') == [("Neu",)]
 
@@ -326,5 +326,5 @@ def test_values_without_a_declared_type_are_written_as_json_and_their_keys_as_pa
     assert seen["hint"] == 'JSON: a number, "text", or bytes like {"base64": "AAEC"} · now "1"'
     numbers = [{"v": 1}, {"v": 1}]  # what a person writes as 1.0 is sent so; the scenario reads it as JavaScript does
     assert seen["sent"] == [{"v": "1"}, *numbers, {"v": {"base64": "AAEC"}}, {"v": {"int": "9007199254740993"}}]
-    assert (seen["said"], seen["marks"], seen["accessible"]) == ("Committed: all of it is written.", [], [])
+    assert (seen["said"], seen["marks"], seen["accessible"]) == ("Committed. All parts were saved.", [], [])
     assert sqlite.rows("SELECT typeof(v), v FROM k WHERE id = '1'") == [("integer", 9007199254740993)]

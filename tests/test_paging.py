@@ -12,13 +12,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
-from tests.evaluation import Data, Page, Position, Row, Term, find, path_of, position
-from tests.every_type import GRAPHQL_TYPES, TABLE, rows
-from tests.examples import tried_with
-from tests.harness import Api, Backend, Json, part
-from tests.library import TYPES, library_data, values_of
-from tests.queries import CONNECTION, terms, variable_types
-from tests.worlds import World
+from tests.support.evaluation import Data, Page, Position, Row, Term, find, path_of, position
+from tests.support.every_type import GRAPHQL_TYPES, TABLE, rows
+from tests.support.examples import tried_with
+from tests.support.harness import Api, Backend, Json, part
+from tests.support.library import TYPES, library_data, values_of
+from tests.support.queries import CONNECTION, terms, variable_types
+from tests.support.worlds import World
 
 tried = tried_with(60, draws_much=True)
 

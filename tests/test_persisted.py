@@ -11,10 +11,10 @@ import pytest
 from partwise.app import make_app
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.settings import Settings, SettingsError
-from tests.doors import Doors
-from tests.harness import BATCH, Api, Backend, part, serve, sqlite_backend
-from tests.music import SCRIPT
-from tests.program import run
+from tests.support.doors import Doors
+from tests.support.harness import BATCH, Api, Backend, part, serve, sqlite_backend
+from tests.support.music import SCRIPT
+from tests.support.program import run
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -331,7 +331,7 @@ WRONG: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {  # files, the p
     "nowhere": ({}, "nothing", "nothing cannot be read: No such file"),
     "an empty folder": ({"queries/a.txt": "{ __typename }"}, "queries", "no persisted documents in queries"),
     "an empty manifest": ({"m.json": "{}"}, "m.json", "no persisted documents in m.json"),
-    "no JSON": ({"m.json": "{"}, "m.json", "m.json of persisted documents is no JSON"),
+    "no JSON": ({"m.json": "{"}, "m.json", "m.json of persisted documents is not valid JSON"),
     "a list": ({"m.json": "[]"}, "m.json", "must be an object of texts"),
     "no text": ({"m.json": '{"a": {"b": 1}}'}, "m.json", "must be an object of texts"),
     **{

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Backend, serve
-from tests.music import SCRIPT
-from tests.node import CLIENTS, node, run
-from tests.program import free_port, serving
+from tests.support.harness import Backend, serve
+from tests.support.music import SCRIPT
+from tests.support.node import CLIENTS, node, run
+from tests.support.program import free_port, serving
 
 ARTIST = "query AppQuery($id: Int!) { artist(artistId: $id) { name } }"
 ANSWER = {"artist": {"name": "Nordlicht"}}

@@ -21,10 +21,10 @@ from partwise import example
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.sessions import Sessions
 from tests.conftest import Serve
-from tests.debian import running_pgbouncer
-from tests.harness import Backend, Json, part
-from tests.program import run, run_here
-from tests.running import Client, Running
+from tests.support.debian import running_pgbouncer
+from tests.support.harness import Backend, Json, part
+from tests.support.program import run, run_here
+from tests.support.running import Client, Running
 
 REQUESTS = int(os.environ.get("PARTWISE_POOLED", "400"))  # of each mode
 TABLES = (1, 2, 3, 4)  # alike, but for their names and values

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
-from tests.trying import tried
+from tests.support.harness import Api, Backend, faults, part
+from tests.support.trying import tried
 
 ABSENT = object()
 STAR = ["*"]

@@ -17,9 +17,9 @@ from storage.database import Database, parse_url
 from storage.driver_errors import Retry
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
-from tests.keyed import KEYED
-from tests.program import run_here
+from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
+from tests.support.keyed import KEYED
+from tests.support.program import run_here
 
 pytestmark = pytest.mark.costly
 

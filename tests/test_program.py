@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from partwise.settings import SettingsError, load_settings
-from tests.harness import BATCH, Backend, part
-from tests.music import SCRIPT
-from tests.program import environment, free_port, run, run_here, serving
+from tests.support.harness import BATCH, Backend, part
+from tests.support.music import SCRIPT
+from tests.support.program import environment, free_port, run, run_here, serving
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ WRONG_STARTS = {
         {},
         "The setting port is 99999: it must be a whole",
     ),
-    "no database of ours": (["mysql://localhost/x"], {}, "it takes sqlite and postgresql"),
+    "no database of ours": (["mysql://localhost/x"], {}, "Use sqlite or postgresql"),
     "no URL": (["postgresql://:x"], {}, "cannot be read"),
     "in memory": (["sqlite://"], {}, "must be a file"),
     "another address": (["test.sqlite", "--host", "192.0.2.1"], {}, "--open"),
@@ -153,9 +153,9 @@ WRONG_VALUES = {
         "The setting log_level is wrong: it must be debug, info, warning or error.",
     ),
     "no Boolean": ({"OPEN": "maybe"}, "The setting open is wrong: it must be true or false."),
-    "a secret": ({"ETAG_SECRET": "x" * 65}, "The setting etag_secret is wrong: must have at most 64 bytes."),
+    "a secret": ({"ETAG_SECRET": "x" * 65}, "The setting etag_secret is wrong: can have at most 64 bytes."),
     "of a table": ({"RESOURCES": '{"A": 5}'}, "The setting resources.A is wrong: it must be a table."),
-    "no JSON": ({"RESOURCES": "A"}, "The variable PARTWISE_RESOURCES is no JSON."),
+    "no JSON": ({"RESOURCES": "A"}, "The variable PARTWISE_RESOURCES is not valid JSON."),
     "two at once": (
         {"PORT": "-1", "COMPRESSION": "10"},
         f"The setting port is -1: {PORTS}\nThe setting compression is 10: it must be a whole number, at least 0 and at most 9.",
@@ -182,7 +182,7 @@ def test_a_port_in_use_is_told_before_anything_else(sqlite: Backend, tmp_path: P
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         done = run("serve", sqlite.url, "--port", str(number), "--host", host, folder=tmp_path)
-    sentence = "is in use: end what listens there, or name another port with --port."
+    sentence = "is already in use. Stop the other process, or choose another port with --port."
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"partwise: Port {number} of {host} {sentence}\n"
@@ -195,7 +195,7 @@ def test_a_port_in_use_is_told_with_several_workers_too(postgresql: Backend, tmp
         done = run("serve", postgresql.url, "--workers", "2", "--port", number, folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is in use" in done.stderr
+    assert "is already in use" in done.stderr
     assert "--port" in done.stderr
 
 

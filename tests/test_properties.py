@@ -1,4 +1,4 @@
-"""What holds for every batch, tried on random ones (tests/batches.py): PARTWISE_EXAMPLES=5000 tries longer."""
+"""What holds for every batch, tried on random ones (tests/support/batches.py): PARTWISE_EXAMPLES=5000 tries longer."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from tests.batches import HOPELESS, PLAIN, batches
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import Backend, Json, faults
-from tests.worlds import START_ITEMS, Part, World, alike, make_world
+from tests.support.batches import HOPELESS, PLAIN, batches
+from tests.support.examples import tried_with
+from tests.support.harness import Backend, Json, faults
+from tests.support.worlds import START_ITEMS, Part, World, alike, make_world
 
 # One served database serves all examples of a test: it is set back to its start before each.
 tried = tried_with(40)

@@ -15,8 +15,8 @@ from storage.addresses import ByKey
 from storage.catalog.model import Catalog
 from storage.errors import Fault
 from storage.row import Row
+from tests.support.wire_types import KEY_TYPES, Typed
 from tests.test_paths import bind, resource
-from tests.wire_types import KEY_TYPES, Typed
 
 COMPOSITE = st.lists(st.sampled_from(sorted(KEY_TYPES)), min_size=2, max_size=4).map(
     lambda names: [KEY_TYPES[n] for n in names]

@@ -13,7 +13,7 @@ from storage.database import Database
 from storage.errors import Unavailable
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, part
+from tests.support.harness import BATCH, Api, Backend, part
 
 SCRIPT = """
 CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL);

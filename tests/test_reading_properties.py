@@ -1,6 +1,6 @@
-"""What holds for every read (docs/contract.md, section 5), tried on random questions (tests/queries.py) to a library.
+"""What holds for every read (docs/contract.md, section 5), tried on random questions (tests/support/queries.py) to a library.
 
-Every answer is compared with a plain evaluation in Python (tests/evaluation.py): where both databases agree with that,
+Every answer is compared with a plain evaluation in Python (tests/support/evaluation.py): where both databases agree with that,
 they agree with each other. PARTWISE_EXAMPLES=5000 tries longer.
 """
 
@@ -10,11 +10,11 @@ from dataclasses import replace
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tests.evaluation import Page, Position, Term, find, path_of, position, related
-from tests.examples import tried_with
-from tests.harness import Json
-from tests.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
-from tests.queries import (
+from tests.support.evaluation import Page, Position, Term, find, path_of, position, related
+from tests.support.examples import tried_with
+from tests.support.harness import Json
+from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
+from tests.support.queries import (
     Arguments,
     Branch,
     arguments,
@@ -26,7 +26,7 @@ from tests.queries import (
     without_cursors,
     write_query,
 )
-from tests.worlds import World
+from tests.support.worlds import World
 
 # Nothing is written: one served database serves all examples of a test.
 tried = tried_with(60, draws_much=True)

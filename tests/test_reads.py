@@ -9,7 +9,7 @@ import pytest
 from partwise import reader
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend
+from tests.support.harness import Api, Backend
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from partwise.settings import AttributeSettings
 from storage.catalog.attributes import TYPES_BY_NAME
 from storage.catalog.model import Resource
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
 from tests.real_shapes import anki, calibre, chromium, firefox, musicbrainz, pagila, wagtail, zotero
 from tests.real_shapes.shape import Shape
+from tests.support.harness import Api, Backend, Json, part
 
 pytestmark = pytest.mark.costly
 
@@ -156,7 +156,7 @@ def operators(api: Api) -> dict[str, set[str]]:
 
 
 def same(one: Json, other: Json, resource: Resource) -> bool:
-    """Whether two items are the same, by key; by all that they have where there is none."""
+    """Return True if two items are the same, by key; by all that they have where there is none."""
     return all(one[name] == other[name] for name in resource.key or resource.attributes)
 
 
@@ -309,13 +309,13 @@ def refusals(api: Api, parts: Sequence[Json]) -> list[Any]:
 
 
 def is_of_database(refused: Sequence[Json]) -> bool:
-    """Whether all that is wrong is said to be the database's own refusal."""
+    """Return True if all that is wrong is said to be the database's own refusal."""
     codes = [error["code"] for each in refused for error in each["errors"]]
     return bool(codes) and set(codes) == {"REFUSED_BY_DATABASE"}
 
 
 def may_refuse(shape: Shape, resource: Resource, written: Json) -> bool:
-    """Whether the database lacks what the program itself gives it for such a write."""
+    """Return True if the database lacks what the program itself gives it for such a write."""
     lacking = shape.refuses.get(resource.table, frozenset())
     columns = {resource.attributes[name].column for name in written["payload"]}
     return "*" in lacking or bool(lacking & columns) or (written["operation"] != "UPDATE" and bool(lacking))

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, faults, part
-from tests.keyed import KEYED, artists, is_replay, receipts, refusal, send, without_replayed
-from tests.music import AFTER_POSTGRESQL, SCRIPT
-from tests.program import run
-from tests.running import Running
+from tests.support.harness import Api, Backend, Json, faults, part
+from tests.support.keyed import KEYED, artists, is_replay, receipts, refusal, send, without_replayed
+from tests.support.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.program import run
+from tests.support.running import Running
 
 NOT_KEPT = (
     "This server keeps no idempotency keys, so it cannot promise that the batch runs once. Nothing was written. "

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
-from tests.trying import tried_all
+from tests.support.harness import Api, Backend, faults, part
+from tests.support.trying import tried_all
 
 
 def to(attribute, id_):

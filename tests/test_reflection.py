@@ -3,8 +3,8 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.described import fields, relations, resources
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields, relations, resources
+from tests.support.harness import Api, Backend, faults, part
 
 ALL_OPERATIONS = ["GET", "CREATE", "UPDATE", "REPLACE", "UPSERT", "DELETE"]
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from tests.conftest import Serve
-from tests.described import fields, resources
-from tests.harness import Backend, faults, part
+from tests.support.described import fields, resources
+from tests.support.harness import Backend, faults, part
 
 
 def test_postgresql_makes_keys_by_serial_and_by_identity(postgresql: Backend, start: Serve):

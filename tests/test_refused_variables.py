@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from resolvers.refusals import in_words_of_json, pointer_into_variables
 from resolvers.variables import refuse_variables
 from storage.json_text import decode_json
-from tests import sent
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import BATCH, Api, Backend, Json, part
-from tests.music import SCRIPT
+from tests.support import sent
+from tests.support.examples import tried_with
+from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.music import SCRIPT
 
 GOOD = part("good", "GET", "/artists/1")
 ALBUMS = "query($is: AlbumFilter) { albums(filter: $is) { totalCount } }"

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from partwise.describe import describe_catalog
 from partwise.settings import SettingsError
 from tests.conftest import Serve
-from tests.described import fields, resources
-from tests.harness import Api, Backend, Json, faults, part
+from tests.support.described import fields, resources
+from tests.support.harness import Api, Backend, Json, faults, part
 
 pytestmark = pytest.mark.costly
 

@@ -679,7 +679,7 @@ _WRITES = st.lists(st.builds(Write, _SHAPES, _SOME_CELLS, _SOME_CELLS), max_size
 
 
 def interfere(earlier: Write, later: Write) -> bool:
-    """Whether the order of two writes matters."""
+    """Return True if the order of two writes matters."""
     written, read = {*earlier.writes}, {*earlier.reads}
     return bool(written & {*later.writes, *later.reads} or read & {*later.writes})
 

@@ -25,8 +25,8 @@ from graphql import (
 )
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend
-from tests.music import SCRIPT
+from tests.support.harness import Api, Backend
+from tests.support.music import SCRIPT
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SHOP = "partwise.examples.shop.models"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Backend
-from tests.program import run_here
+from tests.support.harness import Backend
+from tests.support.program import run_here
 
 SCRIPT = """
 CREATE TABLE "Artist" ("ArtistId" {key}, "Name" VARCHAR(120), "Born" INTEGER);

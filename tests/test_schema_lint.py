@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLObjectType, build_schema, is_specified_directive, is_specified_scalar_type
 
-from tests.harness import Backend
-from tests.music import SCRIPT
-from tests.node import node
-from tests.program import run
+from tests.support.harness import Backend
+from tests.support.music import SCRIPT
+from tests.support.node import node
+from tests.support.program import run
 
 ESLINT = ("lint.mjs",)
 SCHEMA_LINTER = ("node_modules/.bin/graphql-schema-linter", "--format", "compact")
@@ -90,7 +90,7 @@ def test_what_the_database_says_nothing_of_is_described_by_what_it_is_for(sqlite
         "unitPrice": "A number of up to 10 digits, 2 of them after the point.",
         "album": "The one of the albums that albumId points at.",
         "mediaType": "The one of the mediaTypes that mediaTypeId points at.",
-        "playlistTracks": "The playlistTracks that point at this item by trackId.",
+        "playlistTracks": "The playlistTracks whose trackId refers to this item.",
     }
     assert described("PlaylistTrack")["trackId"] == "Part of the key. Points at one of the tracks."
     assert described("Customer")["email"] == "Text of up to 60 characters. No two items have the same."

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from partwise.settings import SettingsError
 from tests.conftest import Serve
-from tests.debian import running_pgbouncer
-from tests.harness import Api, Backend, faults, part
+from tests.support.debian import running_pgbouncer
+from tests.support.harness import Api, Backend, faults, part
 
 pytestmark = pytest.mark.costly
 

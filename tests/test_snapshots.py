@@ -7,7 +7,7 @@ import pytest
 
 from storage.transaction import Result, Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
+from tests.support.harness import Api, Backend, Json, part
 
 TABLES = """
 CREATE TABLE owner (id INTEGER PRIMARY KEY, name VARCHAR(10) NOT NULL);

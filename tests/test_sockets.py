@@ -14,10 +14,10 @@ from partwise import protocol
 from partwise.app import make_app
 from partwise.server import make_server
 from tests.conftest import Serve
-from tests.harness import Backend, sqlite_backend
-from tests.music import SCRIPT
-from tests.program import free_port, serving
-from tests.sockets import ALIVE, connected, decoded, drip, is_open, post, refusal, response, until_closed
+from tests.support.harness import Backend, sqlite_backend
+from tests.support.music import SCRIPT
+from tests.support.program import free_port, serving
+from tests.support.sockets import ALIVE, connected, decoded, drip, is_open, post, refusal, response, until_closed
 
 SETTINGS = """
 header_timeout = 1.5

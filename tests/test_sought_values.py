@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, faults, part
+from tests.support.harness import Api, Backend, Json, faults, part
 
 # what makes the column's type, the type, and two values: one that it would change, one that it keeps
 CHANGED: dict[str, Any] = {

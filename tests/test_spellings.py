@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, part
+from tests.support.harness import Api, Backend, part
 
 FIRST = 0xF << 124  # a column of the type UUID takes what looks like a number for one
 ONE, OTHER = UUID(int=FIRST), UUID(int=FIRST + 1)

@@ -11,8 +11,8 @@ import pytest
 from storage.statements import Bulk
 from storage.transaction import Result, Transaction
 from tests.conftest import Serve
-from tests.harness import BATCH, LEAN_BATCH, Api, Backend, part
-from tests.keyed import KEYED
+from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, part
+from tests.support.keyed import KEYED
 
 FEW, MANY = 10, 1_000  # parts
 ROWS_OF_INSERT = 100  # that SQLite gets in one statement: there a statement is no journey

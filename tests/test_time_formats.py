@@ -6,7 +6,7 @@ import pytest
 
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.support.harness import Api, Backend, faults, part
 
 # Their instants, in order: 1, 2, 4, 3, then 5 to 7 at the same time, 10. What 9 is cannot be read.
 VISITS = """

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import LEAN_BATCH, Api, Backend, faults, part
-from tests.program import free_port, run_here, serving
+from tests.support.harness import LEAN_BATCH, Api, Backend, faults, part
+from tests.support.program import free_port, run_here, serving
 
 LOG = """
 CREATE TABLE log (
@@ -393,7 +393,7 @@ def test_a_model_may_have_a_table_with_a_format(sqlite: Backend, start: Serve):
         CREATE TABLE entry (id INTEGER PRIMARY KEY, written DATETIME NOT NULL, day DATE);
         INSERT INTO entry VALUES (1, 1767340800, '2026-01-02 00:00:00.000')""")
     settings = with_format("entry", written="unix", day="mixed")
-    api = start(sqlite, models="tests.models_logged", resources=settings)
+    api = start(sqlite, models="tests.support.models_logged", resources=settings)
     assert api.query("{ entries { nodes { id written day } } }")["entries"]["nodes"] == [
         {"id": 1, "written": "2026-01-02T08:00:00Z", "day": "2026-01-02"}
     ]

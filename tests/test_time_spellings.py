@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
-from tests.examples import tried_with
-from tests.harness import LEAN_BATCH, Api, Backend, part
+from tests.support.examples import tried_with
+from tests.support.harness import LEAN_BATCH, Api, Backend, part
 
 pytestmark = pytest.mark.costly
 

@@ -6,8 +6,8 @@ import pytest
 
 from partwise.settings import Settings
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import BATCH, Api, Backend, faults, part
+from tests.support.doors import Doors, body_of
+from tests.support.harness import BATCH, Api, Backend, faults, part
 
 SCRIPT = """
 CREATE TABLE slot (starts {naive} PRIMARY KEY, opens TIME, seen {aware} UNIQUE, note VARCHAR(20))

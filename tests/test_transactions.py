@@ -12,8 +12,8 @@ from storage.database import Database, parse_url
 from storage.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from storage.transaction import Transaction
-from tests.harness import Backend
-from tests.waiting import locked
+from tests.support.harness import Backend
+from tests.support.waiting import locked
 
 SCRIPT = """
 CREATE TABLE parent (id INTEGER PRIMARY KEY);

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.conftest import Serve
-from tests.described import fields
-from tests.every_type import GRAPHQL_TYPES, TABLE, VALUES, Exchange, rows
-from tests.harness import Api, Backend, faults, part
+from tests.support.described import fields
+from tests.support.every_type import GRAPHQL_TYPES, TABLE, VALUES, Exchange, rows
+from tests.support.harness import Api, Backend, faults, part
 
 SELECTED = " ".join(VALUES)
 WRITE_AND_READ = f"""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, faults, part
+from tests.support.harness import Api, Backend, faults, part
 
 SCRIPT = """
 CREATE TABLE region (
@@ -113,7 +113,7 @@ def test_a_reference_to_an_item_that_was_addressed_by_the_value_it_lost_takes_th
 
 
 def test_an_upsert_by_a_value_that_the_model_normalises_is_judged_as_a_part(backend: Backend, start: Serve):
-    api = start(backend, models="tests.models_subscriber", create_tables=True)
+    api = start(backend, models="tests.support.models_subscriber", create_tables=True)
     first = api.one("UPSERT", "/subscribers", {"email": "Ada@Example.org", "name": "Ada"})
     assert (first["status"], first["payload"]["email"]) == (201, "ada@example.org")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import BATCH, Api, Backend, Json, part
+from tests.support.harness import BATCH, Api, Backend, Json, part
 
 pytestmark = pytest.mark.costly
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import LEAN_BATCH, Api, Backend, Json, part
-from tests.music import SCRIPT as MUSIC
+from tests.support.harness import LEAN_BATCH, Api, Backend, Json, part
+from tests.support.music import SCRIPT as MUSIC
 
 QUERY = "{ things { totalCount nodes { id value name } } }"
 FIRST = {"id": 1, "value": None, "name": "kept"}

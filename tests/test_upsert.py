@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Api, Backend, part
-from tests.trying import tried
+from tests.support.harness import Api, Backend, part
+from tests.support.trying import tried
 
 # Unique keys: one column, one that may be null, one of two columns of which one may be null; and defaults.
 SHOP = """

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from partwise.settings import SettingsError
 from tests.conftest import Serve
-from tests.harness import Api, Backend, Json, part
-from tests.program import run_here
+from tests.support.harness import Api, Backend, Json, part
+from tests.support.program import run_here
 
 # What makes an index of each kind, in a file with the table `doc` (id, title), and its shadow tables.
 INDEXES: dict[str, tuple[str, Sequence[str]]] = {

@@ -24,8 +24,8 @@ from storage.errors import OutcomeUnknown, TimedOut
 from storage.log import Occasionally
 from storage.transaction import Transaction
 from tests.conftest import Serve
-from tests.harness import Api, Backend
-from tests.waiting import SCRIPT, locked
+from tests.support.harness import Api, Backend
+from tests.support.waiting import SCRIPT, locked
 
 LONG, SHORT = 60.0, 0.1  # seconds
 

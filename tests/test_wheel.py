@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import hatch_build
-from tests.program import environment, serving
+from tests.support.program import environment, serving
 from tests.test_program import port  # noqa: F401  # a fixture
 
 ROOT = Path(__file__).parent.parent

@@ -15,8 +15,8 @@ from partwise.settings import Settings
 from storage import driver_errors
 from storage.driver_errors import StatementRefused, Violation
 from tests.conftest import Serve
-from tests.doors import Doors, body_of
-from tests.harness import BATCH, Backend, Json, faults, part
+from tests.support.doors import Doors, body_of
+from tests.support.harness import BATCH, Backend, Json, faults, part
 
 pytestmark = pytest.mark.costly
 

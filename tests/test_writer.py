@@ -17,7 +17,7 @@ from partwise.app import make_app
 from storage.batch.run import Engine, Job, Settle, run_together
 from storage.errors import Unavailable
 from storage.transaction import Transaction
-from tests.harness import BATCH, Api, Backend, Json, part
+from tests.support.harness import BATCH, Api, Backend, Json, part
 
 PATIENCE = 5.0  # seconds
 SCRIPT = """

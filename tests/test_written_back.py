@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, part
+from tests.support.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, Json, part
 
 pytestmark = pytest.mark.costly
 

@@ -172,7 +172,7 @@ class Bulk:
                         )
 
     def _hand_on_values(self) -> bool:
-        """Whether a unique value is taken twice, or taken by one part and given up by another."""
+        """Return True if a unique value is taken twice, or taken by one part and given up by another."""
         return any(
             self._hands_on(self._catalog.resources[name], unique.attributes)
             for name in self._needs
@@ -230,7 +230,7 @@ class Bulk:
             settle(self._rows, refused, [block.resource], {block.resource.name: _rights(block)})
 
     def refused(self) -> list[int]:
-        """Find the parts that fail, in order: the parts do not interferes, so each would fail alone, too.
+        """Find the parts that fail, in order: the parts do not interfere, so each would fail alone, too.
 
         Raises `TooManyRefused`.
         """
@@ -322,7 +322,7 @@ def _rights(block: Block) -> Sequence[Right]:
 
 
 def _unknown(block: Block) -> bool:
-    """Whether the database gives new items values of its own, beside their keys."""
+    """Return True if the database gives new items values of its own, beside their keys."""
     resource = block.resource
     known = {*block.columns, *resource.key, resource.version}
     return any(
@@ -342,7 +342,7 @@ def _in_order(
 
 
 def _is_plain(block: Block, rows: Rows) -> bool:
-    """Whether what a block writes is what comes back, and nothing else than the database has a say in it."""
+    """Return True if what a block writes is what comes back, and nothing else than the database has a say in it."""
     resource = block.resource
     return (
         not resource.unbatchable_reasons
@@ -355,7 +355,7 @@ def _is_plain(block: Block, rows: Rows) -> bool:
 
 
 def _makes_key(block: Block) -> bool:
-    """Whether the keys of new items are all given, or all made: in part order, where they are counted on."""
+    """Return True if the keys of new items are all given, or all made: in part order, where they are counted on."""
     resource = block.resource
     given = [name for name in resource.key if name in block.columns]
     return len(given) == len(resource.key) or (not given and len(resource.key) == 1)

@@ -79,7 +79,7 @@ def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[Ro
 
 
 def would_wait(own: RowLocks, others: RowLocks) -> bool:
-    """Whether one of two sets of locks holds the other up.
+    """Return True if one of two sets of locks holds the other up.
 
     The table of https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS, with the strengths counted from 1.
     """

@@ -158,7 +158,7 @@ class Decider:
 
 
 def is_below(rows: Finder, row: Row, operation: Operation, location: Location) -> bool:
-    """Whether an item belongs to the parent of the path, if that has one."""
+    """Return True if an item belongs to the parent of the path, if that has one."""
     relation = operation.address[-1].relation
     return relation is None or location.parent is None or rows.is_child(row, relation, location.parent)
 

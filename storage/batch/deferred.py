@@ -57,7 +57,7 @@ class DeferredConstraints:
 
     @property
     def is_asked(self) -> bool:
-        """Whether there is anything to check."""
+        """Return True if there is anything to check."""
         return bool(self._written or self._given_up or self._refused)
 
     def errors(self) -> dict[int, list[ConditionalError]]:
@@ -106,7 +106,7 @@ class DeferredConstraints:
         return max(writers, default=operation.index) == operation.index
 
     def _is_last(self, operation: Operation, holders: Iterable[KeyTuple]) -> bool:
-        """Whether no later part has written one of the conflicting rows."""
+        """Return True if no later part has written one of the conflicting rows."""
         name = operation.resource.name
         writers = [self._written[name, key].index for key in holders if (name, key) in self._written]
         return max(writers, default=operation.index) <= operation.index
@@ -127,7 +127,7 @@ class DeferredConstraints:
     def _is_written_since(
         self, operation: Operation, child: str, attributes: tuple[str, ...], values: KeyTuple
     ) -> bool:
-        """Whether a later part has written a row that points there: then that part is to blame."""
+        """Return True if a later part has written a row that points there: then that part is to blame."""
         return any(
             name == child
             and writer.index > operation.index

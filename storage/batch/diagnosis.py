@@ -5,6 +5,7 @@ what is left (not null, triggers) is what the driver said. A row of which some v
 wrong ones, is asked about in the same way: rules that need those values are not checked.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,7 @@ from storage.row import KeyTuple, Row
 from storage.rows import Rows
 from storage.statements import RowToBe
 
+_NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
 
 
@@ -243,7 +245,7 @@ def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
 
 
 def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Effect, ...], ...]:
-    """Return what a error on attributes depends on: other parts may write those that this part does not."""
+    """Return what an error of attributes depends on: other parts may write those that this part does not."""
     if attempt.before is None:
         return ()
     others = set(attributes) - set(attempt.written) - set(attempt.defaults) if attributes else {ANY}
@@ -313,7 +315,7 @@ def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTu
 
 
 def _is_new(attempt: Attempt, key: Iterable[str]) -> bool:
-    """Whether a write stores other values, and does not leave the form that they have."""
+    """Return True if a write stores other values, and does not leave the form that they have."""
     return attempt.before is None or any(attempt.before.values[name] != attempt.values[name] for name in key)
 
 
@@ -377,10 +379,10 @@ def still_referenced(
 
 
 def conflict(operation: Operation, attributes: Sequence[str], constraint: str | None = None) -> Fault:
-    """Say that such an item exists already."""
+    """Return the error that another item has the same values of a unique rule."""
     what = f"with this {_and(attributes)}" if attributes else "with such values"
     return Conflict(
-        message=f"Another item of {operation.resource.collection} {what} exists already.",
+        message=f"Another {_in_words(operation.resource.name)} {what} already exists.",
         pointer=_first_pointer(operation, attributes),
         attributes=tuple(attributes),
         constraint=constraint,
@@ -388,9 +390,9 @@ def conflict(operation: Operation, attributes: Sequence[str], constraint: str | 
 
 
 def _missing_target(operation: Operation, attributes: Sequence[str], constraint: str | None) -> Fault:
-    what = f"{_and(attributes)} point{'' if len(attributes) > 1 else 's'}" if attributes else "The item points"
+    what = f"{_and(attributes)} refer{'' if len(attributes) > 1 else 's'}" if attributes else "The item refers"
     return MissingTarget(
-        message=f"{what} at an item that does not exist.",
+        message=f"{what} to an item that does not exist.",
         pointer=_first_pointer(operation, attributes),
         attributes=tuple(attributes),
         constraint=constraint,
@@ -500,7 +502,7 @@ def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
 
 
 def _has_no_partition(resource: Resource, refused: StatementRefused) -> bool:
-    """Whether no partition accepts the row, or not this one: the only check without a name."""
+    """Return True if no partition accepts the row, or not this one: the only check without a name."""
     return refused.violation is Violation.CHECK and not refused.constraint and refused.table in resource.partitioned_by
 
 
@@ -524,6 +526,11 @@ def _first_pointer(operation: Operation, attributes: Iterable[str]) -> str:
     given = [operation.pointers[name] for name in attributes if name in operation.pointers]
     in_payload = (pointer for pointer in given if pointer != "/path")
     return next(in_payload, given[0] if given else operation.payload_pointer)
+
+
+def _in_words(type_name: str) -> str:
+    """Write the name of a type as text: "invoice line" for InvoiceLine."""
+    return _NEXT_WORD.sub(" ", type_name.rstrip("_")).lower()
 
 
 def _and(names: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ class KeySource:
             self._removed = max(self._removed, key)
 
     def _frees_largest(self) -> bool:
-        """Whether the largest key has gone with its item: SQLite gives it again, unless it remembers (AUTOINCREMENT)."""
+        """Return True if the largest key has gone with its item: SQLite gives it again, unless it remembers (AUTOINCREMENT)."""
         remembers = self._resource.attributes[self._resource.key[0]].counts_on
         return not remembers and 0 < max(self._largest or 0, self._given) <= self._removed
 

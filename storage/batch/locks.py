@@ -175,7 +175,7 @@ def _add(
 
 
 def is_sought(resource: Resource, name: str) -> bool:
-    """Whether rows can be found by an attribute."""
+    """Return True if rows can be found by an attribute."""
     return not isinstance(resource.attributes[name].type, _NOT_SOUGHT)
 
 

@@ -65,7 +65,7 @@ class Operation:
 
     @property
     def has_precondition(self) -> bool:
-        """Whether `preconditionSucceeded` has anything to say."""
+        """Return True if `preconditionSucceeded` has anything to say."""
         return self.if_match is not None or self.if_none_match is not None
 
     def pointer(self, attribute: str) -> str:

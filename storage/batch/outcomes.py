@@ -258,7 +258,7 @@ def _reader(type_: ValueType) -> TypedDecoder:
 
 
 def _is_json(type_: ValueType) -> bool:
-    """Whether values are JSON documents, or lists of them."""
+    """Return True if values are JSON documents, or lists of them."""
     return isinstance(type_.of if isinstance(type_, Array) else type_, JsonDocument)
 
 

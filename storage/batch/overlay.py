@@ -62,7 +62,7 @@ class Overlay:
         return self.by_values(resource, resource.key, key)
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
-        """Whether a relation to many leads from a parent to a row. What compares by a collation does not come here."""
+        """Return True if a relation to many leads from a parent to a row. What compares by a collation does not come here."""
         return points_at(row, relation, parent)
 
     def put(self, row: Row, before: Row | None = None) -> None:

@@ -28,7 +28,7 @@ _ANY = "*"
 
 
 def takes(resource: Resource, verb: Verb) -> bool:
-    """Whether a resource supports an operation."""
+    """Return True if a resource supports an operation."""
     match verb:
         case Verb.GET:
             return True
@@ -43,7 +43,7 @@ def takes(resource: Resource, verb: Verb) -> bool:
 
 
 def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
-    """Whether a part may not set an attribute; it may always repeat its own key value.
+    """Return True if a part may not set an attribute; it may always repeat its own key value.
 
     It is not known in advance whether an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the resource does
     not support the operation, the part is rejected for that alone.
@@ -73,14 +73,14 @@ def precondition(operation: Operation, row: Row | None) -> bool | None:
 
 
 def matches(condition: Precondition, row: Row | None, *, weak: bool) -> bool:
-    """Whether an item is there and has one of the etags; a weak etag counts only in a weak comparison."""
+    """Return True if an item is there and has one of the etags; a weak etag counts only in a weak comparison."""
     if row is None:
         return False
     return condition.any_version or any(_bare(etag, weak=weak) == row.etag for etag in condition.etags)
 
 
 def is_among(etag: str, etags: Collection[str]) -> bool:
-    """Whether an item's etag is one of these, in a strong comparison (RFC 9110, section 8.8.3.2)."""
+    """Return True if an item's etag is one of these, in a strong comparison (RFC 9110, section 8.8.3.2)."""
     return etag in etags or f'"{etag}"' in etags or _ANY in etags
 
 
@@ -96,12 +96,12 @@ def _bare(etag: str, *, weak: bool) -> str | None:
 def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool) -> Fault:
     """Say which precondition does not hold, and why."""
     if by_match:
-        there = "The item has changed: it is not as ifMatch asks for."
-        message = "ifMatch asks for an item, and there is none." if row is None else there
+        there = "The item has changed since it was loaded (its etag does not match ifMatch)."
+        message = "The item does not exist, and ifMatch requires one." if row is None else there
         return PreconditionFailed(message=message, pointer="/ifMatch")
     asks_for_none = operation.if_none_match is not None and operation.if_none_match.any_version
-    has_etag = "The item has one of the etags of ifNoneMatch."
-    message = "The item exists, and ifNoneMatch asks for none." if asks_for_none else has_etag
+    has_etag = "The item has not changed (its etag matches ifNoneMatch)."
+    message = 'The item already exists (ifNoneMatch is "*").' if asks_for_none else has_etag
     return PreconditionFailed(message=message, pointer="/ifNoneMatch")
 
 

@@ -272,7 +272,7 @@ class Sequential:
         return Done(index=operation.index, status=201, row=row, precondition=precondition)
 
     def _was_raced(self, operation: Operation, create: Create) -> bool:
-        """Whether another transaction has made the item since we looked: the second look decides."""
+        """Return True if another transaction has made the item since we looked: the second look decides."""
         if operation.verb is not Verb.UPSERT and operation.if_none_match is None:
             return False
         key = create.location.key

@@ -151,13 +151,13 @@ def _source(draft: Draft, name: str, every: Drafts) -> tuple[Draft, str]:
 
 
 def _is_open(draft: Draft, name: str) -> bool:
-    """Whether a column has no type from the table, the model or the operator."""
+    """Return True if a column has no type from the table, the model or the operator."""
     override = draft.override.attributes.get(name, AttributeOverride())
     return not draft.facts.sql_types[name] and override.type is None and not _is_typed(draft, name)
 
 
 def _is_typed(draft: Draft, name: str) -> bool:
-    """Whether a model gives a column a type."""
+    """Return True if a model gives a column a type."""
     column = None if draft.model is None else draft.model.columns.get(name)
     return column is not None and not isinstance(column.type, sa.types.NullType)
 
@@ -187,7 +187,7 @@ def _type_of(draft: Draft, name: str, dialect: Dialect) -> ValueType | None:
 
 
 def _converts(draft: Draft, name: str) -> bool:
-    """Whether SQLite may convert a value that a column is compared with: https://sqlite.org/datatype3.html, section 4.2."""
+    """Return True if SQLite may convert a value that a column is compared with: https://sqlite.org/datatype3.html, section 4.2."""
     return draft.facts.is_view or bool(draft.facts.sql_types[name])
 
 

@@ -135,7 +135,7 @@ class Bounds:
         elif least is not None:
             yield f"must have at least {_counted(least, unit)}"
         elif most is not None:
-            yield f"must have at most {_counted(most, unit)}"
+            yield f"can have at most {_counted(most, unit)}"
 
 
 def says_something(bounds: Bounds) -> bool:

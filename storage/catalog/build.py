@@ -122,7 +122,7 @@ def _make_drafts(
 
 
 def _is_hidden(draft: Draft, readable: Collection[str]) -> bool:
-    """Whether a table is hidden: the rows of a partition or an inheriting table are served through its parent."""
+    """Return True if a table is hidden: the rows of a partition or an inheriting table are served through its parent."""
     if draft.override.hidden is not None or draft.model is not None:
         return bool(draft.override.hidden)
     return any(table in readable for table in draft.facts.family.above)

@@ -121,7 +121,7 @@ def indexes_of(draft: Draft) -> tuple[UniqueIndex, ...]:
 
 
 def _can_be_told(*texts: str | None) -> bool:
-    """Whether the text of a rule is UTF-8; if not, only the database judges the rule."""
+    """Return True if the text of a rule is UTF-8; if not, only the database judges the rule."""
     return all(is_utf_8(text) for text in texts if text is not None)
 
 

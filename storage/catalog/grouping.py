@@ -71,7 +71,7 @@ def _reasons(
 
 
 def _shares_rows(draft: Draft, by_table: Mapping[str, Draft]) -> bool:
-    """Whether a table above it or below it is served, too."""
+    """Return True if a table above it or below it is served, too."""
     own = draft.facts.name
     return any(name in by_table for name in draft.facts.family.above) or any(
         own in each.facts.family.above for each in by_table.values()
@@ -79,7 +79,7 @@ def _shares_rows(draft: Draft, by_table: Mapping[str, Draft]) -> bool:
 
 
 def _are_plain(draft: Draft) -> bool:
-    """Whether Python compares the values of all keys as the database does."""
+    """Return True if Python compares the values of all keys as the database does."""
     names = {column for key in (draft.facts.primary_key, *draft.facts.unique) for column in key}
     names |= {column for key in draft.facts.foreign_keys for column in key.columns}
     return all(_is_plain(draft.attributes[draft.names[column]]) for column in names if column in draft.names)

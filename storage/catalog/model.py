@@ -53,18 +53,18 @@ class Attribute:
 
     @property
     def has_default(self) -> bool:
-        """Whether a CREATE that leaves it out still gives it a value other than null."""
+        """Return True if a CREATE that leaves it out still gives it a value other than null."""
         return self.generation is not Generation.NEVER or self.default_sql is not None or self.default is not None
 
     @property
     def required(self) -> bool:
-        """Whether a CREATE must give it."""
+        """Return True if a CREATE must give it."""
         may_be_null = self.nullable and not self.default_denied
         return not (may_be_null or self.has_default or self.fillable or self.read_only)
 
     @property
     def required_to_replace(self) -> bool:
-        """Whether a REPLACE must give it."""
+        """Return True if a REPLACE must give it."""
         return not (self.nullable or self.has_default or self.refillable or self.read_only) and self.updatable
 
 
@@ -318,12 +318,12 @@ class Resource:
 
     @property
     def writable(self) -> bool:
-        """Whether any part may create, change or delete items."""
+        """Return True if any part may create, change or delete items."""
         return not self.read_only and bool(self.key)
 
     @property
     def lockable(self) -> bool:
-        """Whether its rows are locked before they are changed (PostgreSQL: locking needs a privilege to change them)."""
+        """Return True if its rows are locked before they are changed (PostgreSQL: locking needs a privilege to change them)."""
         return self.writable and self.can_lock
 
 

@@ -66,7 +66,7 @@ def default_of(model: Model, column: str) -> Callable[[], Value] | None:
 
 
 def default_is_constant(model: Model, column: str) -> bool:
-    """Whether what `default_of` finds gives the same value each time, as far as can be seen without calling it."""
+    """Return True if what `default_of` finds gives the same value each time, as far as can be seen without calling it."""
     field = _field_with_default(model, column)
     if field is not None:
         return field.default_factory is None or field.default_factory in _CONSTANT_FACTORIES

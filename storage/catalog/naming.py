@@ -192,5 +192,5 @@ def free(name: str, taken: Iterable[str]) -> str:
 
 
 def is_graphql_name(name: str) -> bool:
-    """Whether GraphQL allows the name, introspection's own `__` left out (GraphQL specification, section 2.1.9)."""
+    """Return True if GraphQL allows the name, introspection's own `__` left out (GraphQL specification, section 2.1.9)."""
     return re.fullmatch(r"(?!__)[A-Za-z_][A-Za-z0-9_]*", name) is not None

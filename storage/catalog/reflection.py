@@ -145,5 +145,5 @@ def _complete(key: ForeignKeyFacts, keys: Mapping[Any, Any], table: Any) -> Fore
 
 
 def has_late_checks(connection: sa.Connection) -> bool:
-    """Whether a check may wait until COMMIT and belong to no table that is served; SQLite's never can be asked before."""
+    """Return True if a check may wait until COMMIT and belong to no table that is served; SQLite's never can be asked before."""
     return connection.dialect.name != "sqlite" and bool(connection.exec_driver_sql(_AT_COMMIT).scalar())

@@ -403,12 +403,12 @@ def unserved(
 
 
 def is_aware(sql_type: str) -> bool:
-    """Whether a type that SQLite's users wrote names instants."""
+    """Return True if a type that SQLite's users wrote names instants."""
     return _AWARE.fullmatch(sql_type) is not None
 
 
 def is_known(sql_type: str) -> bool:
-    """Whether a type that SQLite's users wrote says more than SQLite's rule of last resort, NUMERIC affinity.
+    """Return True if a type that SQLite's users wrote says more than SQLite's rule of last resort, NUMERIC affinity.
 
     https://sqlite.org/datatype3.html, section 3.1: a column of type POLYGON has that affinity, and holds anything.
     """

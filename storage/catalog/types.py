@@ -14,7 +14,7 @@ _MOST_DIGITS = (
 
 
 def is_utf_8(text: str) -> bool:
-    """Whether a text can be written in UTF-8: it has no byte that was none when it was read, and no half of a surrogate pair."""
+    """Return True if a text can be written in UTF-8: it has no byte that was none when it was read, and no half of a surrogate pair."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -80,7 +80,7 @@ class ExactFloat(float):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is written as an integer: `-0`, or one of too many digits."""
+        """Return True if it is written as an integer: `-0`, or one of too many digits."""
         return self.text.lstrip("-").isdecimal()
 
 
@@ -213,7 +213,7 @@ class TimeFormat(Enum):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether values are stored as numbers."""
+        """Return True if values are stored as numbers."""
         return self in {TimeFormat.UNIX, TimeFormat.UNIX_MS}
 
 

@@ -49,7 +49,7 @@ def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueTyp
 
 
 def _is_of_sqlmodel(type_: sa.types.TypeDecorator[object]) -> bool:
-    """Whether it is a type of SQLModel's own; only the columns of models have such types, so SQLModel is imported already."""
+    """Return True if it is a type of SQLModel's own; only the columns of models have such types, so SQLModel is imported already."""
     from sqlmodel.sql.sqltypes import AutoString, UTCDateTime  # noqa: PLC0415  # half a second that others do not wait for
 
     return isinstance(type_, AutoString | UTCDateTime)

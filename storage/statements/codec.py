@@ -49,11 +49,11 @@ class Codec(ABC):
         return (self.encode(attribute, value),)
 
     def keeps_equal(self, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
-        """Whether a column may hold one value in several forms, so that a change to an equal value leaves it as it is."""
+        """Return True if a column may hold one value in several forms, so that a change to an equal value leaves it as it is."""
         return False
 
     def is_kept(self, attribute: Attribute, before: Value, value: Value) -> bool:
-        """Whether a change from one value to another leaves a column as it is."""
+        """Return True if a change from one value to another leaves a column as it is."""
         if not self.keeps_equal(attribute):
             return False
         if value is None or before is None:  # JSON's own null is read as null, and so it stays where null is written
@@ -67,7 +67,7 @@ class Codec(ABC):
         )  # digit by digit: 1.10 equals 1.1, and is another document
 
     def is_spelled_otherwise(self, attribute: Attribute, raw: Any) -> bool:  # noqa: ARG002  # SQLite's depend on it
-        """Whether a column of dates or times that compares as text holds one that we would write in another way."""
+        """Return True if a column of dates or times that compares as text holds one that we would write in another way."""
         return False
 
     @abstractmethod
@@ -76,14 +76,14 @@ class Codec(ABC):
 
     @abstractmethod
     def round_trips(self, attribute: Attribute) -> bool:
-        """Whether a value that is written surely comes back as it is, and we know how the driver will read it."""
+        """Return True if a value that is written surely comes back as it is, and we know how the driver will read it."""
 
     @abstractmethod
     def stored_form(self, attribute: Attribute, value: Value) -> Any:
         """Say what the driver will read where a value has been written, of an attribute that is foretold."""
 
     def may_be_json_column(self, resource: Resource, attribute: Attribute) -> bool:  # noqa: ARG002  # SQLite's depend on it
-        """Whether a JSON array has the values of a column as the driver reads them, if it has those of its type."""
+        """Return True if a JSON array has the values of a column as the driver reads them, if it has those of its type."""
         return True
 
     def stored_type(self, attribute: Attribute) -> ValueType:
@@ -148,11 +148,11 @@ class Codec(ABC):
 
     @abstractmethod
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
-        """Whether what the driver gives is the values themselves; `classes` are those of all that is not null."""
+        """Return True if what the driver gives is the values themselves; `classes` are those of all that is not null."""
 
 
 def is_document(type_: ValueType) -> bool:
-    """Whether values are JSON documents, or lists of them."""
+    """Return True if values are JSON documents, or lists of them."""
     return isinstance(type_.of if isinstance(type_, Array) else type_, JsonDocument)
 
 

@@ -550,7 +550,7 @@ class _Utf8Cursor(psycopg.Cursor[Any]):
 
 
 def converts_texts(connection: psycopg.Connection[Any]) -> bool:
-    """Whether the server knows the encoding of its texts, and gives them in UTF-8; a database in SQL_ASCII has any bytes.
+    """Return True if the server knows the encoding of its texts, and gives them in UTF-8; a database in SQL_ASCII has any bytes.
 
     https://www.postgresql.org/docs/current/multibyte.html#MULTIBYTE-CHARSET-SUPPORTED
     """

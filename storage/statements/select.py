@@ -44,7 +44,7 @@ class Ownership:
 
     @property
     def is_asked(self) -> bool:
-        """Whether the database has to tell, because Python compares the values otherwise: by the parents' own values then."""
+        """Return True if the database has to tell, because Python compares the values otherwise: by the parents' own values then."""
         return self.relation.foreign_key.collated
 
     @property

@@ -509,7 +509,7 @@ class SqliteStatements(Statements):
 
 
 def _is_hex(attribute: Attribute) -> bool:
-    """Whether a column takes UUIDs without their hyphens."""
+    """Return True if a column takes UUIDs without their hyphens."""
     return attribute.sql_type.upper().startswith("CHAR")
 
 

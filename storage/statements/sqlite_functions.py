@@ -31,7 +31,7 @@ def kept_document(stored: bytes | None, given: str | None) -> str | None:
     """Choose the text of a JSON document that is written: the stored one where it says the same, number by number.
 
     A document that is JSON's own null is read as null, and so it stays where null is written. What SQLite calls must
-    not raise: a text that is no JSON is replaced.
+    not raise: a text that is not valid JSON is replaced.
     """
     if stored is None:
         return given

@@ -43,7 +43,7 @@ def unreadable(attribute: Attribute, what: str) -> Unreadable:
 
 
 def is_text_column(sql_type: str) -> bool:
-    """Whether a column keeps all that it is given as text."""
+    """Return True if a column keeps all that it is given as text."""
     return affinity_of(sql_type) == "TEXT"
 
 
@@ -132,10 +132,10 @@ def packed_type(type_: ValueType) -> Any:
 
 
 def are_texts(raws: Sequence[str | None]) -> bool:
-    """Whether texts, with nulls among them, are all UTF-8."""
+    """Return True if texts, with nulls among them, are all UTF-8."""
     return is_utf_8("".join(filter(None, raws)))
 
 
 def is_text(raw: Any) -> bool:
-    """Whether the driver has read a text that is UTF-8."""
+    """Return True if the driver has read a text that is UTF-8."""
     return isinstance(raw, str) and is_utf_8(raw)

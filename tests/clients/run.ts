@@ -1,4 +1,4 @@
-// Takes one client through the steps of tests/orders.py, and prints what it was told and what it showed, as JSON:
+// Takes one client through the steps of tests/support/orders.py, and prints what it was told and what it showed, as JSON:
 // run.ts ./apollo.ts http://127.0.0.1:8000/graphql '{"id": 1, "committed": [parts], ...}'
 import { setTimeout as sleep } from "node:timers/promises";
 

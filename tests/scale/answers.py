@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from tests.program import Program, free_port, serving
+from tests.support.program import Program, free_port, serving
 
 ROWS = 1_000
 MOST = 300  # MB over the idle server

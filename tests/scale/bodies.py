@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bodies import SCRIPT, Body, bodies
-from tests.harness import sqlite_backend
-from tests.program import environment, free_port
+from tests.support.bodies import SCRIPT, Body, bodies
+from tests.support.harness import sqlite_backend
+from tests.support.program import environment, free_port
 
 MOST_LAG = 100.0  # ms over the idle machine
 MOST_TIME = 250.0  # ms for a refusal, from the last byte received to the answer

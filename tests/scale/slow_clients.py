@@ -20,10 +20,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from partwise import page
-from tests.harness import sqlite_backend
-from tests.music import SCRIPT
-from tests.program import Program, free_port, serving
-from tests.sockets import ALIVE, post
+from tests.support.harness import sqlite_backend
+from tests.support.music import SCRIPT
+from tests.support.program import Program, free_port, serving
+from tests.support.sockets import ALIVE, post
 
 QUERY = json.dumps({"query": "{ album(albumId: 1) { title } }"})
 _PAGE = Path(page.__file__).parent / "static" / "page"

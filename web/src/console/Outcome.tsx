@@ -11,12 +11,12 @@ export type Run =
   | { kind: "done"; result: BatchResult; marks: Mark[]; etags: Record<string, string | null> };
 
 const SAID = {
-  COMMITTED: "Committed: all of it is written.",
+  COMMITTED: "Committed. All parts were saved.",
   VALID: "Valid: a dry run, nothing is written.",
   REJECTED: "Rejected: nothing is written.",
 } as const;
 const SAID_FORMERLY = {
-  COMMITTED: "It was committed before your changes: all of it is written.",
+  COMMITTED: "It was committed before your changes. All parts were saved.",
   VALID: "It was valid before your changes: a dry run, nothing is written.",
   REJECTED: "It was rejected before your changes: nothing is written.",
 } as const;
@@ -43,7 +43,7 @@ export function Outcome({ run, marks, isFormer, parts, heading, onGo }: Properti
         {headline(run, isFormer)}
       </h2>
       <p role="status">
-        {isFormer && (isWritten ? "Running it again does all of it again: remove what is written already." : "Run it again.")}
+        {isFormer && (isWritten ? "Running it again repeats every part. Remove the ones that are already saved." : "Run it again.")}
       </p>
       {run.kind === "failed" && <p>{run.message}</p>}
       {run.kind !== "failed" && marks.length > 0 && <Errors marks={marks} parts={parts} onGo={onGo} />}

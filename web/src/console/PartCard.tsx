@@ -196,7 +196,7 @@ function OperationField({
 /** What the path leads to, in words. */
 function About({ place, part }: { place: Place | null; part: Part }) {
   if (!place) {
-    const text = part.path ? "This path leads to nothing that is known here yet." : "Choose a path: a collection, or one of its items.";
+    const text = part.path ? "Unknown path." : "Choose a path: a collection, or one of its items.";
     return <p className="about">{text}</p>;
   }
   const { resource, kind, parent } = place;

@@ -94,7 +94,7 @@ export function toWire(catalog: Catalog, parts: readonly Part[]): { wire: WirePa
   return { wire, marks };
 }
 
-const NO_JSON = 'This is no JSON: write texts in double quotes, like "text", and objects like {"a": 1}.';
+const NO_JSON = 'This is not valid JSON: write texts in double quotes, like "text", and objects like {"a": 1}.';
 
 function noPath(catalog: Catalog): string {
   const example = catalog[0] ? `, such as ${catalog[0].path}` : "";

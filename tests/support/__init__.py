@@ -1,0 +1,1 @@
+"""What the tests share: databases, servers, clients, generators and oracles."""
