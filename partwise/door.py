@@ -395,9 +395,9 @@ class _Asking:
     def __init__(self, door: Door, timing: Timing, call: Call) -> None:
         self._door, self._timing, self._call = door, timing, call
 
-    def read(self, run: Callable[[Transaction], T], pace: LastDuration | None = None) -> Awaitable[T]:
+    def read(self, run: Callable[[Transaction], T], last_duration: LastDuration | None = None) -> Awaitable[T]:
         """Run a read, as `resolvers.context.Read` says."""
-        return self._timing.database(self._door.reader(run, self._call, pace))
+        return self._timing.database(self._door.reader(run, self._call, last_duration))
 
     def write(self, job: Job[T]) -> Awaitable[Ran[T]]:
         """Run a batch, as `resolvers.context.Write` says."""

@@ -28,18 +28,22 @@ class Reader:
         self._contention = contention
         self._reads = 0  # that have begun, and have not ended
 
-    async def __call__(self, read: Callable[[Transaction], T], call: Call, pace: LastDuration | None = None) -> T:
-        """Run a read; here, if its pace says that it was short the last time. Raises what it raises."""
-        pace = pace or LastDuration()
+    async def __call__(
+        self, read: Callable[[Transaction], T], call: Call, last_duration: LastDuration | None = None
+    ) -> T:
+        """Run a read; here, if its last_duration says that it was short the last time. Raises what it raises."""
+        last_duration = last_duration or LastDuration()
         self._reads += 1
         try:
-            if self._database.can_read_inline and pace.seconds < _SHORT and await self._is_alone():
+            if self._database.can_read_inline and last_duration.seconds < _SHORT and await self._is_alone():
                 with suppress(TimedOut, Unavailable):  # it is a long one, or somebody else is in the way
-                    return pace.measure(partial(self._read_inline, read))
+                    return last_duration.measure(partial(self._read_inline, read))
             if self._database.dialect == "sqlite":
-                return await self._workers.run(partial(pace.measure, partial(self._read, read, call, None)), call)
+                return await self._workers.run(
+                    partial(last_duration.measure, partial(self._read, read, call, None)), call
+                )
             return await self._contention.run(
-                lambda patience: partial(pace.measure, partial(self._read, read, call, patience)), call
+                lambda patience: partial(last_duration.measure, partial(self._read, read, call, patience)), call
             )
         except TimedOut as error:
             note_late(error)

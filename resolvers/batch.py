@@ -100,9 +100,9 @@ async def answer(
     job = Job(
         batch=Batch(
             size=len(parts),
-            parts=bound,
+            bind_all=bound,
             blocks=blocks,
-            some=lambda indexes: bind_some(indexes, parts, context.scope),
+            bind_only=lambda indexes: bind_some(indexes, parts, context.scope),
             shown=planned.shown if receipt is None else ResultDetail.ROWS,  # a replay may ask for all of them
             times=planned.times,
             more_of_row=MORE_OF_ITEM if planned.has_lists else 0,

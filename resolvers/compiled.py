@@ -113,14 +113,16 @@ class CompiledQuery:
     nodes: Mapping[str, list[FieldNode]]  # response key -> where it is selected
     complete: Mapping[str, Callable[[Any], Any]]  # response key -> what is found there
     planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
-    pace: LastDuration = field(default_factory=LastDuration)
+    last_duration: LastDuration = field(default_factory=LastDuration)
 
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> Written | None:
         """Answer a request; None where the ordinary way has to."""
         plan: ReadPlan | None = None
         try:
             plan = self._plan(variables, context.scope)
-            found = None if plan is None else await context.read(partial(_read, context.engine, plan), self.pace)
+            found = (
+                None if plan is None else await context.read(partial(_read, context.engine, plan), self.last_duration)
+            )
             if found is None:
                 return None
             if found.size > LARGE:

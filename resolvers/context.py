@@ -38,8 +38,8 @@ class LastDuration:
 class Read(Protocol):
     """Runs a read in a transaction that sees one snapshot, to its end: a client that goes away changes nothing."""
 
-    def __call__(self, read: Callable[[Transaction], T], pace: LastDuration | None = None, /) -> Awaitable[T]:
-        """Run it; its pace, where there is one, helps to find the fastest way."""
+    def __call__(self, read: Callable[[Transaction], T], last_duration: LastDuration | None = None, /) -> Awaitable[T]:
+        """Run it; `last_duration` helps to choose the fastest strategy."""
 
 
 class Write(Protocol):
@@ -107,8 +107,8 @@ class RequestContext:
         """Make a context for an event loop in another thread: the database is asked by this one."""
         loop = asyncio.get_running_loop()
 
-        def read(run: Callable[[Transaction], T], pace: LastDuration | None = None) -> Awaitable[T]:
-            return _run_on(loop, lambda: self.read(run, pace))
+        def read(run: Callable[[Transaction], T], last_duration: LastDuration | None = None) -> Awaitable[T]:
+            return _run_on(loop, lambda: self.read(run, last_duration))
 
         def write(job: Job[T]) -> Awaitable[Ran[T]]:
             return _run_on(loop, lambda: self.write(job))

@@ -105,7 +105,7 @@ class _Binder:
                 index=index,
                 faults=tuple(faults),
                 operation=known,
-                touched=frozenset(payload.touched),
+                named_attributes=frozenset(payload.named_attributes),
                 unlisted=payload.unlisted,
             )
         return operation
@@ -183,7 +183,7 @@ class _Binder:
         if isinstance(part, Fault):
             if payload.is_listed():
                 payload.faults.append(part)
-            payload.touched |= set(attributes)
+            payload.named_attributes |= set(attributes)
             return
         verb = self._requests[index].verb
         twice = payload.given() & set(attributes)

@@ -35,7 +35,7 @@ class Payload:
     base: str = "/payload"
     values: dict[str, Value] = field(default_factory=dict)
     pointers: dict[str, str] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    named_attributes: set[str] = field(default_factory=set)
     references: list[Reference] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     suggest: Suggestions = field(default_factory=Suggestions)
@@ -51,7 +51,7 @@ class Payload:
 
     def given(self) -> set[str]:
         """The attributes that it names, by value or by reference, whether the value is right or not."""
-        return {*self.touched, *(name for each in self.references for name in each.attributes)}
+        return {*self.named_attributes, *(name for each in self.references for name in each.attributes)}
 
 
 def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> Mapping[str, Any]:
@@ -85,13 +85,13 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
         return
     pointer = _pointer(payload.base, name)
     own = attribute.name
-    if own in payload.touched:
+    if own in payload.named_attributes:
         message = f"{own} is given twice, once by its former name."
         payload.faults.append(InvalidValue(message=message, pointer=pointer, attributes=(own,)))
         return
     if raw is None and attribute.generation is Generation.WHEN_ABSENT and verb in {Verb.CREATE, Verb.UPSERT}:
         return  # the database makes it
-    payload.touched.add(own)
+    payload.named_attributes.add(own)
     payload.pointers[own] = pointer
     if rules.is_closed(resource, attribute, verb):
         payload.faults.append(rules.read_only(own, pointer))

@@ -63,3 +63,19 @@ def test_every_setting_is_documented():
         "attributes",
         "checks",
     ]
+
+
+@pytest.mark.parametrize(
+    "page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md", "docs/trust.md", "docs/engine.md"]
+)
+def test_the_test_files_and_modules_that_a_page_names_exist(page: str):
+    text = (README.parent / page).read_text()
+    named = {
+        *re.findall(r"`((?:tests/)?(?:support/)?test_\w+\*?)(?:\.py)?`", text),
+        *re.findall(r"\b(tests/[\w/]+)\.py", text),
+    }
+    tests = README.parent / "tests"
+    missing = [name for name in named if not [*tests.glob(f"{name.removeprefix('tests/')}.py")]]
+
+    assert named
+    assert not missing

@@ -64,14 +64,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What is to be run: the parts, and (where all of them are plain) the same as blocks."""
+    """The parts to run; if all of them are of simple shapes, also as blocks."""
 
     size: int
-    parts: Callable[[], Sequence[Part]]
+    bind_all: Callable[[], Sequence[Part]]
     blocks: Sequence[Block] = ()
-    some: Callable[[Sequence[int]], Sequence[Part]] | None = (
-        None  # with blocks: some of the parts alone, by their indexes
-    )
+    bind_only: Callable[[Sequence[int]], Sequence[Part]] | None = None  # with blocks: the parts with these indexes
     shown: ResultDetail = ResultDetail.ROWS
     times: int = 1  # how often the answer has the values of a row at most
     more_of_row: int = 0  # bytes that each row of a page counts more, where the answer may be completed row by row

@@ -25,7 +25,7 @@ def row_locks(catalog: Catalog, batch: Batch, receipt: Receipt | None) -> RowLoc
     """Say which rows a batch will lock, as far as its parts tell; of a very large one nothing."""
     if batch.size > _MOST_PARTS:
         return {}
-    found = dict(_of_blocks(catalog, batch.blocks) if batch.blocks else _of_parts(catalog, batch.parts()))
+    found = dict(_of_blocks(catalog, batch.blocks) if batch.blocks else _of_parts(catalog, batch.bind_all()))
     if receipt is not None:
         found["", ("caller", "key"), (receipt.caller, receipt.key)] = Strength.UPDATE
     return found

@@ -55,8 +55,8 @@ class FailedParts:
         """Return True if an error may merely follow from these parts' failure."""
         return self._cascading.includes(error)
 
-    def add(self, operation: Operation, touched: Iterable[str] = ()) -> None:
-        """Record the effects of a failed part; `touched` are attributes for which it has invalid values."""
+    def add(self, operation: Operation, named_attributes: Iterable[str] = ()) -> None:
+        """Record the effects of a failed part; `named_attributes` are attributes for which it has invalid values."""
         if operation.verb is Verb.GET:
             return
         resource = operation.resource
@@ -67,7 +67,7 @@ class FailedParts:
                 self._remove(row, set())
             case Verb.UPDATE | Verb.UPSERT | Verb.REPLACE if row is not None:
                 every = resource.attributes if operation.verb is Verb.REPLACE else ()
-                changed = {*self._decider.given(operation), *touched, *every} - set(resource.key)
+                changed = {*self._decider.given(operation), *named_attributes, *every} - set(resource.key)
                 given_up = self._given_up(row, values, changed)
                 self._cascading.of_change(resource, row.values, values, changed, given_up)
             case Verb.CREATE | Verb.UPSERT:

@@ -84,7 +84,7 @@ class InvalidPart:
     index: int
     faults: tuple[Fault, ...]
     operation: Operation | None = None  # as far as it could be bound: the values that are right
-    touched: frozenset[str] = frozenset()  # all attributes that it names, those with a wrong value too
+    named_attributes: frozenset[str] = frozenset()  # all attributes that it names, those with a wrong value too
     unlisted: int = 0  # further faults that are counted only, none of them of an attribute of the resource
 
 

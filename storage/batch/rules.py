@@ -193,7 +193,7 @@ def unknown_values(part: InvalidPart) -> set[str]:
         return set()
     named = {name for fault in part.faults for name in fault.attributes}
     closed = {name for fault in part.faults if isinstance(fault, ReadOnly) for name in fault.attributes}
-    unknown = {*part.touched, *named} - closed - operation.values.keys()
+    unknown = {*part.named_attributes, *named} - closed - operation.values.keys()
     return {name for name in operation.resource.attributes if name in unknown}
 
 

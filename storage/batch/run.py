@@ -258,9 +258,9 @@ def _set_aside(batch: Batch, lost: TransactionLost) -> Batch:
         InvalidPart(index=part.index, faults=lost.faults, operation=part)
         if part.index == lost.index and isinstance(part, Operation)
         else part
-        for part in batch.parts()
+        for part in batch.bind_all()
     ]
-    return Batch(size=batch.size, parts=lambda: parts, shown=batch.shown)
+    return Batch(size=batch.size, bind_all=lambda: parts, shown=batch.shown)
 
 
 class _GroupLost(Exception):
@@ -272,7 +272,7 @@ def _settle(engine: Engine, lost: _GroupLost, batch: Batch, deadline: Deadline |
     refused = lost.__cause__
     if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
         with engine.database.read(deadline) as transaction:
-            settle(Rows(transaction, engine.database, engine.secret), refused, _resources_of(batch.parts()), {})
+            settle(Rows(transaction, engine.database, engine.secret), refused, _resources_of(batch.bind_all()), {})
 
 
 def _why_unread(engine: Engine, refused: StatementRefused | Unstorable, deadline: Deadline | None) -> RequestError:
@@ -389,17 +389,17 @@ def _set_savepoint(transaction: Transaction, catalog: Catalog) -> None:
 
 def _diagnose(engine: Engine, rows: Rows, batch: Batch, refused: Sequence[int]) -> Sequence[Done | Failed]:
     """Return the errors of the refused parts, if the parts are independent; otherwise run all of them one by one."""
-    if refused and batch.some is not None:
-        found = Sequential(rows, engine.catalog).run(batch.some(refused))
+    if refused and batch.bind_only is not None:
+        found = Sequential(rows, engine.catalog).run(batch.bind_only(refused))
         if all(isinstance(outcome, Failed) for outcome in found) and len(found) == len(refused):
             return found
         rows.transaction.rollback_to(_SAVEPOINT)
-    return Sequential(rows, engine.catalog).run(batch.parts())
+    return Sequential(rows, engine.catalog).run(batch.bind_all())
 
 
 def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
     """Lock what the parts are about, and run them: in groups, or (where the database refuses one) one by one."""
-    catalog, transaction, parts = engine.catalog, rows.transaction, batch.parts()
+    catalog, transaction, parts = engine.catalog, rows.transaction, batch.bind_all()
     wanted = wanted_rows(catalog, parts)
     try:
         locked = list(lock_rows(rows, catalog, wanted)) if engine.locks else []
@@ -441,7 +441,7 @@ def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
         rows.transaction.check_constraints()
     except StatementRefused as refused:
         rows.transaction.rollback_to(_SAVEPOINT)
-        parts = batch.parts()
+        parts = batch.bind_all()
         if refused.doubt is not None:
             settle(rows, refused, _resources_of(parts), {})
         failed = late_failures(rows, engine.catalog, parts, _SAVEPOINT)

@@ -88,7 +88,7 @@ class Sequential:
             case InvalidPart():
                 faults = (*part.faults, *self._survey(part))
                 if part.operation is not None:
-                    self._failed.add(part.operation, part.touched)
+                    self._failed.add(part.operation, part.named_attributes)
                 return Failed(index=part.index, faults=in_order_of_kinds(faults), unlisted=part.unlisted)
             case Operation():
                 return self._run_operation(part)
