@@ -188,7 +188,7 @@ def test_a_rejected_batch_is_marked_at_its_fields(sqlite: Backend, tmp_path: Pat
         seen = use(find_chromium(), program.url, "reject")
         (album,) = program.post("{ albums(first: 1) { nodes { etag } } }")["data"]["albums"]["nodes"]
 
-    assert seen["said"] == "Rejected: nothing is written."
+    assert seen["said"] == "Rejected. Nothing was written."
     assert [(mark["part"], mark["field"], mark["said"].split()[0]) for mark in seen["marks"]] == [
         ("Part 1, a", "email", "CONFLICT"),
         ("Part 2, b", "name", "INVALID_VALUE"),
@@ -212,7 +212,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(browse: Browse, sqlite:
     before = sqlite.dump()
     seen = browse("dryRun", sqlite)
 
-    assert seen["said"] == "Valid: a dry run, nothing is written."
+    assert seen["said"] == "Valid. This was a dry run, nothing was written."
     assert [line.split("\n")[0] for line in seen["results"]] == [
         "201 a CREATE /artists/4",
         "204 b DELETE /playlistTracks/1,1",

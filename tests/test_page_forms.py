@@ -91,7 +91,7 @@ def test_each_type_has_its_control_and_is_sent_as_the_api_takes_it(browse: Brows
     unfinished = "INCOMPLETE This is not complete: fill in all of it, or clear it."
     assert seen["incomplete"] == [{"part": "Part 1, a", "field": "day", "said": unfinished}]
     assert not seen["emptied"]
-    assert seen["rejected"] == "Rejected: nothing is written."
+    assert seen["rejected"] == "Rejected. Nothing was written."
     assert [(mark["field"], mark["said"].split()[0]) for mark in seen["marks"]] == [
         ("double", "INVALID_VALUE"),
         ("local", "INVALID_VALUE"),
@@ -252,11 +252,11 @@ def test_what_was_said_of_former_parts_is_marked_so(browse: Browse, sqlite: Back
     sqlite.run(SCRIPT)
     seen = browse("former", sqlite)
 
-    formerly = "It was rejected before your changes: nothing is written."
+    formerly = "It was rejected before your changes. Nothing was written."
     assert seen["said"] == [
-        "Rejected: nothing is written.",
+        "Rejected. Nothing was written.",
         formerly,
-        "Rejected: nothing is written.",
+        "Rejected. Nothing was written.",
         formerly,
         "Committed. All parts were saved.",
         "It was committed before your changes. All parts were saved.",

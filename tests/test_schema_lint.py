@@ -88,8 +88,8 @@ def test_what_the_database_says_nothing_of_is_described_by_what_it_is_for(sqlite
         "milliseconds": "A whole number.",
         "bytes": "A whole number.",
         "unitPrice": "A number of up to 10 digits, 2 of them after the point.",
-        "album": "The one of the albums that albumId points at.",
-        "mediaType": "The one of the mediaTypes that mediaTypeId points at.",
+        "album": "The item of albums to which albumId refers.",
+        "mediaType": "The item of mediaTypes to which mediaTypeId refers.",
         "playlistTracks": "The playlistTracks whose trackId refers to this item.",
     }
     assert described("PlaylistTrack")["trackId"] == "Part of the key. Points at one of the tracks."

@@ -12,13 +12,13 @@ export type Run =
 
 const SAID = {
   COMMITTED: "Committed. All parts were saved.",
-  VALID: "Valid: a dry run, nothing is written.",
-  REJECTED: "Rejected: nothing is written.",
+  VALID: "Valid. This was a dry run, nothing was written.",
+  REJECTED: "Rejected. Nothing was written.",
 } as const;
 const SAID_FORMERLY = {
   COMMITTED: "It was committed before your changes. All parts were saved.",
-  VALID: "It was valid before your changes: a dry run, nothing is written.",
-  REJECTED: "It was rejected before your changes: nothing is written.",
+  VALID: "It was valid before your changes. This was a dry run, nothing was written.",
+  REJECTED: "It was rejected before your changes. Nothing was written.",
 } as const;
 
 interface Properties {
