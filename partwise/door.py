@@ -52,10 +52,7 @@ from storage.transaction import Transaction
 
 _VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
-_VARIES_COMPRESSED = (
-    b"vary",
-    b"Accept, Accept-Encoding",
-)  # of what is compressed already; for others the middleware says it
+_VARIES_COMPRESSED = (b"vary", b"Accept, Accept-Encoding")  # of compressed responses; the middleware adds it to others
 _NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
 
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import gzip
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -47,50 +45,41 @@ which has the pages in it. <code>pip install -v</code> shows what went wrong.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What a file has in it, as it is and compressed."""
-
-    plain: bytes
-    gzipped: bytes
-
-
 class _Assets(StaticFiles):
-    """Files whose names are hashes of their content. There are few: each is read and compressed once, and kept in memory."""
+    """Files whose names are hashes of their content. There are few: what was sent once is kept in memory."""
 
     def __init__(self, directory: Path, *, compresses: bool) -> None:
         super().__init__(directory=directory, check_dir=False)
         self._compresses = compresses
-        self._contents: dict[str, _Content] = {}
+        self._contents: dict[tuple[str, bool], bytes] = {}  # by path, and whether it is compressed
         self._reading = asyncio.Lock()
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Serve one file; who has it never asks again."""
         response = await super().get_response(path, scope)
         if isinstance(response, FileResponse):
-            response = self._respond(await self._read(path, response.path), response.headers, Headers(scope=scope))
+            response = await self._from_memory(response, Headers(scope=scope))
         response.headers.update({**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"})
         return response
 
-    async def _read(self, name: str, path: str | os.PathLike[str]) -> _Content:
+    async def _from_memory(self, file: FileResponse, asked: Headers) -> Response:
+        gzipped = self._compresses and takes_gzip(asked.get("accept-encoding", ""))
+        headers = {name: file.headers[name] for name in ("content-type", "last-modified")}
+        headers["etag"] = f"W/{file.headers['etag']}"  # of both forms
+        if gzipped:
+            headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
+        return Response(await self._content(str(file.path), gzipped=gzipped), headers=headers)
+
+    async def _content(self, path: str, *, gzipped: bool) -> bytes:
         async with self._reading:
-            if name not in self._contents:
-                self._contents[name] = await to_thread.run_sync(_read, Path(path))
-            return self._contents[name]
-
-    def _respond(self, content: _Content, headers: MutableHeaders, asked: Headers) -> Response:
-        if self._compresses and takes_gzip(asked.get("accept-encoding", "")):
-            response = Response(content.gzipped, media_type=headers["content-type"])
-            response.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
-        else:
-            response = Response(content.plain, media_type=headers["content-type"])
-        response.headers.update({"Last-Modified": headers["last-modified"], "ETag": f"W/{headers['etag']}"})  # of both
-        return response
+            if (path, gzipped) not in self._contents:
+                self._contents[path, gzipped] = await to_thread.run_sync(_read, Path(path), gzipped)
+            return self._contents[path, gzipped]
 
 
-def _read(path: Path) -> _Content:
+def _read(path: Path, gzipped: bool) -> bytes:  # noqa: FBT001  # a thread is given no names
     plain = path.read_bytes()
-    return _Content(plain, gzip.compress(plain, mtime=0))
+    return gzip.compress(plain, mtime=0) if gzipped else plain
 
 
 def graphiql(*, takes_any: bool) -> Response:

@@ -31,7 +31,7 @@ class Reader:
     async def __call__(
         self, read: Callable[[Transaction], T], call: Call, last_duration: LastDuration | None = None
     ) -> T:
-        """Run a read; here, if its last_duration says that it was short the last time. Raises what it raises."""
+        """Run a read; in the event loop if it was short the last time (`last_duration`). Raises what it raises."""
         last_duration = last_duration or LastDuration()
         self._reads += 1
         try:

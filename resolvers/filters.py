@@ -118,8 +118,8 @@ class _Binding:
         self._count(len(raw) if operator in {Operator.IN, Operator.NOT_IN} else 1, place)
         try:
             return _value(attribute.type, operator, raw)
-        except InvalidJsonValue as misfit:
-            raise bad_request(f"{place} {misfit}.") from None
+        except InvalidJsonValue as invalid:
+            raise bad_request(f"{place} {invalid}.") from None
 
     def _count(self, operands: int, place: str) -> None:
         self.operands += operands

@@ -107,7 +107,7 @@ def _whole(value: Any) -> Any:
 def _as_number(value: Any) -> msgspec.Raw:
     """Write a number that kept its digits: as a double is written, if it is one."""
     if not isinstance(value, ExactFloat):
-        raise TypeError(f"{type(value).__name__} is not valid JSON")
+        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
     if value.text == "-0":  # most attributes take it for 0, and some doors do so for them
         return msgspec.Raw(b"0")
     return msgspec.Raw(_encoder.encode(float(value)) if _is_double(value) else value.text.encode())

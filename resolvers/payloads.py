@@ -103,8 +103,8 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
     else:
         try:
             payload.values[own] = from_json(attribute.type, raw)
-        except InvalidJsonValue as misfit:
-            payload.faults.append(InvalidValue(message=f"{own} {misfit}.", pointer=pointer, attributes=(own,)))
+        except InvalidJsonValue as invalid:
+            payload.faults.append(InvalidValue(message=f"{own} {invalid}.", pointer=pointer, attributes=(own,)))
 
 
 def _pointer(base: str, name: str) -> str:

@@ -133,8 +133,8 @@ def _by_key(resource: Resource, attributes: tuple[str, ...], texts: tuple[Text, 
 def _value(attribute: Attribute, text: Text, *, canonical: bool = True) -> Value:
     try:
         return from_text(attribute.type, text.text, canonical=canonical)
-    except InvalidJsonValue as misfit:
-        raise _invalid(f"{attribute.name} {misfit}", text.offset) from None
+    except InvalidJsonValue as invalid:
+        raise _invalid(f"{attribute.name} {invalid}", text.offset) from None
 
 
 def _bind_query(path: ResourcePath, resource: Resource, scope: Scope) -> Query:

@@ -70,8 +70,8 @@ def _plan_root(selection: Selection, key: str, name: str, scope: Scope) -> RootR
         raw = arguments[attribute]
         try:
             values.append(from_json(resource.attributes[attribute].type, getattr(raw, "value", raw)))
-        except InvalidJsonValue as misfit:
-            raise bad_request(f"{attribute} {misfit}.") from None
+        except InvalidJsonValue as invalid:
+            raise bad_request(f"{attribute} {invalid}.") from None
     return ItemRead(key=tuple(values), items=plan_items(selection.below(key, resource.name), resource, scope))
 
 

@@ -161,8 +161,8 @@ def _array(read: Reader, raw: Any) -> Value:
     values: list[Value] = []
     try:
         values.extend(None if each is None else read(each) for each in raw)
-    except InvalidJsonValue as misfit:
-        raise InvalidJsonValue(f"has a value at index {len(values)} that {misfit}") from None
+    except InvalidJsonValue as invalid:
+        raise InvalidJsonValue(f"has a value at index {len(values)} that {invalid}") from None
     return values
 
 

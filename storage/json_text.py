@@ -393,7 +393,7 @@ def typed_decoder(
 def _encode_exact(value: object) -> msgspec.Raw:
     if isinstance(value, ExactFloat):
         return msgspec.Raw(value.text.encode())
-    raise TypeError(f"{type(value).__name__} is not valid JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_exact)

@@ -164,7 +164,7 @@ def show(stages: Sequence[Stage]) -> list[str]:
 # What the batch shows, the batch, its stages in the order in which they run.
 CASES = {
     "nothing to write": ("there parent 1 code=a", ""),
-    "creates that do not meet run together": (
+    "independent creates run together": (
         """
         insert parent 1 code=a
         insert parent 2 code=b
@@ -710,9 +710,9 @@ def test_writes_that_meet_keep_their_order_and_no_others_have_one(writes: list[W
 
     stage_of = {place: number for number, stage in enumerate(stages) for place in stage.members}
     pairs = [(n, m) for m in range(len(writes)) for n in range(m) if interfere(writes[n], writes[m])]
-    event(f"{min(len(pairs), 10)} pairs that meet")
+    event(f"{min(len(pairs), 10)} pairs that interfere")
     for earlier, later in pairs:
-        assert stage_of[earlier] < stage_of[later]  # so no two of one stage meet, either
+        assert stage_of[earlier] < stage_of[later]  # so no two of one stage interfere, either
 
 
 @tried
@@ -747,7 +747,7 @@ def test_a_key_that_a_write_names_twice_counts_once(writes: list[Write], key: Ke
 
 @st.composite
 def good_steps(draw: st.DrawFn) -> list[Step]:
-    """Draw steps that each keep all keys, one after the other; values are few, so that they meet."""
+    """Draw steps that each keep all keys, one after the other; values are few, so that they interfere."""
     kept = Keeper()
     steps: list[Step] = []
     for _ in range(draw(st.integers(5, 40))):

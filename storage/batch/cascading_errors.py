@@ -109,8 +109,8 @@ class CascadingErrors:
     ) -> None:
         """Record a row that would have been updated, and the unique values that it would have released and taken.
 
-        Attributes that are `named_attributes` but have no value in `after` would have changed to an unknown value. `given_up` are the
-        indexes in which the row would have released its entry.
+        `named_attributes` without a value in `after` would have changed to an unknown value. `given_up` are the indexes in
+        which the row would have released its entry.
         """
         changed = {name for name in named_attributes if name not in after or after[name] != before[name]}
         own = key_ref(resource, resource.key, [before[name] for name in resource.key])

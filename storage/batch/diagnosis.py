@@ -5,7 +5,6 @@ what is left (not null, triggers) is what the driver said. A row of which some v
 wrong ones, is asked about in the same way: rules that need those values are not checked.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from storage.batch.operations import Operation, Verb
 from storage.catalog.bounds import Bounds
 from storage.catalog.facts import TableName
 from storage.catalog.model import Catalog, Check, Constraint, ForeignKey, Resource, UniqueIndex, Values
+from storage.catalog.naming import words
 from storage.catalog.types import Opaque, Unreadable
 from storage.driver_errors import StatementRefused, Violation
 from storage.errors import (
@@ -31,7 +31,6 @@ from storage.row import KeyTuple, Row
 from storage.rows import Rows
 from storage.statements import RowToBe
 
-_NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
 
 
@@ -380,9 +379,10 @@ def still_referenced(
 
 def conflict(operation: Operation, attributes: Sequence[str], constraint: str | None = None) -> Fault:
     """Return the error that another item has the same values of a unique rule."""
+    item = " ".join(words(operation.resource.name)).lower()
     what = f"with this {_and(attributes)}" if attributes else "with such values"
     return Conflict(
-        message=f"Another {_in_words(operation.resource.name)} {what} already exists.",
+        message=f"Another {item} {what} already exists.",
         pointer=_first_pointer(operation, attributes),
         attributes=tuple(attributes),
         constraint=constraint,
@@ -526,11 +526,6 @@ def _first_pointer(operation: Operation, attributes: Iterable[str]) -> str:
     given = [operation.pointers[name] for name in attributes if name in operation.pointers]
     in_payload = (pointer for pointer in given if pointer != "/path")
     return next(in_payload, given[0] if given else operation.payload_pointer)
-
-
-def _in_words(type_name: str) -> str:
-    """Write the name of a type as text: "invoice line" for InvoiceLine."""
-    return _NEXT_WORD.sub(" ", type_name.rstrip("_")).lower()
 
 
 def _and(names: Sequence[str]) -> str:

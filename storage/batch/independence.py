@@ -23,12 +23,9 @@ class Needs:
     pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)  # to be read of the addressed rows, besides the key
     all_attributes: bool = False  # are to be read: the etag is computed from them
-    unique: set[tuple[str, ...]] = field(
-        default_factory=set
-    )  # keys of which some parts release values, and others take some
-    left_to_database: set[tuple[str, ...]] = field(
-        default_factory=set
-    )  # such keys whose values are taken before any is released
+    # Unique keys of which some parts release values and others take some; and those whose values are taken first.
+    unique: set[tuple[str, ...]] = field(default_factory=set)
+    left_to_database: set[tuple[str, ...]] = field(default_factory=set)
 
     def must_read(self, unique: tuple[str, ...]) -> None:
         """Record that the values of a unique key must be read."""
@@ -41,10 +38,9 @@ class Independence:
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
         self.needs: dict[str, Needs] = {}
-        self.pointed_at: list[tuple[str, set[KeyTuple]]] = []  # keys that are referred to, of resources with new items
-        self.left_to_database: list[
-            tuple[str, set[KeyTuple]]
-        ] = []  # such keys, of items that are updated before any is created
+        # Keys that are referred to, of resources with new items; and those of items that are updated before any is created.
+        self.pointed_at: list[tuple[str, set[KeyTuple]]] = []
+        self.left_to_database: list[tuple[str, set[KeyTuple]]] = []
         self._catalog = catalog
         self._blocks = blocks
 
