@@ -51,10 +51,21 @@ def test_the_page_and_its_files_are_served_under_a_policy(sqlite: Backend, start
 
 
 @pytest.mark.parametrize(("compression", "encoding"), [(4, "gzip"), (0, None)])
-def test_a_file_of_the_page_is_compressed_and_revalidated(
-    sqlite: Backend, start: Serve, compression: int, encoding: str | None
+def test_a_file_of_the_page_is_compressed_once_and_revalidated(
+    sqlite: Backend,
+    start: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    compression: int,
+    encoding: str | None,
 ):
     sqlite.run(SCRIPT)
+    read, was_read = partwise.page._read, []
+
+    def noted(path: Path, gzipped: bool) -> bytes:
+        was_read.append(gzipped)
+        return read(path, gzipped)
+
+    monkeypatch.setattr(partwise.page, "_read", noted)
     client = start(sqlite, compression=compression).http
     file = max((partwise.page.STATIC / "page").iterdir(), key=lambda path: path.stat().st_size)
     path, content = f"/page/{file.name}", file.read_bytes()
@@ -73,6 +84,7 @@ def test_a_file_of_the_page_is_compressed_and_revalidated(
     assert known.headers["cache-control"] == "public, max-age=31536000, immutable"
     head = client.head(path, headers={"Accept-Encoding": "gzip"})
     assert (head.status_code, head.headers["content-length"]) == (200, packed.headers["content-length"])
+    assert was_read == ([False, True] if encoding else [False]), "each form once"
 
 
 @pytest.mark.parametrize(
