@@ -329,7 +329,7 @@ class Door:
         def complete() -> list[bytes]:
             if isinstance(compiled, CompiledQuery) and read is not None and not read.errors:
                 with suppress(Exception):  # whatever it is, the ordinary way answers it
-                    return compiled.finish(read.found)
+                    return compiled.finish(read.found, read.size)
             if isinstance(compiled, CompiledBatch) and compiled.key in in_thread.views:
                 with suppress(Exception):  # as above
                     return compiled.finish(in_thread.views[compiled.key])

@@ -39,7 +39,7 @@ from resolvers.completion import compile_batch
 from resolvers.context import LastDuration, RequestContext
 from resolvers.cost import Cost, cost_of, excess_of_cost
 from resolvers.limits import DEFAULT_LIMITS, Limits, Scope
-from resolvers.pieces import LARGE, encode_in_pieces
+from resolvers.pieces import LARGE, VERY_LARGE, encode_in_pieces
 from resolvers.reads import plan_query
 from resolvers.requests import PartRequest
 from resolvers.results import BatchView, to_wire_error
@@ -126,7 +126,7 @@ class CompiledQuery:
             if found is None:
                 return None
             if found.size > LARGE:
-                return await context.background(partial(self.finish, found.roots))
+                return await context.background(partial(self.finish, found.roots, found.size))
             data = self._data(found.roots)
             context.kept = found, data
             return encode_json_bytes({"data": data})
@@ -137,9 +137,10 @@ class CompiledQuery:
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
             return None
 
-    def finish(self, found: Mapping[str, Any]) -> list[bytes]:
-        """Write a large answer of what was read."""
-        return encode_in_pieces({"data": self._data(found)})
+    def finish(self, found: Mapping[str, Any], size: int) -> list[bytes]:
+        """Write a large answer of what was read, of about so many bytes."""
+        answer = {"data": self._data(found)}
+        return encode_in_pieces(answer) if size > VERY_LARGE else [encode_json_bytes(answer)]
 
     def _data(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {key: write(found.get(key)) for key, write in self.complete.items()}

@@ -1,16 +1,19 @@
 """Large answers, written as JSON piece by piece: one call for all of it would keep the event loop from running until it is done."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import msgspec
 
 from storage.json_text import encode_json_bytes
 
-LARGE = 256 << 10  # bytes as `storage.allowance` counts them: some 2 ms
-_PIECE = 256 << 10  # bytes; what is longer is written in smaller slices
-_MOST_ENTERED = 20_000  # lists and objects that are looked into; the others are written as they are
+LARGE = 256 << 10  # bytes as `storage.allowance` counts them: some 2 ms, so it is written in a thread
+VERY_LARGE = 1 << 20  # bytes: some 8 ms, so it is written in pieces, between which other threads run
+_PIECE = 256 << 10  # bytes
+_FIRST = 1_024  # values that are written together at first; from then on, as many as are about one piece
+_MOST = 16_384  # values that are written together, and at most counted of one value
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,9 @@ class Later:
     """A part of an answer that is made when it is written, so that not all of them are in memory at once."""
 
     make: Callable[[], Any]
+
+
+_SCALARS = frozenset({str, int, float, bool, NoneType})
 
 
 def encode_in_pieces(answer: Any) -> list[bytes]:
@@ -38,72 +44,110 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Writing:
-    """One answer that is being written."""
+    """One answer that is being written.
+
+    What has few values is written in one call. Of what has more, one member is written after the other, and as many elements of
+    a list together as have few values.
+    """
 
     def __init__(self) -> None:
-        self._entered = 0
+        self._most = _FIRST  # values that are written together
 
     def pieces(self, value: Any) -> Iterator[bytes]:
         """Write a value."""
-        if isinstance(value, msgspec.Struct):
-            names = (each.encode_name for each in msgspec.structs.fields(value))
-            yield from self._members(names, [getattr(value, name) for name in value.__struct_fields__])
-        elif isinstance(value, dict):
-            yield from self._members(value, [*value.values()])
+        if isinstance(value, Later):
+            value = value.make()
+        number = _count(value, self._most)
+        if number is not None:
+            yield self._encode(value, number)
         elif isinstance(value, list):
             yield from self._elements(value)
-        elif isinstance(value, Later):
-            yield from self.pieces(value.make())
+        elif isinstance(value, dict):
+            yield from self._members(value.items())
         else:
-            yield encode_json_bytes(value)
+            yield from self._members(
+                (each.encode_name, getattr(value, each.name)) for each in msgspec.structs.fields(value)
+            )
 
-    def _members(self, names: Any, values: Sequence[Any]) -> Iterator[bytes]:
+    def _encode(self, value: Any, number: int) -> bytes:
+        """Write a value that has so many values in one call, and learn how many are about one piece."""
+        written = encode_json_bytes(value)
+        if len(written) > _PIECE or number * 2 > self._most:
+            self._most = max(1, min(number * _PIECE // len(written), self._most * 2, _MOST))
+        return written
+
+    def _members(self, members: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
         mark = b"{"
-        for name, value in zip(names, values, strict=True):
+        for name, value in members:
             yield mark + encode_json_bytes(name) + b":"
             yield from self.pieces(value)
             mark = b","
         yield b"{}" if mark == b"{" else b"}"
 
     def _elements(self, values: list[Any]) -> Iterator[bytes]:
-        if not values:
-            yield b"[]"
-            return
-        if _has_parts(values[0]) and (self._entered + len(values) <= _MOST_ENTERED or _has_later(values)):
-            self._entered += len(values)
-            mark = b"["
-            for value in values:
-                yield mark
-                yield from self.pieces(value)
-                mark = b","
-        else:
-            yield from self._slices(values)
+        mark, start = b"[", 0
+        while start < len(values):
+            end, number = self._end_of_slice(values, start)
+            yield mark
+            if end > start:
+                yield self._encode(values[start:end], number)[1:-1]
+            else:
+                yield from self.pieces(values[start])
+                end += 1
+            mark, start = b",", end
         yield b"]"
 
-    def _slices(self, values: list[Any]) -> Iterator[bytes]:
-        """Write elements in slices of about one piece, by the length of the slice before."""
-        start, count, mark = 0, 1, b"["
-        while start < len(values):
-            written = encode_json_bytes(values[start : start + count])
-            yield mark
-            yield written[1:-1]
-            mark = b","
-            start += count
-            count = count * 2 if len(written) < _PIECE // 2 else max(1, count * _PIECE // len(written))
+    def _end_of_slice(self, values: list[Any], start: int) -> tuple[int, int]:
+        """Return where the elements end that are written together, and how many values they have; none if one has too many."""
+        if (each := _values_of_leaf(values[start])) is not None:
+            end = min(start + max(1, self._most // each), len(values))
+            return end, each * (end - start)
+        together = 0
+        for place in range(start, len(values)):
+            number = _count(values[place], self._most - together)
+            if number is None:
+                return place, together
+            together += number
+        return len(values), together
 
 
-def _has_later(values: list[Any]) -> bool:
-    """Return True if the elements are parts of a batch that have something to be made."""
-    first = values[0]
-    names = first.__struct_fields__ if isinstance(first, msgspec.Struct) else ()
-    return any(isinstance(getattr(each, name), Later) for name in names for each in values)
+def _count(value: Any, most: int) -> int | None:
+    """Count the values in a value; None if there are more than so many, or if there is something to be made later.
+
+    If the first element of a list has no lists or objects, the others are taken to have none, as is true of rows.
+    """
+    count, found = 0, [value]
+    while found:
+        each = found.pop()
+        if isinstance(each, Later):
+            return None
+        members = _members_of(each)
+        count += 1
+        if members:
+            if isinstance(each, list) and (leaf := _values_of_leaf(each[0])) is not None:
+                count += leaf * len(members)
+            else:
+                count += len(members)
+                if not _SCALARS.issuperset(map(type, members)):
+                    found += [member for member in members if type(member) not in _SCALARS]
+        if count > most:
+            return None
+    return count
 
 
-def _has_parts(value: Any) -> bool:
-    """Return True if an element has lists or objects of its own."""
-    if isinstance(value, msgspec.Struct):
-        parts = (msgspec.Struct, dict, list, Later)
-        return any(isinstance(getattr(value, name), parts) for name in value.__struct_fields__)
+def _members_of(value: Any) -> Collection[Any]:
+    if isinstance(value, list):
+        return value
     if isinstance(value, dict):
-        return any(isinstance(each, dict | list) for each in value.values())
-    return isinstance(value, list)
+        return value.values()
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.astuple(value)
+    return ()
+
+
+def _values_of_leaf(value: Any) -> int | None:
+    """Count the values of a scalar, or of an object of scalars; None if it has lists or objects, or is to be made later."""
+    if isinstance(value, Later):
+        return None
+    members = _members_of(value)
+    return 1 + len(members) if _SCALARS.issuperset(map(type, members)) else None

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import partwise.batch_door
 import partwise.door
 import resolvers.compiled
+import resolvers.pieces
 import storage.transaction
 from resolvers.pieces import encode_in_pieces
 from storage.allowance import size_of_rows
@@ -199,6 +200,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return encode_in_pieces(answer)
 
+    monkeypatch.setattr(resolvers.compiled, "VERY_LARGE", 0)
     for module in (resolvers.compiled, partwise.door, partwise.batch_door):
         monkeypatch.setattr(module, "encode_in_pieces", noted)
     return threads
@@ -276,9 +278,35 @@ values = st.recursive(
 
 
 @tried_with(200)
-@given(value=values)
-def test_pieces_together_are_the_answer(value: Any):
-    assert b"".join(encode_in_pieces(value)) == encode_json_bytes(value)
+@given(value=values, first=st.integers(1, 12))
+def test_pieces_together_are_the_answer(value: Any, first: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resolvers.pieces, "_FIRST", first)
+        assert b"".join(encode_in_pieces(value)) == encode_json_bytes(value)
+
+
+def _nested(*numbers: int) -> dict[str, Any]:
+    """Make a page of so many items, each with a page of so many, and so on."""
+    number, *below = numbers
+    return {"nodes": [Row(place, _nested(*below) if below else None) for place in range(number)]}
+
+
+@pytest.mark.parametrize("numbers", [(400, 20, 8), (20_000, 2), (2, 40_000), (3, 2, 2, 6_000)])
+def test_many_short_lists_are_written_in_few_calls(monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...]):
+    calls: list[int] = []
+
+    def counted(each: Any) -> bytes:
+        calls.append(1)
+        return encode_json_bytes(each)
+
+    monkeypatch.setattr(resolvers.pieces, "encode_json_bytes", counted)
+    answer = {"data": {"artists": _nested(*numbers)}}
+
+    pieces = encode_in_pieces(answer)
+
+    assert b"".join(pieces) == encode_json_bytes(answer)
+    assert max(map(len, pieces)) < 1_200_000
+    assert len(calls) < 150
 
 
 @pytest.mark.parametrize(
