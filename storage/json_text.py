@@ -54,6 +54,9 @@ _LONG = 1 << 20  # bytes
 LONG_TYPED = 2 << 20  # bytes: msgspec takes half as long
 _PIECE = 1 << 16  # bytes
 MANY = 1 << 16  # bytes, which may become so many objects that a collection of garbage begins meanwhile
+_BLOCK = 300  # digits of which some are in every number of twice as many
+_MOST_SPLITS = 12  # levels of long lists and objects, each of which is looked at once more: 15 ms for the largest body
+_MANY_MEMBERS = 50_000  # of an object: 30 ms
 _MOST_LEVELS = 500  # of what is decoded piece by piece, as about as many end the recursion of the decoders
 
 
@@ -108,13 +111,22 @@ class _Decoders:
         if len(text) <= MANY:
             return self.decode_short(text)
         with collector.off():
-            return self.decode_short(text) if len(text) <= _LONG else _Pieces(text, self).decode()
+            return self.decode_short(text) if len(text) <= _LONG else self._decode_long(text)
 
-    def decode_short(self, text: str) -> Any:
-        """Decode a text in one go."""
-        if "-0" in text and _MINUS_ZERO.search(text):
+    def decode_short(self, text: str, *, is_exact: bool = False) -> Any:
+        """Decode a text in one go; `is_exact` if it has integers that are long, or that `int` does not have."""
+        if is_exact or ("-0" in text and _MINUS_ZERO.search(text)):
             return self._exact.decode(text)
         return self.decode_normal(text)
+
+    def _decode_long(self, text: str) -> Any:
+        raw = text.encode(errors="surrogatepass")
+        try:
+            return _Members(self).decode(raw.strip(_BLANKS))
+        except RepeatedMember:
+            raise
+        except (ValueError, RecursionError):
+            return _Pieces(raw, self).decode()  # which says where it is wrong
 
     def decode_normal(self, text: str) -> Any:
         """Decode a text that has no `-0`."""
@@ -138,23 +150,70 @@ _BLANKS = b" \t\n\r"
 _ENDS = bytes.maketrans(b'[]{}": \t\n\r', b",,,,,,,,,,")  # what ends a number, or a word
 
 
+class _Members:
+    """Decodes a long text member by member, as many together as fit into a piece. Raises `ValueError` and `RecursionError`.
+
+    Between two pieces, other threads run. msgspec finds the members of a list or an object in a fraction of the time that a
+    pattern takes, but in one go, so that an object of very many keys is left to `_Pieces`. Where an error is, it does not say.
+    """
+
+    def __init__(self, decoders: _Decoders) -> None:
+        self._decoders = decoders
+        self._pieces = _Pieces(b"", decoders)
+
+    def decode(self, raw: bytes, levels: int = _MOST_SPLITS) -> Any:
+        """Decode a text that begins and ends without blanks; lists and objects in it may be so many levels deep."""
+        if len(raw) <= 2 * _PIECE:
+            return self._pieces.decode_piece(raw, 0)
+        if levels and raw.startswith(b"["):
+            if raw.count(b"[") > 1 or b'"' in raw or b"{" in raw:
+                return self._joined(_elements.decode(raw), len(raw), levels)
+        elif levels and raw.startswith(b"{") and raw.count(b",") < _MANY_MEMBERS:
+            members = _members.decode(raw)
+            if not (self._decoders.is_distinct and _may_repeat(members, raw)):
+                return dict(zip(members, self._joined([*members.values()], len(raw), levels), strict=True))
+        return _Pieces(raw, self._decoders).decode()
+
+    def _joined(self, values: list[msgspec.Raw], size: int, levels: int) -> list[Any]:
+        """Decode values that take so many bytes."""
+        found: list[Any] = []
+        number = max(1, len(values) * _PIECE // size)
+        for start in range(0, len(values), number):
+            together = values[start : start + number]
+            if sum(map(len, together)) <= 2 * _PIECE:
+                found += self._pieces.decode_piece(b"[%b]" % b",".join(together), 0)
+            else:
+                found += [self.decode(bytes(each), levels - 1) for each in together]
+        return found
+
+
+def _may_repeat(members: dict[str, msgspec.Raw], raw: bytes) -> bool:
+    """Return True if an object may have a member twice, of which only the last is here: if it is longer than these take."""
+    names = sum(map(len, map(str.encode, members)))
+    return len(raw) != 1 + names + sum(map(len, members.values())) + len('"":,') * len(members)
+
+
+def _has_long_number(piece: bytes) -> bool:
+    """Return True if there may be a number of so many digits that `int` takes long: its time grows with their square."""
+    return any(piece[start : start + _BLOCK].isdigit() for start in range(0, len(piece) - _BLOCK + 1, _BLOCK))
+
+
 class _Pieces:
     """Decodes a long text piece by piece: as many members of an object or a list as fit into a piece, and the larger ones by themselves.
 
     Between two pieces, other threads run. Where members begin and end is found without understanding them: the
-    decoders see every byte, and say what is wrong.
+    decoders see every byte, and say what is wrong, and where.
     """
 
-    def __init__(self, text: str, decoders: _Decoders) -> None:
-        self._text = text
-        self._raw = text.encode(errors="surrogatepass")
+    def __init__(self, raw: bytes, decoders: _Decoders) -> None:
+        self._raw = raw
         self._decoders = decoders
 
     def decode(self) -> Any:
         place = self._pass_blanks(0)
         whole = self._opened(place)
         if whole is None:
-            return self._decode(self._raw, 0)
+            return self.decode_piece(self._raw, 0)
         open_: list[list[Any] | dict[str, Any]] = [whole]
         place, is_first = place + 1, True
         while open_:
@@ -185,7 +244,7 @@ class _Pieces:
                 place, is_first = place + 1, True
                 continue
             end = self._end_of_scalar(place)
-            self._put(inner, name, self._decode(self._raw[place:end], place))
+            self._put(inner, name, self.decode_piece(self._raw[place:end], place))
             place = self._after_member(open_, end)
             is_first = False
         if self._pass_blanks(place) < len(self._raw):
@@ -275,7 +334,7 @@ class _Pieces:
         if isinstance(inner, list):
             return None, place
         end = self._end_of_scalar(place)
-        name, end = self._decode(self._raw[place:end], place), self._pass_blanks(end)
+        name, end = self.decode_piece(self._raw[place:end], place), self._pass_blanks(end)
         is_named = isinstance(name, str) and self._raw[end : end + 1] == b":"
         return (name, end + 1) if is_named else self._fail(end)
 
@@ -285,9 +344,9 @@ class _Pieces:
         if not members.strip(_BLANKS):
             self._fail(end)
         if isinstance(inner, list):
-            inner.extend(self._decode(b"[%b]" % members, start - 1))
+            inner.extend(self.decode_piece(b"[%b]" % members, start - 1))
             return
-        found = self._decode(b"{%b}" % members, start - 1)
+        found = self.decode_piece(b"{%b}" % members, start - 1)
         if self._decoders.is_distinct and (repeated := inner.keys() & found.keys()):
             raise RepeatedMember(min(repeated))
         inner.update(found)
@@ -303,25 +362,36 @@ class _Pieces:
             raise RepeatedMember(name)
         inner[name] = value
 
-    def _decode(self, piece: bytes, place: int) -> Any:
+    def decode_piece(self, piece: bytes, place: int) -> Any:
         """Decode a piece, which begins at this byte of the text."""
-        is_short = len(piece) <= 2 * _PIECE  # `json` takes less time for long numbers, and as much for long strings
-        if is_short and not self._decoders.is_distinct and not (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece)):
+        is_short = len(piece) <= 2 * _PIECE + 2  # `json` takes as much time for long strings
+        has_long_number = _has_long_number(piece)
+        if (
+            is_short
+            and not has_long_number
+            and not self._decoders.is_distinct
+            and not (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece))
+        ):
             try:
                 return _plain_decoder.decode(piece)
             except (ValueError, RecursionError):  # it is wrong, or one of the few that only `json` reads
                 pass
         try:
-            return self._decoders.decode_short(piece.decode(errors="surrogatepass"))
+            return self._decoders.decode_short(piece.decode(errors="surrogatepass"), is_exact=has_long_number)
         except json.JSONDecodeError as error:
             before = len(self._raw[: max(place, 0)].decode(errors="surrogatepass"))
-            raise json.JSONDecodeError(error.msg, self._text, before + error.pos) from None
+            raise json.JSONDecodeError(error.msg, self._text(), before + error.pos) from None
 
     def _fail(self, place: int) -> Never:
         before = len(self._raw[:place].decode(errors="surrogatepass"))
-        raise json.JSONDecodeError("Expecting value", self._text, before)
+        raise json.JSONDecodeError("Expecting value", self._text(), before)
+
+    def _text(self) -> str:
+        return self._raw.decode(errors="surrogatepass")
 
 
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _plain_decoder = msgspec.json.Decoder(float_hook=ExactFloat)
 _decoders = _Decoders()
 

@@ -41,6 +41,8 @@ def exact(value: Any) -> Any:
     match value:
         case ExactFloat():
             return "number", value.text
+        case int() if abs(value) >= 10**600:  # which takes long, so that some keep their digits instead
+            return "number", str(value)
         case dict():
             return [(name, exact(each)) for name, each in value.items()]
         case list():

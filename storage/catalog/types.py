@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Literal, Self
 from uuid import UUID
 
-_MOST_DIGITS = (
-    4_300  # that Python turns into an `int` (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits)
-)
+# Python turns 4,300 digits into an `int` (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits), in a time that
+# grows with their square.
+_MOST_DIGITS = 600
 
 
 def is_utf_8(text: str) -> bool:
