@@ -54,6 +54,7 @@ _LONG = 1 << 20  # bytes
 LONG_TYPED = 2 << 20  # bytes: msgspec takes half as long
 _PIECE = 1 << 16  # bytes
 MANY = 1 << 16  # bytes, which may become so many objects that a collection of garbage begins meanwhile
+_FEW = 50_000  # values that are decoded in one go, however long they are
 _BLOCK = 300  # digits of which some are in every number of twice as many
 _MOST_SPLITS = 12  # levels of long lists and objects, each of which is looked at once more: 15 ms for the largest body
 _MANY_MEMBERS = 50_000  # of an object: 30 ms
@@ -121,12 +122,15 @@ class _Decoders:
 
     def _decode_long(self, text: str) -> Any:
         raw = text.encode(errors="surrogatepass")
+        pieces = _Pieces(raw, self)
+        if not may_have_more_values(raw, _FEW):  # whatever is so long then, takes at most 75 ms for 16 MiB
+            return pieces.decode_piece(raw, 0)
         try:
             return _Members(self).decode(raw.strip(_BLANKS))
         except RepeatedMember:
             raise
         except (ValueError, RecursionError):
-            return _Pieces(raw, self).decode()  # which says where it is wrong
+            return pieces.decode()  # which says where it is wrong
 
     def decode_normal(self, text: str) -> Any:
         """Decode a text that has no `-0`."""
