@@ -5,7 +5,8 @@
 
 The server and its database run on one core, this program on another one. For each database and size of batch: the capacity
 (closed loop, the best of several numbers of clients), the cost of a refusal (a program holds a lock, so that nearly every
-request is refused), then open loop at `--factor` times the capacity. Prints one Markdown table. Needs Linux and two cores.
+request is refused), then open loop at `--factor` times the capacity, then the capacity again: the speed of a machine changes
+within minutes, so goodput is compared with the mean of both. Prints one Markdown table. Needs Linux and two cores.
 """
 
 import argparse
@@ -74,7 +75,8 @@ class Result:
     parts: int
     run: int
     seconds: float
-    peak: float  # requests a second
+    sent_peak: float  # requests a second, as measured before: they were sent at a multiple of it
+    peak: float  # requests a second: the mean of before and after
     refusal_cost: float  # ρ: a refusal's time beside a request's
     sent: Sent
     lag: float  # seconds that the generator was late at most
@@ -397,14 +399,19 @@ async def measure(  # noqa: PLR0917  # all that there is
     (output, _) = await prober.communicate()
     await asyncio.sleep(2)
     memory.append(memory_of(server.process))
+    found = generator.found
+    await generator.closed(4, min(2.0, plan.capacity_seconds))  # the queue is empty again
+    after = await generator.closed(loads[max(loads)][0], 2 * plan.capacity_seconds)
+    _say(f"{kind}, {parts} parts, closed loop afterwards: {after:.0f}/s")
     return Result(
         database=str(kind),
         parts=parts,
         run=run,
         seconds=plan.seconds,
-        peak=peak,
+        sent_peak=peak,
+        peak=plan.peak or (peak + after) / 2,
         refusal_cost=cost,
-        sent=generator.found,
+        sent=found,
         lag=generator.lag,
         probes=json.loads(output),
         memory=memory,
@@ -429,7 +436,7 @@ async def _refusal_cost(generator: Generator, database: Database, kind: Kind, pe
 def write_table(results: Sequence[Result]) -> str:
     """Write what was found as Markdown."""
     columns = (
-        *("database", "parts", "run", "peak /s", "sent /s", "committed /s", "goodput", "ρ", "bound", "needed"),
+        *("database", "parts", "run", "peak /s, before", "mean", "sent /s", "committed /s", "goodput", "ρ", "bound", "needed"),
         *("refused /s", "not as due", "others", "accepted ms p50, p99, most", "refused ms p50, p99, most"),
         *("`/readyz` ms p50, p99, most", "RSS MB", ""),
     )
@@ -456,7 +463,7 @@ def _row(result: Result) -> str:
         and max(sent.accepted, default=0.0) <= _TIMEOUT
     )
     return (
-        f"| {result.database} | {result.parts} | {result.run} | {result.peak:.0f} | {sent.sent / seconds:.0f} "
+        f"| {result.database} | {result.parts} | {result.run} | {result.sent_peak:.0f} | {result.peak:.0f} | {sent.sent / seconds:.0f} "
         f"| {sent.committed_in_time / seconds:.0f} | {goodput:.0%} | {rho:.3f} | {bound:.0%} | {needed:.0%} "
         f"| {len(sent.refused) / seconds:.0f} | {sent.without_retry_after} | {others or 'none'} "
         f"| {_quantiles(sent.accepted)} | {_quantiles(sent.refused)} | {_quantiles(result.probes)} "
