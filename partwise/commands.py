@@ -10,16 +10,16 @@ import typer
 from graphql import build_schema
 
 from partwise import example
-from partwise.address import check_address
-from partwise.app import make_app
 from partwise.describe import describe_catalog, describe_values
+from partwise.http.address import check_address
+from partwise.http.app import make_app
+from partwise.http.server import leave_threads, make_server
 from partwise.processes import serve_with_workers
-from partwise.schema_changes import compare
+from partwise.schema_diff import compare
 from partwise.sdl import read_sdl, sdl_of
-from partwise.server import leave_threads, make_server
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
-from storage.batch.run import Engine
+from storage.batch.execution.run import Engine
 from storage.errors import RequestError
 
 

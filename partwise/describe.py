@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from partwise.spellings import count_spellings
-from resolvers.descriptions import describe
-from resolvers.readability import unreadable_values
+from resolvers.results.readability import unreadable_values
+from resolvers.results.resources_query import describe
 from schema.resources import ResourceAttribute
 from schema.scalars import scalar_name
 from storage.allowance import Allowance
-from storage.batch.run import Engine
+from storage.batch.execution.run import Engine
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import TimeFormat
-from storage.doubts import why_unread
-from storage.driver_errors import StatementRefused
-from storage.row import RowPage
-from storage.row_reader import RowReader
-from storage.statements import Window, total_order
+from storage.connections.driver_errors import StatementRefused
+from storage.rows.doubts import why_unread
+from storage.rows.reader import RowReader
+from storage.rows.row import RowPage
+from storage.sql import Window, total_order
 
 _ROWS = 5_000  # that are read at once
 _MANY = 1 << 62  # rows: more than there are

@@ -3,7 +3,7 @@
 import json
 
 from storage.catalog.model import Catalog
-from storage.database import Database
+from storage.connections.database import Database
 
 _ITEMS = 3  # of the first batch of any other database
 URL = "sqlite:///partwise-shop.db"

@@ -15,7 +15,7 @@ import strawberry
 from graphql import GraphQLError, parse, validate
 
 from partwise.settings import Settings, SettingsError
-from resolvers.shape import RULES
+from resolvers.documents.document_limits import RULES
 from storage.json_text import decode_json
 
 _MOST = 1_000  # documents that clients have sent

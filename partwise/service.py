@@ -10,17 +10,17 @@ from types import ModuleType
 import sqlalchemy as sa
 import strawberry
 
-import resolvers.root
+import resolvers.schema_builder
 from partwise.settings import Settings, SettingsError
 from partwise.spellings import spelling_notices
-from storage.batch.run import Engine
+from storage.batch.execution.run import Engine
 from storage.catalog.build import build_catalog
 from storage.catalog.models import Model
 from storage.catalog.overrides import CatalogError
 from storage.catalog.reflection import has_late_checks, reflect
 from storage.catalog.tables import create_tables
-from storage.database import Database, DatabaseError, check_file, parse_url
-from storage.database_away import is_away
+from storage.connections.database import Database, DatabaseError, check_file, parse_url
+from storage.connections.database_away import is_away
 from storage.errors import RequestError
 from storage.log import note
 
@@ -46,7 +46,7 @@ def open_service(settings: Settings) -> Service:
 def schema_of(engine: Engine) -> strawberry.Schema:
     """Make the GraphQL schema of an engine's catalog."""
     looks_into_json = engine.database.dialect == "postgresql"
-    return resolvers.root.build_schema(engine.catalog, containment=looks_into_json)
+    return resolvers.schema_builder.build_schema(engine.catalog, containment=looks_into_json)
 
 
 def open_engine(settings: Settings) -> Engine:

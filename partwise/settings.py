@@ -19,10 +19,10 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableVariable
 
-from resolvers.limits import Limits
+from resolvers.documents.limits import Limits
 from storage.catalog.overrides import AttributeOverride, CheckOverride, ResourceOverride
-from storage.etags import MAX_SECRET_LENGTH
-from storage.preparing import Mode
+from storage.connections.preparing import Mode
+from storage.rows.etags import MAX_SECRET_LENGTH
 
 FILE = Path("partwise.toml")
 _DRAIN = 5.0  # seconds

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from storage.catalog.model import Attribute, Catalog, Resource
 from storage.catalog.types import Date, DateTime, Time, TimeFormat
-from storage.database import Database
-from storage.driver_errors import Retry, StatementRefused
+from storage.connections.database import Database
+from storage.connections.driver_errors import Retry, StatementRefused
 from storage.errors import RequestError
-from storage.row import Row
-from storage.row_reader import RowReader, statements_of
-from storage.statements import Statement
+from storage.rows.reader import RowReader, statements_of
+from storage.rows.row import Row
+from storage.sql import Statement
 
 _ROWS = 100  # of each table, that are looked at
 _VIEW_SECONDS = 0.2  # for the rows of a view, which may have to be computed

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import strawberry
 from strawberry.types import Info
 
-from schema.classes import Field, InputField, define_type, names_of, read_field, resolver
+from schema.dynamic_types import Field, InputField, define_type, names_of, read_field, resolver
 from schema.enums import Enums
 from storage.catalog.aggregation import Function, attributes_with, groupable, result_type
 from storage.catalog.model import Attribute, Resource

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, assert_never
 
-from schema.classes import InputField, and_former, define_input, make_input
+from schema.dynamic_types import InputField, and_former, define_input, make_input
 from schema.enums import Enums
 from storage.catalog.model import Attribute, Catalog, Relation
 from storage.catalog.naming import free

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from schema.classes import InputField, and_former, define_input
+from schema.dynamic_types import InputField, and_former, define_input
 from storage.catalog.aggregation import orderable
 from storage.catalog.model import Catalog, Relation, Resource
 

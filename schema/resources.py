@@ -11,7 +11,7 @@ from strawberry.types import Info
 
 from schema import descriptions
 from schema.aggregates import AggregateReaders, aggregate_fields
-from schema.classes import RENAMED, InputField, define_type, make_input, names_of, read_field, resolver
+from schema.dynamic_types import RENAMED, InputField, define_type, make_input, names_of, read_field, resolver
 from schema.enums import Enums
 from schema.filters import filter_types
 from schema.orders import order_types

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from partwise.admission import Admission, Lane, Ticket
+from partwise.workers.admission import Admission, Lane, Ticket
 
 TARGET, TIMEOUT = 0.5, 30.0  # seconds
 SMALL, LARGE = 1_300, 13_000  # bytes of a body

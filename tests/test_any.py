@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storage.batch import run as batch_run
+from storage.batch.execution import run as batch_run
 from tests.conftest import Serve
 from tests.support.doors import Doors, body_of
 from tests.support.harness import BARE_BATCH, Api, Backend, Json, faults, part

@@ -539,7 +539,7 @@ def test_a_database_that_is_not_there_is_a_503(sqlite: Backend, start: Serve, mo
     api = served_playlists(sqlite, start)
 
     monkeypatch.setattr(
-        "partwise.writer.run_together", lambda _engine, _jobs, settle: settle(0, Unavailable("Not reached."))
+        "partwise.workers.writer.run_together", lambda _engine, _jobs, settle: settle(0, Unavailable("Not reached."))
     )
 
     check_refused(send(api, of(DELETE)), 503, "UNAVAILABLE", "Not reached.")

@@ -1,4 +1,4 @@
-"""Parts that are bound as blocks are bound as they would be part by part (resolvers/blocks.py)."""
+"""Parts that are bound as blocks are bound as they would be part by part (resolvers/binding/blocks.py)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from resolvers.blocks import bind_blocks
-from resolvers.coercion import Inputs
-from resolvers.limits import Limits, Scope
-from resolvers.parts import bind
-from resolvers.requests import PartRequest
-from storage.addresses import ByKey
-from storage.batch.blocks import Block
-from storage.batch.operations import Operation, Part
+from resolvers.binding.blocks import bind_blocks
+from resolvers.binding.parts import bind
+from resolvers.binding.requests import PartRequest
+from resolvers.compiled.variables import Inputs
+from resolvers.documents.limits import Limits, Scope
+from storage.batch.plan.blocks import Block
+from storage.batch.plan.operations import Operation, Part
+from storage.rows.locate import ByKey
 from tests.conftest import Serve
 from tests.support import sent
 from tests.support.examples import tried_with

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-import resolvers.parts
-import resolvers.suggestions
+import resolvers.binding.parts
+import resolvers.documents.suggestions
 from tests.conftest import Serve
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.music import SCRIPT
@@ -163,7 +163,7 @@ def send(api: Api, endpoint: str, parts: list[Json]) -> list[Json]:
 
 @pytest.mark.parametrize("endpoint", ["/graphql", "/batch"])
 def test_all_parts_in_error_are_listed(api: Api, endpoint: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(resolvers.parts, "_MOST_OF_BATCH", 1_000)
+    monkeypatch.setattr(resolvers.binding.parts, "_MOST_OF_BATCH", 1_000)
     parts = [part(f"p{n}", "CREATE", "/artists", {f"x{m}": 1 for m in range(110)} | {"name": "N"}) for n in range(12)]
 
     found = send(api, endpoint, parts)
@@ -195,7 +195,7 @@ def test_suggestions_of_a_batch_are_bounded(api: Api, monkeypatch: pytest.Monkey
         compared.append(len(known))
         return []
 
-    monkeypatch.setattr(resolvers.suggestions, "get_close_matches", close)
+    monkeypatch.setattr(resolvers.documents.suggestions, "get_close_matches", close)
 
     parts: list[Any] = [part(f"p{n}", "CREATE", f"/artist{n}", {}) for n in range(3_000)]
     parts += [part(f"q{n}", "CREATE", "/artists", {f"nam{n}": 1, "name": "N"}) for n in range(3_000)]

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from partwise.admission import Admission
-from partwise.turns import Turns, is_gone
+from partwise.http.turns import Turns, is_gone
+from partwise.workers.admission import Admission
 from tests.conftest import Serve
 from tests.support.harness import LEAN_BATCH, Backend, part
 from tests.support.program import free_port, serving

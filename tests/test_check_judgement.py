@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.catalog import Check, Resource
-from storage.driver_errors import StatementRefused
-from storage.rows import Rows
-from storage.statements import Unstorable
+from storage.connections.driver_errors import StatementRefused
+from storage.rows.writer import Rows
+from storage.sql import Unstorable
 from tests.conftest import Serve
 from tests.support.harness import Backend
 

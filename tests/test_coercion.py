@@ -1,4 +1,4 @@
-"""What msgspec coerces is what graphql-core coerces: the same parts, or none at all (resolvers/coercion.py)."""
+"""What msgspec coerces is what graphql-core coerces: the same parts, or none at all (resolvers/compiled/variables.py)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ from graphql import GraphQLError, OperationDefinitionNode, get_variable_values, 
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from resolvers.coercion import Inputs, Variable
-from resolvers.idempotency import fingerprint
-from resolvers.requests import PartRequest, members, to_request
+from resolvers.binding.requests import PartRequest, members, to_request
+from resolvers.compiled.variables import Inputs, Variable
+from resolvers.execution.idempotency import fingerprint
 from storage.catalog.types import ExactFloat
 from storage.json_text import decode_json
 from tests.conftest import Serve

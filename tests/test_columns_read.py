@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from storage.transaction import Transaction
+from storage.connections.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend
 from tests.support.library import TABLES

@@ -1,4 +1,4 @@
-"""What a query may cost (resolvers/shape.py, resolvers/cost.py): costs counted by hand, each limit from both sides, and documents made to hurt."""
+"""What a query may cost (resolvers/documents/document_limits.py, resolvers/execution/cost.py): costs counted by hand, each limit from both sides, and documents made to hurt."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,11 +23,11 @@ from graphql.language import Lexer, Source, TokenKind, Visitor
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import resolvers.compiled
-import resolvers.root
-from resolvers.cost import Cost, cost_of
-from resolvers.limits import MOST, Limits
-from resolvers.shape import count_tokens, shape_of
+import resolvers.compiled.compiler
+import resolvers.schema_builder
+from resolvers.documents.document_limits import count_tokens, shape_of
+from resolvers.documents.limits import MOST, Limits
+from resolvers.execution.cost import Cost, cost_of
 from tests.conftest import Serve
 from tests.support.examples import tried_with
 from tests.support.harness import BATCH, Api, Backend, Json, part
@@ -270,7 +270,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> list[Cost]:
         found.append(cost_of(*arguments))
         return found[-1]
 
-    for module in (resolvers.root, resolvers.compiled):
+    for module in (resolvers.schema_builder, resolvers.compiled.compiler):
         monkeypatch.setattr(module, "cost_of", noted)
     return found
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage.database_away import is_away
+from storage.connections.database_away import is_away
 from tests.support.harness import Backend
 from tests.support.music import SCRIPT
 from tests.support.program import free_port, run, run_here

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage import database_file
-from storage.database import Database, parse_url
-from storage.database_file import DatabaseFile
+from storage.connections import database_file
+from storage.connections.database import Database, parse_url
+from storage.connections.database_file import DatabaseFile
+from storage.connections.transaction import Transaction
 from storage.errors import Unavailable
-from storage.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.keyed import KEYED

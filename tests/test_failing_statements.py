@@ -7,12 +7,12 @@ import pytest
 
 from partwise.service import Service
 from partwise.settings import Settings
-from storage.batch.run import MAX_TRIES
-from storage.database import Database
-from storage.driver_errors import Retry
+from storage.batch.execution.run import MAX_TRIES
+from storage.connections.database import Database
+from storage.connections.driver_errors import Retry
+from storage.connections.transaction import Result, Transaction
 from storage.errors import Unavailable
-from storage.statements import Bulk
-from storage.transaction import Result, Transaction
+from storage.sql import Bulk
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.music import AFTER_POSTGRESQL, SCRIPT
 from tests.test_transactions import checked_out

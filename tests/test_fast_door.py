@@ -1,6 +1,6 @@
 """The fast door equals the ordinary door: for documents and variables, valid and invalid, the same bytes.
 
-Compiled batches (resolvers/compiled.py) are answered without Strawberry's executor. Here every request is answered both
+Compiled batches (resolvers/compiled/compiler.py) are answered without Strawberry's executor. Here every request is answered both
 ways, over the same tables: batches are dry runs, or write what is there already.
 """
 
@@ -14,7 +14,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from partwise.app import make_app
+from partwise.http.app import make_app
 from partwise.settings import Settings
 from tests.conftest import Serve
 from tests.support import sent
@@ -290,7 +290,7 @@ def test_what_goes_wrong_inside_is_told_by_its_number_alone(
     api = start(sqlite)
     body = body_of(LEAN, READ)
     whole = [api.http.post("/graphql", content=body, headers=HEADERS).content for _ in range(2)]  # from now on fast
-    monkeypatch.setattr("resolvers.batch.bind_blocks", fail)
+    monkeypatch.setattr("resolvers.execution.batch_mutation.bind_blocks", fail)
 
     answers = [
         TestClient(make_app(api.service, Settings(), compiled=compiled), base_url="http://127.0.0.1").post(

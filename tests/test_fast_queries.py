@@ -1,4 +1,4 @@
-"""Compiled queries (resolvers/tables.py) equal the ordinary way: for documents and variables, valid and invalid, the same bytes."""
+"""Compiled queries (resolvers/compiled/query_writer.py) equal the ordinary way: for documents and variables, valid and invalid, the same bytes."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import event, given
 
 from partwise.settings import Settings
 from storage.catalog.aggregation import Function, result_type
-from storage.database import Database
+from storage.connections.database import Database
 from storage.errors import Unavailable
 from tests import test_unreadable
 from tests.conftest import Serve

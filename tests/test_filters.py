@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.transaction import Transaction
+from storage.connections.transaction import Transaction
 from tests import test_overrides as overrides
 from tests.conftest import Serve
 from tests.support.evaluation import find, path_of

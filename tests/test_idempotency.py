@@ -10,9 +10,9 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from partwise.app import make_app
+from partwise.http.app import make_app
+from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, Unavailable
-from storage.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, Json, faults, part
 from tests.support.keyed import KEYED, artists, is_replay, receipts, refusal, send

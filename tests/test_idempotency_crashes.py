@@ -26,7 +26,7 @@ _FRAGILE = """
 import os, signal, sys
 from pathlib import Path
 from partwise.__main__ import main
-from storage.transaction import Transaction
+from storage.connections.transaction import Transaction
 when, commit = os.environ["KILL_WHEN"], Transaction.commit
 def fragile(transaction):
     is_armed = Path("armed").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.transaction import Result, Transaction
+from storage.connections.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.support.harness import Backend
 

@@ -1,4 +1,4 @@
-"""Documents are parsed and validated once, and kept within bounds (resolvers/documents.py)."""
+"""Documents are parsed and validated once, and kept within bounds (resolvers/compiled/cache.py)."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +8,9 @@ import pytest
 import strawberry.schema.schema
 from graphql import parse
 
-from resolvers.compiled import Compiler
-from resolvers.documents import Documents
-from resolvers.root import documents_of
+from resolvers.compiled.cache import Documents
+from resolvers.compiled.compiler import Compiler
+from resolvers.schema_builder import documents_of
 from tests.conftest import Serve
 from tests.support.harness import BATCH, Api, Backend, part
 

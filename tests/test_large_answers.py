@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import partwise.batch_door
-import partwise.door
-import resolvers.compiled
-import resolvers.pieces
-import storage.transaction
-from resolvers.pieces import encode_in_pieces
+import partwise.http.batch_endpoint
+import partwise.http.graphql_endpoint
+import resolvers.compiled.compiler
+import resolvers.results.pieces
+import storage.connections.transaction
+from resolvers.results.pieces import encode_in_pieces
 from storage.allowance import size_of_rows
 from storage.json_text import encode_json_bytes
 from tests.conftest import Serve
@@ -166,7 +166,7 @@ def test_reading_ends_before_all_of_it_is_in_memory(backend: Backend, start: Ser
         measured.append(size_of_rows(rows))
         return measured[-1]
 
-    monkeypatch.setattr(storage.transaction, "size_of_rows", noted)
+    monkeypatch.setattr(storage.connections.transaction, "size_of_rows", noted)
     for document, variables in (LARGE["a page"], LARGE["a payload"], LARGE["payloads of items"]):
         measured.clear()
         (error,) = api.post(document, variables)["errors"]
@@ -200,8 +200,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return encode_in_pieces(answer)
 
-    monkeypatch.setattr(resolvers.compiled, "VERY_LARGE", 0)
-    for module in (resolvers.compiled, partwise.door, partwise.batch_door):
+    monkeypatch.setattr(resolvers.compiled.compiler, "VERY_LARGE", 0)
+    for module in (resolvers.compiled.compiler, partwise.http.graphql_endpoint, partwise.http.batch_endpoint):
         monkeypatch.setattr(module, "encode_in_pieces", noted)
     return threads
 
@@ -281,7 +281,7 @@ values = st.recursive(
 @given(value=values, first=st.integers(1, 12))
 def test_pieces_together_are_the_answer(value: Any, first: int):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resolvers.pieces, "_FIRST", first)
+        patch.setattr(resolvers.results.pieces, "_FIRST", first)
         assert b"".join(encode_in_pieces(value)) == encode_json_bytes(value)
 
 
@@ -299,7 +299,7 @@ def test_many_short_lists_are_written_in_few_calls(monkeypatch: pytest.MonkeyPat
         calls.append(1)
         return encode_json_bytes(each)
 
-    monkeypatch.setattr(resolvers.pieces, "encode_json_bytes", counted)
+    monkeypatch.setattr(resolvers.results.pieces, "encode_json_bytes", counted)
     answer = {"data": {"artists": _nested(*numbers)}}
 
     pieces = encode_in_pieces(answer)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from partwise import door
+from partwise.http import graphql_endpoint
 from storage import json_text
 from storage.catalog.types import ExactFloat
 from storage.json_text import RepeatedMember, decode_distinct, decode_json, has_more_values, may_have_more_values
@@ -219,14 +219,14 @@ def test_a_large_batch_is_answered_as_a_small_one_is(backend: Backend, start: Se
         return run(main)
 
     monkeypatch.setattr(asyncio, "run", noted)
-    monkeypatch.setattr(door, "LARGE", 0)
-    monkeypatch.setattr("resolvers.coercion.MANY", 0)
-    monkeypatch.setattr("resolvers.coercion.LONG_TYPED", 400)
+    monkeypatch.setattr(graphql_endpoint, "LARGE", 0)
+    monkeypatch.setattr("resolvers.compiled.variables.MANY", 0)
+    monkeypatch.setattr("resolvers.compiled.variables.LONG_TYPED", 400)
     for (query, variables), answer in zip(queries, small, strict=True):
         assert doors.ask(json.dumps({"query": query, "variables": variables}))[0] == answer
     assert names == {"partwise-large"}
 
-    monkeypatch.setattr("resolvers.coercion.LONG_TYPED", 10)  # each part is too long to be decoded in one go
+    monkeypatch.setattr("resolvers.compiled.variables.LONG_TYPED", 10)  # each part is too long to be decoded in one go
     for (query, variables), answer in zip(queries, small, strict=True):
         assert doors.ask(json.dumps({"query": query, "variables": variables}))[0] == answer
     lower = [{**each, "operation": each["operation"].lower()} for each in parts]
@@ -241,7 +241,7 @@ def test_bodies_that_are_made_to_hurt_are_refused_with_short_answers(
     sqlite.run(bodies.SCRIPT)
     api = start(sqlite, max_body=200_000, max_values=20_000)
     before = sqlite.dump()
-    monkeypatch.setattr(door, "LARGE", 10_000)
+    monkeypatch.setattr(graphql_endpoint, "LARGE", 10_000)
     monkeypatch.setattr(json_text, "_LONG", 20_000)
     monkeypatch.setattr(json_text, "_PIECE", 5_000)
 

@@ -1,9 +1,10 @@
 """Who may import whom (ARCHITECTURE.md): the rooms import downwards, and outside libraries stay in their rooms."""
 
 import ast
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,95 +12,37 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("schema", "resolvers", "storage", "partwise")
 
-# What a module may import of ours: the prefixes of the module's own name -> the prefixes of what it may import.
-# The longest prefix that fits a module decides.
-MAY_IMPORT = {
-    "partwise": ("partwise", "resolvers", "schema", "storage"),
-    "resolvers": ("resolvers", "schema", "storage"),
-    "schema": ("schema", "storage.catalog", "storage.errors"),
-    "storage": ("storage",),
-    "storage.errors": (),
-    "storage.log": (),
-    "storage.deadline": (),
-    "storage.watchdog": (),
-    "storage.catalog": ("storage.catalog", "storage.errors"),
-    "storage.allowance": ("storage.errors",),
-    "storage.json_text": ("storage.catalog",),
-    "storage.any_values": (),
-    "storage.etags": ("storage.catalog",),
-    "storage.statements": ("storage.statements", "storage.catalog", "storage.json_text", "storage.any_values"),
-    "storage.driver_errors": ("storage.errors",),
-    "storage.sessions": (),
-    "storage.prepared_names": (),
-    "storage.preparing": ("storage.prepared_names",),
-    "storage.database_file": ("storage.errors",),
-    "storage.transaction": (
-        *("storage.database_file", "storage.driver_errors", "storage.preparing", "storage.watchdog"),
-        "storage.allowance",
-        *("storage.statements", "storage.catalog", "storage.errors"),
+# The floors of each package, from the ground: a module imports from floors below its own, and from its own room. ARCHITECTURE.md has
+# the same lines.
+FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "": (("storage",), ("schema",), ("resolvers",), ("partwise",)),
+    "storage": (
+        ("errors", "log", "deadline", "any_values"),
+        ("allowance", "catalog"),
+        ("json_text",),
+        ("sql",),
+        ("connections",),
+        ("rows",),
+        ("batch", "reading"),
     ),
-    "storage.database": (
-        "storage.transaction",
-        "storage.watchdog",
-        "storage.deadline",
-        "storage.database_file",
-        "storage.preparing",
-        "storage.sessions",
-        "storage.driver_errors",
-        "storage.statements",
-        "storage.catalog",
-        "storage.errors",
-    ),
-    "storage.row": ("storage.statements", "storage.catalog"),
-    "storage.json_columns": ("storage.allowance", "storage.transaction", "storage.statements", "storage.catalog"),
-    "storage.row_reader": (
-        *("storage.row", "storage.json_columns", "storage.transaction"),
-        *("storage.statements", "storage.database", "storage.driver_errors"),
-        *("storage.etags", "storage.catalog"),
-    ),
-    "storage.rows": (
-        "storage.allowance",
-        *("storage.row_reader", "storage.row", "storage.json_columns", "storage.transaction"),
-        *("storage.statements", "storage.driver_errors", "storage.catalog"),
-    ),
-    "storage.doubts": (
-        *("storage.row_reader", "storage.statements", "storage.driver_errors", "storage.catalog", "storage.errors"),
-    ),
-    "storage.addresses": ("storage.row", "storage.statements", "storage.catalog"),
-    "storage.reading": (
-        *("storage.reading", "storage.addresses", "storage.row", "storage.json_columns", "storage.row_reader"),
-        *("storage.statements", "storage.database", "storage.etags", "storage.catalog", "storage.errors"),
-        "storage.allowance",
-    ),
-    "storage.batch": (
-        "storage.allowance",
-        *("storage.batch", "storage.addresses", "storage.row", "storage.rows", "storage.statements"),
-        *("storage.doubts", "storage.driver_errors", "storage.transaction", "storage.json_text", "storage.any_values"),
-        *("storage.database", "storage.deadline", "storage.etags", "storage.catalog", "storage.errors"),
+    "storage.batch": (("plan",), ("diagnosis", "idempotency"), ("conflicts",), ("execution",)),
+    "resolvers": (("documents",), ("binding",), ("results",), ("execution",), ("compiled",), ("schema_builder",)),
+    "partwise": (
+        ("settings", "spellings", "schema_diff", "examples", "workers"),
+        ("persisted", "sdl", "service", "describe", "example"),
+        ("http",),
+        ("processes",),
+        ("commands",),
+        ("cli",),
     ),
 }
-
-EVERYWHERE = ("storage.log",)  # every room may log
-
-# Inside storage.batch, downwards only: what comes later may import what comes earlier.
-BATCH_ORDER = (
-    *(
-        "operations",
-        "blocks",
-        "cascading_errors",
-        "rules",
-        "schedule",
-        "access_sets",
-        "keys",
-        "locks",
-        "independence",
-        "outcomes",
-        "receipts",
-        "contended",
-    ),
-    *("diagnosis", "decisions", "overlay"),
-    *("deferred", "failed_parts", "sequential", "late", "bisection", "grouped", "bulk", "run"),
-)
+# Rooms that may use less than what is below them.
+USES_ONLY = {
+    "schema": ("storage.catalog", "storage.errors"),
+    "storage.json_text": ("storage.catalog",),
+    "storage.sql": ("storage.catalog", "storage.json_text", "storage.any_values"),
+    "storage.catalog": ("storage.errors", "storage.log"),
+}
 
 # Libraries that stay in their rooms. An example's models are SQLModel classes, as a user's are.
 LIBRARIES = {
@@ -115,15 +58,15 @@ LIBRARIES = {
 }
 
 MAY_WRITE_SQL = (
-    "storage.statements",
+    "storage.sql",
     "storage.catalog.reflection",
     "storage.catalog.sqlite_facts",
     "storage.catalog.postgresql_facts",
     "storage.catalog.postgresql_families",
     "storage.catalog.postgresql_rules",
-    "storage.transaction",
-    "storage.database",
-    "storage.sessions",
+    "storage.connections.transaction",
+    "storage.connections.database",
+    "storage.connections.sessions",
 )
 # How a statement begins. Prose that only begins with such a word has no second one of them.
 SQL = (
@@ -166,30 +109,67 @@ def _is_in(module: str, prefixes: tuple[str, ...]) -> bool:
     return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
 
 
-def _rule(module: str) -> tuple[str, ...]:
-    return MAY_IMPORT[max((prefix for prefix in MAY_IMPORT if _is_in(module, (prefix,))), key=len)]
+def _uses(module: str) -> set[str]:
+    """Name the modules of ours that a module imports."""
+    return {name for name in _imports(module, FILES[module]) if name.partition(".")[0] in ROOMS} - {module, "partwise"}
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_a_module_imports_only_what_its_place_allows(module: str):
-    ours = [name for name in _imports(module, FILES[module]) if name.partition(".")[0] in ROOMS]
+def _floor(package: str, module: str) -> int | None:
+    """Return the floor of a package on which a module is; None if it is not in the package."""
+    if package and not module.startswith(package + "."):
+        return None
+    name = module.removeprefix(package + ".").partition(".")[0]
+    if name == "__main__":
+        return len(FLOORS[package])
+    return next((number for number, names in enumerate(FLOORS[package]) if name in names), -1)
 
-    assert [name for name in ours if not _is_in(name, (*_rule(module), *EVERYWHERE))] == []
+
+def _room(package: str, module: str) -> str:
+    return module.removeprefix(package + ".").partition(".")[0]
 
 
-def test_inside_the_batch_imports_go_downwards():
-    places = {f"storage.batch.{name}": place for place, name in enumerate(BATCH_ORDER)}
-    modules = {module: path for module, path in FILES.items() if module.startswith("storage.batch.")}
-    assert set(modules) <= set(places), "give each new module its place in BATCH_ORDER"
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_module_has_its_floor(package: str):
+    assert [module for module in FILES if _floor(package, module) == -1] == []
 
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_imports_go_downwards(package: str):
     upwards = [
         f"{module} imports {name}"
-        for module, path in modules.items()
-        for name in _imports(module, path)
-        if name in places and places[name] >= places[module]
+        for module in FILES
+        for name in _uses(module)
+        if (here := _floor(package, module)) is not None
+        and (there := _floor(package, name)) is not None
+        and _room(package, module) != _room(package, name)
+        and here <= there
     ]
 
     assert upwards == []
+
+
+@pytest.mark.parametrize("room", USES_ONLY)
+def test_a_room_uses_only_what_it_needs(room: str):
+    others = [
+        f"{module} imports {name}"
+        for module in FILES
+        if _is_in(module, (room,))
+        for name in _uses(module)
+        if not _is_in(name, (room, *USES_ONLY[room]))
+    ]
+
+    assert others == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graphlib.TopologicalSorter({module: _uses(module) for module in FILES}).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("package", [package for package in FLOORS if package])
+def test_the_map_has_the_same_floors(package: str):
+    floors = " < ".join(", ".join(floor) for floor in FLOORS[package])
+
+    assert f"\n{package}: {floors}\n" in (ROOT / "ARCHITECTURE.md").read_text()
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -233,8 +213,8 @@ def test_sql_is_written_in_one_place():
 
 
 def test_the_search_for_sql_finds_the_sql_that_there_is():
-    assert any(_looks_like_sql(text) for text in _texts(FILES["storage.statements.common"]))
-    assert any(_looks_like_sql(text) for text in _texts(FILES["storage.database"]))
+    assert any(_looks_like_sql(text) for text in _texts(FILES["storage.sql.common"]))
+    assert any(_looks_like_sql(text) for text in _texts(FILES["storage.connections.database"]))
 
 
 _WATCH = """

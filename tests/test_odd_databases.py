@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage.transaction import Result, Transaction
+from storage.connections.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, faults, part
 

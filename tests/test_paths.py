@@ -8,15 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from resolvers.limits import Scope
-from resolvers.paths import PathError, format_path, parse_path
-from resolvers.places import PathNotBound, Place, bind_path
-from storage.addresses import ByKey, ByPart
+from resolvers.binding.path_binding import PathNotBound, Place, bind_path
+from resolvers.binding.path_grammar import PathError, format_path, parse_path
+from resolvers.documents.limits import Scope
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Relation, Resource, UniqueKey
 from storage.catalog.types import Boolean, Date, DateTime, Integer, Numeric, Text, Uuid, ValueType
 from storage.errors import Fault, InvalidReference
-from storage.row import Row
-from storage.statements import Sort, Window
+from storage.rows.locate import ByKey, ByPart
+from storage.rows.row import Row
+from storage.sql import Sort, Window
 
 
 def resource(

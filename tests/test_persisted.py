@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from partwise.app import make_app
+from partwise.http.app import make_app
 from partwise.persisted import BadReference, NotServed, Persisted
 from partwise.settings import Settings, SettingsError
 from tests.support.doors import Doors

@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from partwise import example
+from storage.connections.sessions import Sessions
 from storage.errors import OutcomeUnknown, Unavailable
-from storage.sessions import Sessions
 from tests.conftest import Serve
 from tests.support.debian import running_pgbouncer
 from tests.support.harness import Backend, Json, part

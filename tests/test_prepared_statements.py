@@ -13,9 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 from psycopg import _connection_base
 
-from storage.database import Database, parse_url
-from storage.driver_errors import Retry
-from storage.transaction import Transaction
+from storage.connections.database import Database, parse_url
+from storage.connections.driver_errors import Retry
+from storage.connections.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
 from tests.support.keyed import KEYED
@@ -127,9 +127,9 @@ def test_without_psycopgs_private_parts_nothing_is_prepared_and_the_log_says_so(
     tables: Backend, start: Serve, gone: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     if gone == "the module":
-        monkeypatch.setitem(sys.modules, "storage.prepared_names", None)
+        monkeypatch.setitem(sys.modules, "storage.connections.prepared_names", None)
     else:
-        monkeypatch.setattr("storage.prepared_names.PrepareManager", int)
+        monkeypatch.setattr("storage.connections.prepared_names.PrepareManager", int)
     api = start(tables)
     for turn in range(10):
         assert api.one("UPDATE", "/parents/1", {"size": turn})["status"] == 200

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resolvers.limits import Scope
-from resolvers.paths import PathError, format_path, parse_path
-from resolvers.places import PathNotBound, Place, bind_path
-from storage.addresses import ByKey
+from resolvers.binding.path_binding import PathNotBound, Place, bind_path
+from resolvers.binding.path_grammar import PathError, format_path, parse_path
+from resolvers.documents.limits import Scope
 from storage.catalog.model import Catalog
 from storage.errors import Fault
-from storage.row import Row
+from storage.rows.locate import ByKey
+from storage.rows.row import Row
 from tests.support.wire_types import KEY_TYPES, Typed
 from tests.test_paths import bind, resource
 

@@ -7,11 +7,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from partwise import reader
-from partwise.app import make_app
-from storage.database import Database
+from partwise.http.app import make_app
+from partwise.workers import reader
+from storage.connections.database import Database
+from storage.connections.transaction import Transaction
 from storage.errors import Unavailable
-from storage.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import BATCH, Api, Backend, part
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from partwise import reader
-from storage.transaction import Transaction
+from partwise.workers import reader
+from storage.connections.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend
 

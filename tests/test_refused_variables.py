@@ -8,8 +8,8 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, get_va
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from resolvers.refusals import in_words_of_json, pointer_into_variables
-from resolvers.variables import refuse_variables
+from resolvers.documents.errors import in_words_of_json, pointer_into_variables
+from resolvers.documents.variables import refuse_variables
 from storage.json_text import decode_json
 from tests.conftest import Serve
 from tests.support import sent

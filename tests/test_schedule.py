@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from storage.batch.access_sets import AccessSets
-from storage.batch.schedule import KeyRef, Kind, Shape, Stage, Write, schedule
+from storage.batch.conflicts.access_sets import AccessSets
+from storage.batch.conflicts.schedule import KeyRef, Kind, Shape, Stage, Write, schedule
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Resource, UniqueKey
 from storage.catalog.types import Integer, Text, Value
 

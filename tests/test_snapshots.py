@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.transaction import Result, Transaction
+from storage.connections.transaction import Result, Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, Json, part
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from partwise import protocol
-from partwise.app import make_app
-from partwise.server import make_server
+from partwise.http import protocol
+from partwise.http.app import make_app
+from partwise.http.server import make_server
 from tests.conftest import Serve
 from tests.support.harness import Backend, sqlite_backend
 from tests.support.music import SCRIPT

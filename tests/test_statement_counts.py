@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from storage.statements import Bulk
-from storage.transaction import Result, Transaction
+from storage.connections.transaction import Result, Transaction
+from storage.sql import Bulk
 from tests.conftest import Serve
 from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, part
 from tests.support.keyed import KEYED

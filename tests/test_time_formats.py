@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from storage.transaction import Transaction
+from storage.connections.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, faults, part
 

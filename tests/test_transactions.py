@@ -1,4 +1,4 @@
-"""Transactions hold what they promise: storage/database.py on real databases, without the server in front."""
+"""Transactions hold what they promise: storage/connections/database.py on real databases, without the server in front."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,10 +8,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from storage.database import Database, parse_url
-from storage.driver_errors import Retry, StatementRefused, Violation
+from storage.connections.database import Database, parse_url
+from storage.connections.driver_errors import Retry, StatementRefused, Violation
+from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
-from storage.transaction import Transaction
 from tests.support.harness import Backend
 from tests.support.waiting import locked
 

@@ -12,8 +12,8 @@ from graphql import GraphQLError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolvers.serialization import to_json, to_text
-from resolvers.values import InvalidJsonValue, from_json, from_text
+from resolvers.binding.serialization import to_json, to_text
+from resolvers.binding.values import InvalidJsonValue, from_json, from_text
 from storage.catalog.types import (
     Array,
     Boolean,

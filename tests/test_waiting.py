@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from partwise.contention import Contention
-from partwise.workers import Call, ClientGone, Slots, Workers
-from storage.batch.blocks import Batch
-from storage.batch.contended import RowLocks, row_locks, would_wait
-from storage.batch.locks import Strength
-from storage.batch.run import Job, Ran, run_together
+from partwise.workers.contention import Contention
+from partwise.workers.threads import Call, ClientGone, Slots, Workers
+from storage.batch.conflicts.contended import RowLocks, row_locks, would_wait
+from storage.batch.execution.run import Job, Ran, run_together
+from storage.batch.plan.blocks import Batch
+from storage.batch.plan.locks import Strength
 from storage.catalog.model import Catalog
-from storage.database import Database, parse_url
+from storage.connections.database import Database, parse_url
+from storage.connections.driver_errors import Locked
+from storage.connections.transaction import Transaction
 from storage.deadline import Claim, Deadline
-from storage.driver_errors import Locked
 from storage.errors import OutcomeUnknown, TimedOut
 from storage.log import Occasionally
-from storage.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend
 from tests.support.waiting import SCRIPT, locked

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from partwise.settings import Settings
-from storage import driver_errors
-from storage.driver_errors import StatementRefused, Violation
+from storage.connections import driver_errors
+from storage.connections.driver_errors import StatementRefused, Violation
 from tests.conftest import Serve
 from tests.support.doors import Doors, body_of
 from tests.support.harness import BATCH, Backend, Json, faults, part

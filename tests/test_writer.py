@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 
-from partwise import writer
-from partwise.app import make_app
-from storage.batch.run import Engine, Job, Settle, run_together
+from partwise.http.app import make_app
+from partwise.workers import writer
+from storage.batch.execution.run import Engine, Job, Settle, run_together
+from storage.connections.transaction import Transaction
 from storage.errors import Unavailable
-from storage.transaction import Transaction
 from tests.support.harness import BATCH, Api, Backend, Json, part
 
 PATIENCE = 5.0  # seconds

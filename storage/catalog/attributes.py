@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from storage.catalog import naming
 from storage.catalog.affinity import affinity_of
-from storage.catalog.drafts import Draft, present
-from storage.catalog.facts import TableFacts
 from storage.catalog.limits import NO_LIMITS, limits_of
 from storage.catalog.model import Attribute, Generation
 from storage.catalog.models import column_default, default_is_constant, default_of, field_of
 from storage.catalog.overrides import AttributeOverride, CatalogError, ResourceOverride
+from storage.catalog.reflected import TableFacts
+from storage.catalog.resource_draft import Draft, present
 from storage.catalog.rights import unreadable_columns
 from storage.catalog.sqlite_facts import is_aware, is_known
 from storage.catalog.types import (

@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from storage.catalog import naming
 from storage.catalog.attributes import add_attributes, all_drafts, in_utf_8, version_column
+from storage.catalog.batching_rules import Grouping, grouping_of
 from storage.catalog.constraints import checks_of, columns_of, indexes_of
-from storage.catalog.drafts import Draft, name_resources, present
-from storage.catalog.facts import TableFacts
-from storage.catalog.grouping import Grouping, grouping_of
 from storage.catalog.model import Attribute, Catalog, Constraint, Resource, UniqueKey
 from storage.catalog.models import Model, validator
 from storage.catalog.overrides import AttributeOverride, CatalogError, Overrides, ResourceOverride
+from storage.catalog.reflected import TableFacts
 from storage.catalog.relations import add_foreign_keys, add_to_many, add_to_one, rename_relations
+from storage.catalog.resource_draft import Draft, name_resources, present
 from storage.catalog.rights import Operations, operations_of, unreadable_tables
 from storage.catalog.types import Integer, Value, is_utf_8
 from storage.catalog.value_types import Dialect

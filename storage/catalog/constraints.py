@@ -9,10 +9,10 @@ from typing import Any
 from storage.catalog.affinity import affinity_of
 from storage.catalog.bounds import Bounds, says_something, without_judgement
 from storage.catalog.checks import Comparison, Constant, Listing, Match, Operand, Term, read_check, shared_pattern
-from storage.catalog.drafts import Draft
-from storage.catalog.facts import CheckFacts, ColumnFacts, IndexFacts, mentioned
 from storage.catalog.model import Attribute, Check, Column, IndexTerm, UniqueIndex
 from storage.catalog.overrides import CatalogError
+from storage.catalog.reflected import CheckFacts, ColumnFacts, IndexFacts, mentioned
+from storage.catalog.resource_draft import Draft
 from storage.catalog.types import (
     Bytes,
     Date,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from storage.catalog.bounds import Bounds, narrowest
-from storage.catalog.facts import TableName
 from storage.catalog.limits import NO_LIMITS, Limits
+from storage.catalog.reflected import TableName
 from storage.catalog.types import Anything, TimeFormat, Value, ValueType
 from storage.errors import Fault
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from storage.catalog.facts import Gathered, NamedConstraint, Rights, mentioned
 from storage.catalog.overrides import CatalogError
 from storage.catalog.postgresql_families import gather_families
+from storage.catalog.reflected import Gathered, NamedConstraint, Rights, mentioned
 
 _TYPES = """
 SELECT c.relname, a.attname, format_type(a.atttypid, NULL)

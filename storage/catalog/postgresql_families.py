@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from storage.catalog.facts import CheckFacts, Family, NamedConstraint, TableName, mentioned
+from storage.catalog.reflected import CheckFacts, Family, NamedConstraint, TableName, mentioned
 
 # Each table with those below it, at any depth and in any schema, and with itself.
 _TREE = """

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.catalog.checks import tokenize
-from storage.catalog.facts import CheckFacts, ColumnFacts, Gathered, IndexFacts, IndexTermFacts, mentioned
+from storage.catalog.reflected import CheckFacts, ColumnFacts, Gathered, IndexFacts, IndexTermFacts, mentioned
 
 # A check that is NOT VALID is enforced for rows that are written; one that is NOT ENFORCED (PostgreSQL 18) is not, nor is
 # one of a foreign table.

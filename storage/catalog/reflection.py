@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.engine.reflection import ObjectKind
 
-from storage.catalog.facts import (
+from storage.catalog.postgresql_facts import gather_postgresql
+from storage.catalog.postgresql_rules import gather_rules
+from storage.catalog.reflected import (
     RECEIPTS,
     Family,
     ForeignKeyFacts,
@@ -18,8 +20,6 @@ from storage.catalog.facts import (
     TableFacts,
     action,
 )
-from storage.catalog.postgresql_facts import gather_postgresql
-from storage.catalog.postgresql_rules import gather_rules
 from storage.catalog.sqlite_facts import Survey, gather_sqlite, survey_sqlite, unserved
 
 _AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from storage.catalog import naming
-from storage.catalog.drafts import Draft
-from storage.catalog.facts import ForeignKeyFacts
 from storage.catalog.model import ForeignKey, Relation
 from storage.catalog.models import Model, ModelRelation
 from storage.catalog.overrides import CatalogError
+from storage.catalog.reflected import ForeignKeyFacts
+from storage.catalog.resource_draft import Draft
 from storage.catalog.types import Text
 
 

@@ -6,8 +6,8 @@ https://www.postgresql.org/docs/current/ddl-priv.html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from storage.catalog.drafts import Draft
-from storage.catalog.facts import TableFacts
+from storage.catalog.reflected import TableFacts
+from storage.catalog.resource_draft import Draft
 
 _LISTED = 5  # tables that have a note each; more have one together
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from storage.catalog.facts import (
+from storage.catalog.reflected import (
     CheckFacts,
     ColumnFacts,
     ForeignKeyFacts,

@@ -12,9 +12,9 @@ from storage.catalog.model import Attribute, Resource
 from storage.catalog.types import Value
 from storage.reading.found import Aggregate, Group, Summary
 from storage.reading.plan import Selected
-from storage.row import KeyTuple
-from storage.row_reader import RowReader
-from storage.statements import Ownership, Query, Statement, Statements
+from storage.rows.reader import RowReader
+from storage.rows.row import KeyTuple
+from storage.sql import Ownership, Query, Statement, Statements
 
 _ALL: KeyTuple = ()  # the parent of what has none
 

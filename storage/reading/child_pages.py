@@ -8,11 +8,11 @@ from typing import Any
 
 from storage.catalog.model import Attribute
 from storage.catalog.types import TimeFormat
-from storage.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.reading.plan import Selected
-from storage.row import KeyTuple
-from storage.row_reader import RowReader
-from storage.statements import Ownership, Query, Statement, Statements
+from storage.rows.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
+from storage.rows.reader import RowReader
+from storage.rows.row import KeyTuple
+from storage.sql import Ownership, Query, Statement, Statements
 
 _LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
 _MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here

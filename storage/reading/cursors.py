@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from storage.catalog.model import Resource
-from storage.statements import Sort
+from storage.sql import Sort
 
 _NAME_SIZE = 6  # bytes
 # Members of objects that stand for what JSON does not have: bytes, a text that is no UTF-8, a number without end.

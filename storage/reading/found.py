@@ -8,7 +8,7 @@ import msgspec
 
 from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.types import Value
-from storage.row import Row, RowColumns
+from storage.rows.row import Row, RowColumns
 
 T = TypeVar("T")
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from storage.addresses import Address, Location, locate
 from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Value
 from storage.reading.plan import NodeRead
-from storage.row import Ambiguous, Lock, Row, RowColumns
-from storage.row_reader import RowReader
+from storage.rows.locate import Address, Location, locate
+from storage.rows.reader import RowReader
+from storage.rows.row import Ambiguous, Lock, Row, RowColumns
 
 
 def read_node(rows: RowReader, read: NodeRead) -> RowColumns | None:

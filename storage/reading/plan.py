@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from storage.addresses import Address
 from storage.catalog.aggregation import Aggregation
 from storage.catalog.model import Relation, Resource
-from storage.row import KeyTuple
-from storage.statements import All, AnyOf, Compare, Condition, Grouping, HasRelated, IsTrue, Not, Window
+from storage.rows.locate import Address
+from storage.rows.row import KeyTuple
+from storage.sql import All, AnyOf, Compare, Condition, Grouping, HasRelated, IsTrue, Not, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
 from storage.catalog.types import Value
-from storage.json_columns import RawColumns, decoders_of, read_columns
 from storage.reading.aggregates import nothing_of, summarize, summarize_each
 from storage.reading.child_pages import ChildPages, read_child_pages
 from storage.reading.cursors import encode_cursor, order_name
@@ -23,9 +22,10 @@ from storage.reading.plan import (
     Selected,
 )
 from storage.reading.size import count_repeated, own_sizes
-from storage.row import Ambiguous, KeyTuple, RowColumns, can_be_key
-from storage.row_reader import RowReader
-from storage.statements import Ownership, Query, Statement
+from storage.rows.json_columns import RawColumns, decoders_of, read_columns
+from storage.rows.reader import RowReader
+from storage.rows.row import Ambiguous, KeyTuple, RowColumns, can_be_key
+from storage.sql import Ownership, Query, Statement
 
 Read = Collection | Items | None
 """What was read of a root field, in columns."""

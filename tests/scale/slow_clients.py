@@ -19,14 +19,14 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from partwise import page
+from partwise.http import pages
 from tests.support.harness import sqlite_backend
 from tests.support.music import SCRIPT
 from tests.support.program import Program, free_port, serving
 from tests.support.sockets import ALIVE, post
 
 QUERY = json.dumps({"query": "{ album(albumId: 1) { title } }"})
-_PAGE = Path(page.__file__).parent / "static" / "page"
+_PAGE = pages.STATIC / "page"
 LARGEST = max(_PAGE.iterdir(), key=lambda path: path.stat().st_size).name  # to read a file costs the server little
 LARGE = ALIVE.replace(b"/livez", f"/page/{LARGEST}".encode()) * 2
 HEAD = ALIVE[:20] + b"X-Slow: " + b"x" * 1_000

@@ -4,8 +4,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.catalog.facts import RECEIPTS
-from storage.transaction import read_text
+from storage.catalog.reflected import RECEIPTS
+from storage.connections.transaction import read_text
 from tests.support.worlds import FIRST_MADE_KEY
 
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> ?"

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 import strawberry
 from starlette.testclient import TestClient
 
-from partwise.app import make_app
+from partwise.http.app import make_app
 from partwise.service import Service, open_engine, schema_of
 from partwise.settings import Settings
-from resolvers.compiled import Compiler
-from resolvers.documents import Documents
-from storage.batch.run import Engine
+from resolvers.compiled.cache import Documents
+from resolvers.compiled.compiler import Compiler
+from storage.batch.execution.run import Engine
 from storage.catalog.model import Catalog
 
 Json = Any
@@ -205,7 +205,7 @@ def _with_known_schema(engine: Engine) -> Service:
         _known.appendleft(found)
     _, catalog, made = found
     schema = copy(made)
-    schema.documents = Documents(Compiler(made._schema, catalog))  # type: ignore[attr-defined]  # of the class of resolvers/root.py
+    schema.documents = Documents(Compiler(made._schema, catalog))  # type: ignore[attr-defined]  # of the class of resolvers/schema_builder.py
     return Service(engine=replace(engine, catalog=catalog), schema=schema)
 
 

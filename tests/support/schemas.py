@@ -4,12 +4,12 @@ from collections import deque
 from copy import copy
 from typing import Any
 
-import resolvers.root
-from resolvers.compiled import Compiler
-from resolvers.documents import Documents
+import resolvers.schema_builder
+from resolvers.compiled.cache import Documents
+from resolvers.compiled.compiler import Compiler
 from storage.catalog.model import Catalog
 
-_build = resolvers.root.build_schema
+_build = resolvers.schema_builder.build_schema
 _made: "deque[tuple[Catalog, dict[str, bool], Any]]" = deque(maxlen=16)
 
 
@@ -35,4 +35,4 @@ def _order(catalog: Catalog) -> list[tuple[str, list[str], list[str]]]:
 
 def remember() -> None:
     """Let the program take remembered schemas."""
-    resolvers.root.build_schema = remembered
+    resolvers.schema_builder.build_schema = remembered

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from storage.batch.bulk import Bulk
-from storage.batch.grouped import Grouped, GroupRefused
-from storage.batch.sequential import Sequential
-from storage.rows import Rows
+from storage.batch.execution.bulk import Bulk
+from storage.batch.execution.sequential import Sequential
+from storage.batch.execution.staged import Grouped, GroupRefused
+from storage.rows.writer import Rows
 
 ENOUGH = 400  # examples, from which on the shares below must hold
 LARGE = 6  # members of a stage, or parts of a block

@@ -1,0 +1,584 @@
+"""The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Never, TypeVar
+
+import msgspec
+import strawberry
+from graphql import GraphQLError, get_operation_ast
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from partwise.http.health import Health
+from partwise.http.introspection import Introspections, Key, Written
+from partwise.http.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
+from partwise.http.pages import graphiql
+from partwise.http.timing import Timing
+from partwise.http.turns import Busy, Turn, Turns
+from partwise.persisted import BadReference, NotServed, Persisted
+from partwise.workers.large_requests import LARGE, LargeRequests
+from partwise.workers.reader import Reader
+from partwise.workers.threads import Call
+from partwise.workers.writer import Writer
+from resolvers.binding.requests import PartRequest
+from resolvers.compiled.compiler import CompiledBatch, CompiledQuery
+from resolvers.compiled.compiler import Written as WrittenAnswer
+from resolvers.documents.limits import Limits
+from resolvers.documents.variables import show
+from resolvers.execution.context import Background, Elsewhere, LastDuration, RequestContext, Why
+from resolvers.execution.idempotency import HEADER
+from resolvers.results.pieces import encode_in_pieces
+from resolvers.results.views import to_wire_error, to_wire_errors
+from resolvers.schema_builder import AmbiguousDocument, documents_of, schema_in_thread
+from storage.batch.execution.run import Engine, Job, Ran
+from storage.connections.transaction import Transaction
+from storage.errors import RequestError, TimedOut
+from storage.json_text import (
+    RepeatedMember,
+    decode_json,
+    encode_json_bytes,
+    fault_of,
+    has_more_values,
+    may_have_more_values,
+)
+
+_VARIABLES = b'"variables"'
+_VARIES = (b"vary", b"Accept")
+_VARIES_COMPRESSED = (b"vary", b"Accept, Accept-Encoding")  # of compressed responses; the middleware adds it to others
+_NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
+
+
+T = TypeVar("T")
+
+
+class Refused(Exception):  # it carries the answer
+    """A request that is no GraphQL request."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.headers = status, code, headers or {}
+
+    def response(self, media_type: str) -> Response:
+        """Write the answer."""
+        return refusal(str(self), self.status, self.code, self.headers, media_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """What a client asks for."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variables:
+    """The variables of a mutation of our own."""
+
+    parts: Sequence[PartRequest]
+    others: Mapping[str, Any]  # by the names of their arguments in Python
+    as_sent: Callable[[], dict[str, Any]]  # as graphql-core coerces them
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A request whose variables are still text."""
+
+    query: str | None = None
+    operation_name: str | None = None
+    variables: msgspec.Raw = msgspec.Raw()  # it is immutable
+    extensions: dict[str, Any] | None = None
+    document_id: str | None = None
+    id: str | None = None  # as Relay's examples name it
+    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # the same, of old
+
+
+_envelopes = msgspec.json.Decoder(Envelope)
+
+
+class InPieces(Response):
+    """An answer that is sent piece by piece; each is freed when it is sent."""
+
+    def __init__(
+        self, pieces: list[bytes], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        length = {"Content-Length": str(sum(map(len, pieces)))}
+        super().__init__(None, status, {**length, **(headers or {})}, media_type=media_type)
+        self.pieces = pieces
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        self.pieces.reverse()
+        while self.pieces:
+            await send({"type": "http.response.body", "body": self.pieces.pop(), "more_body": bool(self.pieces)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Answers requests to /graphql.
+
+    Compiled operations (resolvers/compiled/compiler.py) are answered without Strawberry's executor; the answers are the same.
+    """
+
+    schema: strawberry.Schema
+    engine: Engine
+    reader: Reader
+    writer: Writer
+    turns: Turns
+    health: Health
+    limits: Limits
+    max_body: int  # bytes
+    max_values: int  # of a body's JSON
+    large: LargeRequests
+    documents: Persisted
+    server_timing: bool = True  # whether answers say how long they took
+    compiled: bool = True  # whether operations are compiled
+    introspections: Introspections
+    background: Background
+    compresses: bool = True  # whether answers are compressed for clients that ask for it
+
+    def context(self, timing: Timing, request: Request, turn: Turn) -> RequestContext:
+        """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
+        deadline = timing.deadline(self.engine.database.timeout)
+        asking = _Asking(self, timing, Call(deadline, request.receive, turn.park))
+        return RequestContext(
+            engine=self.engine,
+            read=asking.read,
+            write=asking.write,
+            background=self.background,
+            limits=self.limits,
+            deadline=deadline,
+            park=turn.park,
+            key_headers=request.headers.getlist(HEADER),
+            accept_encoding=request.headers.get("accept-encoding", ""),
+        )
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        timing = Timing()
+        answer = await self._answer(request, timing)
+        is_compressed = any(name == b"content-encoding" for name, _ in answer.raw_headers)
+        answer.raw_headers.append(_VARIES_COMPRESSED if is_compressed else _VARIES)
+        return self.timed(answer, timing)
+
+    def timed(self, answer: Response, timing: Timing) -> Response:
+        """Say in an answer how long it took, if that is wanted; note whether the database has answered."""
+        if timing.has_answer:
+            self.health.note_answer()
+        if self.server_timing:
+            answer.raw_headers.append((b"server-timing", timing.header()))
+        return answer
+
+    async def run(self, text: str, given: Variables, context: RequestContext) -> bytes:
+        """Run a mutation of our own; give back the answer."""
+        context.limits = context.limits.for_our_own
+        compiled = documents_of(self.schema).compiled(text, None) if self.compiled else None
+        answer: WrittenAnswer | None = None
+        if isinstance(compiled, CompiledBatch):
+            answer = await compiled.run_parts(given.parts, context, **given.others)
+        if answer is None:
+            asked = GraphQLRequest(query=text, variables=given.as_sent(), operation_name=None)
+            result = await self._execute(asked, {OperationType.MUTATION}, context)
+            if _elsewhere(result) is None:
+                return encode_json_bytes(_to_answer(result))
+            context.document = context.valid
+            answer = (await self._complete(asked, context, JSON)).pieces
+        pieces = answer
+        return pieces if isinstance(pieces, bytes) else await context.background(lambda: b"".join(pieces))
+
+    async def _answer(self, request: Request, timing: Timing) -> Response:
+        media_type = media_type_of(accept_of(request))
+        try:
+            if request.method == "POST":
+                return await self._post(request, media_type or _not_acceptable(), timing)
+            if _wants_page(request):
+                return graphiql(takes_any=self.documents.takes_any)
+            media_type = media_type or _not_acceptable()
+            async with self.turns.query(request.receive) as turn:
+                asked = self._to_request(_from_url(request, self.max_values), media_type)
+                context = self.context(timing, request, turn)
+                return await self._answer_asked(asked, {OperationType.QUERY}, media_type, context)
+        except Refused as refused:
+            return refused.response(media_type or JSON)
+        except Busy as busy:
+            return refusal_of(busy, media_type or JSON)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+
+    async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
+        body = await read_body(request, self.max_body)
+        timing.received()
+        turn = self.turns.either(body, request.receive)
+        context = self.context(timing, request, turn)
+        async with turn:
+            return await self.answer_body(body, context, partial(self._run_body, body, media_type), media_type)
+
+    async def answer_body(
+        self,
+        body: bytes,
+        context: RequestContext,
+        run: Callable[[RequestContext], Awaitable[Response]],
+        media_type: str,
+    ) -> Response:
+        """Answer a request: here, or in a thread if its body is large. Raises `Refused`.
+
+        What is `Refused` in a thread is answered there: an exception holds all that was at hand when it was raised.
+        """
+        if len(body) <= LARGE:
+            return await run(context)
+
+        async def answer(context: RequestContext) -> Response:
+            try:
+                return await run(context)
+            except Refused as refused:
+                return refused.response(media_type)
+
+        try:
+            return await self.large(context, answer)
+        except TimedOut as late:
+            raise Refused(503, late.code, str(late), {"Retry-After": "1"}) from None
+
+    async def _run_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
+        check_values(body, self.max_values, "The body")
+        answer = await self._run_compiled(body, context) if self.compiled else None
+        if isinstance(answer, list):
+            return InPieces(answer, media_type)
+        if answer is not None:
+            return _Answer(answer, context, media_type)
+        asked = self._to_request(from_body(body), media_type)
+        allowed = {OperationType.QUERY, OperationType.MUTATION}
+        return await self._answer_asked(asked, allowed, media_type, context)
+
+    async def _run_compiled(self, body: bytes, context: RequestContext) -> WrittenAnswer | None:
+        """Answer an operation that is compiled; None where the ordinary way has to."""
+        try:
+            asked = _envelopes.decode(body)
+            document_id = _document_id(asked.query, asked.document_id, asked.id, asked.doc_id)
+            text = self.documents.find(asked.query, document_id, asked.extensions)
+        except (ValueError, RecursionError, BadReference, NotServed):
+            return None
+        if text is None or _gives_variables_twice(body, bytes(asked.variables)):
+            return None
+        compiled = documents_of(self.schema).compiled(text, asked.operation_name or None)
+        return None if compiled is None else await compiled.run(asked.variables, context)
+
+    def _to_request(self, body: Any, media_type: str) -> GraphQLRequest:
+        """Understand the members of a request. Raises `Refused`."""
+        if not isinstance(body, dict):
+            raise Refused(400, "BAD_REQUEST", "The request must be an object with the member query.")
+        query, variables, name, extensions = (
+            body.get(each) for each in ("query", "variables", "operationName", "extensions")
+        )
+        if not isinstance(query, str | None):
+            raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document.")
+        if not isinstance(variables, dict | None):
+            raise Refused(400, "BAD_REQUEST", "The member variables must be an object.")
+        if not isinstance(name, str | None):
+            raise Refused(400, "BAD_REQUEST", "The member operationName must be a string.")
+        if not isinstance(extensions, dict | None):
+            raise Refused(400, "BAD_REQUEST", "The member extensions must be an object.")
+        document_id = _document_id(query, *(body.get(each) for each in ("documentId", "id", "doc_id")))
+        if not isinstance(document_id, str | None):
+            raise Refused(400, "BAD_REQUEST", "The member documentId must be a string.")
+        try:
+            text = self.documents.find(query, document_id, extensions)
+        except BadReference as error:
+            raise Refused(400, "BAD_REQUEST", str(error)) from None
+        except NotServed as error:
+            status = error.status if media_type == GRAPHQL_JSON else 200  # it is a request like any other
+            raise Refused(status, error.code, str(error), {"Cache-Control": "no-store"}) from None
+        if text is None:
+            raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
+        return GraphQLRequest(query=text, variables=variables, operation_name=name or None)
+
+    async def _answer_asked(
+        self,
+        asked: GraphQLRequest,
+        allowed: set[OperationType],
+        media_type: str,
+        context: RequestContext,
+    ) -> Response:
+        result = await self._execute(asked, allowed, context)
+        elsewhere = _elsewhere(result)
+        if elsewhere is None:
+            return _to_response(result, media_type)
+        context.document = context.valid
+        if elsewhere.why is Why.LARGE:
+            return await self._complete(asked, context, media_type)
+        context.park()  # it waits for others like it
+        try:
+            return await self._introspect(asked, context, elsewhere, media_type)
+        except RequestError as error:
+            refused = ExecutionResult(data=None, errors=[GraphQLError(str(error), original_error=error)])
+            return _to_response(refused, media_type)
+
+    async def _complete(self, asked: GraphQLRequest, context: RequestContext, media_type: str) -> InPieces:
+        """Complete an answer in a thread, of what was read."""
+        in_thread, read = context.in_thread(), context.answered
+        compiled = documents_of(self.schema).compiled(asked.query, asked.operation_name) if self.compiled else None
+
+        def complete() -> list[bytes]:
+            if isinstance(compiled, CompiledQuery) and read is not None and not read.errors:
+                with suppress(Exception):  # whatever it is, the ordinary way answers it
+                    return compiled.finish(read.found, read.size)
+            if isinstance(compiled, CompiledBatch) and compiled.key in in_thread.views:
+                with suppress(Exception):  # as above
+                    return compiled.finish(in_thread.views[compiled.key])
+            return encode_in_pieces(_to_answer(_execute_in_thread(self.schema, asked, in_thread)))
+
+        try:
+            return InPieces(await self.background(complete), media_type)
+        finally:
+            context.forget()
+            in_thread.forget()
+
+    async def _introspect(
+        self,
+        asked: GraphQLRequest,
+        context: RequestContext,
+        elsewhere: Elsewhere,
+        media_type: str,
+    ) -> Response:
+        """Answer a document with introspection: from memory, or by execution in a thread. Raises a `RequestError`."""
+        in_thread = context.in_thread()
+
+        def execute() -> Written:
+            return _written(_execute_in_thread(self.schema, asked, in_thread))
+
+        if elsewhere.why is Why.MIXED:
+            return _send(await self.introspections.run(execute), media_type)
+        found = await self.introspections.answer(_key(asked, context), execute)
+        if isinstance(found, Written):
+            return _send(found, media_type)
+        if self.compresses and takes_gzip(context.accept_encoding):
+            headers = {"Content-Encoding": "gzip"}
+            return Response(found.body, headers=headers, media_type=media_type)
+        return Response(await asyncio.to_thread(found.plain), media_type=media_type)
+
+    async def _execute(
+        self, asked: GraphQLRequest, allowed: set[OperationType], context: RequestContext
+    ) -> ExecutionResult:
+        context.operation_name = asked.operation_name
+        try:
+            return await self.schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                operation_name=asked.operation_name,
+                context_value=context,
+                allowed_operation_types=allowed,
+            )
+        except CannotGetOperationTypeError:
+            raise Refused(400, "BAD_REQUEST", "Name one of the document's operations in operationName.") from None
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
+            raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
+
+
+class _Asking:
+    """How one request asks the database; the time that it takes is noted."""
+
+    __slots__ = ("_call", "_door", "_timing")
+
+    def __init__(self, door: Door, timing: Timing, call: Call) -> None:
+        self._door, self._timing, self._call = door, timing, call
+
+    def read(self, run: Callable[[Transaction], T], last_duration: LastDuration | None = None) -> Awaitable[T]:
+        """Run a read, as `resolvers.execution.context.Read` says."""
+        return self._timing.database(self._door.reader(run, self._call, last_duration))
+
+    def write(self, job: Job[T]) -> Awaitable[Ran[T]]:
+        """Run a batch, as `resolvers.execution.context.Write` says."""
+        return self._timing.database(self._door.writer(job, self._call))
+
+
+def _execute_in_thread(schema: strawberry.Schema, asked: GraphQLRequest, context: RequestContext) -> ExecutionResult:
+    """Execute a valid document by an event loop of its own."""
+    return asyncio.run(
+        schema_in_thread(schema).execute(
+            asked.query, variable_values=asked.variables, operation_name=asked.operation_name, context_value=context
+        )
+    )
+
+
+def _key(asked: GraphQLRequest, context: RequestContext) -> Key:
+    """Tell introspections apart: by document, operation, and the variables that the operation defines."""
+    assert context.document is not None  # noqa: S101  # it is valid
+    operation = get_operation_ast(context.document, asked.operation_name)
+    given = asked.variables or {}
+    names = [each.variable.name.value for each in (operation.variable_definitions if operation else None) or ()]
+    variables = {name: given[name] for name in names if name in given}
+    return asked.query, asked.operation_name, encode_json_bytes(variables).decode()
+
+
+def _elsewhere(result: ExecutionResult) -> Elsewhere | None:
+    """Return whether a request is to be executed in a thread. Its traceback would hold all that was read."""
+    found: Elsewhere | None = None
+    for error in result.errors or ():
+        if isinstance(error.original_error, Elsewhere):
+            found = error.original_error
+            error.__traceback__ = found.__traceback__ = None
+    return found
+
+
+def _written(result: ExecutionResult) -> Written:
+    has_run = _has_run(result) or not result.errors
+    return Written(body=encode_json_bytes(_to_answer(result)), has_run=has_run, has_errors=bool(result.errors))
+
+
+def _send(written: Written, media_type: str) -> Response:
+    is_refused = not written.has_run and media_type == GRAPHQL_JSON
+    return Response(written.body, 400 if is_refused else 200, media_type=media_type)
+
+
+def _to_response(result: ExecutionResult, media_type: str) -> Response:
+    response = _send(_written(result), media_type)
+    if any(isinstance(error, AmbiguousDocument) for error in result.errors or ()):
+        response.status_code = 400
+    return response
+
+
+def _to_answer(result: ExecutionResult) -> dict[str, Any]:
+    """Write the members of an answer."""
+    answer: dict[str, Any] = {}
+    if result.errors:
+        errors = result.errors
+        answer["errors"] = [to_wire_error(error) for error in errors] if _has_run(result) else to_wire_errors(errors)
+    if _has_run(result) or not result.errors:
+        answer["data"] = result.data
+    return answer
+
+
+def _has_run(result: ExecutionResult) -> bool:
+    return result.data is not None or any(error.path for error in result.errors or ())
+
+
+class _Answer(Response):
+    """An answer that keeps what it is made of until it is sent: to free it takes time, for which the client need not wait."""
+
+    def __init__(self, body: bytes, context: RequestContext, media_type: str) -> None:
+        super().__init__(body, media_type=media_type)
+        self._context = context
+
+
+def _wants_page(request: Request) -> bool:
+    """Return True if a person's browser asks for the page, and for nothing else."""
+    return not any(name in request.query_params for name in _NAMES) and prefers_page(accept_of(request))
+
+
+def _document_id(query: str | None, *names: T) -> T | None:
+    """Find what a document is named by: documentId; where neither that nor a query is given, what Relay's examples call it."""
+    document_id, *others = names
+    if document_id is not None or query:
+        return document_id
+    return next((each for each in others if each is not None), None)
+
+
+def _gives_variables_twice(body: bytes, variables: bytes) -> bool:
+    """Return True if a request has the member twice: only the last is decoded, and the first may be no JSON."""
+    if body.count(_VARIABLES) == 1:  # the usual case, and the fastest way to tell
+        return False
+    return body.count(_VARIABLES) - variables.count(_VARIABLES) > 1
+
+
+def refusal(
+    message: str,
+    status: int,
+    code: str = "BAD_REQUEST",
+    headers: Mapping[str, str] | None = None,
+    media_type: str = JSON,
+) -> Response:
+    """Refuse a request in JSON, as a GraphQL error."""
+    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
+
+
+def refusal_of(busy: Busy, media_type: str = JSON) -> Response:
+    """Refuse a request because the server is busy."""
+    return refusal(str(busy), 503, "UNAVAILABLE", {"Retry-After": str(busy.seconds)}, media_type)
+
+
+def accept_of(request: Request) -> str:
+    """Say what a client takes, in one line; `""` where it does not say."""
+    return ", ".join(request.headers.getlist("accept"))
+
+
+def _not_acceptable() -> Never:
+    raise Refused(406, "BAD_REQUEST", f"Answers are {GRAPHQL_JSON} or {JSON}: accept one of them.")
+
+
+def content_type(request: Request) -> str:
+    """Say what a request's body is, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def body_too_large(most: int) -> Refused:
+    """Return the refusal of a body that has more than so many bytes."""
+    message = f"The body can have at most {most} bytes (the server's setting max_body)."
+    return Refused(413, "BAD_REQUEST", message, {"Connection": "close"})
+
+
+async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
+    """Read a body of at most so many bytes. Raises `Refused`."""
+    if content_type(request) not in media_types or not _is_utf_8(request.headers["content-type"]):
+        raise Refused(415, "BAD_REQUEST", "Send JSON in UTF-8, with the header Content-Type: application/json.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "BAD_REQUEST", "The body must not be compressed.")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise body_too_large(most)
+    except ClientDisconnect:
+        raise Refused(400, "BAD_REQUEST", "The body ended too early.") from None
+    return bytes(body)
+
+
+def _is_utf_8(content_type: str) -> bool:
+    """Return True if a body does not say otherwise (RFC 8259 knows no other charset; some clients name it, nevertheless)."""
+    _, *parameters = (each.strip().lower() for each in content_type.split(";"))
+    charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
+    return all(each in {"utf-8", "utf8"} for each in charsets)
+
+
+def from_body(body: bytes, read: Callable[[str], Any] = decode_json) -> Any:
+    """Read a body as JSON. Raises `Refused`."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(400, "BAD_REQUEST", f"The body is no UTF-8 at byte {error.start}, counted from 0.") from None
+    return _decode(text, "The body", read)
+
+
+def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> Any:
+    try:
+        return read(text)
+    except RepeatedMember as error:
+        raise Refused(400, "BAD_REQUEST", f"{what} has an object with two members {show(str(error))}.") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "BAD_REQUEST", f"{what} is not valid JSON{fault_of(error)}.") from None
+
+
+def check_values(text: bytes, most: int, what: str) -> None:
+    """Refuse JSON with too many values before it is decoded. Raises `Refused`."""
+    if may_have_more_values(text, most) and has_more_values(text, most):
+        raise Refused(400, "BAD_REQUEST", f"{what} can have at most {most} values (the server's setting max_values).")
+
+
+def _from_url(request: Request, most_values: int) -> Any:
+    found: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if name in found:
+            check_values(found[name].encode(errors="surrogatepass"), most_values, name)
+            found[name] = _decode(found[name], name)
+    return found

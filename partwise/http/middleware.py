@@ -1,0 +1,66 @@
+"""What all routes share: which pages of other origins may call, and answers that are compressed."""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipResponder
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from partwise.http.graphql_endpoint import refusal
+from partwise.http.negotiation import takes_gzip
+
+# The headers of ours that a page of another origin may read.
+EXPOSED = ("Server-Timing", "Idempotency-Replayed", "Retry-After")
+_PREFLIGHT_AGE = 7_200  # seconds: browsers keep the answer no longer
+_VARIES = (b"vary", b"Accept-Encoding")
+_MIN_COMPRESSED = 1_400  # bytes: what goes in one packet is not faster for being smaller
+
+
+class CrossOrigin(CORSMiddleware):
+    """CORS for the origins of the settings; a refused preflight is JSON, too.
+
+    No credentials: what a browser adds by itself is never a reason to trust a page.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=("*",),  # a header of the client's own (its name, a trace) opens nothing here
+            expose_headers=EXPOSED,
+            max_age=_PREFLIGHT_AGE,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser that asks before it sends."""
+        answer = super().preflight_response(request_headers)
+        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        if answer.status_code == 200:  # noqa: PLR2004  # OK
+            return Response(status_code=204, headers=headers)
+        return refusal("Pages of this origin may not send such a request here.", 403, headers=headers)
+
+
+class Compression:
+    """Compresses long answers for clients that ask for it; the others' go by, but for a note to caches."""
+
+    def __init__(self, app: ASGIApp, level: int) -> None:
+        self._app, self._level = app, level
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
+            await GZipResponder(self._app, _MIN_COMPRESSED, compresslevel=self._level)(scope, receive, send)
+            return
+
+        async def send_noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), _VARIES]
+            await send(message)
+
+        await self._app(scope, receive, send_noted)

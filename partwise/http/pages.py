@@ -1,0 +1,116 @@
+"""The pages for a browser: GraphiQL and the console (web/), built into the folder `static`, which asks no other host for anything."""
+
+import asyncio
+import gzip
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from partwise.http.negotiation import takes_gzip
+
+STATIC = Path(__file__).parent.parent / "static"  # made by hatch_build.py; not in git
+
+# Monaco writes <style> elements, has its icons in data: URLs and runs workers; nothing comes from elsewhere.
+_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "worker-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_FRAME = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Partwise</title>
+<style>
+  :root { color-scheme: light dark }
+  body { font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
+</style>
+"""
+_NOT_BUILT = f"""{_FRAME}<h1>This page has not been built</h1>
+<p>GraphiQL and the console are made with Node when Partwise is installed, and npm&#39;s registry could not be reached then.
+<p>Install it again where it can: <code>pip install -e .</code> in a checkout (it brings Node along), or install a released wheel,
+which has the pages in it. <code>pip install -v</code> shows what went wrong.
+<p>The server itself is complete: every GraphQL client works with this address.
+</html>
+"""
+
+
+class _Assets(StaticFiles):
+    """Files whose names are hashes of their content. There are few: what was sent once is kept in memory."""
+
+    def __init__(self, directory: Path, *, compresses: bool) -> None:
+        super().__init__(directory=directory, check_dir=False)
+        self._compresses = compresses
+        self._contents: dict[tuple[str, bool], bytes] = {}  # by path, and whether it is compressed
+        self._reading = asyncio.Lock()
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve one file; who has it never asks again."""
+        response = await super().get_response(path, scope)
+        if isinstance(response, FileResponse):
+            response = await self._from_memory(response, Headers(scope=scope))
+        response.headers.update({**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"})
+        return response
+
+    async def _from_memory(self, file: FileResponse, asked: Headers) -> Response:
+        gzipped = self._compresses and takes_gzip(asked.get("accept-encoding", ""))
+        headers = {name: file.headers[name] for name in ("content-type", "last-modified")}
+        headers["etag"] = f"W/{file.headers['etag']}"  # of both forms
+        if gzipped:
+            headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
+        return Response(await self._content(str(file.path), gzipped=gzipped), headers=headers)
+
+    async def _content(self, path: str, *, gzipped: bool) -> bytes:
+        async with self._reading:
+            if (path, gzipped) not in self._contents:
+                self._contents[path, gzipped] = await to_thread.run_sync(_read, Path(path), gzipped)
+            return self._contents[path, gzipped]
+
+
+def _read(path: Path, gzipped: bool) -> bytes:  # noqa: FBT001  # a thread is given no names
+    plain = path.read_bytes()
+    return gzip.compress(plain, mtime=0) if gzipped else plain
+
+
+def graphiql(*, takes_any: bool) -> Response:
+    """Show GraphiQL, which asks /graphql itself; it is off where its documents would not be run."""
+    return _page("graphql.html") if takes_any else _off("GraphiQL")
+
+
+def routes(*, takes_any: bool, compresses: bool) -> list[BaseRoute]:
+    """Say where the console and all files of the pages are; the console is off where its documents would not be run."""
+
+    async def console(_request: Request) -> Response:
+        return _page("console.html") if takes_any else _off("the console")
+
+    return [
+        Route("/console", console),
+        Mount("/page", _Assets(STATIC / "page", compresses=compresses)),
+    ]
+
+
+def _off(name: str) -> Response:
+    text = f"""{_FRAME}<h1>{name[0].upper()}{name[1:]} is off</h1>
+<p>This server runs persisted documents only, and {name} sends documents of its own.
+<p>That is its setting <code>only_persisted</code>. Whoever runs it and leaves the setting out has GraphiQL and the console.
+</html>
+"""
+    return HTMLResponse(text, 403, headers=_HEADERS)
+
+
+def _page(name: str) -> Response:
+    headers = {**_HEADERS, "Cache-Control": "no-cache"}
+    file = STATIC / name
+    if not file.is_file():
+        return HTMLResponse(_NOT_BUILT, 503, headers=headers)
+    return FileResponse(file, headers=headers, media_type="text/html")

@@ -1,0 +1,198 @@
+"""Hands batches to threads; those that wait for SQLite's one writer go together (docs/engine.md, section 9)."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from partwise.workers.contention import Contention
+from partwise.workers.threads import Call, ClientGone, Slots, look_at, note_late
+from storage.batch.conflicts.contended import row_locks
+from storage.batch.execution.run import Engine, Job, Ran, run_batch, run_reading, run_together
+from storage.connections.driver_errors import locked
+from storage.errors import OutcomeUnknown, TimedOut
+
+_MOST_PARTS = 1_000  # of batches that are run together: a small one shall not wait for many large ones
+_IDLE = 60.0  # seconds without work, after which the writing thread ends
+_LONG = 0.1  # seconds that a batch has to wait for the writing thread until its client is watched
+
+T = TypeVar("T")
+
+
+class Writer:
+    """Runs batches, each to its end once it has begun: then a client that goes away changes nothing."""
+
+    def __init__(self, engine: Engine, contention: Contention) -> None:
+        self._engine = engine
+        self._contention = contention
+        self._own_thread = _WritingThread(engine) if engine.database.dialect == "sqlite" else None
+        self._keyed: WeakValueDictionary[tuple[str, str], Slots] = WeakValueDictionary()
+
+    async def __call__(self, job: Job[T], call: Call) -> Ran[T]:
+        """Run a batch. Raises what `run_batch` raises, and `TimedOut` or `ClientGone` before it has begun."""
+        try:
+            if job.reads_only:
+                return await self._contention.run(
+                    lambda patience: partial(run_reading, self._engine, job, patience), call, job.claim
+                )
+            if self._own_thread is not None:
+                loop = asyncio.get_running_loop()
+                return await _Waiting(job, call, loop, loop.create_future()).answer(self._own_thread)
+            return await self._run(job, call)
+        except (TimedOut, OutcomeUnknown) as error:
+            note_late(error)
+            raise
+
+    async def _run(self, job: Job[T], call: Call) -> Ran[T]:
+        if job.receipt is None:
+            return await self._run_at_once(job, call)
+        # Others with the same idempotency key: each that waited in the database would hold a connection meanwhile.
+        turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1, locked))
+        if not turns.try_take():
+            call.park()
+            await turns.take(call)
+        try:
+            return await self._run_at_once(job, call)
+        finally:
+            turns.give_back()
+
+    async def _run_at_once(self, job: Job[T], call: Call) -> Ran[T]:
+        engine = self._engine
+        return await self._contention.run(
+            lambda patience: partial(run_batch, engine, job, patience),
+            call,
+            job.claim,
+            lambda: row_locks(engine.catalog, job.batch, job.receipt),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A batch for the writing thread, and who waits for it."""
+
+    job: Job[Any]
+    call: Call
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Ran[Any]]"
+    timer: asyncio.TimerHandle | None = None
+    watch: "asyncio.Task[None] | None" = None
+
+    async def answer(self, thread: "_WritingThread") -> Ran[Any]:
+        """Have the batch run, and wait for it: to the end, or until the deadline if it has not begun by then."""
+        self.future.add_done_callback(look_at)
+        self.timer = self.loop.call_later(min(_LONG, self.call.deadline.left()), self._look_after)
+        try:
+            thread.take(self)
+            return await self.future
+        finally:
+            self.timer.cancel()
+            if self.watch is not None:
+                self.watch.cancel()
+                self.watch = None  # it ends with an exception whose frames hold this: a cycle with all of the request
+
+    def _look_after(self) -> None:
+        """Withdraw the batch if its client has gone, or at the deadline: it takes so long that looking is worth the trouble."""
+        if self.watch is None:
+            self.watch = self.loop.create_task(self.call.watch(lambda: self._withdraw(ClientGone)))
+        left = self.call.deadline.left()
+        if left or not self._withdraw(locked):  # one that has begun may be put back
+            self.timer = self.loop.call_later(left or _LONG, self._look_after)
+
+    def _withdraw(self, error: Callable[[], Exception]) -> bool:
+        """Answer in the place of the thread, if the batch has not begun."""
+        if not self.job.claim.withdraw():
+            return False
+        self.settle(error())
+        return True
+
+    def tell(self, ran: Ran[Any] | Exception) -> None:
+        """Say what became of it; in any thread."""
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self.settle, ran)
+
+    def settle(self, ran: Ran[Any] | Exception) -> None:
+        """Say what became of it; in the loop's own thread."""
+        if self.future.done():
+            return
+        if isinstance(ran, Exception):
+            self.future.set_exception(ran)
+        else:
+            self.future.set_result(ran)
+
+
+class _WritingThread:
+    """A thread that runs one group of batches after the other, while there are any.
+
+    One of our own, because a worker thread of a pool takes longer to hand a batch over: a tenth of a small one's time.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: SimpleQueue[_Waiting] = SimpleQueue()
+        self._first_of_next: _Waiting | None = None
+        self._starting = threading.Lock()
+        self._runs = False
+
+    def take(self, waiting: _Waiting) -> None:
+        """Have a batch run."""
+        self._queue.put(waiting)
+        with self._starting:
+            if not self._runs:
+                try:
+                    threading.Thread(target=self._run, name="partwise-writer", daemon=True).start()
+                except RuntimeError:  # there are no more threads
+                    waiting.job.claim.withdraw()
+                    raise
+                self._runs = True
+
+    def _run(self) -> None:
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run those that wait next; say whether there were any.
+
+        A call for each group, so that nothing of it is held while the thread waits: the next batch would pay for freeing it.
+        """
+        group = self._next_group()
+        if not group:
+            return False
+        try:
+            run_together(self._engine, [each.job for each in group], lambda place, ran: group[place].tell(ran))
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
+            for each in group:
+                each.tell(error)
+        return True
+
+    def _next_group(self) -> list[_Waiting]:
+        """Take those that wait, as many as may go together; none after some time without any."""
+        first = self._first_of_next or self._wait()
+        self._first_of_next = None
+        if first is None:
+            return []
+        group, size = [first], first.job.batch.size
+        with suppress(Empty):
+            while size < _MOST_PARTS:
+                following = self._queue.get_nowait()
+                if following.job.claim.is_withdrawn:
+                    continue
+                size += following.job.batch.size
+                if size > _MOST_PARTS:
+                    self._first_of_next = following
+                else:
+                    group.append(following)
+        return group
+
+    def _wait(self) -> _Waiting | None:
+        with suppress(Empty):
+            return self._queue.get(timeout=_IDLE)
+        with self._starting:
+            with suppress(Empty):
+                return self._queue.get_nowait()
+            self._runs = False
+            return None

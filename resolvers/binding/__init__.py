@@ -1,0 +1,1 @@
+"""From what clients send to operations and addresses, and what is wrong with it."""

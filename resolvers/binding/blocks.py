@@ -1,0 +1,261 @@
+"""Binds a large batch of plain parts column by column: the same checks as parts.py makes, a thousand values at a time.
+
+It takes a batch only whole, and only where nothing is wrong with any part; whatever it does not take, `parts.bind` binds
+part by part, with an error for each fault.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from msgspec import UNSET
+
+from resolvers.binding.parts import MAX_ID_LENGTH
+from resolvers.binding.requests import PartRequest, members
+from resolvers.binding.values import InvalidJsonValue, from_text, reader
+from resolvers.documents.limits import Scope
+from storage.batch.plan import rules
+from storage.batch.plan.blocks import ANY_VERSION, Block
+from storage.batch.plan.operations import Verb
+from storage.catalog.model import Attribute, Generation, Resource
+from storage.catalog.types import Boolean, Integer, Text, Value, ValueType
+from storage.rows.row import KeyTuple
+
+_FEWEST = 2  # parts: one alone needs no columns
+_TAKEN = frozenset({Verb.CREATE, Verb.UPDATE, Verb.DELETE})
+_OUT_OF_ORDINARY = frozenset("%$=,;?#")  # what makes a path segment more than a plain value
+
+
+class _NotColumnar(Exception):  # it directs, and is no error
+    """The batch is to be bound part by part."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Some of the parts as they were sent: columns."""
+
+    parts: Sequence[int]
+    verbs: Sequence[Verb]
+    paths: Sequence[str]
+    given: Sequence[Any]  # attributes with their values; None of a DELETE
+    if_match: Sequence[Any]
+
+    def divided(self, by: Sequence[Any]) -> "list[_Sent]":
+        """Divide the parts by a column: those with one value of it, those with the next, each in their order."""
+        kinds = set(by)
+        if len(kinds) == 1:
+            return [self]
+        places: dict[Any, list[int]] = {kind: [] for kind in kinds}
+        for place, value in enumerate(by):
+            places[value].append(place)
+        return [self._pick(each) for each in sorted(places.values())]
+
+    def _pick(self, places: Sequence[int]) -> "_Sent":
+        pick = itemgetter(*places) if len(places) > 1 else lambda column: (column[places[0]],)
+        return _Sent(pick(self.parts), pick(self.verbs), pick(self.paths), pick(self.given), pick(self.if_match))
+
+
+def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
+    """Bind a batch as blocks; none where it is to be bound part by part."""
+    if len(requests) < _FEWEST:
+        return []
+    try:
+        _check_ids([each.id for each in requests])
+        sent = _sent(requests)
+        return [block for each in sent.divided(sent.verbs) for block in _by_collection(each, scope)]
+    except (_NotColumnar, InvalidJsonValue):
+        return []
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    distinct = set(ids)
+    if len(distinct) < len(ids) or "" in distinct or max(map(len, ids)) > MAX_ID_LENGTH:
+        raise _NotColumnar
+
+
+def _sent(requests: Sequence[PartRequest]) -> _Sent:
+    verbs = [each.verb for each in requests]
+    if (
+        any(map(attrgetter("references"), requests))
+        or [each.if_none_match for each in requests].count(UNSET) < len(requests)
+        or not _TAKEN.issuperset(verbs)
+    ):
+        raise _NotColumnar
+    payloads, items = [each.payload for each in requests], [each.item for each in requests]
+    return _Sent(
+        parts=range(len(requests)),
+        verbs=verbs,
+        paths=[each.path for each in requests],
+        given=[_given(*both) for both in zip(payloads, items, strict=True)]
+        if items.count(None) < len(items)
+        else payloads,
+        if_match=[each.if_match for each in requests],
+    )
+
+
+def _by_collection(sent: _Sent, scope: Scope) -> Iterator[Block]:
+    """Bind parts with one verb."""
+    if sent.verbs[0] is Verb.CREATE:
+        for some in sent.divided(sent.paths):
+            yield from _bind_alike(some, some.paths[0], (), scope)
+        return
+    for some in sent.divided(_collections(sent.paths)):
+        collection = some.paths[0].rpartition("/")[0]
+        start = len(collection) + 1
+        yield from _bind_alike(some, collection, [path[start:] for path in some.paths], scope)
+
+
+def _collections(paths: Sequence[str]) -> Sequence[str]:
+    """Say of which collections paths name items: one for all of them, or one for each."""
+    collection = paths[0].rpartition("/")[0]
+    start, text = f"\n{collection}/", "\n" + "\n".join(paths)
+    if text.count(start) == text.count("\n") == len(paths) and text.count("/") == start.count("/") * len(paths):
+        return (collection,)
+    return [path.rpartition("/")[0] for path in paths]
+
+
+def _given(payload: Any, item: Any) -> Any:
+    """Find what one part gives. The member of `item` goes with it: it has to fit the collection."""
+    if item is None:
+        return payload
+    if payload is not None:
+        raise _NotColumnar
+    ((member, values),) = members(item).items()
+    return _Item(member, members(values))
+
+
+class _Item(dict[str, Any]):
+    """What a part gives in `item`."""
+
+    def __init__(self, member: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.member = member
+
+
+def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope) -> Iterator[Block]:
+    """Bind parts with one verb on one collection: those that give the same attributes are a block."""
+    resource = scope.catalog.collections.get(collection[1:])
+    is_path = collection[:1] == "/" and len(collection) <= scope.limits.path
+    if resource is None or not is_path or not rules.takes(resource, sent.verbs[0]):
+        raise _NotColumnar
+    bound = _keys(resource, keys, scope.limits.path - len(collection)) if keys else ()
+    if sent.verbs[0] is Verb.DELETE:
+        if sent.given.count(None) < len(sent.given):
+            raise _NotColumnar
+        yield _block(sent, resource, (), [], bound)
+        return
+    kinds = set(map(type, sent.given))
+    if not kinds <= {dict, _Item} or (_Item in kinds and any(_is_other(each, resource) for each in sent.given)):
+        raise _NotColumnar
+    names = tuple(sent.given[0])
+    columns = _columns(sent, names)
+    if columns is not None:
+        yield _block(sent, resource, names, columns, bound)
+        return
+    key_of = dict(zip(sent.parts, bound, strict=False))
+    for some in sent.divided([tuple(each) for each in sent.given]):
+        own = tuple(some.given[0])
+        yield _block(some, resource, own, _columns(some, own) or [], [key_of[part] for part in some.parts if key_of])
+
+
+def _is_other(given: Any, resource: Resource) -> bool:
+    """Return True if attributes are those of another resource than their collection's."""
+    return isinstance(given, _Item) and given.member != resource.field
+
+
+def _columns(sent: _Sent, names: Sequence[str]) -> Sequence[list[Any]] | None:
+    """Put the values of each attribute together; None where not all parts give these and no others."""
+    if not names or set(map(len, sent.given)) != {len(names)}:
+        return None
+    try:
+        return [[each[name] for each in sent.given] for name in names]
+    except KeyError:
+        return None
+
+
+def _block(
+    sent: _Sent, resource: Resource, names: Sequence[str], columns: Sequence[list[Any]], keys: Sequence[KeyTuple]
+) -> Block:
+    verb = sent.verbs[0]
+    if (not names and verb is not Verb.DELETE) or (verb is Verb.CREATE and not set(resource.required) <= set(names)):
+        raise _NotColumnar
+    for name in names:
+        _check_writable(resource, name, verb)
+    return Block(
+        verb=verb,
+        resource=resource,
+        parts=sent.parts,
+        columns={n: _column(resource.attributes[n], column) for n, column in zip(names, columns, strict=True)},
+        keys=keys,
+        if_match=_if_match(sent.if_match, verb),
+    )
+
+
+def _check_writable(resource: Resource, name: str, verb: Verb) -> None:
+    attribute = resource.attributes.get(name)
+    repeats_key = verb is not Verb.CREATE and name in resource.key
+    if attribute is None or rules.is_closed(resource, attribute, verb) or repeats_key:
+        raise _NotColumnar
+
+
+def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
+    """Check and convert the values of one attribute. Raises `InvalidJsonValue` or `_NotColumnar`."""
+    classes = set(map(type, values))
+    if type(None) in classes:
+        if not attribute.nullable or attribute.generation is not Generation.NEVER:
+            raise _NotColumnar
+        given = iter(_values(attribute.type, [value for value in values if value is not None]))
+        return [None if value is None else next(given) for value in values]
+    return _values(attribute.type, values, classes)
+
+
+def _values(type_: ValueType, values: list[Any], classes: set[type] | None = None) -> Sequence[Value]:
+    """Do what the type's reader does to each value: of the most frequent types in one go."""
+    classes = set(map(type, values)) if classes is None else classes
+    match type_:
+        case Integer(smallest=smallest, largest=largest) if classes == {int}:
+            if min(values) < smallest or max(values) > largest:
+                raise _NotColumnar
+            return values
+        case Text(padded=False, max_length=most) if classes == {str}:
+            text = "".join(values)
+            if not text.isascii() or "\x00" in text or (most is not None and max(map(len, values)) > most):
+                return list(map(reader(type_), values))
+            return values
+        case Boolean() if classes == {bool}:
+            return values
+        case _:
+            return list(map(reader(type_), values))
+
+
+def _keys(resource: Resource, texts: Sequence[str], longest: int) -> Sequence[KeyTuple]:
+    if len(resource.key) != 1 or not all(texts) or max(map(len, texts)) >= longest:
+        raise _NotColumnar
+    type_ = resource.attributes[resource.key[0]].type
+    if isinstance(type_, Integer):
+        return list(zip(_integers(type_, texts), strict=True))
+    if not _OUT_OF_ORDINARY.isdisjoint("".join(texts)) or any("/" in text for text in texts):
+        raise _NotColumnar
+    return [(from_text(type_, text),) for text in texts]
+
+
+_COUNTING = re.compile(r"(?:(?:0|-?[1-9][0-9]{0,17})\n)+")
+
+
+def _integers(type_: Integer, texts: Sequence[str]) -> Sequence[Value]:
+    """Read keys in their canonical form, which is Python's own: no sign, no blank, no zero before."""
+    if not _COUNTING.fullmatch("\n".join(texts) + "\n"):
+        raise _NotColumnar
+    return _values(type_, list(map(int, texts)), {int})
+
+
+def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Sequence[str] | None] | None:
+    if given.count(UNSET) == len(given):
+        return None
+    if verb is Verb.CREATE:
+        raise _NotColumnar
+    if [] in given:
+        raise _NotColumnar
+    return [None if each is UNSET else ANY_VERSION if each is None else each for each in given]

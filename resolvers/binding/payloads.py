@@ -1,0 +1,216 @@
+"""What a part gives of its item: checks and converts its payload, finds what is missing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from resolvers.binding.path_binding import Place
+from resolvers.binding.requests import PartRequest, members
+from resolvers.binding.values import InvalidJsonValue, from_json
+from resolvers.documents.limits import MOST_FAULTS
+from resolvers.documents.suggestions import Suggestions
+from resolvers.documents.variables import show
+from storage.batch.plan import rules
+from storage.batch.plan.operations import Reference, Verb
+from storage.catalog.model import Attribute, ForeignKey, Generation, Resource
+from storage.catalog.types import Value
+from storage.errors import (
+    Fault,
+    InvalidPayload,
+    InvalidReference,
+    InvalidValue,
+    Required,
+    UnknownAttribute,
+)
+from storage.rows.locate import ByPart
+
+READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that take no payload
+_LONGEST_NAME = 1_000  # characters of an unknown attribute that is pointed at
+
+
+@dataclass(slots=True)
+class Payload:
+    """What a part gives of its item, as far as it is right, and where it stands."""
+
+    base: str = "/payload"
+    values: dict[str, Value] = field(default_factory=dict)
+    pointers: dict[str, str] = field(default_factory=dict)
+    named_attributes: set[str] = field(default_factory=set)
+    references: list[Reference] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    suggest: Suggestions = field(default_factory=Suggestions)
+    most: int = MOST_FAULTS  # from here on, faults that a client can cause any number of are only counted
+    unlisted: int = 0  # those that are
+
+    def is_listed(self) -> bool:
+        """Return True if the next fault of such a kind is listed; if not, it is counted."""
+        if len(self.faults) < self.most:
+            return True
+        self.unlisted += 1
+        return False
+
+    def given(self) -> set[str]:
+        """The attributes that it names, by value or by reference, whether the value is right or not."""
+        return {*self.named_attributes, *(name for each in self.references for name in each.attributes)}
+
+
+def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> Mapping[str, Any]:
+    """Find the attributes that were sent, under `payload` or under `item`."""
+    if request.payload is not None and request.item is not None:
+        payload.faults.append(InvalidPayload(message="Give payload or item, not both.", pointer="/item"))
+        return {}
+    if request.item is not None:
+        ((name, given),) = members(request.item).items()
+        payload.base = f"/item/{name}"
+        if name != resource.field:
+            message = f"The item is one of {name}, and the path leads to {resource.collection}."
+            payload.faults.append(InvalidPayload(message=message, pointer="/item"))
+            return {}
+        return members(given)
+    if request.payload is None:
+        return {}
+    if not isinstance(request.payload, dict):
+        message = "The payload must be an object: attribute name and value."
+        payload.faults.append(InvalidPayload(message=message, pointer="/payload"))
+        return {}
+    return request.payload
+
+
+def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw: Any) -> None:
+    """Check and convert one attribute's value."""
+    attribute = resource.attribute(name)
+    if attribute is None:
+        if payload.is_listed():
+            payload.faults.append(_unknown(resource, name, payload.base, payload.suggest))
+        return
+    pointer = _pointer(payload.base, name)
+    own = attribute.name
+    if own in payload.named_attributes:
+        message = f"{own} is given twice, once by its former name."
+        payload.faults.append(InvalidValue(message=message, pointer=pointer, attributes=(own,)))
+        return
+    if raw is None and attribute.generation is Generation.WHEN_ABSENT and verb in {Verb.CREATE, Verb.UPSERT}:
+        return  # the database makes it
+    payload.named_attributes.add(own)
+    payload.pointers[own] = pointer
+    if rules.is_closed(resource, attribute, verb):
+        payload.faults.append(rules.read_only(own, pointer))
+    elif raw is None and not (attribute.nullable or _may_be_filled(attribute, verb)):
+        message = f"{own} is required."
+        payload.faults.append(Required(message=message, pointer=pointer, attributes=(own,)))
+    elif raw is None:
+        payload.values[own] = None
+    else:
+        try:
+            payload.values[own] = from_json(attribute.type, raw)
+        except InvalidJsonValue as invalid:
+            payload.faults.append(InvalidValue(message=f"{own} {invalid}.", pointer=pointer, attributes=(own,)))
+
+
+def _pointer(base: str, name: str) -> str:
+    return f"{base}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def _unknown(resource: Resource, name: str, base: str, suggest: Suggestions) -> Fault:
+    message = _no_attribute(resource, name, resource.attributes, suggest)
+    if len(name) > _LONGEST_NAME:
+        return UnknownAttribute(message=message, pointer=base)
+    return UnknownAttribute(message=message, pointer=_pointer(base, name), attributes=(name,))
+
+
+def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
+    """Return True if a trigger may make something of a null before the database checks it."""
+    match verb:
+        case Verb.CREATE:
+            return attribute.fillable
+        case Verb.UPSERT:
+            return attribute.fillable or attribute.refillable
+        case _:
+            return attribute.refillable
+
+
+def _no_attribute(resource: Resource, name: str, known: Iterable[str], suggest: Suggestions) -> str:
+    """Say that there is no such attribute, and where it is a relation what to do instead."""
+    relation = resource.relation(name)
+    if relation is None:
+        return f"{resource.name} has no attribute {show(name)}.{suggest(name, known)}"
+    if not relation.many:
+        given = " and ".join(relation.foreign_key.attributes)
+        instead = f"give {given}, or name the part that makes the item in references"
+    elif resource.key:
+        key = ",".join(f"{{{each}}}" for each in resource.key)
+        instead = f"its items are parts of their own, at /{resource.collection}/{key}/{relation.name}"
+    else:
+        instead = "its items are parts of their own"
+    return f"{name} is a relation of {resource.name} and no attribute: {instead}."
+
+
+def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], ForeignKey] | None:
+    """Find the foreign key that a reference's attribute or relation belongs to, and the attributes that it sets."""
+    relation = resource.relations.get(name)
+    if relation is not None and not relation.many:
+        return relation.foreign_key.attributes, relation.foreign_key
+    attribute = resource.attribute(name)
+    if attribute is None:
+        return None
+    keys = (key for key in resource.foreign_keys if attribute.name in key.attributes)
+    return next((((attribute.name,), key) for key in keys), None)
+
+
+def no_reference(resource: Resource, name: str, pointer: str, suggest: Suggestions) -> Fault:
+    """Say why an attribute takes no reference."""
+    if resource.attribute(name) is not None:
+        message = f"{name} points at no other resource."
+        return InvalidReference(message=message, pointer=pointer, attributes=(name,))
+    relations = [relation.name for relation in resource.relations.values() if not relation.many]
+    message = _no_attribute(resource, name, [*resource.attributes, *relations], suggest)
+    attributes = (name,) if len(name) <= _LONGEST_NAME else ()
+    return UnknownAttribute(message=message, pointer=pointer, attributes=attributes)
+
+
+def check_completeness(payload: Payload, request: PartRequest, place: Place) -> None:
+    """Find what is missing, with what the path gives."""
+    if any(isinstance(fault, InvalidPayload) for fault in payload.faults):
+        return
+    resource = place.resource
+    given = payload.given() | set(given_by_path(place))
+    match request.verb:
+        case Verb.CREATE:
+            by_path = [name for name in given_by_path(place) if _is_closed_to_paths(resource, name, place)]
+            payload.faults += [rules.read_only(name, "/path") for name in by_path]
+            payload.faults += rules.required_faults(resource.required, given, payload.base)
+        case Verb.REPLACE:
+            to_give = {*given, *resource.key}
+            payload.faults += rules.required_faults(resource.required_to_replace, to_give, payload.base)
+        case Verb.UPSERT if not place.is_item:
+            nulls = {name for name, value in payload.values.items() if value is None}
+            if not any(set(key) <= given - nulls for key in resource.keys):
+                wanted = " or ".join(", ".join(key) for key in resource.keys)
+                message = f"UPSERT needs a complete key in the payload: {wanted}."
+                payload.faults.append(Required(message=message, pointer=payload.base, attributes=resource.key))
+        case _:
+            pass
+
+
+def _is_closed_to_paths(resource: Resource, name: str, place: Place) -> bool:
+    """Return True if a new item cannot have the value that its path gives."""
+    attribute = resource.attributes[name]
+    return not attribute.insertable or (attribute.read_only and name in _key_of_path(place))
+
+
+def given_by_path(place: Place) -> Iterable[str]:
+    """Name the attributes that a path sets: those of the item's key, and those that point at its parent."""
+    step = place.address[-1]
+    yield from _key_of_path(place)
+    if step.relation is not None:
+        yield from step.relation.there
+
+
+def _key_of_path(place: Place) -> tuple[str, ...]:
+    match place.address[-1].selector:
+        case None:
+            return ()
+        case ByPart():
+            return place.resource.key
+        case by_key:
+            return by_key.attributes

@@ -1,0 +1,57 @@
+"""The preconditions of a part, `ifMatch` and `ifNoneMatch` (docs/contract.md, section 2, rule 3)."""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from resolvers.binding.path_binding import Place
+from resolvers.binding.requests import PartRequest
+from storage.batch.plan.operations import Precondition, Verb
+from storage.errors import Fault, InvalidPrecondition
+
+Preconditions = tuple[Precondition | None, Precondition | None]
+"""`ifMatch` and `ifNoneMatch`."""
+
+_ANY = "*"
+
+
+def bind_preconditions(request: PartRequest, faults: list[Fault]) -> Preconditions:
+    """Read what a part asks of its item."""
+    if request.if_match is UNSET and request.if_none_match is UNSET:
+        return None, None
+    if _is_any(request.if_match) and _is_any(request.if_none_match):
+        message = "ifMatch and ifNoneMatch are both null, which nothing can fulfil: does your client send null for absent fields?"
+        faults.append(InvalidPrecondition(message=message, pointer="/ifMatch"))
+        return None, None
+    return (
+        _precondition(request.if_match, "/ifMatch", faults),
+        _precondition(request.if_none_match, "/ifNoneMatch", faults),
+    )
+
+
+def _is_any(given: Any) -> bool:
+    return given is None or (given is not UNSET and _ANY in given)
+
+
+def _precondition(given: Any, pointer: str, faults: list[Fault]) -> Precondition | None:
+    if given is UNSET:
+        return None
+    if _is_any(given):
+        return Precondition(any_version=True)
+    if not given:
+        message = f"{pointer[1:]} is an empty list; leave it out for no precondition, or give null for any version."
+        faults.append(InvalidPrecondition(message=message, pointer=pointer))
+        return None
+    return Precondition(etags=tuple(given))
+
+
+def check_place(request: PartRequest, place: Place, faults: list[Fault]) -> None:
+    """Refuse preconditions at a collection, except of an UPSERT."""
+    if place.is_item or request.verb is Verb.UPSERT:
+        return
+    for pointer, given in (("/ifMatch", request.if_match), ("/ifNoneMatch", request.if_none_match)):
+        if given is not UNSET:
+            hint = " Null counts as given: leave it out." if given is None else ""
+            message = f"{pointer[1:]} is for one item, and the path leads to a collection.{hint}"
+            faults.append(InvalidPrecondition(message=message, pointer=pointer))
+            return

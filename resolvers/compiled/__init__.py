@@ -1,0 +1,1 @@
+"""Operations that are compiled once for a document, and answered without graphql-core."""

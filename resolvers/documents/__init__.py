@@ -1,0 +1,1 @@
+"""GraphQL documents: what they select, and how much they may ask for."""

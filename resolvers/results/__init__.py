@@ -1,0 +1,1 @@
+"""From what the engine found to what clients see."""

@@ -1,0 +1,1 @@
+"""Which parts, and which batches, would be in each other's way."""

@@ -1,0 +1,81 @@
+"""The read sets and write sets of writes to a resource, by which the schedule orders them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from storage.batch.conflicts.schedule import KeyRef
+from storage.catalog.model import Catalog, ForeignKey, Resource, Values
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyRefs:
+    """One key or foreign key of a resource: its attributes, and the key that their values refer to."""
+
+    attributes: tuple[str, ...]
+    owner: tuple[str, tuple[str, ...]]  # the resource whose key it is, and that key
+
+    def of(self, values: Values) -> KeyRef | None:
+        """Return the reference; None if one of its values is null."""
+        own = tuple(values[name] for name in self.attributes)
+        return None if None in own else (self.owner, own)
+
+
+class AccessSets:
+    """The rows and unique values that writes to one resource read and write."""
+
+    def __init__(self, resource: Resource, catalog: Catalog) -> None:
+        self._resource = resource
+        self._catalog = catalog
+
+    @cached_property
+    def _row(self) -> _KeyRefs:
+        return _KeyRefs(self._resource.key, (self._resource.name, self._resource.key))
+
+    @cached_property
+    def _unique(self) -> Sequence[_KeyRefs]:
+        name = self._resource.name
+        return [_KeyRefs(key.attributes, (name, key.attributes)) for key in self._resource.unique_keys]
+
+    @cached_property
+    def _foreign(self) -> Sequence[_KeyRefs]:
+        return [_foreign(key, self._catalog.target_of(key)) for key in self._resource.foreign_keys]
+
+    @cached_property
+    def key_attributes(self) -> frozenset[str]:
+        """The attributes of its unique and foreign keys: their values must be known before they are written."""
+        return frozenset(name for each in (*self._unique, *self._foreign) for name in each.attributes)
+
+    def of_row(self, values: Values) -> tuple[tuple[KeyRef, ...], tuple[KeyRef, ...]]:
+        """Return the write set and the read set of an INSERT or a DELETE."""
+        row = self._row.of(values)
+        return (row, (_CONTENT, row), *_present(self._unique, values)), tuple(_present(self._foreign, values))
+
+    def of_change(
+        self, before: Values, after: Values, changed: frozenset[str]
+    ) -> tuple[tuple[KeyRef, ...], tuple[KeyRef, ...]]:
+        """Return the write set and the read set of an UPDATE: the row's content, and the keys that it takes and releases."""
+        content = (_CONTENT, self._row.of(before))
+        unique = [each for each in self._unique if not changed.isdisjoint(each.attributes)] if changed else ()
+        foreign = [each for each in self._foreign if not changed.isdisjoint(each.attributes)] if changed else ()
+        return (
+            (content, *_present(unique, before), *_present(unique, after)),
+            (*_present(foreign, before), *_present(foreign, after)),
+        )
+
+
+_CONTENT = "content"  # of a row: an UPDATE writes it, and foreign keys do not read it
+
+
+def _foreign(key: ForeignKey, target: Resource) -> _KeyRefs:
+    """Return the key of the target that a foreign key refers to, with the attributes in the target's order."""
+    here = dict(zip(key.target_attributes, key.attributes, strict=True))
+    own = target.unique_key_of(frozenset(key.target_attributes)) or key.target_attributes
+    return _KeyRefs(tuple(here[name] for name in own), (target.name, own))
+
+
+def _present(keys: Sequence[_KeyRefs], values: Values) -> Iterator[KeyRef]:
+    for each in keys:
+        key = each.of(values)
+        if key is not None:
+            yield key

@@ -1,0 +1,86 @@
+"""Which rows a batch will lock, and whether two batches would wait for each other. Pure; no database.
+
+Asked only while somebody waits for a lock: those who would wait behind him need no connection for that.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from storage.batch.idempotency.receipts import Receipt
+from storage.batch.plan.blocks import Batch, Block
+from storage.batch.plan.locks import Strength, is_sought, strength_of, wanted_rows
+from storage.batch.plan.operations import Operation, Part
+from storage.catalog.model import Catalog, Resource
+from storage.catalog.types import Value
+from storage.rows.locate import Location, place_values
+from storage.rows.row import KeyTuple
+
+_MOST_PARTS = 50  # of a batch that is compared: the event loop does it
+
+RowLock = tuple[str, tuple[str, ...], KeyTuple]
+"""A resource, a key of it, and values of that: the row that has them, or will have them."""
+RowLocks = Mapping[RowLock, Strength]
+
+
+def row_locks(catalog: Catalog, batch: Batch, receipt: Receipt | None) -> RowLocks:
+    """Say which rows a batch will lock, as far as its parts tell; of a very large one nothing."""
+    if batch.size > _MOST_PARTS:
+        return {}
+    found = dict(_of_blocks(catalog, batch.blocks) if batch.blocks else _of_parts(catalog, batch.bind_all()))
+    if receipt is not None:
+        found["", ("caller", "key"), (receipt.caller, receipt.key)] = Strength.UPDATE
+    return found
+
+
+def _of_blocks(catalog: Catalog, blocks: Sequence[Block]) -> Iterator[tuple[RowLock, Strength]]:
+    strengths: dict[str, Strength] = {}
+    for block in blocks:
+        own = strength_of(block.verb, block.resource, block.columns)
+        strengths[block.resource.name] = max(own, strengths.get(block.resource.name, own))
+    for block in blocks:
+        resource = block.resource
+        for foreign_key in resource.foreign_keys:
+            target = catalog.target_of(foreign_key)
+            strength = strengths.get(target.name, Strength.KEY_SHARE)
+            for values in _rows_of(block, resource, foreign_key.attributes):
+                yield (target.name, foreign_key.target_attributes, values), strength
+        for key in resource.keys:
+            for values in _rows_of(block, resource, key):
+                yield (resource.name, key, values), Strength.UPDATE
+        for key_values in block.keys:
+            yield (resource.name, resource.key, key_values), strengths[resource.name]
+
+
+def _rows_of(block: Block, resource: Resource, names: tuple[str, ...]) -> Iterable[KeyTuple]:
+    """List the values that the parts of a block give some attributes, if they give them all."""
+    if not names or any(name not in block.columns or not is_sought(resource, name) for name in names):
+        return ()
+    return (values for values in zip(*(block.columns[name] for name in names), strict=True) if None not in values)
+
+
+def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[RowLock, Strength]]:
+    for part in parts:
+        if isinstance(part, Operation):
+            values = {**part.values, **place_values(part.address, Location())}
+            yield from _taken(part.resource, values)
+    for name, wanted in wanted_rows(catalog, parts).items():
+        for keys in (wanted.pointed_at, wanted.addressed):
+            for attributes, rows in keys.items():
+                for row in rows:
+                    yield (name, attributes, row), wanted.strength
+
+
+def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[RowLock, Strength]]:
+    """List the unique values that an item gets: whoever inserts the same ones waits."""
+    for key in resource.keys:
+        if key and all(name in values and is_sought(resource, name) for name in key):
+            row = tuple(values[name] for name in key)
+            if None not in row:
+                yield (resource.name, key, row), Strength.UPDATE
+
+
+def would_wait(own: RowLocks, others: RowLocks) -> bool:
+    """Return True if one of two sets of locks holds the other up.
+
+    The table of https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS, with the strengths counted from 1.
+    """
+    return any(lock in others and strength + others[lock] > Strength.UPDATE for lock, strength in own.items())

@@ -1,0 +1,1 @@
+"""Why the database refused, and which errors only follow from others."""

@@ -1,0 +1,1 @@
+"""Runs a batch: in bulk, in stages, or part by part."""

@@ -1,0 +1,388 @@
+"""Blocks that do not interfere, each written in one statement: what most large batches are (docs/engine.md, section 3).
+
+Whether they interferes is told before anything is written. Because they do not, a part that is in error is so whatever the others
+do: those whose precondition fails are known beforehand, and those that the database refuses are found by halves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import repeat
+
+from storage.batch.conflicts.independence import Independence, Needs
+from storage.batch.execution.bisection import Bisection
+from storage.batch.plan import rules
+from storage.batch.plan.blocks import Block, DoneBlock, DoneBlocks, ResultDetail
+from storage.batch.plan.keys import KeySource
+from storage.batch.plan.locks import lock_columns
+from storage.batch.plan.operations import Verb
+from storage.catalog.model import Catalog, Generation, Resource
+from storage.catalog.types import Integer, Value
+from storage.connections.driver_errors import StatementRefused
+from storage.rows.doubts import Right, changing_rights, making_rights, removing_rights, settle
+from storage.rows.etags import counted_versions
+from storage.rows.row import KeyTuple, RowColumns, key_order
+from storage.rows.writer import Rows
+from storage.sql import PostgresqlStatements, Unstorable
+
+_STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
+# What is updated before anything is created is refused where it addresses an item that another part makes; what is created
+# before anything is deleted, where it takes a unique value that is given up. So neither has to be looked for beforehand.
+_ORDER = {Verb.UPDATE: 0, Verb.CREATE: 1, Verb.DELETE: 2}
+
+
+class Bulk:
+    """One run over blocks."""
+
+    def __init__(self, rows: Rows, catalog: Catalog, blocks: Sequence[Block], shown: ResultDetail) -> None:
+        order = {name: place for place, name in enumerate(catalog.resources)}
+        self._rows = rows
+        self._locks = isinstance(rows.statements, PostgresqlStatements)
+        self._catalog = catalog
+        self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
+        self._shown = shown
+        self._independence = Independence(catalog, self._blocks)
+        self._needs = self._independence.needs
+        self._found: dict[str, RowColumns] = {}
+        self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
+        self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
+        self._refused: set[int] = set()  # parts with a failed precondition or a violated check
+        self._refusal: tuple[Block, StatementRefused] | None = None  # the first refused block
+
+    def prepare(self) -> bool:
+        """Lock the rows that the blocks address and refer to; return whether bulk execution applies. Writes nothing."""
+        if not all(_is_plain(block, self._rows) for block in self._blocks) or self._independence.interferes():
+            return False
+        if not self._locks:
+            self._blocks = [each for block in self._blocks for each in _guarded(block)]
+        return self._check()
+
+    def recheck_after_refusal(self) -> bool:
+        """After a refusal, read what had been left to the database to check; return whether bulk execution still applies."""
+        unread = [(needs, unique) for needs in self._needs.values() for unique in needs.left_to_database]
+        if not (unread or self._independence.left_to_database or any(block.versions for block in self._blocks)):
+            return True
+        self._blocks = [replace(block, versions=None) for block in self._blocks]
+        self._independence.pointed_at += self._independence.left_to_database
+        for needs, unique in unread:
+            needs.must_read(unique)
+        return self._check()
+
+    def _check(self) -> bool:
+        self._load()
+        self._exclude_existing_keys()
+        self._check_preconditions()
+        self._check_bounds()
+        if self._hand_on_values():
+            return False
+        for block in self._blocks:
+            if block.verb is Verb.CREATE and self._wants_keys(block):
+                keys = self._new_keys[block.parts[0]] = self._keys_of(block)
+                if not keys:
+                    return False
+        return not any(self._are_new(name, keys) for name, keys in self._independence.pointed_at)
+
+    def _exclude_existing_keys(self) -> None:
+        """Keys of existing, locked rows are not those of new items (SQLite may generate a deleted row's key again)."""
+        if self._locks:
+            named = [
+                (name, keys.difference(self._found[name].keys if name in self._found else ()))
+                for name, keys in self._independence.pointed_at
+            ]
+            self._independence.pointed_at = [(name, keys) for name, keys in named if keys]
+
+    def _wants_keys(self, block: Block) -> bool:
+        """Return True if the keys of new items are needed. They are generated in part order, which a single block keeps anyway."""
+        is_pointed_at = any(name == block.resource.name for name, _ in self._independence.pointed_at)
+        makers = [each for each in self._blocks if each.resource is block.resource and each.verb is Verb.CREATE]
+        return self._shown is not ResultDetail.NOTHING or is_pointed_at or len(makers) > 1 or not block.columns
+
+    def _are_new(self, name: str, keys: set[KeyTuple]) -> bool:
+        """Return True if other parts refer to the keys of new items: then the order of the parts matters."""
+        return any(
+            not keys.isdisjoint(self._new_keys[block.parts[0]])
+            for block in self._blocks
+            if block.verb is Verb.CREATE and block.resource.name == name
+        )
+
+    # --- loading
+
+    def _load(self) -> None:
+        for block in self._blocks:
+            if block.if_match is not None and block.versions is None:
+                needs = self._needs[block.resource.name]
+                if block.resource.version is None:
+                    needs.all_attributes = True
+                else:
+                    needs.attributes.add(block.resource.version)
+        for name, resource in self._catalog.resources.items():
+            if name in self._needs and resource.lockable:
+                self._load_resource(resource, self._needs[name])
+
+    def _load_resource(self, resource: Resource, needs: Needs) -> None:
+        attributes = (
+            None
+            if needs.all_attributes
+            else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
+        )
+        if self._locks:
+            keys: dict[tuple[str, ...], list[KeyTuple]] = {n: sorted(v) for n, v in needs.pointed_at.items() if v}
+            if needs.addressed:
+                keys[resource.key] = sorted({*needs.addressed, *keys.get(resource.key, ())})
+            if keys:
+                self._found[resource.name] = lock_columns(self._rows, resource, keys, needs.strength, attributes)
+        elif needs.all_attributes or needs.attributes:
+            wanted = self._keys_to_load(resource, needs)
+            self._found[resource.name] = self._rows.load_columns(resource, resource.key, wanted, attributes)
+
+    def _keys_to_load(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
+        """Return the keys of the rows that must be read: those with a precondition, or all that release unique values."""
+        released = {name for unique in needs.unique for name in unique}
+        wanted: list[KeyTuple] = []
+        for block in self._blocks:
+            if block.resource is not resource:
+                continue
+            if released and (block.verb is Verb.DELETE or not released.isdisjoint(block.columns)):
+                wanted += block.keys
+            elif block.if_match is not None and block.versions is None:
+                wanted += [key for key, etags in zip(block.keys, block.if_match, strict=True) if etags is not None]
+        return wanted
+
+    def _check_preconditions(self) -> None:
+        for block in self._blocks:
+            if block.if_match is None or block.versions is not None:
+                continue
+            found = self._found[block.resource.name]
+            own = dict(zip(found.keys, found.etags, strict=True))
+            self._refused.update(
+                part
+                for part, key, etags in zip(block.parts, block.keys, block.if_match, strict=True)
+                if etags is not None and not (key in own and rules.is_among(own[key], etags))
+            )
+
+    def _check_bounds(self) -> None:
+        """Find the parts that violate checks that need no database, one column at a time."""
+        for block in self._blocks:
+            for name, every in block.resource.judged.items():
+                column = block.columns.get(name, ())
+                for bounds in every:
+                    if not bounds.takes_all(column):
+                        self._refused.update(
+                            part for part, value in zip(block.parts, column, strict=True) if not bounds.takes(value)
+                        )
+
+    def _hand_on_values(self) -> bool:
+        """Return True if a unique value is taken twice, or taken by one part and given up by another."""
+        return any(
+            self._hands_on(self._catalog.resources[name], unique.attributes)
+            for name in self._needs
+            for unique in self._catalog.resources[name].unique_keys
+        )
+
+    def _hands_on(self, resource: Resource, unique: tuple[str, ...]) -> bool:
+        takers = [b for b in self._blocks if b.resource is resource and set(unique) <= set(b.columns)]
+        if len(takers) == 1 and takers[0].verb is Verb.CREATE and unique not in self._needs[resource.name].unique:
+            columns = [takers[0].columns[name] for name in unique]
+            own_values = columns[0] if len(columns) == 1 else [*zip(*columns, strict=True)]
+            if len(set(own_values)) == len(own_values):
+                return False  # the usual case, and the fastest way to tell
+        taken: dict[KeyTuple, KeyTuple | None] = {}
+        count = 0
+        for block in takers:
+            values = zip(*(block.columns[name] for name in unique), strict=True)
+            own = [
+                (each, key) for each, key in zip(values, block.keys or repeat(None), strict=False) if None not in each
+            ]
+            taken.update(own)
+            count += len(own)
+        if len(taken) != count:
+            return True
+        if unique not in self._needs[resource.name].unique:
+            return False
+        found = self._found[resource.name]
+        held = zip(*(found.columns[name] for name in unique), strict=True)
+        return any(taken.get(values, key) != key for values, key in zip(held, found.keys, strict=True))
+
+    # --- writing
+
+    def run(self) -> DoneBlocks | None:
+        """Write the blocks. Gives nothing back where the database refuses one, and then all of it is to be undone."""
+        if self._refused:
+            return None
+        done: list[DoneBlock] = []
+        try:
+            for block in self._blocks:
+                left = self._write(block, self._shown)
+                done.append(DoneBlock(block=block, status=_STATUS[block.verb], left=left))
+        except StatementRefused as refused:
+            if refused.transaction_lost:
+                raise
+            self._refusal = block, refused.without_frames()
+            return None
+        except Unstorable:
+            return None
+        return DoneBlocks(done)
+
+    def settle(self) -> None:
+        """Query the database about a refusal that may concern all parts. Raises `NotAsAtStart` and `RightMissing`."""
+        if self._refusal is not None:
+            block, refused = self._refusal
+            settle(self._rows, refused, [block.resource], {block.resource.name: _rights(block)})
+
+    def refused(self) -> list[int]:
+        """Find the parts that fail, in order: the parts do not interfere, so each would fail alone, too.
+
+        Raises `TooManyRefused`.
+        """
+        found = set(self._refused)
+        trials = sum(len(block.parts) for block in self._blocks) // 2
+        for block in self._blocks:
+            bisection = Bisection[int](self._rows, partial(self._try, block), trials)
+            others = [place for place, part in enumerate(block.parts) if part not in self._refused]
+            found.update(block.parts[place] for place in bisection.refused(others))
+        return sorted(found)
+
+    def _try(self, block: Block, places: Sequence[int]) -> None:
+        self._write(block.only(places), ResultDetail.NOTHING)
+
+    def _write(self, block: Block, shown: ResultDetail) -> RowColumns | None:
+        """Write one block; say what it leaves, as far as that is shown."""
+        resource = block.resource
+        names, keys = _addressed(block)
+        match block.verb:
+            case Verb.CREATE:
+                return self._created(block, self._insert(block), shown)
+            case Verb.UPDATE if shown is ResultDetail.ROWS:
+                left = self._rows.update_columns(resource, block.columns, keys, by=names, counted=resource.version)
+                return left.in_order(block.keys)
+            case Verb.UPDATE:
+                self._rows.update_many(resource, block.columns, keys, by=names, counted=resource.version)
+            case _:
+                self._rows.delete_many(resource, sorted(keys, key=key_order(resource)), by=names)
+        return self._rows.named_columns(resource, block.keys) if shown else None
+
+    def _insert(self, block: Block) -> Sequence[KeyTuple]:
+        resource, columns = block.resource, dict(block.columns)
+        given = not set(resource.key).isdisjoint(columns)
+        keys = self._keys_of(block) if given or self._wants_keys(block) else ()
+        if keys and not given:
+            columns[resource.key[0]] = [key for (key,) in keys]
+        if resource.version is not None:
+            columns[resource.version] = [1] * len(block.parts)
+        self._rows.insert_many(resource, columns if not given else _in_order(resource, columns, keys))
+        return keys
+
+    def _keys_of(self, block: Block) -> list[KeyTuple]:
+        """Say which keys new items get: those given, or made in part order, for all blocks of a resource at once.
+
+        None where the database does not say how it makes them.
+        """
+        given = [block.columns[name] for name in block.resource.key if name in block.columns]
+        if given:
+            return list(zip(*given, strict=True))
+        if block.resource.name not in self._made:
+            parts = sorted(
+                part
+                for other in self._blocks
+                if other.resource is block.resource and other.verb is Verb.CREATE
+                for part in other.parts
+            )
+            source = KeySource(self._rows, block.resource)
+            for other in self._blocks:
+                if other.resource is block.resource and other.verb is Verb.DELETE:
+                    source.remove(max(other.keys, key=key_order(other.resource))[0])
+            made = source.take_many(len(parts))
+            self._made[block.resource.name] = dict(zip(parts, made or (), strict=False))
+        made_keys = self._made[block.resource.name]
+        return [(made_keys[part],) for part in block.parts] if made_keys else []
+
+    def _created(self, block: Block, keys: Sequence[KeyTuple], shown: ResultDetail) -> RowColumns | None:
+        resource = block.resource
+        if shown is ResultDetail.NOTHING:
+            return None
+        if shown is ResultDetail.KEYS:
+            return self._rows.named_columns(resource, keys)
+        if _unknown(block):
+            return self._rows.load_columns(resource, resource.key, keys).in_order(keys)
+        columns = dict(block.columns)
+        if resource.version is not None:
+            columns[resource.version] = [1] * len(keys)
+        return self._rows.made_columns(resource, columns, keys)
+
+
+def _rights(block: Block) -> Sequence[Right]:
+    """List the rights needed to write a block."""
+    match block.verb:
+        case Verb.CREATE:
+            return making_rights(block.resource, block.columns)
+        case Verb.UPDATE:
+            return changing_rights(block.resource, block.columns)
+        case _:
+            return removing_rights(block.resource)
+
+
+def _unknown(block: Block) -> bool:
+    """Return True if the database gives new items values of its own, beside their keys."""
+    resource = block.resource
+    known = {*block.columns, *resource.key, resource.version}
+    return any(
+        attribute.default_sql is not None or attribute.generation is not Generation.NEVER
+        for name, attribute in resource.attributes.items()
+        if name not in known
+    )
+
+
+def _in_order(
+    resource: Resource, columns: Mapping[str, Sequence[Value]], keys: Sequence[KeyTuple]
+) -> dict[str, Sequence[Value]]:
+    """Put rows into the order of their keys, in which all batches take their locks."""
+    sorted_by = key_order(resource)
+    order = sorted(range(len(keys)), key=(keys if sorted_by is None else list(map(sorted_by, keys))).__getitem__)
+    return {name: [column[place] for place in order] for name, column in columns.items()}
+
+
+def _is_plain(block: Block, rows: Rows) -> bool:
+    """Return True if what a block writes is what comes back, and nothing else than the database has a say in it."""
+    resource = block.resource
+    return (
+        not resource.unbatchable_reasons
+        and resource.validate is None
+        and (resource.version is None or resource.counts_versions)
+        and not any(each.default or each.on_update for each in resource.attributes.values())
+        and all(rows.statements.round_trips(resource.attributes[name]) for name in block.columns)
+        and (block.verb is not Verb.CREATE or _makes_key(block))
+    )
+
+
+def _makes_key(block: Block) -> bool:
+    """Return True if the keys of new items are all given, or all made: in part order, where they are counted on."""
+    resource = block.resource
+    given = [name for name in resource.key if name in block.columns]
+    return len(given) == len(resource.key) or (not given and len(resource.key) == 1)
+
+
+def _guarded(block: Block) -> Sequence[Block]:
+    """Have preconditions judged by the statement that writes, where each asks for one version and versions are counted.
+
+    Parts without a precondition are a block of their own then.
+    """
+    version = block.resource.version
+    if block.if_match is None or version is None or not isinstance(block.resource.attributes[version].type, Integer):
+        return [block]
+    held = [place for place, etags in enumerate(block.if_match) if etags is not None]
+    guarded = block.only(held)
+    etags = [each[0] for each in guarded.if_match or () if each is not None and len(each) == 1]
+    versions = counted_versions(etags) if len(etags) == len(held) else None
+    if versions is None:
+        return [block]
+    guarded = replace(guarded, versions=versions)
+    free = [place for place, etags in enumerate(block.if_match) if etags is None]
+    return [guarded, replace(block.only(free), if_match=None)] if free else [guarded]
+
+
+def _addressed(block: Block) -> tuple[Sequence[str], Sequence[KeyTuple]]:
+    """Say by which attributes, with which values, the rows of a block are found."""
+    names, keys = block.resource.key, block.keys
+    if block.versions is None or block.resource.version is None:
+        return names, keys
+    return (*names, block.resource.version), [(*key, each) for key, each in zip(keys, block.versions, strict=True)]

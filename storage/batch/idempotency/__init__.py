@@ -1,0 +1,1 @@
+"""Receipts of batches with an idempotency key."""

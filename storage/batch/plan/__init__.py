@@ -1,0 +1,1 @@
+"""What a part means: operations, rules, decisions, locks. Writes nothing."""

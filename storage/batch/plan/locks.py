@@ -1,0 +1,194 @@
+"""Which rows a batch locks and reads before it runs: always in one order, so that no two batches deadlock.
+
+Resources in the catalog's order, rows in the order of their keys. The strengths are those of
+https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS: plain FOR UPDATE would deadlock with the
+share locks of foreign keys. On SQLite the transaction itself is the lock.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypeVar
+
+from storage.batch.plan.operations import InvalidPart, Operation, Part, Verb
+from storage.catalog.model import Catalog, Resource
+from storage.catalog.types import Approximate, Array, JsonDocument, Opaque
+from storage.connections.driver_errors import Retry
+from storage.rows.locate import ByKey, Location, place_values
+from storage.rows.row import KeyTuple, Row, RowColumns
+from storage.rows.writer import Rows
+from storage.sql import PostgresqlStatements
+
+_NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for
+_MOST_LOOKS = 10  # a policy may show rows that it does not let us lock: those stay unlocked
+
+
+class Strength(IntEnum):
+    """How strongly a row is locked."""
+
+    KEY_SHARE = 1  # it stays, with its key
+    SHARE = 2  # it stays as it is
+    NO_KEY_UPDATE = 3  # it may change
+    UPDATE = 4  # it may go, or change its keys
+
+    @property
+    def clause(self) -> str:
+        """How PostgreSQL writes it."""
+        return "FOR " + self.name.replace("_", " ")
+
+
+S = TypeVar("S", bound=Sized)
+Keys = Mapping[tuple[str, ...], Sequence[KeyTuple]]
+"""By each key of a resource, the values that are asked for."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The rows of one resource that a batch is about."""
+
+    strength: Strength = Strength.KEY_SHARE
+    addressed: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
+    pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)  # by foreign keys: locked, not read
+
+    @property
+    def all_keys(self) -> Keys:
+        """What is to be locked."""
+        names = {**self.addressed, **self.pointed_at}
+        return {n: _in_order(self.addressed.get(n, set()) | self.pointed_at.get(n, set())) for n in names}
+
+    @property
+    def read_keys(self) -> Keys:
+        """What is to be read."""
+        return {name: _in_order(values) for name, values in self.addressed.items()}
+
+
+def _in_order(values: Iterable[KeyTuple]) -> list[KeyTuple]:
+    return sorted(values, key=repr)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Rows of one resource, as they are now, and the keys that they were found by; what is missing is not there."""
+
+    resource: Resource
+    keys: Keys
+    rows: Sequence[Row]
+
+
+def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
+    """Lock what a batch is about, and give what has been read with it. On SQLite there is nothing to lock."""
+    if not isinstance(rows.statements, PostgresqlStatements) or rows.transaction.reads_only:
+        return
+    for name, resource in catalog.resources.items():
+        if name in wanted and resource.lockable:
+            keys = wanted[name].all_keys
+            found = _lock(lambda lock: rows.load(resource, keys, lock), resource, keys, wanted[name].strength)  # noqa: B023  # it is called here
+            yield Loaded(resource, keys, found)
+
+
+def lock_columns(
+    rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None
+) -> RowColumns:
+    """Lock rows of one resource in the order of their keys, and read attributes of them."""
+    return _lock(lambda lock: rows.locked_columns(resource, keys, attributes, lock), resource, keys, strength)
+
+
+def _lock(load: Callable[[str], S], resource: Resource, keys: Keys, strength: Strength) -> S:
+    """Read and lock.
+
+    Raises `Retry` where rows are seen again and again that cannot be locked, and no policy is the reason.
+    """
+    every = sum(len(values) for values in keys.values())
+    # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
+    # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
+    for _ in range(_MOST_LOOKS):
+        locked = load(strength.clause)
+        if len(locked) >= every:
+            return locked
+        seen = load("")
+        if len(locked) >= len(seen):
+            return locked
+    if not resource.has_policies:
+        raise Retry
+    return seen
+
+
+def load_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
+    """Read what a batch addresses, where the locks have not read it already."""
+    for name, entry in wanted.items():
+        resource = catalog.resources[name]
+        if entry.addressed and not resource.unbatchable_reasons:
+            keys = entry.read_keys
+            yield Loaded(resource, keys, rows.load(resource, keys))
+
+
+def wanted_rows(catalog: Catalog, parts: Iterable[Part]) -> dict[str, Wanted]:
+    """Say which rows parts are about, as far as the parts themselves tell."""
+    wanted: dict[str, Wanted] = {}
+    for part in parts:
+        operation = part.operation if isinstance(part, InvalidPart) else part
+        if operation is not None:
+            _add_path(wanted, operation)
+            _add_contents(wanted, catalog, operation)
+    return wanted
+
+
+def _add_path(wanted: dict[str, Wanted], operation: Operation) -> None:
+    last = len(operation.address) - 1
+    for place, step in enumerate(operation.address):
+        if isinstance(step.selector, ByKey):
+            own = strength_of(operation.verb, operation.resource, operation.values)
+            strength = own if place == last else Strength.SHARE if place else Strength.KEY_SHARE
+            _add(wanted, step.resource, step.selector.attributes, step.selector.values, strength)
+
+
+def _add_contents(wanted: dict[str, Wanted], catalog: Catalog, operation: Operation) -> None:
+    resource, values = operation.resource, {**operation.values, **place_values(operation.address, Location())}
+    if operation.verb is Verb.UPSERT:
+        strength = strength_of(operation.verb, resource, operation.values)
+        for key in resource.keys:
+            if all(name in values for name in key):
+                _add(wanted, resource, key, tuple(values[name] for name in key), strength)
+    for foreign_key in resource.foreign_keys:
+        if all(name in values for name in foreign_key.attributes):
+            there = tuple(values[name] for name in foreign_key.attributes)
+            target = catalog.target_of(foreign_key)
+            _add(wanted, target, foreign_key.target_attributes, there, Strength.KEY_SHARE, pointed_at=True)
+
+
+def _add(
+    wanted: dict[str, Wanted],
+    resource: Resource,
+    attributes: tuple[str, ...],
+    values: KeyTuple,
+    strength: Strength,
+    *,
+    pointed_at: bool = False,
+) -> None:
+    if resource.untyped and Approximate in map(type, values):  # it may find a row that has another value
+        return
+    if attributes and None not in values and all(is_sought(resource, name) for name in attributes):
+        entry = wanted.setdefault(resource.name, Wanted())
+        entry.strength = max(entry.strength, strength)
+        keys = entry.pointed_at if pointed_at else entry.addressed
+        keys.setdefault(attributes, set()).add(values)
+
+
+def is_sought(resource: Resource, name: str) -> bool:
+    """Return True if rows can be found by an attribute."""
+    return not isinstance(resource.attributes[name].type, _NOT_SOUGHT)
+
+
+def strength_of(verb: Verb, resource: Resource, given: Collection[str]) -> Strength:
+    """Say how strongly a part locks its item, by the attributes that it gives."""
+    match verb:
+        case Verb.GET:
+            return Strength.SHARE
+        case Verb.CREATE:
+            return Strength.KEY_SHARE
+        case Verb.DELETE:
+            return Strength.UPDATE
+        case Verb.UPDATE | Verb.REPLACE | Verb.UPSERT:
+            unique = {name for key in resource.unique_keys for name in key.attributes}
+            changes_keys = verb is Verb.REPLACE or not unique.isdisjoint(given)
+            return Strength.UPDATE if unique and changes_keys else Strength.NO_KEY_UPDATE

@@ -1,0 +1,96 @@
+"""The rows of a batch in memory: as they were read, and as its parts so far leave them."""
+
+from collections.abc import Iterator, Sequence
+
+from storage.batch.plan.locks import Loaded
+from storage.catalog.model import Relation, Resource
+from storage.catalog.types import Approximate, Unreadable, Value
+from storage.rows.row import KeyTuple, Lock, NotLoaded, Row, points_at
+from storage.rows.writer import Rows
+
+Place = tuple[str, tuple[str, ...], KeyTuple]
+"""A resource, and the values of one of its keys."""
+
+
+class Overlay:
+    """What is known of rows: where they are found, and that they are not there. What is not known is read."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._found: dict[Place, Row | None] = {}
+
+    def clear(self) -> None:
+        """Forget everything: something else than we may have changed it."""
+        self._found.clear()
+
+    def add(self, loaded: Loaded) -> None:
+        """Take in what was read; what we know already is newer."""
+        for row in loaded.rows:
+            self._add(row)
+        for attributes, tuples in loaded.keys.items():
+            for values in tuples:
+                self._found.setdefault((loaded.resource.name, attributes, values), None)
+
+    def _add(self, row: Row) -> None:
+        known = [*places(row)]
+        if not any(place in self._found for place in known[:1]):  # of its key, if it is found by that
+            for place in known:
+                self._found.setdefault(place, row)
+
+    def by_values(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
+    ) -> Row | None:
+        """Find a row as the parts so far leave it. Raises `NotLoaded` where a validator would have to see all of it.
+
+        So it does where the values are such that the database finds a row with others.
+        """
+        place = (resource.name, tuple(attributes), tuple(values))
+        if resource.untyped and Approximate in map(type, values):
+            raise NotLoaded
+        if place not in self._found:
+            row = self._rows.by_values(resource, attributes, values, lock)
+            if row is not None:
+                self._add(row)
+            self._found.setdefault(place, None)
+        found = self._found[place]
+        if found is not None and not found.whole and resource.validate is not None:
+            raise NotLoaded
+        return found
+
+    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+        """Find a row by its key."""
+        return self.by_values(resource, resource.key, key)
+
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        """Return True if a relation to many leads from a parent to a row. What compares by a collation does not come here."""
+        return points_at(row, relation, parent)
+
+    def put(self, row: Row, before: Row | None = None) -> None:
+        """Take in a row that is made or changed."""
+        if before is not None:
+            self.remove(before)
+        for place in places(row):
+            self._found[place] = row
+
+    def complete(self, partial: Row, row: Row) -> None:
+        """Take in all of a row of which only some was known, unless it has changed since."""
+        if self._found.get((row.resource.name, row.resource.key, row.key)) is partial:
+            self.put(row, partial)
+
+    def remove(self, row: Row) -> None:
+        """Take out a row."""
+        for place in places(row):
+            if self._found.get(place) is row:  # another may have taken a value that this one has given up
+                self._found[place] = None
+
+
+def places(row: Row) -> Iterator[Place]:
+    """Say where a row is found: by its key, and by each unique key without nulls, documents or arrays.
+
+    Those are compared by the database alone, so that no part finds a row by them here.
+    """
+    name = row.resource.name
+    for attributes in row.resource.keys:
+        values = row.of(attributes)
+        if not any(value is None or isinstance(value, Unreadable | dict | list) for value in values):
+            yield name, attributes, values

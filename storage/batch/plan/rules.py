@@ -1,0 +1,386 @@
+"""The contract's rules for one item, as pure functions: preconditions, keys, defaults (docs/contract.md, section 2)."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from storage.batch.plan.operations import InvalidPart, Operation, Precondition, Verb
+from storage.catalog.model import Attribute, Generation, Resource, Values
+from storage.catalog.types import Approximate, Integer, Text, Unreadable, Value
+from storage.errors import (
+    Conflict,
+    Fault,
+    InvalidPath,
+    InvalidPayload,
+    InvalidPrecondition,
+    InvalidValue,
+    OperationNotAllowed,
+    PreconditionFailed,
+    ReadOnly,
+    RefusedByDatabase,
+    Required,
+)
+from storage.rows.locate import ByKey, Location, placed_below
+from storage.rows.row import Ambiguous, Row
+
+REFUSED = "The database rejected this change."  # if there is no other message
+_WEAK = "W/"
+_ANY = "*"
+
+
+def takes(resource: Resource, verb: Verb) -> bool:
+    """Return True if a resource supports an operation."""
+    match verb:
+        case Verb.GET:
+            return True
+        case Verb.CREATE:
+            return resource.writable and resource.can_create
+        case Verb.UPDATE | Verb.REPLACE:
+            return resource.writable and resource.can_update
+        case Verb.UPSERT:
+            return resource.writable and resource.can_create and resource.can_update
+        case Verb.DELETE:
+            return resource.writable and resource.can_delete
+
+
+def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
+    """Return True if a part may not set an attribute; it may always repeat its own key value.
+
+    It is not known in advance whether an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the resource does
+    not support the operation, the part is rejected for that alone.
+    """
+    if verb is not Verb.CREATE and attribute.name in resource.key:
+        return False
+    closed = attribute.read_only
+    if verb is Verb.CREATE:
+        closed = closed or not attribute.insertable
+    elif verb is Verb.UPDATE or verb is Verb.REPLACE:
+        closed = closed or not attribute.updatable
+    return closed and takes(resource, verb)
+
+
+def read_only(name: str, pointer: str) -> Fault:
+    """Return the fault for an attribute that cannot be written."""
+    return ReadOnly(message=f"{name} cannot be written.", pointer=pointer, attributes=(name,))
+
+
+def precondition(operation: Operation, row: Row | None) -> bool | None:
+    """Judge a part's preconditions on its item (RFC 9110, section 13.1); None where there are none."""
+    if not operation.has_precondition:
+        return None
+    if operation.if_match is not None and not matches(operation.if_match, row, weak=False):
+        return False
+    return operation.if_none_match is None or not matches(operation.if_none_match, row, weak=True)
+
+
+def matches(condition: Precondition, row: Row | None, *, weak: bool) -> bool:
+    """Return True if an item is there and has one of the etags; a weak etag counts only in a weak comparison."""
+    if row is None:
+        return False
+    return condition.any_version or any(_bare(etag, weak=weak) == row.etag for etag in condition.etags)
+
+
+def is_among(etag: str, etags: Collection[str]) -> bool:
+    """Return True if an item's etag is one of these, in a strong comparison (RFC 9110, section 8.8.3.2)."""
+    return etag in etags or f'"{etag}"' in etags or _ANY in etags
+
+
+def _bare(etag: str, *, weak: bool) -> str | None:
+    if etag.startswith(_WEAK):
+        if not weak:
+            return None
+        etag = etag.removeprefix(_WEAK)
+    quoted = len(etag) > 1 and etag.startswith('"') and etag.endswith('"')
+    return etag[1:-1] if quoted else etag
+
+
+def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool) -> Fault:
+    """Say which precondition does not hold, and why."""
+    if by_match:
+        there = "The item has changed since it was loaded (its etag does not match ifMatch)."
+        message = "The item does not exist, and ifMatch requires one." if row is None else there
+        return PreconditionFailed(message=message, pointer="/ifMatch")
+    asks_for_none = operation.if_none_match is not None and operation.if_none_match.any_version
+    has_etag = "The item has not changed (its etag matches ifNoneMatch)."
+    message = 'The item already exists (ifNoneMatch is "*").' if asks_for_none else has_etag
+    return PreconditionFailed(message=message, pointer="/ifNoneMatch")
+
+
+def as_stored(resource: Resource, row: Row | None, values: Values) -> Values:
+    """Write numbers that equal the item's as the item stores them: without a declared type, 1 equals 1.0."""
+    if row is None or not resource.untyped:
+        return values
+    same = {name: row.values[name] for name in resource.untyped if name in values}
+    return {**values, **{name: stored for name, stored in same.items() if _equals(values[name], stored)}}
+
+
+def _equals(sent: Value, stored: Value) -> bool:
+    return sent == stored or (isinstance(sent, Approximate) and isinstance(stored, float) and float(sent) == stored)
+
+
+def contradictions(operation: Operation, location: Location, given: Values) -> list[Fault]:
+    """Find where what a part gives says otherwise than its path: the key is immutable, the parent is the path's."""
+    if operation.verb in {Verb.GET, Verb.DELETE}:
+        return []
+    resource = operation.resource
+    from_parent = placed_below(operation.address, location)
+    own = dict(zip(location.key.attributes, location.key.values, strict=True)) if location.key is not None else {}
+    faults: list[Fault] = [
+        InvalidValue(message=f"The path gives {name} twice, and not alike.", pointer="/path", attributes=(name,))
+        for name, value in own.items()
+        if name in from_parent and value != from_parent[name]
+    ]
+    for name, value in given.items():
+        if name in from_parent and value != from_parent[name]:
+            faults.append(
+                InvalidValue(
+                    message=f"{name} is given by the path. To move the item to another parent, UPDATE it at its own path.",
+                    pointer=operation.pointer(name),
+                    attributes=(name,),
+                )
+            )
+        elif name in resource.key and location.row is not None and value != location.row.values[name]:
+            faults.append(_immutable(operation, name))
+        elif location.row is None and name in own and value != own[name]:
+            faults.append(_otherwise(operation, name))
+    return faults
+
+
+def key_contradictions(operation: Operation) -> list[Fault]:
+    """Find what `contradictions` finds of the item's own key, where its path names that: for a part that will not be run."""
+    resource, selector = operation.resource, operation.address[-1].selector
+    if not isinstance(selector, ByKey) or selector.attributes != resource.key:
+        return []
+    named = dict(zip(selector.attributes, selector.values, strict=True))
+    return [
+        _immutable(operation, name)
+        for name, value in named.items()
+        # Of texts, only the database may know whether they are the same.
+        if not (isinstance(resource.attributes[name].type, Text) and resource.unbatchable_reasons)
+        and not _equals(operation.values.get(name, value), value)
+    ]
+
+
+def _immutable(operation: Operation, name: str) -> Fault:
+    message = f"{name} is part of the key, which never changes."
+    return ReadOnly(message=message, pointer=operation.pointer(name), attributes=(name,))
+
+
+def _otherwise(operation: Operation, name: str) -> Fault:
+    if operation.verb is Verb.UPSERT and name in operation.resource.key:
+        return _immutable(operation, name)
+    return InvalidValue(
+        message=f"{name} is given by the path, and the payload says otherwise.",
+        pointer=operation.pointer(name),
+        attributes=(name,),
+    )
+
+
+def may_be_surveyed(part: InvalidPart) -> bool:
+    """Return whether a part that fails validation still gives an item, of which more can be judged."""
+    decisive = InvalidPayload | InvalidPath | InvalidPrecondition
+    if part.operation is None or any(isinstance(fault, decisive) for fault in part.faults):
+        return False
+    operation = part.operation
+    if operation.verb is not Verb.UPSERT or operation.address[-1].selector is not None:
+        return True
+    return not any(name in key for name in unknown_values(part) for key in operation.resource.keys)  # which item it is
+
+
+def unknown_values(part: InvalidPart) -> set[str]:
+    """Return the attributes with unknown values, because the part's values are invalid or missing."""
+    operation = part.operation
+    if operation is None:
+        return set()
+    named = {name for fault in part.faults for name in fault.attributes}
+    closed = {name for fault in part.faults if isinstance(fault, ReadOnly) for name in fault.attributes}
+    unknown = {*part.named_attributes, *named} - closed - operation.values.keys()
+    return {name for name in operation.resource.attributes if name in unknown}
+
+
+def without_values(operation: Operation, names: Collection[str]) -> Operation:
+    """Take the values of attributes from a part: those in its path have the path's value; others are unknown."""
+    step = operation.address[-1]
+    by_path = {*(step.relation.there if step.relation is not None else ())}
+    if step.selector is not None:
+        by_path |= {*operation.resource.key, *(step.selector.attributes if isinstance(step.selector, ByKey) else ())}
+    kept = {name: value for name, value in operation.values.items() if name not in names}
+    unknown = {name: Unreadable(reason="") for name in operation.resource.attributes if name in names}
+    return replace(
+        operation,
+        values={**kept, **{name: value for name, value in unknown.items() if name not in by_path}},
+        references=tuple(each for each in operation.references if by_path.isdisjoint({*each.attributes} & {*names})),
+    )
+
+
+def required_faults(required: Iterable[str], given: Collection[str], pointer: str) -> list[Fault]:
+    """Find required attributes without a value."""
+    return [
+        Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
+        for name in required
+        if name not in given
+    ]
+
+
+def creation_faults(operation: Operation, values: Values) -> list[Fault]:
+    """Find what stands against making the item of an UPSERT: a CREATE has been asked before."""
+    resource = operation.resource
+    faults = required_faults(resource.required, values, operation.payload_pointer)
+    attributes = resource.attributes
+    always_made = [name for name in resource.key if name in values and attributes[name].read_only]
+    known = [name for name, value in values.items() if not isinstance(value, Unreadable)]  # others have a fault already
+    closed = [name for name in known if name not in always_made and not attributes[name].insertable]
+    return [
+        *faults,
+        *(_made_by_database(operation, name) for name in always_made),
+        *(read_only(name, operation.pointer(name)) for name in closed),
+    ]
+
+
+def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]:
+    """Return the faults of an UPSERT that updates its item: attributes that the server's role may not update.
+
+    The value that the item already has is accepted, as for its key.
+    """
+    attributes = operation.resource.attributes
+    return [
+        read_only(name, operation.pointer(name))
+        for name in sorted(_given(operation))
+        if not attributes[name].updatable and name not in operation.resource.key
+        # What is not known has a fault already.
+        if row.values[name] != values[name] and not isinstance(values[name], Unreadable)
+    ]
+
+
+def _given(operation: Operation) -> set[str]:
+    """Return the attributes that a part sets, by value or by reference."""
+    return {*operation.values, *(name for each in operation.references for name in each.attributes)}
+
+
+def _made_by_database(operation: Operation, name: str) -> Fault:
+    message = f"{name} is made by the database: an item with a key of your own cannot be created."
+    return ReadOnly(message=message, pointer=operation.pointer(name), attributes=(name,))
+
+
+def several_items(operation: Operation) -> Fault:
+    """Say that the unique keys of an UPSERT name different items."""
+    resource = operation.resource
+    names = tuple(dict.fromkeys(name for unique in resource.unique_keys for name in unique.attributes))
+    return Conflict(
+        message="The unique values in the payload belong to different items.",
+        pointer=operation.payload_pointer,
+        attributes=names,
+    )
+
+
+def only_readable(operation: Operation) -> Fault:
+    """Say that no statement can name an item: SQLite holds a key that is null, or no value of its type."""
+    message = "The database holds no usable key for this item: it can be read, and neither be changed nor deleted."
+    return OperationNotAllowed(message=message, pointer="/operation", attributes=operation.resource.key)
+
+
+def in_words(several: Ambiguous) -> str:
+    """Write the message for key values that several items have."""
+    names = " and ".join(several.attributes)
+    return f"Several items of {several.resource.collection} have this {names}, so it does not identify one of them."
+
+
+def several_rows(operation: Operation, several: Ambiguous) -> Fault:
+    """Return the fault for a path or payload whose key several items have: in tables that inherit, or in several spellings."""
+    is_own = several.resource is operation.resource
+    return Conflict(
+        message=in_words(several),
+        pointer=operation.pointers.get(several.attributes[0], "/path") if is_own else "/path",
+        attributes=several.attributes if is_own else (),
+    )
+
+
+def not_sought(operation: Operation) -> Fault:
+    """Say that the database cannot look for a value: of a type that only it can read, or with too many digits."""
+    keys = {name for step in operation.address if isinstance(step.selector, ByKey) for name in step.selector.attributes}
+    in_path = keys.union(operation.query.filters if operation.query else ())
+    names = tuple(sorted(in_path or operation.values))
+    if not names:
+        message = (
+            "The database holds something against its type for the item of an earlier part, and cannot look for that."
+        )
+        return InvalidValue(message=message, pointer="/references/0" if operation.references else "/path")
+    return unread(names, "/path" if in_path else operation.payload_pointer)
+
+
+def unread(names: Sequence[str], pointer: str) -> Fault:
+    """Return the fault for values that the database cannot read, such as text that its encoding does not have."""
+    message = f"The database cannot read {' or '.join(names)}."
+    return InvalidValue(message=message, pointer=pointer, attributes=tuple(names))
+
+
+def refused_by_database(said: str | None) -> Fault:
+    """Return the fault for a change that the database rejected, with the message of the trigger's author if there is one."""
+    return RefusedByDatabase(message=said or REFUSED)
+
+
+def with_defaults(resource: Resource, values: Values) -> Values:
+    """Add what a new row gets from its model, and its first version."""
+    made = {
+        name: attribute.default()
+        for name, attribute in resource.attributes.items()
+        if attribute.default is not None and name not in values and attribute.insertable
+    }
+    if resource.version is not None and resource.next_version is not None:
+        made[resource.version] = resource.next_version(None)
+    return {**values, **made}
+
+
+def update_values(operation: Operation, values: Values) -> Values:
+    """Say what an update writes: what the part gives, but the key, which is the item's own."""
+    resource, given = operation.resource, _given(operation)
+    return {
+        name: values[name]
+        for name in values
+        if name in given and name not in resource.key and resource.attributes[name].updatable
+    }
+
+
+def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str]]:
+    """Say what a replacement writes: values, and the attributes that get their database default."""
+    replaced = [
+        attribute
+        for attribute in resource.attributes.values()
+        if attribute.name not in resource.key and attribute.updatable and not attribute.read_only
+    ]
+    written, defaults = {}, []
+    for attribute in replaced:
+        if attribute.name in values:
+            written[attribute.name] = values[attribute.name]
+        elif attribute.default is not None:
+            written[attribute.name] = attribute.default()
+        elif attribute.default_sql is not None:
+            defaults.append(attribute.name)
+        elif attribute.generation is Generation.NEVER:
+            written[attribute.name] = None
+    return written, defaults
+
+
+def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
+    """Add what moves on with every update: the version, and the model's `onupdate` values."""
+    made = {
+        name: attribute.on_update()
+        for name, attribute in resource.attributes.items()
+        if attribute.on_update is not None and name not in changes and attribute.updatable
+    }
+    if resource.version is not None and resource.next_version is not None:
+        last = row.values[resource.version]
+        made[resource.version] = resource.next_version(None if isinstance(last, Unreadable) else last)
+    return {**changes, **made}
+
+
+def used_up_version(operation: Operation, changes: Values) -> Fault | None:
+    """Say that an item has had as many versions as its version attribute can count."""
+    resource = operation.resource
+    if resource.version is None or not resource.counts_versions:
+        return None
+    type_ = resource.attributes[resource.version].type
+    version = changes[resource.version]
+    if not isinstance(type_, Integer) or not isinstance(version, int) or version <= type_.largest:
+        return None
+    message = f"{resource.version} has come to its largest number: this item cannot be changed any more."
+    return InvalidValue(message=message, pointer=operation.payload_pointer, attributes=(resource.version,))

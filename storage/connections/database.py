@@ -1,0 +1,599 @@
+"""Engines and connections: which there are, how each is set up, and how a transaction begins on one."""
+
+import math
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+from storage.catalog import sqlite_facts
+from storage.connections.database_file import DatabaseFile
+from storage.connections.driver_errors import Locked, Retry, StatementRefused, Unprepared
+from storage.connections.preparing import Mode, Preparing
+from storage.connections.sessions import Sessions
+from storage.connections.transaction import TimedConnection, Transaction, for_locks, milliseconds, read_text
+from storage.connections.watchdog import Line, Watch, Watchdog
+from storage.deadline import Deadline
+from storage.errors import RequestError, SerializationConflict, TimedOut, Unavailable
+from storage.sql import postgresql, sqlite_functions
+
+NO_ANSWER = "The database does not answer."
+_UNREACHABLE = "The database cannot be reached. Try again."
+_OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
+_STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's words when BEGIN is sent in that mode
+_LINE = "line"  # in what the pool keeps of a connection of PostgreSQL: its socket
+_SLICE = 0.05  # seconds that the pool, or SQLite itself, waits: then the deadline is looked at
+_FIRST_ANSWER = 5.0  # seconds that a connection from the pool may take to answer BEGIN; then it is taken for lost
+_READY_TIMEOUT = 5.0  # seconds
+_STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
+
+_HOLDERS = """SELECT holder.pid, holder.application_name, extract(epoch FROM now() - holder.xact_start)::int
+FROM pg_stat_activity AS waiting CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocking (pid)
+JOIN pg_stat_activity AS holder ON holder.pid = blocking.pid
+WHERE waiting.wait_event_type = 'Lock' AND waiting.datname = current_database() AND waiting.usename = current_user
+AND holder.wait_event_type IS DISTINCT FROM 'Lock' ORDER BY holder.xact_start LIMIT 1"""
+
+T = TypeVar("T")
+
+
+class DatabaseError(Exception):
+    """The database cannot be served as it is. The text is for the operator."""
+
+
+class Database:
+    """A SQLite file or a PostgreSQL database, with its connections."""
+
+    def __init__(
+        self,
+        url: sa.URL,
+        *,
+        connections: int = 8,
+        timeout: float = 30.0,
+        prepared_statements: Mode = "auto",
+        quotes: bool = True,
+        commit_timeout: float = 10.0,
+        max_answer: float = math.inf,
+    ) -> None:
+        """Open it.
+
+        `timeout` in seconds is what a request may take, and each statement of a transaction that is of no request;
+        `commit_timeout` is what a COMMIT may take beyond it (PostgreSQL).
+        `quotes` says whether errors keep what the authors of triggers say to people. `max_answer` in bytes is how much one
+        transaction may read for an answer.
+        """
+        self.url = url
+        self._max_answer = max_answer
+        self._quotes = quotes
+        self.timeout = timeout
+        self.commit_timeout = commit_timeout
+        self._watchdog = Watchdog()
+        self._connecting = threading.local()  # its `deadline` is that of the thread that connects
+        self.connections = connections
+        self._preparing = Preparing(prepared_statements)
+        self._sessions = Sessions()
+        self._inline_engine: sa.Engine | None = None
+        self._inline_connection: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
+        self._file: DatabaseFile | None = None
+        self._keeper: PoolProxiedConnection | None = None  # see `_keep_open`
+        self._opening = threading.Lock()
+        if url.get_backend_name() == "sqlite":
+            self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
+            self._file = DatabaseFile(os.path.abspath(url.database or ""))  # noqa: PTH100  # as SQLAlchemy names it
+            self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False, waits=True)
+            self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True, waits=True)
+            self._inline_engine = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
+        else:
+            self.dialect = "postgresql"
+            self._writer = self._reader = self._postgresql_engine(self.connections)
+
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
+        self._require_file()
+        with self._writer.connect() as connection, _without_preparing(connection), _waiting(connection, self.timeout):
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                begin = (
+                    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"  # there may be many tables
+                )
+                connection.connection.cursor().execute(begin + self._settings_of(connection.connection))
+            try:
+                if self.dialect == "postgresql":  # at its first connection, SQLAlchemy asked outside of any transaction
+                    connection.dialect.default_schema_name = connection.scalar(sa.func.current_schema().select())
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:  # whatever ends the block, nothing of it may stay
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+
+    def write(
+        self,
+        deadline: Deadline | None = None,
+        *,
+        patience: float | None = None,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that writes; what is not committed when it ends is rolled back.
+
+        Everything in it ends by the deadline: what takes longer is `TimedOut`. Without one, each statement takes `timeout` at most.
+        PostgreSQL: a lock that is not given within `patience` seconds is `Locked`. SQLite: the file's lock is waited for as
+        long as the transaction `is_wanted`.
+        """
+        begin = _Begin(
+            "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "READ COMMITTED", deadline, patience, is_wanted
+        )
+        return self._transaction(self._writer, begin)
+
+    @contextmanager
+    def read(self, deadline: Deadline | None = None, *, patience: float | None = None) -> Iterator[Transaction]:
+        """Begin a transaction that reads one snapshot, with the limits of `write`."""
+        with self._transaction(self._reader, self._begin_read(deadline, patience)) as transaction:
+            try:
+                yield transaction
+            except (Unprepared, Locked):  # see `run_again`, and who has given the patience
+                raise
+            except (
+                Retry
+            ) as retry:  # on a standby that has to give up the snapshot (PostgreSQL manual, "Handling Query Conflicts")
+                raise SerializationConflict("The database has given up what was read. Try again.") from retry
+
+    def _begin_read(self, deadline: Deadline | None, patience: float | None) -> "_Begin":
+        return _Begin("BEGIN" if self.dialect == "sqlite" else "REPEATABLE READ, READ ONLY", deadline, patience)
+
+    def run_again(self, run: Callable[[], T]) -> T:
+        """Run what begins its own transaction, and once more if prepared statements were given up in it."""
+        try:
+            return run()
+        except Unprepared:
+            return run()
+
+    @property
+    def can_read_inline(self) -> bool:
+        """Return True if a short read needs no thread: there is no network in between."""
+        return self._inline_engine is not None
+
+    @contextmanager
+    def read_inline(self, seconds: float) -> Iterator[Transaction]:
+        """Begin a transaction that reads one snapshot, waits for nobody, and ends after some time.
+
+        Raises `TimedOut` or `Unavailable`, which say only that this is not the way to read it. Not for use by two threads.
+        """
+        assert self._inline_engine is not None  # noqa: S101  # see `can_read_inline`
+        self._require_file()
+        if self._inline_connection is None or not self._inline_connection.is_valid:
+            self._inline_connection = self._connect(self._inline_engine, None)
+        transaction = Transaction(
+            self._inline_connection,
+            self.dialect,
+            timeout=self.timeout,
+            deadline=perf_counter() + seconds,
+            max_answer=self._max_answer,
+        )
+        try:
+            transaction.execute("BEGIN")
+            yield transaction
+        finally:
+            transaction.rollback()
+
+    def _postgresql_engine(self, pool_size: int) -> sa.Engine:
+        arguments: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
+        arguments |= {name: value for name, value in self._keep_alive().items() if name not in self.url.query}
+        engine = sa.create_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
+            pool_timeout=_SLICE,
+            pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
+            connect_args=arguments,
+        )
+        sa.event.listen(engine, "do_connect", self._limit_connecting)
+        sa.event.listen(engine, "connect", self._set_up)
+        sa.event.listen(engine, "close", _close_line)
+        return engine
+
+    @contextmanager
+    def _read_alone(self, deadline: Deadline) -> Iterator[Transaction]:
+        """Begin a transaction that reads on a new connection, which is closed when it ends."""
+        if self.dialect == "sqlite":
+            engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True)
+        else:
+            engine = self._postgresql_engine(pool_size=1)
+        try:
+            with self._transaction(engine, self._begin_read(deadline, None)) as transaction:
+                yield transaction
+        finally:
+            engine.dispose()
+
+    def _keep_alive(self) -> dict[str, int]:
+        """Say when a silent network is a lost one (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+        return {
+            "keepalives": 1,
+            "keepalives_idle": 30,  # seconds
+            "keepalives_interval": 10,  # seconds
+            "keepalives_count": 3,
+            "tcp_user_timeout": milliseconds(max(10.0, self.timeout + self.commit_timeout)),
+        }
+
+    def _limit_connecting(self, _dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        left = self._connecting_deadline().left()
+        given = float(self.url.query.get("connect_timeout", 0) or 0)  # type: ignore[arg-type]  # a setting of one value
+        named["connect_timeout"] = max(2, math.ceil(min(left, given) if given > 0 else left))  # libpq takes 1 for 2
+
+    def _connecting_deadline(self) -> Deadline:
+        """Return the deadline of the transaction for which this thread connects."""
+        deadline: Deadline | None = getattr(self._connecting, "deadline", None)
+        return Deadline.after(self.timeout) if deadline is None else deadline
+
+    def _set_up(self, connection: Any, record: Any) -> None:
+        line = record.info[_LINE] = Line(connection)
+        watch = self._watchdog.watch(connection, line, self._connecting_deadline().at)
+        try:
+            postgresql.set_up(connection)
+            self._preparing.set_up(connection)
+            self._sessions.set_up(connection)
+        finally:
+            is_usable = watch.release()
+        if not is_usable:
+            raise psycopg.OperationalError("the server did not answer the first statements of the connection in time")
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine, begin: "_Begin") -> Iterator[Transaction]:
+        transaction = self._begun(engine, begin)
+        try:
+            yield transaction
+        finally:
+            transaction.rollback()
+            transaction.close()
+
+    def _begun(self, engine: sa.Engine, begin: "_Begin") -> Transaction:
+        """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
+        for is_last in (False, True):
+            self._require_file()
+            connection = self._connect(engine, begin.deadline)
+            watch = self._watch(connection, begin, is_last=is_last)
+            transaction = Transaction(
+                connection,
+                self.dialect,
+                timeout=self.timeout,
+                deadline=math.inf if begin.deadline is None else begin.deadline.at,
+                preparing=self._preparing,
+                quotes=self._quotes,
+                file=self._file,
+                watch=watch,
+                patience=begin.patience,
+                commit_timeout=self.commit_timeout,
+                max_answer=self._max_answer,
+            )
+            try:
+                if watch is None:
+                    transaction.is_wanted = begin.is_wanted
+                    transaction.execute(begin.mode)
+                else:
+                    transaction.execute(begin.on_postgresql(self.timeout) + self._settings_of(connection))
+                    watch.ends = transaction.ends
+            except (Unavailable, TimedOut) as error:
+                is_lost = isinstance(error, Unavailable) or (watch is not None and watch.is_over)
+                if not is_lost:
+                    transaction.rollback()
+                    transaction.close()
+                    raise
+                transaction.discard()
+                if is_last or self.dialect == "sqlite" or (begin.deadline is not None and begin.deadline.has_passed):
+                    raise
+                if isinstance(error, Unavailable) or begin.deadline is None or begin.deadline.left() >= _FIRST_ANSWER:
+                    engine.dispose()  # those that wait in the pool are most likely lost, too; else it may have been slow
+            except BaseException:  # whatever it is, nothing may stay open
+                transaction.rollback()
+                transaction.close()
+                raise
+            else:
+                return transaction
+        raise AssertionError(begin)
+
+    def _watch(self, connection: PoolProxiedConnection, begin: "_Begin", *, is_last: bool) -> Watch | None:
+        """Watch the use of a connection of PostgreSQL; its first answer must not take all the time that there is."""
+        driver = connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            return None
+        ends = math.inf if begin.deadline is None else begin.deadline.at
+        if not is_last and begin.deadline is not None:
+            ends = perf_counter() + min(_FIRST_ANSWER, begin.deadline.left() / 2)
+        return self._watchdog.watch(driver, connection.info[_LINE], ends)
+
+    def _connect(self, engine: sa.Engine, deadline: Deadline | None) -> PoolProxiedConnection:
+        """Take a connection from the pool, or connect. Raises `Unavailable`."""
+        self._connecting.deadline = deadline
+        limit = deadline or Deadline.after(self.timeout)
+        while True:
+            try:
+                return engine.raw_connection()
+            except sa.exc.TimeoutError as error:
+                if limit.has_passed:
+                    raise Unavailable("The database is busy. Try again.") from error
+            except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
+                raise Unavailable(_UNREACHABLE) from error
+
+    def _settings_of(self, connection: PoolProxiedConnection) -> str:
+        """Write what a transaction must set; without prepared statements, a pooler is assumed."""
+        driver = connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            return ""
+        return self._sessions.at_begin(driver, always=not self._preparing.is_on())
+
+    def _require_file(self) -> None:
+        """Make sure that an SQLite file is still the one that was opened; open it, if it is not open yet. Raises `Unavailable`."""
+        if self._file is None:
+            return
+        if self._keeper is None:
+            with self._opening:
+                if self._keeper is None:
+                    self._keeper = self._keep_open(self._file)
+        self._file.require()
+
+    def _keep_open(self, file: DatabaseFile) -> PoolProxiedConnection:
+        """Open a connection that does nothing: until it closes, no one deletes the -wal file in the course of things."""
+        engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True, may_create=True)
+        connection = self._connect(engine, None)
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()  # a new file has its -wal from here on
+            real_path = next(
+                path for _, name, path in cursor.execute("PRAGMA database_list").fetchall() if name == "main"
+            )
+        except sqlite3.Error as error:
+            connection.invalidate()
+            raise Unavailable(_UNREACHABLE) from error
+        file.remember(real_path)
+        return connection
+
+    def check(self) -> None:
+        """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
+        if self.dialect == "sqlite" and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
+        try:
+            with self.write() as transaction:
+                if self.dialect == "postgresql":
+                    ((schemas,),) = transaction.execute("SELECT current_schemas(false)::text[]").rows
+                    self._sessions.keep_search_path(schemas)
+        except (RequestError, StatementRefused) as error:
+            cause = getattr(error.__cause__, "orig", None) or error.__cause__
+            if _STATEMENT_POOLING in str(cause):
+                raise DatabaseError(
+                    "The connection pooler uses statement pooling, which does not allow transactions. "
+                    "Use session or transaction pooling."
+                ) from error
+            raise DatabaseError(f"The database cannot be opened: {str(cause).strip() or error}") from error
+
+    def why_unready(self) -> str | None:
+        """Say why the database cannot be used: what is open of an SQLite file outlives its name. None where it can."""
+        if (lost := self.why_lost()) is not None:
+            return lost
+        try:
+            self.run_again(self._ask)
+        except (RequestError, Retry):
+            return NO_ANSWER
+        return None
+
+    def why_lost(self) -> str | None:
+        """Say why an SQLite file is not the one that was opened; None if it is."""
+        return None if self._file is None else self._file.why_lost()
+
+    def _ask(self) -> None:
+        deadline, pool = Deadline.after(_READY_TIMEOUT), self._reader.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101  # as both kinds of engines are made
+        has_free = pool.checkedout() < self.connections  # to wait for requests that hold all of them would tell nothing
+        with self.read(deadline) if has_free else self._read_alone(deadline) as transaction:
+            transaction.execute("SELECT 1")
+
+    def lock_holders(self) -> dict[str, str | float | None]:
+        """Say who holds the locks that our role's sessions wait for: process, application and seconds of the first of them.
+
+        Asked on a connection of its own, because all others may wait. Empty on SQLite, and if there is no answer.
+        """
+        if self.dialect == "sqlite":
+            return {}
+        try:
+            with self._read_alone(Deadline.after(_READY_TIMEOUT)) as transaction:
+                found = transaction.execute(_HOLDERS).rows
+        except (RequestError, Retry, StatementRefused):
+            return {}
+        return {
+            name: value for row in found for name, value in zip(("pid", "application", "open_for"), row, strict=True)
+        }
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._inline_connection is not None:
+            self._inline_connection.close()
+            self._inline_connection = None
+        for engine in (self._writer, self._reader, self._inline_engine):
+            if engine is not None:
+                engine.dispose()
+        if self._keeper is not None:
+            self._keeper.invalidate()  # there is no pool that would keep it
+            self._keeper = None
+        self._watchdog.close()
+
+
+@contextmanager
+def _waiting(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Have SQLite itself wait for locks so long."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()  # milliseconds
+    connection.exec_driver_sql(_busy_timeout(seconds))
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(_busy_timeout(before / 1_000))
+
+
+@contextmanager
+def _without_preparing(connection: sa.Connection) -> Iterator[None]:
+    """Have psycopg prepare nothing: SQLAlchemy would not run again what a session turns out not to have."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        yield
+        return
+    threshold, driver.prepare_threshold = driver.prepare_threshold, None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = threshold
+
+
+def _close_line(_connection: object, record: Any) -> None:
+    line: Line | None = record.info.pop(_LINE, None)
+    if line is not None:
+        line.close()
+
+
+def _busy_timeout(seconds: float) -> str:
+    """Write how long SQLite itself waits for a lock (https://sqlite.org/pragma.html#pragma_busy_timeout)."""
+    return f"PRAGMA busy_timeout = {milliseconds(seconds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """How a transaction begins, and how long it may last."""
+
+    mode: str  # SQLite: the statement; PostgreSQL: the isolation level
+    deadline: Deadline | None
+    patience: float | None  # seconds
+    is_wanted: Callable[[], bool] | None = None
+
+    def on_postgresql(self, timeout: float) -> str:
+        """Write BEGIN and the time-outs of the server, which count for each statement and each lock."""
+        left = timeout if self.deadline is None else self.deadline.left()
+        lock = for_locks(left) if self.patience is None else min(for_locks(left), self.patience)
+        return (
+            f"BEGIN ISOLATION LEVEL {self.mode}; SET LOCAL statement_timeout = {milliseconds(left)}; "
+            f"SET LOCAL lock_timeout = {milliseconds(lock)}"
+        )
+
+
+def _sqlite_engine(
+    url: sa.URL,
+    *,
+    connections: int,
+    timeout: float,
+    read_only: bool,
+    may_create: bool = False,
+    waits: bool = False,
+) -> sa.Engine:
+    """Open a pool; a connection that `waits` waits for locks in slices, as long as its transaction may."""
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
+        pool_timeout=_SLICE,
+        pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,
+            "timeout": min(timeout, _SLICE) if waits else timeout,
+            "factory": TimedConnection,
+        },
+    )
+    engine.dialect.ischema_names = {**engine.dialect.ischema_names, **sqlite_facts.TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
+
+    def set_up(connection: Any, _record: object) -> None:
+        connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)
+        connection.create_aggregate(sqlite_functions.EXACT_SUM, 1, sqlite_functions.ExactSum)
+        connection.create_function(sqlite_functions.WRITTEN, 3, sqlite_functions.written, deterministic=True)
+        connection.create_function(sqlite_functions.ORDERED, 3, sqlite_functions.ordered, deterministic=True)
+        connection.create_function(
+            sqlite_functions.KEPT_DOCUMENT, 2, sqlite_functions.kept_document, deterministic=True
+        )
+        connection.set_progress_handler(connection.is_late, _STEPS)
+        connection.text_factory = read_text
+        connection.waits = waits
+        for pragma in ("foreign_keys = ON", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+        if waits:  # to change the mode needs a lock, and a file may be in it already
+            connection.execute(_busy_timeout(timeout))
+        ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        if waits and mode == "wal":
+            connection.execute(_busy_timeout(min(timeout, _SLICE)))
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+
+    def open_existing(dialect: Any, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+        """Open the file only if it is there: an empty one in its place would have SQLite delete the -wal file beside it."""
+        path, *others = arguments
+        return dialect.connect(f"{Path(path).as_uri()}?mode=rw", *others, **{**named, "uri": True})
+
+    sa.event.listen(engine, "connect", set_up)
+    if not may_create:
+        sa.event.listen(engine, "do_connect", open_existing)
+    return engine
+
+
+def parse_url(text: str) -> sa.URL:
+    """Read a database URL, or the path of an SQLite file. Raises `DatabaseError`."""
+    if "://" not in text:
+        text = f"sqlite:///{text}"
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise DatabaseError(
+            "The database URL cannot be read. It looks like sqlite:///shop.db or postgresql://host/db."
+        ) from None
+    backend = url.drivername.split("+")[0]
+    if backend == "postgres":
+        url = url.set(drivername="postgresql")
+    elif backend not in {"sqlite", "postgresql"}:
+        raise DatabaseError(f'Unsupported database "{backend}". Use sqlite or postgresql.')
+    if backend == "sqlite" and (not url.database or url.database == ":memory:"):
+        raise DatabaseError(
+            "An SQLite database must be a file, like sqlite:///shop.db (three slashes before a relative path): "
+            "a database in memory is gone with its connection."
+        )
+    return url
+
+
+def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
+    """Make sure that an SQLite file is there and is a database. Raises `DatabaseError`."""
+    if url.get_backend_name() != "sqlite":
+        return
+    path = Path(url.database or "")
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder, and not a database.")
+    if path.exists() and not path.is_file():
+        raise DatabaseError(f"{path} is no file, and no database.")
+    if not path.exists():
+        if not may_create:
+            hint = "; --create-tables makes one for the models" if has_models else ""
+            raise DatabaseError(f"There is no file {path.absolute()}: check the path{hint}.")
+        if not path.absolute().parent.is_dir():
+            raise DatabaseError(f"There is no folder {path.absolute().parent} to make {path.name} in.")
+    elif path.stat().st_size and not _is_database(path):
+        raise DatabaseError(f"{path} is not an SQLite database.")
+
+
+def _is_database(path: Path) -> bool:
+    """Return False if SQLite says that a file is not a database; what else may be wrong with it is found out later.
+
+    SQLite is asked, because to open and close the file ourselves would drop the locks that this process has on it (POSIX),
+    and another process could then take the -wal away: https://sqlite.org/howtocorrupt.html, section 2.2.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
+    return True

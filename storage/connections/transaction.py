@@ -1,0 +1,492 @@
+"""One transaction on one connection.
+
+It holds what it promises: the driver's own transaction handling is switched off (Python's for SQLite loses
+acknowledged writes and breaks savepoints), every SAVEPOINT and COMMIT is written here (every BEGIN in database.py), and a
+COMMIT that the database turned into a rollback is found out.
+"""
+
+import math
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from time import perf_counter
+from typing import Any, Literal
+
+import psycopg
+from sqlalchemy.pool import PoolProxiedConnection
+
+from storage.allowance import Allowance, size_of_rows, too_large
+from storage.catalog.types import BrokenText
+from storage.connections.database_file import DatabaseFile
+from storage.connections.driver_errors import (
+    NO_LOCK,
+    Locked,
+    StatementRefused,
+    Unprepared,
+    from_postgresql,
+    from_sqlite,
+    is_of_a_prepared_statement,
+    too_long,
+)
+from storage.connections.preparing import Preparing
+from storage.connections.watchdog import GRACE, Watch
+from storage.errors import OutcomeUnknown, Unavailable
+from storage.log import note_occasionally
+from storage.sql import Bulk
+
+Params = Sequence[Any]
+Chunks = Generator[list[tuple[Any, ...]], None, None]
+"""Rows of a statement, a few at a time."""
+
+_COMPLETION_UNKNOWN = "40003"
+_BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which no waiting changes
+_LOCKS_BEFORE = 0.1  # seconds before the deadline that the wait for a lock ends
+_LONG_WAIT = 1.0  # seconds, after which waiting for a lock is logged
+_CHUNK = 64  # rows of SQLite that are read at a time, as long as no value has more than 256 KiB; else one
+_LONG = 256 << 10  # bytes
+_LONGEST = 1_000_000_000  # bytes: SQLite's own limit of a value, unless it was built with another
+_STREAMED = (
+    32 if psycopg.capabilities.has_stream_chunked() else 1
+)  # rows of PostgreSQL that are read at a time (libpq 17)
+_BYTES_OF_CHARACTER = 2  # octet_length counts bytes, and we characters
+_TOO_LONG_FOR_SQLITE, _TOO_LONG_FOR_POSTGRESQL = "SQLITE_TOOBIG", "54000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a statement gave back."""
+
+    rows: Sequence[tuple[Any, ...]]
+    count: int
+
+
+class TimedConnection(sqlite3.Connection):
+    """A connection of SQLite whose statements are interrupted at a point in time (https://sqlite.org/c3ref/progress_handler.html)."""
+
+    deadline = math.inf  # as `time.perf_counter` counts
+    waits = False  # whether a lock of another program is waited for until then, because SQLite itself waits for a moment only
+
+    def is_late(self) -> bool:
+        """Return True if the statement that runs has to end: what SQLite asks from time to time."""
+        return perf_counter() > self.deadline
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a statement is read: so many rows at a time, of SQLite with values of at most so many bytes."""
+
+    count: Callable[[int], None]
+    chunk: int = _CHUNK
+    longest: int = _LONG
+    many: bool = False
+
+    def rows(self, chunks: Chunks) -> list[tuple[Any, ...]]:
+        """Count rows and put them together."""
+        rows: list[tuple[Any, ...]] = []
+        with closing(chunks):  # at once, also if it is too much: PostgreSQL has to be told to end the statement
+            for some in chunks:
+                self.count(size_of_rows(some))
+                rows += some
+        return rows
+
+    def of_sqlite(self, timed: TimedConnection, cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
+        """Read what a statement of SQLite gives."""
+        before = timed.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.longest)
+        try:
+            cursor.execute(sql, params)
+            return self.rows(_chunks(cursor, self.chunk))
+        finally:
+            timed.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+            cursor.close()  # see `_all_rows`
+
+
+class Transaction:
+    """One transaction on one connection. Not for use by two threads at a time."""
+
+    def __init__(
+        self,
+        connection: PoolProxiedConnection,
+        dialect: Literal["sqlite", "postgresql"],
+        *,
+        timeout: float = math.inf,
+        deadline: float = math.inf,
+        preparing: Preparing | None = None,
+        quotes: bool = True,
+        file: DatabaseFile | None = None,
+        watch: Watch | None = None,
+        patience: float | None = None,
+        commit_timeout: float = math.inf,
+        max_answer: float = math.inf,
+    ) -> None:
+        """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself.
+
+        `quotes` says whether an error keeps what the author of a trigger says to people. `file` is the SQLite file that has to
+        be there still once the transaction is committed. `watch` ends what PostgreSQL does not, and a COMMIT `commit_timeout`
+        seconds after the deadline. With `patience`, locks that PostgreSQL does not get within so many seconds raise `Locked`.
+        `max_answer` in bytes is how much may be read for an answer.
+        """
+        self.allowance = Allowance(max_answer)
+        self.reads_only = False  # whether rows cannot be locked
+        self._reading: _Reading | None = None  # how the next statement is read
+        self._connection = connection
+        self._quotes = quotes
+        self._dialect = dialect
+        self._timeout = timeout
+        self._deadline = deadline
+        self._file = file
+        self._watch = watch
+        self._patience = patience
+        self._commit_timeout = commit_timeout
+        self._is_given_up = False
+        self.is_wanted: Callable[[], bool] | None = None  # SQLite: whether a lock is still waited for
+        driver = connection.driver_connection
+        self._timed = driver if isinstance(driver, TimedConnection) else None
+        # Whether an error may be one of a prepared statement; others may give them up while this transaction runs.
+        self._preparing = preparing if preparing is not None and preparing.is_on() else None
+
+    def execute(self, sql: str, params: Params | None = None) -> Result:
+        """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
+        reading, self._reading = self._reading, None
+        rows: Sequence[tuple[Any, ...]]
+        try:
+            if self._timed is not None:
+                return self._execute_timed(self._timed, sql, params or (), reading)
+            cursor = self._connection.cursor()
+            if reading is not None:
+                rows = reading.rows(_streamed(cursor, sql, params) if reading.many else _at_once(cursor, sql, params))
+            else:
+                cursor.execute(sql, params)
+                rows = cursor.fetchall() if cursor.description else []
+            return Result(rows=rows, count=cursor.rowcount)
+        except (sqlite3.Error, psycopg.Error) as error:
+            raise self._translated(error, sql, params) from error
+
+    def _execute_timed(self, timed: TimedConnection, sql: str, params: Params, reading: "_Reading | None") -> Result:
+        begun = perf_counter()
+        timed.deadline = min(begun + self._timeout, self._deadline)
+        while True:
+            cursor = timed.cursor()
+            try:
+                rows = (
+                    _all_rows(cursor, sql, params) if reading is None else reading.of_sqlite(timed, cursor, sql, params)
+                )
+                return Result(rows=rows, count=cursor.rowcount)
+            except sqlite3.OperationalError as error:
+                if not self._waits(timed, error, sql, begun):
+                    raise
+
+    def _waits(self, timed: TimedConnection, error: sqlite3.OperationalError, sql: str, begun: float) -> bool:
+        """Return True if a statement that has met the lock of another program, and done nothing, is to be tried again."""
+        code = getattr(error, "sqlite_errorcode", 0)  # an error of the module itself has none
+        if code & 0xFF != sqlite3.SQLITE_BUSY or code == _BUSY_SNAPSHOT or not timed.waits:
+            return False
+        if not sql.startswith(("BEGIN", "SELECT")) or timed.is_late():
+            return False
+        waited = perf_counter() - begun
+        if waited >= _LONG_WAIT:
+            note_occasionally(
+                "lock_wait", "Another program holds a lock on the database file.", seconds=round(waited, 1)
+            )
+        return self.is_wanted is None or self.is_wanted()
+
+    @property
+    def ends(self) -> float:
+        """When a watchdog has to end it."""
+        return self._deadline + GRACE
+
+    def limit_to(self, deadline: float) -> None:
+        """Change the deadline: SQLite interrupts statements then."""
+        self._deadline = deadline
+
+    def _translated(self, error: sqlite3.Error | psycopg.Error, sql: str, params: Params | None = None) -> Exception:
+        reads = sql.startswith("SELECT")
+        if isinstance(error, sqlite3.Error):
+            translated = from_sqlite(error, lost=not self._is_open(), reads=reads)
+        elif self._watch is not None and self._watch.is_over:  # canceled, or cut
+            return too_long()
+        elif self._preparing is not None and is_of_a_prepared_statement(error):
+            self._preparing.give_up(error.sqlstate)
+            return Unprepared()
+        elif error.sqlstate == NO_LOCK and self._patience is not None:
+            return Locked()
+        else:
+            translated = from_postgresql(error, reads=reads)
+            if isinstance(translated, Unavailable) and self._is_lost():
+                note_occasionally(
+                    "connection_lost", "The connection to the database was lost.", sqlstate=error.sqlstate
+                )
+        if isinstance(translated, StatementRefused):
+            translated.statement = sql, params or ()
+            translated.said = translated.said if self._quotes else None
+        return translated
+
+    def count_anew(self) -> None:
+        """Forget how much was read: another batch begins, or the same one once more."""
+        self.allowance = Allowance(self.allowance.most)
+
+    def read(self, sql: str, params: Params | None = None, *, shown: bool = False, many: bool = False) -> Result:
+        """Run a statement that only reads, and count what it gives: `shown` if it is read for the answer.
+
+        `many` says that there may be more than a few rows. What is too much is given up before all of it is in memory. Raises
+        what `execute` raises, and `QueryTooComplex`.
+        """
+        count = self.allowance.show if shown else self.allowance.look_at
+        if self._timed is None:
+            return self._read_as(_Reading(count, many=many), sql, params)
+        before = self.allowance.shown, self.allowance.own
+        try:
+            return self._read_text(_Reading(count), sql, params)
+        except StatementRefused as refused:
+            if refused.state != _TOO_LONG_FOR_SQLITE:
+                raise
+        self.allowance.shown, self.allowance.own = before
+        return self._read_text(_Reading(count, chunk=1, longest=_LONGEST), sql, params)
+
+    def _read_text(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
+        """Read with texts as `str` decodes them, and in our own way if there are bytes that are not UTF-8."""
+        driver = self._timed
+        assert driver is not None  # noqa: S101  # it is SQLite's way
+        driver.text_factory = str  # takes a third of the time that `read_text` takes
+        before = self.allowance.shown, self.allowance.own
+        try:
+            return self._read_as(reading, sql, params)
+        except sqlite3.OperationalError as error:
+            if "UTF-8" not in str(error):
+                raise
+        finally:
+            driver.text_factory = read_text
+        self.allowance.shown, self.allowance.own = before
+        return self._read_as(reading, sql, params)
+
+    def _read_as(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
+        self._reading = reading
+        try:
+            return self.execute(sql, params)
+        finally:
+            self._reading = None
+
+    def read_json(self, sql: str, params: Params | None = None, *, arrays: int) -> Sequence[Any] | None:
+        """Run a statement that gives one row, whose first members are so many JSON texts, for the answer.
+
+        None where something in the database cannot be written as JSON, and on SQLite where one of the texts is too long.
+        Raises `QueryTooComplex`.
+        """
+        row = (
+            self._json_of_postgresql(sql, params, arrays)
+            if self._timed is None
+            else self._json_of_sqlite(sql, params, arrays)
+        )
+        if row is None or BrokenText in map(type, row):
+            return None
+        self.allowance.show(sum(map(len, filter(None, row[:arrays]))))
+        return row
+
+    def _json_of_postgresql(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any]:
+        """Have the database hold back texts that are too long: the driver would have them in memory before we see them."""
+        left = self.allowance.left
+        if math.isfinite(left):
+            names = [f"a{number}" for number in range(arrays)]
+            size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in names)
+            sql = f"SELECT * FROM ({sql} OFFSET 0) AS arrays({', '.join(names)}) WHERE {size} <= %s"
+            params = (*(params or ()), int(left) * _BYTES_OF_CHARACTER)
+        try:
+            rows = self.execute(sql, params).rows
+        except StatementRefused as refused:
+            if refused.state == _TOO_LONG_FOR_POSTGRESQL:
+                raise too_large(self.allowance.most, self.allowance.most) from refused
+            raise
+        if not rows:
+            raise too_large(self.allowance.most + 1, self.allowance.most)
+        return rows[0]
+
+    def _json_of_sqlite(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any] | None:
+        driver = self._timed
+        assert driver is not None  # noqa: S101  # it is SQLite's way
+        longest = int(max(_LONG, min(self.allowance.left, _LONGEST) // max(arrays, 1)))
+        driver.text_factory = str
+        before = driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        try:
+            return self.execute(sql, params).rows[0]
+        except (sqlite3.OperationalError, StatementRefused):  # a blob: https://sqlite.org/json1.html, section 3
+            return None
+        finally:
+            driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+            driver.text_factory = read_text
+
+    def execute_bulk(self, bulk: Bulk) -> int:
+        """Run one statement for many rows; give back how many it has met. Raises what `execute` raises."""
+        if not bulk.each:
+            return self.execute(bulk.sql, bulk.params).count
+        try:
+            assert self._timed is not None  # noqa: S101  # it is SQLite's way
+            cursor = self._connection.cursor()
+            self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
+            cursor.executemany(bulk.sql, bulk.params)
+        except sqlite3.Error as error:
+            raise self._translated(error, bulk.sql) from error
+        return int(cursor.rowcount)
+
+    def _stop_clock(self) -> None:
+        if self._timed is not None:
+            self._timed.deadline = math.inf
+
+    def savepoint(self, name: str) -> None:
+        """Mark a point to roll back to."""
+        self.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        """Forget the point, keep what was done since."""
+        self.execute(f"RELEASE SAVEPOINT {name}")
+
+    def rollback_to(self, name: str) -> None:
+        """Undo what was done since the point; the point and all locks stay."""
+        self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+
+    def wait_for_locks(self, name: str) -> None:
+        """Mark a point to roll back to, and wait for all later locks until the deadline, not only as long as the patience says.
+
+        The time-out is set before the savepoint is, so that rolling back to that does not take it back.
+        """
+        if self._patience is None or self._dialect == "sqlite":
+            self.savepoint(name)
+            return
+        left = self._deadline - perf_counter() if self._deadline < math.inf else self._timeout
+        self.execute(f"SET LOCAL lock_timeout = {milliseconds(for_locks(left))}; SAVEPOINT {name}")
+        self._patience = None
+
+    def check_constraints(self) -> None:
+        """Check what would be checked at COMMIT; SQLite can only do that there."""
+        if self._dialect == "postgresql":
+            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit, and make sure that it was one. Raises `OutcomeUnknown` where nobody can tell."""
+        if not self._is_open():
+            raise Unavailable("The database ended the transaction before it was committed. Nothing was written.")
+        self._stop_clock()
+        if self._watch is not None and not self._watch.begin_commit(self._commit_timeout):
+            raise too_long()
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._translated(error, "COMMIT") from error
+        except psycopg.Error as error:
+            if self._watch is not None and self._watch.is_over:
+                raise unconfirmed() from error
+            refused = self._translated(error, "COMMIT")
+            if isinstance(refused, Unavailable) or error.sqlstate == _COMPLETION_UNKNOWN:
+                raise OutcomeUnknown(
+                    "The connection to the database was lost during COMMIT: the batch is written whole or not at all."
+                ) from error
+            raise refused from error
+        status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's: ROLLBACK after an aborted transaction
+        if status != "COMMIT":
+            raise Unavailable("The database rolled the transaction back at COMMIT. Nothing was written.")
+        if self._watch is not None and self._watch.line.is_unreplicated:
+            raise unconfirmed()
+        if self._file is not None:
+            self._file.require_after_commit()
+
+    def rollback(self) -> None:
+        """Undo everything. A connection that is lost has done so already."""
+        self._stop_clock()
+        if self._watch is not None and self._watch.is_over:
+            self._give_up()
+        elif self._is_open():
+            try:
+                self._connection.cursor().execute("ROLLBACK")
+            except (sqlite3.Error, psycopg.Error):
+                self._give_up()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._watch is not None and not self._watch.release():
+            self._give_up()
+        self._connection.close()
+
+    def discard(self) -> None:
+        """Give the connection up: it is lost."""
+        if self._watch is not None:
+            self._watch.release()
+        self._give_up()
+        self._connection.close()
+
+    def _give_up(self) -> None:
+        if not self._is_given_up:
+            self._is_given_up = True
+            self._connection.invalidate()
+
+    def _is_lost(self) -> bool:
+        driver = self._connection.driver_connection
+        return isinstance(driver, psycopg.Connection) and driver.info.status is psycopg.pq.ConnStatus.BAD
+
+    def _is_open(self) -> bool:
+        if self._timed is not None:
+            return self._timed.in_transaction
+        driver = self._connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # the only two drivers
+        return driver.info.transaction_status in {
+            psycopg.pq.TransactionStatus.INTRANS,
+            psycopg.pq.TransactionStatus.INERROR,
+            psycopg.pq.TransactionStatus.ACTIVE,
+        }
+
+
+def milliseconds(seconds: float) -> int:
+    """Write a time as PostgreSQL's time-outs take it: 0 would mean that there is none."""
+    return max(1, math.ceil(seconds * 1_000))
+
+
+def for_locks(left: float) -> float:
+    """Return how long a lock is waited for, of the seconds that are left: the statement that needs it must not end first.
+
+    It would be canceled, and nobody would know why.
+    """
+    return left - min(_LOCKS_BEFORE, left / 10)
+
+
+def unconfirmed() -> OutcomeUnknown:
+    """Say that nobody knows whether a COMMIT was done, because the answer did not come in time, or came from one server alone."""
+    return OutcomeUnknown("The database did not confirm COMMIT in time: the batch is written whole or not at all.")
+
+
+def _all_rows(cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
+    """Run a statement of SQLite, and read all that it gives.
+
+    It is ended where a row cannot be read, too: as long as it is open, its connection sees what the database was when it
+    began, whatever transaction it is in.
+    """
+    try:
+        return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]  # tuples: there is no row factory
+    finally:
+        cursor.close()
+
+
+def _chunks(cursor: Any, size: int) -> Chunks:
+    while some := cursor.fetchmany(size):
+        yield some
+        if len(some) < size:
+            return
+
+
+def _at_once(cursor: Any, sql: str, params: Params | None) -> Chunks:
+    cursor.execute(sql, params)
+    yield cursor.fetchall() if cursor.description else []
+
+
+def _streamed(cursor: Any, sql: str, params: Params | None) -> Chunks:
+    """Read rows of PostgreSQL a few at a time: psycopg has the whole result in memory otherwise."""
+    rows = cursor.stream(sql, params, size=_STREAMED)
+    try:
+        while some := list(islice(rows, _STREAMED)):
+            yield some
+    finally:
+        rows.close()
+
+
+# Bytes that are no UTF-8 spoil their own field, not the whole row.
+read_text = partial(str, encoding="utf-8", errors="surrogateescape")

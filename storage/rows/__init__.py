@@ -1,0 +1,1 @@
+"""Rows of one transaction: read, written, located, compared."""

@@ -1,0 +1,205 @@
+"""Whose error a refusal is, if only another query can tell (docs/contract.md, section 6).
+
+Nothing here runs unless a statement was refused. The transaction must be usable: rolled back to a savepoint, or a new one.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from storage.catalog.model import Generation, Resource
+from storage.connections.driver_errors import Doubt, StatementRefused
+from storage.errors import (
+    CannotCompare,
+    CannotLookFor,
+    CannotRead,
+    NotAsAtStart,
+    NotPopulated,
+    RequestError,
+    RightMissing,
+)
+from storage.log import note
+from storage.rows.reader import RowReader
+from storage.sql import PostgresqlStatements, Unstorable
+
+Right = tuple[str, str | None]
+"""A privilege, and the column (or for USAGE the sequence) that it is on; None: the table, for UPDATE any column of it."""
+
+_SAVEPOINT = "doubt"
+_OF_OPERATORS = ("42", "0A000")  # SQLSTATEs of a comparison, an order or a grouping that the type does not have
+
+
+def settle(
+    rows: RowReader, refused: StatementRefused, resources: Iterable[Resource], rights: Mapping[str, Sequence[Right]]
+) -> None:
+    """Query the database if a refusal may be an error of the request; return if it is not.
+
+    Raises `NotAsAtStart` if a table of the resources has changed since the start, and `RightMissing` if our role lacks one
+    of the rights, which are by the type names of resources.
+    """
+    match refused.doubt:
+        case Doubt.TABLE:
+            _compare(rows, refused, [*resources])
+        case Doubt.RIGHTS:
+            for resource in resources:
+                _ask_for_rights(rows, refused, resource, rights.get(resource.name, reading_rights(resource)))
+        case None:
+            pass
+
+
+def reading_rights(resource: Resource) -> list[Right]:
+    """List the rights needed to read the rows of a resource, and to lock them if they can be changed."""
+    rights: list[Right] = [("SELECT", attribute.column) for attribute in resource.attributes.values()]
+    return [*rights, ("UPDATE", None)] if resource.writable else rights
+
+
+def making_rights(resource: Resource, given: Collection[str]) -> list[Right]:
+    """List the rights needed to create a row."""
+    sequences = [each.sequence for each in resource.attributes.values() if each.sequence is not None]
+    return [
+        *(("INSERT", resource.attributes[name].column) for name in given),
+        *((("INSERT", None),) if not given else ()),
+        *(("USAGE", sequence) for sequence in sequences),
+        *reading_rights(resource),
+    ]
+
+
+def changing_rights(resource: Resource, given: Collection[str]) -> list[Right]:
+    """List the rights needed to change a row."""
+    return [*(("UPDATE", resource.attributes[name].column) for name in given), *reading_rights(resource)]
+
+
+def removing_rights(resource: Resource) -> list[Right]:
+    """List the rights needed to delete a row."""
+    return [("DELETE", None), *reading_rights(resource)]
+
+
+def _ask_for_rights(rows: RowReader, refused: StatementRefused, resource: Resource, rights: Sequence[Right]) -> None:
+    statements = rows.statements
+    if not isinstance(statements, PostgresqlStatements):
+        return
+    asked = statements.rights_missing(resource, rights)
+    missing = rows.transaction.read(asked.sql, asked.params).rows
+    if missing:
+        role, privilege, name = missing[0]
+        note(
+            "right_missing",
+            "The role lacks a privilege that a request needs.",
+            level=logging.ERROR,
+            role=role,
+            table=resource.table,
+            privilege=privilege,
+            on=name,
+            state=refused.state,
+        )
+        raise RightMissing
+
+
+def _compare(rows: RowReader, refused: StatementRefused, resources: Sequence[Resource]) -> None:
+    asked = rows.statements.tables_now(resources)
+    try:
+        found = rows.transaction.read(asked.sql, asked.params).rows
+    except StatementRefused:  # SQLite cannot say what a view has whose table is gone
+        _tell_change(refused, resources[0].table, None)
+        raise NotAsAtStart from None
+    now: dict[str, dict[str, tuple[bool, str, bool]]] = defaultdict(dict)
+    for table, is_view, _, column, sql_type, is_made in found:
+        if column is not None:
+            now[table][column] = bool(is_view), sql_type, bool(is_made)
+    for resource in resources:
+        for attribute in resource.attributes.values():
+            was = resource.is_view, attribute.sql_type, attribute.generation is Generation.ALWAYS
+            if _untyped(now[resource.table].get(attribute.column), attribute.sql_type) != was:
+                _tell_change(refused, resource.table, attribute.column)
+                raise NotAsAtStart
+
+
+def _untyped(found: tuple[bool, str, bool] | None, sql_type: str) -> tuple[bool, str, bool] | None:
+    """Treat SQLite's ANY, and BLOB in a view, as no type if the catalog has none."""
+    if found is None or sql_type or found[1].upper() not in {"ANY", "BLOB"}:
+        return found
+    return found[0], "", found[2]
+
+
+def _tell_change(refused: StatementRefused, table: str, column: str | None) -> None:
+    note(
+        "table_changed",
+        "A table has changed since the server started. Restart the server.",
+        level=logging.ERROR,
+        table=table,
+        column=column,
+        state=refused.state,
+    )
+
+
+def why_unread(
+    rows: RowReader,
+    refused: StatementRefused | Unstorable,
+    resources: Sequence[Resource],
+    first: Resource | None = None,
+) -> RequestError:
+    """Return why the database did not read resources; the error names the first, if it is known.
+
+    A value that it cannot look for, values that it cannot compare, a missing right, a changed table, or an expression of its
+    own that fails for a row.
+    """
+    if isinstance(refused, Unstorable):
+        return CannotLookFor()
+    try:
+        settle(rows, refused, resources, {})
+    except (NotAsAtStart, RightMissing) as error:
+        return error
+    if refused.doubt is Doubt.RIGHTS:  # the owner of a view may lack it
+        note(
+            "right_missing",
+            "The owner of a view lacks a privilege that the view needs.",
+            table=_table(first),
+            state=refused.state,
+        )
+        return RightMissing()
+    if refused.doubt is Doubt.TABLE:
+        asked = rows.statements.tables_now(resources)
+        for table, _, has_rows, *_ in rows.transaction.read(asked.sql, asked.params).rows:
+            if not has_rows:
+                empty = next(each for each in resources if each.table == table)
+                return NotPopulated(empty.collection)
+    reason = _reason(rows, refused, first)
+    if isinstance(reason, CannotRead):
+        note("row_not_computed", "The database cannot compute a row.", table=_table(first), state=refused.state)
+    return reason
+
+
+def _table(resource: Resource | None) -> str | None:
+    return None if resource is None else resource.table
+
+
+def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) -> RequestError:
+    """Distinguish a bad value, an operation that the type does not have, and a row that fails."""
+    if refused.state is None and refused.statement is not None:  # of the driver, which cannot hand the value over
+        return CannotLookFor()
+    where = "the database" if first is None else first.collection
+    if not isinstance(rows.statements, PostgresqlStatements):  # SQLite's values are of any type
+        is_unknown_name = refused.doubt is Doubt.TABLE and _is_planned(rows, refused) is False
+        return CannotCompare(where) if is_unknown_name and not (first and first.is_view) else CannotRead(where)
+    if refused.statement is None or refused.state is None or _is_planned(rows, refused):
+        return CannotRead(where)
+    sql, params = refused.statement
+    without_values = StatementRefused(refused.violation, statement=(sql, [None] * len(params)))
+    if params and _is_planned(rows, without_values):
+        return CannotLookFor()
+    return CannotCompare(where) if refused.state.startswith(_OF_OPERATORS) else CannotRead(where)
+
+
+def _is_planned(rows: RowReader, refused: StatementRefused) -> bool:
+    """Return True if a refused statement can be planned with its values: if so, it fails for a row."""
+    assert refused.statement is not None  # noqa: S101  # what the caller has looked at
+    transaction, (sql, params) = rows.transaction, refused.statement
+    transaction.savepoint(_SAVEPOINT)
+    is_planned = True
+    try:
+        transaction.execute(rows.statements.explain(sql), params)
+    except StatementRefused:
+        is_planned = False
+        transaction.rollback_to(_SAVEPOINT)
+    transaction.release(_SAVEPOINT)
+    return is_planned

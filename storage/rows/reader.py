@@ -1,0 +1,313 @@
+"""The rows of resources inside one transaction: read, each with its version."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from storage.catalog.model import Relation, Resource, Values
+from storage.catalog.types import Unreadable, Value
+from storage.connections.database import Database
+from storage.connections.driver_errors import Retry
+from storage.connections.transaction import Result, Transaction
+from storage.rows.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
+from storage.rows.row import Ambiguous, KeyTuple, Lock, NotLoaded, Row, RowColumns, RowPage, can_be_key, points_at
+from storage.rows import etags
+from storage.sql import (
+    All,
+    Columns,
+    Compare,
+    Operator,
+    Ownership,
+    PostgresqlStatements,
+    Query,
+    SqliteStatements,
+    Statement,
+    Window,
+)
+
+_MANY = 32  # rows: their values may be long, so they are not read at once
+_MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
+
+
+class RowReader:
+    """Reads rows in one transaction."""
+
+    statements: SqliteStatements | PostgresqlStatements
+
+    def __init__(self, transaction: Transaction, database: Database, secret: bytes = b"") -> None:
+        self.transaction = transaction
+        self.statements = statements_of(database)
+        self._secret = secret
+
+    def by_values(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
+    ) -> Row | None:
+        """Find the row whose attributes have these values; none of them may be null. Raises `Ambiguous`."""
+        found = self._found(resource, attributes, values, lock)
+        if len(found) > 1:
+            raise Ambiguous(resource, attributes)
+        return self._row(resource, found[0]) if found else None
+
+    def _found(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock
+    ) -> Sequence[tuple[Any, ...]]:
+        where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
+        statement = self.statements.select(resource, where)
+        clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
+        can_be_locked = resource.lockable and not self.transaction.reads_only
+        return self._locked(resource, statement, clause[lock] if can_be_locked else "")
+
+    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+        """Find a row by its key; one of them, where tables inherit and several have it."""
+        found = self._found(resource, resource.key, key, Lock.NONE)
+        return self._row(resource, found[0]) if found else None
+
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        """Return True if a relation to many leads from a parent to a row."""
+        if not relation.foreign_key.collated:
+            return points_at(row, relation, parent)
+        where = _both(self._where_key(row), self.statements.below(row.resource, relation, parent.resource, parent.key))
+        return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
+
+    def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
+        """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes.
+
+        Raises `Retry` where there is no policy: others delete the row and insert it again, all the time.
+        """
+        seen: Sequence[tuple[Any, ...]] = ()
+        for _ in range(_MOST_LOOKS):
+            locked = self._read(replace(statement, sql=statement.sql + clause)).rows
+            if locked or not clause:
+                return locked
+            seen = self._read(statement).rows
+            if not seen:
+                break
+        if seen and not resource.has_policies:
+            raise Retry
+        return seen
+
+    def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
+        """Find the rows whose attributes together have one of the tuples of values."""
+        found: list[Row] = []
+        for chunk in self.statements.chunks(resource, attributes, _usable(tuples)):
+            where = self.statements.among(resource, attributes, chunk)
+            found += self._rows(
+                resource, self._read(self.statements.select(resource, where), many=len(chunk) >= _MANY).rows
+            )
+        return found
+
+    def page(
+        self,
+        resource: Resource,
+        filters: Values,
+        window: Window,
+        below: tuple[Relation, Row] | None = None,
+    ) -> RowPage:
+        """Read a page of the rows that have these values, and to which a relation leads from a parent."""
+        owned: Ownership | None = None
+        parents: Sequence[KeyTuple] = ()
+        if below is not None:
+            relation, parent = below
+            owned = Ownership(relation=relation, parents=parent.resource, children=resource)
+            parents = _usable([parent.of(relation.here)])
+            if not parents:
+                return RowPage(found=(), has_more=False)
+        condition = All(tuple(Compare(name, Operator.EQ, value) for name, value in filters.items()))
+        one_more, names = replace(window, limit=window.limit + 1), tuple(resource.attributes)
+
+        def write(*, as_json_columns: bool) -> Statement:
+            query = Query(self.statements, resource, owned=owned, as_json_columns=as_json_columns)
+            return query.page(names, condition, one_more, parents=parents)
+
+        read = read_columns(self.transaction, write, decoders_of(self.statements, resource, names), one_more.limit)
+        found = self.columns_from(resource, names, read.first(window.limit))
+        return RowPage(found=found, has_more=len(read) > window.limit)
+
+    def page_as_stored(self, resource: Resource, window: Window) -> RowPage:
+        """Read a page of all rows, which know how the database holds their values (`Row.raw`)."""
+        one_more = replace(window, limit=window.limit + 1)
+        query = Query(self.statements, resource).page(tuple(resource.attributes), All(()), one_more)
+        raw = self._read(query, many=True).rows
+        return RowPage(found=self._rows(resource, raw[: window.limit]), has_more=len(raw) > window.limit)
+
+    def keys_where(
+        self,
+        resource: Resource,
+        attributes: Sequence[str],
+        values: Sequence[Value],
+        most: int,
+        *,
+        only: bool = False,
+        as_written: bool = False,
+    ) -> list[KeyTuple]:
+        """Find the keys of at most so many rows that have these values.
+
+        `only` leaves out the rows of tables that inherit (PostgreSQL): foreign keys do not see them. `as_written` leaves
+        out those that have the values in another form than we write (SQLite): to keys and foreign keys, these are others.
+        """
+        given = dict(zip(attributes, values, strict=True))
+        where = (
+            self.statements.equal_as_written(resource, given) if as_written else self.statements.equal(resource, given)
+        )
+        names = resource.key or tuple(attributes)
+        own_rows = only and resource.is_inherited
+        statement = self.statements.select(resource, where, attributes=names, most=most, only=own_rows)
+        own = [resource.attributes[name] for name in names]
+        return [
+            tuple(
+                None if value is None else self.statements.decode(a, value) for a, value in zip(own, raw, strict=True)
+            )
+            for raw in self._read(statement).rows
+        ]
+
+    def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
+        """Find the rows that any of the lists of key tuples names, and lock them."""
+        found: list[Row] = []
+        many = any(len(values) >= _MANY for values in keys.values())
+        for statement in self.statements.load(resource, keys, lock):
+            found += self._rows(resource, self._read(statement, many=many).rows)
+        return found
+
+    def locked_columns(
+        self,
+        resource: Resource,
+        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        attributes: Sequence[str] | None,
+        lock: str,
+    ) -> RowColumns:
+        """Find the rows that any of the lists of key tuples names, each once, and lock them."""
+        names = _names(resource, attributes)
+        raws: list[Sequence[Any]] = []
+        for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
+            raws += self._read(statement).rows
+        return self.columns_from(resource, names, raw_columns(raws, len(names)))
+
+    def load_columns(
+        self,
+        resource: Resource,
+        by: Sequence[str],
+        tuples: Sequence[KeyTuple],
+        attributes: Sequence[str] | None = None,
+    ) -> RowColumns:
+        """Find the rows whose attributes `by` have one of these values, and read some attributes of them, or all, for their etags.
+
+        Rows that are not locked: see `locked_columns`.
+        """
+        names = _names(resource, attributes)
+        decoders = decoders_of(self.statements, resource, names)
+        parts = [
+            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), decoders, len(chunk))
+            for chunk in self.statements.chunks(resource, by, tuples)
+        ]
+        return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
+
+    def _items(
+        self,
+        resource: Resource,
+        names: Sequence[str],
+        by: Sequence[str],
+        tuples: Sequence[Sequence[Value]],
+        *,
+        as_json_columns: bool,
+    ) -> Statement:
+        return Query(self.statements, resource, as_json_columns=as_json_columns).items(names, by, tuples)
+
+    def matched_columns(
+        self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None
+    ) -> tuple[RowColumns, Sequence[int]]:
+        """Read what `load_columns` reads; say of each row which of the tuples it has, as the database compares them."""
+        names = _names(resource, attributes)
+        raws: list[Sequence[Any]] = []
+        places: list[int] = []
+        seen = 0
+        for chunk in self.statements.chunks(resource, by, tuples):
+            statement = Query(self.statements, resource).matches(names, by, chunk)
+            found = self.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
+            places += [seen + place for place, *_ in found]
+            raws += [raw for _, *raw in found]
+            seen += len(chunk)
+        return self.columns_from(resource, names, raw_columns(raws, len(names))), places
+
+    def columns_from(self, resource: Resource, names: Sequence[str], read: RawColumns) -> RowColumns:
+        """Turn what was read of these attributes, which stand first, into their values."""
+        raws = dict(zip(names, read.columns, strict=False))
+        columns = {
+            name: self.statements.decode_column(resource.attributes[name], raws[name], typed=read.typed)
+            for name in names
+        }
+        whole = len(names) == len(resource.attributes)
+        return RowColumns(
+            resource=resource,
+            columns=columns,
+            etags=self._etags(resource, columns, (lambda: zip(*raws.values(), strict=True)) if whole else None),
+            is_readable=not any(
+                columns[name] is not raws[name] and Unreadable in map(type, columns[name]) for name in names
+            ),
+            typed=read.typed,
+        )
+
+    def _etags(
+        self, resource: Resource, columns: Columns, raws: Callable[[], Iterable[Sequence[Any]]] | None
+    ) -> Callable[[], Sequence[str]] | None:
+        """Say how the etags of rows are made, where that is known: of their versions, or of all that the driver reads."""
+        versions = None if resource.version is None else columns.get(resource.version)
+        if versions is not None and Unreadable not in map(type, versions):
+            return lambda: etags.version_etags(versions)
+        if raws is None:
+            return None
+        return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
+
+    def _where_key(self, row: Row) -> Statement:
+        return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
+
+    def _read(self, statement: Statement, *, many: bool = False) -> Result:
+        return self.transaction.read(statement.sql, statement.params, many=many)
+
+    def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
+        decoded = self.statements.decode_rows(resource, raws)
+        return [
+            Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
+            for values, raw in zip(decoded, raws, strict=True)
+        ]
+
+    def _row(self, resource: Resource, raw: Sequence[Any]) -> Row:
+        values = self.statements.decode_row(resource, raw)
+        return Row(resource=resource, values=values, raw=raw, etag=self._etag)
+
+    def _known_etag(self, resource: Resource, values: Values) -> str | None:
+        """Say the etag where a version counts, which costs nothing."""
+        version = values.get(resource.version) if resource.version is not None else None
+        return str(version) if type(version) is int else None
+
+    def _etag(self, row: Row) -> str:
+        resource, values = row.resource, row.values
+        if resource.version is not None and not isinstance(values[resource.version], Unreadable):
+            return etags.version_etag(values[resource.version])
+        if not row.whole:
+            raise NotLoaded
+        return etags.content_etag(resource, row.raw, self._secret)
+
+
+def _names(resource: Resource, attributes: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(resource.attributes if attributes is None else attributes)
+
+
+def _both(one: Statement, other: Statement) -> Statement:
+    return Statement(sql=f"{one.sql} AND {other.sql}", params=(*one.params, *other.params))
+
+
+def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
+    """Keep what can be the values of a key: no null, and nothing that cannot be read."""
+    return [each for each in tuples if can_be_key(each)]
+
+
+_STATEMENTS: Mapping[str, SqliteStatements | PostgresqlStatements] = {
+    "sqlite": SqliteStatements(),
+    "postgresql": PostgresqlStatements(),
+}
+
+
+def statements_of(database: Database) -> SqliteStatements | PostgresqlStatements:
+    """Find the statements of a database's kind."""
+    return _STATEMENTS[database.dialect]

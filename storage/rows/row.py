@@ -1,0 +1,221 @@
+"""One row, as it was when it was read or written, and views of many."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from operator import itemgetter
+from typing import Any, Protocol
+
+from storage.catalog.model import Relation, Resource, Values
+from storage.catalog.types import Unreadable, Value
+from storage.sql import Columns
+
+KeyTuple = tuple[Value, ...]
+
+_HOLES = frozenset({type(None), Unreadable})
+_CLASSES: Mapping[type, int] = {str: 1, bytes: 2}  # of SQLite; numbers come first
+
+
+def can_be_key(values: Iterable[object]) -> bool:
+    """Return True if statements can name a row by these values: there is no null among them, and nothing that cannot be read."""
+    return _HOLES.isdisjoint(map(type, values))
+
+
+def key_order(resource: Resource) -> Callable[[KeyTuple], Any] | None:
+    """Say how keys are sorted, for which any order will do; None where Python compares all their values."""
+    return None if set(resource.key).isdisjoint(resource.untyped) else _by_storage_class
+
+
+def _by_storage_class(key: KeyTuple) -> Any:
+    return [(_CLASSES.get(type(value), 0), value) for value in key]
+
+
+class Lock(Enum):
+    """What becomes of a row that is read, until the transaction ends; SQLite's transactions are locks themselves."""
+
+    NONE = "none"
+    KEEP = "keep"  # nobody else changes it
+    CHANGE = "change"  # we may
+
+
+class NotLoaded(Exception):  # it says what is not known
+    """Something of a row is asked for that only the database knows, once the row is written."""
+
+
+class Ambiguous(Exception):  # it says what is so
+    """Several rows have the values of a key.
+
+    Tables that inherit do not share keys (PostgreSQL), and a key in several spellings is several keys (SQLite).
+    """
+
+    def __init__(self, resource: Resource, attributes: Sequence[str]) -> None:
+        super().__init__(resource, attributes)
+        self.resource = resource
+        self.attributes = tuple(attributes)
+
+
+class PartialValues(dict[str, Value]):
+    """The values of a row of which some are not known."""
+
+    def __missing__(self, name: str) -> Value:
+        raise NotLoaded(name)
+
+
+class Row:
+    """One row, as it was when it was read or written."""
+
+    __slots__ = ("_etag", "_raw", "resource", "values", "whole")
+
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        values: Values,
+        etag: "str | Callable[[Row], str]",
+        raw: Sequence[Any] | Callable[[], Sequence[Any]] = (),
+        whole: bool = True,
+    ) -> None:
+        """Make one; what has to be computed is computed when somebody asks for it."""
+        self.resource = resource
+        self.values = values
+        self.whole = whole  # whether all of it is known, and not only what was written
+        self._raw = raw
+        self._etag = etag
+
+    def __repr__(self) -> str:
+        return f"Row({self.resource.name}, {self.values!r})"
+
+    @property
+    def raw(self) -> Sequence[Any]:
+        """Its values as the driver reads them, in the catalog's order."""
+        if callable(self._raw):
+            self._raw = self._raw()
+        return self._raw
+
+    @property
+    def etag(self) -> str:
+        """Its version. Raises `NotLoaded` where not all of it is known."""
+        if not isinstance(self._etag, str):
+            self._etag = self._etag(self)
+        return self._etag
+
+    @property
+    def key(self) -> KeyTuple:
+        """The values of the key, in its order."""
+        return self.of(self.resource.key)
+
+    def of(self, attributes: Iterable[str]) -> KeyTuple:
+        """The values of some attributes, in their order."""
+        return tuple([self.values[name] for name in attributes])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPage:
+    """Some rows of a collection, as columns unless they were kept as rows, and whether there are more behind them."""
+
+    found: "RowColumns | Sequence[Row]"
+    has_more: bool
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Make the rows."""
+        return self.found.rows() if isinstance(self.found, RowColumns) else self.found
+
+
+class RowColumns:
+    """Rows of one resource as columns; a row of them, and their etags, are made when somebody asks for it."""
+
+    __slots__ = ("_etags", "_keys", "columns", "is_readable", "resource", "typed")
+
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        keys: Sequence[KeyTuple] | None = None,
+        columns: Columns,
+        etags: Callable[[], Sequence[str]] | None = None,
+        is_readable: bool = True,
+        typed: bool = False,
+    ) -> None:
+        """Make it of some attributes, those of the key among them. Without `etags` nothing is known that they are made of."""
+        self.resource = resource
+        self._keys = keys
+        self.columns = columns
+        self.is_readable = is_readable  # whether no value is against its own type
+        self.typed = typed  # whether there is surely no null where the type says so
+        self._etags: Callable[[], Sequence[str]] | Sequence[str] | None = etags
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())) if self._keys is None else self._keys)
+
+    @property
+    def keys(self) -> Sequence[KeyTuple]:
+        """What tells each of them from the others; nothing, of a resource without a key."""
+        if self._keys is None:
+            own = [self.columns[name] for name in self.resource.key]
+            self._keys = list(zip(*own, strict=True)) if own else [()] * len(self)
+        return self._keys
+
+    @property
+    def etags(self) -> Sequence[str]:
+        """Their versions. Raises `NotLoaded`."""
+        if self._etags is None:
+            raise NotLoaded("etag")
+        if callable(self._etags):
+            self._etags = self._etags()
+        return self._etags
+
+    def rows(self) -> list[Row]:
+        """Make the rows; those of which some attributes are missing say so when they are asked."""
+        names = tuple(self.columns)
+        kind: type[dict[str, Value]] = dict if len(names) == len(self.resource.attributes) else PartialValues
+        return [
+            Row(
+                resource=self.resource,
+                values=kind(zip(names, values, strict=True)),
+                etag=partial(self._etag, place),
+                whole=kind is dict,
+            )
+            for place, values in enumerate(zip(*self.columns.values(), strict=True))
+        ]
+
+    def _etag(self, place: int, _row: Row) -> str:
+        return self.etags[place]
+
+    def in_order(self, keys: Sequence[KeyTuple]) -> "RowColumns":
+        """Put the same rows into another order."""
+        if self.keys == list(keys):
+            return self
+        places = dict(zip(self.keys, range(len(self)), strict=True))
+        order = list(map(places.__getitem__, keys))
+        put = itemgetter(*order)  # there are at least two, or they would be in order
+
+        return RowColumns(
+            resource=self.resource,
+            keys=keys,
+            columns={name: put(column) for name, column in self.columns.items()},
+            etags=None if self._etags is None else lambda: put(self.etags),
+            is_readable=self.is_readable,
+        )
+
+
+def points_at(row: Row, relation: Relation, parent: Row) -> bool:
+    """Return True if a row has a parent's values in all that a relation to many goes by; null is nobody's."""
+    own = row.of(relation.there)
+    return None not in own and own == parent.of(relation.here)
+
+
+class Finder(Protocol):
+    """A view of the rows."""
+
+    def by_values(
+        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
+    ) -> Row | None:
+        """Find the row whose attributes have these values. Raises `Ambiguous`."""
+
+    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+        """Find a row by its key."""
+
+    def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
+        """Return True if a relation to many leads from a parent to a row."""

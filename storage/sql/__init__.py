@@ -1,0 +1,55 @@
+"""The only place that writes SQL."""
+
+from storage.sql.as_stored import LaidOut, RowToBe, holders, lay_out, violations
+from storage.sql.codec import Unstorable
+from storage.sql.common import Bulk, Columns, Statement, Statements
+from storage.sql.conditions import (
+    All,
+    AnyOf,
+    Compare,
+    Condition,
+    Grouping,
+    HasRelated,
+    IsTrue,
+    Not,
+    Operator,
+    Sort,
+    Window,
+    total_order,
+)
+from storage.sql.postgresql import PostgresqlStatements
+from storage.sql.queries import Query
+from storage.sql.receipts import RECEIPT_STATEMENTS, ReceiptStatements
+from storage.sql.select import Ownership
+from storage.sql.sqlite import SqliteStatements
+
+__all__ = [
+    "RECEIPT_STATEMENTS",
+    "All",
+    "AnyOf",
+    "Bulk",
+    "Columns",
+    "Compare",
+    "Condition",
+    "Grouping",
+    "HasRelated",
+    "IsTrue",
+    "LaidOut",
+    "Not",
+    "Operator",
+    "Ownership",
+    "PostgresqlStatements",
+    "Query",
+    "ReceiptStatements",
+    "RowToBe",
+    "Sort",
+    "SqliteStatements",
+    "Statement",
+    "Statements",
+    "Unstorable",
+    "Window",
+    "holders",
+    "lay_out",
+    "total_order",
+    "violations",
+]

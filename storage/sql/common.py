@@ -1,0 +1,333 @@
+"""SQL for resources: what both databases write alike. No text from a client ever becomes SQL text, only parameters."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from storage.catalog.aggregation import Function
+from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
+from storage.catalog.types import Value
+from storage.sql.codec import Codec
+from storage.sql.conditions import Operator
+
+Params = tuple[Any, ...]
+KeyTuple = tuple[Value, ...]
+Columns = Mapping[str, Sequence[Value]]
+"""Many rows: attribute name -> a value for each row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """SQL text and its parameters, as the driver takes both."""
+
+    sql: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """One SQL text for many rows: with parameters that hold them all, or to be run once for each."""
+
+    sql: str
+    params: Sequence[Any]
+    each: bool = False  # `params` are one set of parameters for each row
+
+
+class Statements(Codec):
+    """Writes the statements of one kind of database, and carries values over."""
+
+    @abstractmethod
+    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
+        """Write a comparison of a kind that each database has its own way for: within texts, lists and documents."""
+
+    def sort_expression(self, attribute: Attribute, prefix: str) -> str:
+        """Write an attribute as it is compared and ordered by; `prefix` names the table."""
+        return prefix + self.quote(attribute.column)
+
+    def compared(
+        self,
+        attribute: Attribute,  # noqa: ARG002  # SQLite's depend on it
+        prefix: str,  # noqa: ARG002
+        operator: Operator,  # noqa: ARG002
+        values: Sequence[Value],  # noqa: ARG002
+        *,
+        narrowed: bool = True,  # noqa: ARG002
+    ) -> Statement | None:
+        """Write a comparison with values that is not that of `sort_expression` with what they are encoded to; None if it is.
+
+        It may be `narrowed` to what an index finds: then it can be false instead of unknown, of what cannot be read.
+        """
+        return None
+
+    def assigned(self, attribute: Attribute, place: int) -> str:  # noqa: ARG002  # SQLite's depend on it
+        """Write the value that a column is set to: the parameter in this place, from 1, or its own value if that is equal."""
+        return self.placeholder(attribute)
+
+    def position_expression(self, attribute: Attribute, prefix: str) -> str:
+        """Write an attribute as a position in an order holds it."""
+        return self.sort_expression(attribute, prefix)
+
+    @abstractmethod
+    def array_of(self, column: str) -> str:
+        """Write what makes a JSON array, as text, of a column."""
+
+    def as_at_start(self, resource: Resource, attributes: Sequence[str]) -> str:  # noqa: ARG002  # PostgreSQL's depend on it
+        """Write whether columns have the types that they had at the start, where a JSON array may hide it; "" where it cannot."""
+        return ""
+
+    @abstractmethod
+    def sum_expression(self, attribute: Attribute, prefix: str) -> str:
+        """Write the exact sum of a numeric attribute."""
+
+    def extreme_expression(self, function: Function, attribute: Attribute, prefix: str) -> str:
+        """Write the least or the greatest value of an attribute."""
+        return f"{function.value}({self.sort_expression(attribute, prefix)})"
+
+    def position(self, attribute: Attribute, raw: Any) -> Statement:
+        """Write the place of what a position holds."""
+        return Statement(sql=self.placeholder(attribute), params=(raw,))
+
+    @abstractmethod
+    def placeholder(self, attribute: Attribute) -> str:
+        """Write the place of a value of the attribute."""
+
+    @abstractmethod
+    def quote(self, name: str) -> str:
+        """Quote an identifier."""
+
+    def explain(self, sql: str) -> str:
+        """Write a statement that plans another one, and does not run it."""
+        return f"EXPLAIN {sql}"
+
+    @abstractmethod
+    def tables_now(self, resources: Collection[Resource]) -> Statement:
+        """Read what the tables of resources have now.
+
+        A row for each column: its table, whether that is a view, whether it has rows to give (a materialized view may not),
+        the column, its type without a length, and whether the database always makes its values. A table that is gone has a
+        row without a column.
+        """
+
+    @abstractmethod
+    def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
+        """Write the expression that reads the attribute; `prefix` names the table."""
+
+    @abstractmethod
+    def among(
+        self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
+    ) -> Statement:
+        """Write the condition that the attributes' values together are one of the tuples."""
+
+    @abstractmethod
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+        """Write the table `listed` of tuples of the attributes' values: `place` from 0, and `v0`, `v1` and so on."""
+
+    @abstractmethod
+    def set_default(self, attribute: Attribute) -> str:
+        """Write the expression that an UPDATE sets an attribute to its database default with."""
+
+    @abstractmethod
+    def no_values(self) -> str:
+        """Write the rest of an INSERT that gives no column."""
+
+    @abstractmethod
+    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
+        """Insert rows: for each attribute that is given, the values of all."""
+
+    @abstractmethod
+    def update_many(
+        self,
+        resource: Resource,
+        columns: Columns,
+        keys: Sequence[KeyTuple],
+        *,
+        by: Sequence[str] = (),
+        defaults: Collection[str] = (),
+        kept: Collection[str] = (),
+        counted: str | None = None,
+    ) -> Iterator[Bulk]:
+        """Change the rows with these keys; some attributes to their database defaults, or to what they are, and one counts on by one.
+
+        The keys are values of the attributes `by`, or of the resource's own key.
+        """
+
+    @abstractmethod
+    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
+        """Delete rows by their keys, or by other attributes that tell them."""
+
+    def load(
+        self,
+        resource: Resource,
+        keys: Mapping[tuple[str, ...], Sequence[KeyTuple]],
+        lock: str = "",  # noqa: ARG002  # PostgreSQL's
+        attributes: Sequence[str] | None = None,
+    ) -> Iterator[Statement]:
+        """Read the rows that any of the lists of key tuples names (PostgreSQL: in the order of the key, locked)."""
+        for names, tuples in keys.items():
+            for chunk in self.chunks(resource, names, tuples):
+                yield self.select(resource, self.among(resource, names, chunk), attributes=attributes)
+
+    def _set(
+        self,
+        resource: Resource,
+        given: Iterable[str],
+        defaults: Collection[str],
+        kept: Collection[str],
+        counted: str | None,
+    ) -> str:
+        """Write what an UPDATE of many rows, of which a table goes by `own`, sets."""
+        terms = list(given)
+        terms += [f"{(column := self.column(resource, name))} = own.{column}" for name in kept]
+        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        if counted is not None:
+            column = self.column(resource, counted)
+            terms.append(f"{column} = coalesce(own.{column}, 0) + 1")
+        return ", ".join(terms)
+
+    tells_equal = False  # whether `assigned` leaves an equal value as it is
+    rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
+    # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
+    lock_to_keep = ""
+    lock_to_change = ""
+    insert_verb = "INSERT"
+    update_verb = "UPDATE"
+    mark = "?"  # how the driver writes a parameter without a type
+    most_parameters = 10_000  # of one statement: SQLite allows 32,766; PostgreSQL's arrays count as one
+    most_spellings_of_all = most_parameters  # where values are looked for in several spellings
+
+    def table(self, resource: Resource) -> str:
+        """Name the resource's table."""
+        return self.quote(resource.table)
+
+    def column(self, resource: Resource, attribute: str) -> str:
+        """Name an attribute's column."""
+        return self.quote(resource.attributes[attribute].column)
+
+    def operand(self, attribute: Attribute, prefix: str = "") -> str:
+        """Write an attribute's column as an operand of a comparison."""
+        return prefix + self.quote(attribute.column)
+
+    def row_list(self, resource: Resource) -> str:
+        """List all attributes of a row, in the catalog's order."""
+        return ", ".join(self.read_expression(attribute) for attribute in resource.attributes.values())
+
+    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        """Write the condition that attributes have values, in the form that we write them in; null is none of them."""
+        return self.equal(resource, values)
+
+    def equal(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        """Write the condition that attributes have values; null equals null."""
+        terms: list[str] = []
+        params: list[Any] = []
+        for name, value in values.items():
+            attribute = resource.attributes[name]
+            if value is None:
+                terms.append(f"{self.quote(attribute.column)} IS NULL")
+            elif own := self.compared(attribute, "", Operator.EQ, [value]):
+                terms.append(own.sql)
+                params += own.params
+            else:
+                spellings = self.spellings(attribute, value)
+                places = ", ".join([self.placeholder(attribute)] * len(spellings))
+                condition = f"= {places}" if len(spellings) == 1 else f"IN ({places})"
+                terms.append(f"{self.operand(attribute)} {condition}")
+                params += spellings
+        return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
+
+    def related(self, foreign_key: ForeignKey, key: tuple[str, Resource], pointing: tuple[str, Resource]) -> str:
+        """Write that rows of two tables, each with its name, are related, as the key compares: SQLite by what stands first."""
+        (parent, parents), (child, children) = key, pointing
+        compared = zip(
+            foreign_key.attributes,
+            foreign_key.target_attributes,
+            foreign_key.collations or repeat(None),
+            strict=False,
+        )
+        return " AND ".join(
+            f"{self.operand(parents.attributes[target], f'{parent}.')} = "
+            f"{self.pointing(children.attributes[own], parents.attributes[target], f'{child}.')}{self._collate(collation)}"
+            for own, target, collation in compared
+        )
+
+    def pointing(self, own: Attribute, target: Attribute, prefix: str) -> str:  # noqa: ARG002  # SQLite's depends on it
+        """Write an attribute of a foreign key as it is compared with the one that it points at."""
+        return prefix + self.quote(own.column)
+
+    def _collate(self, collation: tuple[str, str] | None) -> str:
+        return "" if collation is None else f" COLLATE {'.'.join(map(self.quote, collation))}"
+
+    def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Statement:
+        """Write the condition that rows are, as the database compares them, the children of the parent with this key."""
+        parent = self.quote("the parent")  # no table's name, most likely
+        related = self.related(relation.foreign_key, (parent, parents), (self.table(resource), resource))
+        found = self.among(parents, parents.key, [key], f"{parent}.")
+        sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.sql})"
+        return Statement(sql=sql, params=found.params)
+
+    def select(
+        self,
+        resource: Resource,
+        where: Statement,
+        *,
+        attributes: Sequence[str] | None = None,
+        in_key_order: bool = False,
+        most: int | None = None,
+        only: bool = False,
+    ) -> Statement:
+        """Read rows, at most so many: all attributes, or those named; `only` leaves out rows of inheriting tables."""
+        names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
+        sql = f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE {where.sql}"
+        if in_key_order and resource.key:
+            sql += f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}"
+        if most is None:
+            return Statement(sql=sql, params=where.params)
+        return Statement(sql=f"{sql} LIMIT {self.mark}", params=(*where.params, most))
+
+    def _list(self, resource: Resource, attributes: Sequence[str]) -> str:
+        return ", ".join(self.read_expression(resource.attributes[name]) for name in attributes)
+
+    def insert(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+        """Insert one row; give back its key."""
+        names, params = self._given(resource, values)
+        places = ", ".join(self.placeholder(resource.attributes[name]) for name in values)
+        rest = f"({', '.join(names)}) VALUES ({places})" if names else self.no_values()
+        sql = f"{self.insert_verb} INTO {self.table(resource)} {rest} RETURNING {self._list(resource, resource.key)}"
+        return Statement(sql=sql, params=params)
+
+    def _given(self, resource: Resource, values: Mapping[str, Value]) -> tuple[list[str], Params]:
+        attributes = [resource.attributes[name] for name in values]
+        params = tuple(self.encode(attribute, values[attribute.name]) for attribute in attributes)
+        return [self.quote(attribute.column) for attribute in attributes], params
+
+    def update(
+        self,
+        resource: Resource,
+        where: Statement,
+        values: Mapping[str, Value],
+        defaults: Collection[str] = (),
+        kept: Collection[str] = (),
+    ) -> Statement:
+        """Set attributes of rows to values, others to their database defaults, and others to what they are: triggers see all."""
+        terms = [f"{self.column(resource, name)} = {self.placeholder(resource.attributes[name])}" for name in values]
+        terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
+        terms += [f"{self.column(resource, name)} = {self.column(resource, name)}" for name in kept]
+        _, params = self._given(resource, values)
+        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.sql}"
+        return Statement(sql=sql, params=(*params, *where.params))
+
+    def delete(self, resource: Resource, where: Statement) -> Statement:
+        """Delete rows."""
+        return Statement(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
+
+    def chunks(
+        self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]
+    ) -> Iterator[Sequence[Sequence[Value]]]:
+        """Cut a list of tuples of attributes' values into as many as one statement may take."""
+        width = max(1, len(names))
+        spellings = math.prod(self.most_spellings(resource.attributes[name]) for name in names)
+        size = max(1, min(self.most_parameters // width, self.most_spellings_of_all // (width * spellings)))
+        for start in range(0, len(tuples), size):
+            yield tuples[start : start + size]

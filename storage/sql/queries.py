@@ -1,0 +1,185 @@
+"""Writes the statements of queries: filtered, ordered, cut into pages, for one collection or for each of many parents."""
+
+from collections.abc import Sequence
+
+from storage.catalog.aggregation import Aggregation
+from storage.catalog.types import Value
+from storage.sql.common import Statement
+from storage.sql.conditions import (
+    Condition,
+    Grouping,
+    Sort,
+    Window,
+)
+from storage.sql.select import BASE, Select
+
+
+class Query(Select):
+    """One SELECT over a resource."""
+
+    def page(
+        self,
+        attributes: Sequence[str],
+        condition: Condition,
+        window: Window,
+        *,
+        parents: Sequence[Sequence[Value]] = (),
+        positions: bool = False,
+    ) -> Statement:
+        """Read a page, of all or of the children of these parents: the attributes, and with `positions` what the rows are ordered by."""
+        read = self._read(attributes, window, positions=positions)
+        order = self._order(window.direction)
+        where = self._where(condition, parents, window)
+        cut = f"LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
+        return self._done(
+            self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE {where}{order} {cut}")
+        )
+
+    def items(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
+        """Read the rows with these values, in any order."""
+        read = list(self._columns(attributes))
+        where = self._among(by, keys)
+        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}", attributes))
+
+    def matches(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
+        """Read the rows with these values, as the database compares them, each led by which of the keys it has, from 0."""
+        listed = self._statements.listed([self._resource.attributes[name] for name in by], keys)
+        self._params += listed.params
+        read = ["listed.place", *self._columns(attributes)]
+        operands = [self._statements.operand(self._resource.attributes[name], f"{BASE}.") for name in by]
+        on = " AND ".join(f"{operand} = listed.v{n}" for n, operand in enumerate(operands))
+        return self._done(self._select(read, f"FROM {self._from()} JOIN {listed.sql} ON {on}", attributes))
+
+    def all_children(
+        self,
+        attributes: Sequence[str],
+        parents: Sequence[Sequence[Value]],
+        condition: Condition,
+        window: Window,
+        *,
+        positions: bool,
+        most: int,
+    ) -> Statement:
+        """Read the children of all parents, those of one after those of another, whatever their pages; at most so many.
+
+        Where the parents' own values tell them, each row ends with these.
+        """
+        read = [*self._read(attributes, window, positions=positions), *self._parents_read()]
+        order = self._order(window.direction).removeprefix(" ORDER BY ")
+        owners = self._owners()
+        where = self._where(condition, parents, window)
+        by_owner = f"ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
+        return self._done(
+            self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE {where} {by_owner}")
+        )
+
+    def children(
+        self,
+        attributes: Sequence[str],
+        parents: Sequence[Sequence[Value]],
+        condition: Condition,
+        window: Window,
+        *,
+        positions: bool,
+    ) -> Statement:
+        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number.
+
+        Where the parents' own values tell them, each row ends with these.
+        """
+        read = [*self._read(attributes, window, positions=positions), *self._parents_read()]
+        named = [f"{expression} AS c{n}" for n, expression in enumerate(read)]
+        group = ", ".join(self._owners())
+        number = f"row_number() OVER (PARTITION BY {group}{self._order(window.direction)}) AS place"
+        count = f"count(*) OVER (PARTITION BY {group}) AS siblings"
+        owned = ", ".join(f"{owner} AS p{n}" for n, owner in enumerate(self._owners()))
+        where = self._where(condition, parents, window)
+        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE {where}"
+        columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
+        first, last = self._number(window.offset), self._number(window.offset + window.limit)
+        owners = ", ".join(f"p{n}" for n in range(len(self._owners())))
+        return self._done(
+            f"SELECT {columns} FROM ({inner}) AS numbered WHERE place > {first} AND place <= {last}"
+            f" ORDER BY {owners}, place"
+        )
+
+    def count(self, condition: Condition) -> Statement:
+        """Count rows."""
+        where = self._where(condition)
+        return self._done(f"SELECT count(*) FROM {self._from()} WHERE {where}")
+
+    def counts(self, parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
+        """Count the rows of each parent, led by what tells the parent."""
+        where = self._where(condition, parents)
+        group, read = ", ".join(self._owners()), ", ".join(self._owners_read())
+        return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {where} GROUP BY {group}")
+
+    def aggregates(
+        self,
+        aggregations: Sequence[Aggregation],
+        condition: Condition,
+        parents: Sequence[Sequence[Value]] = (),
+    ) -> Statement:
+        """Read what is said of all rows together, or of the children of each parent, led by what tells the parents."""
+        read = ", ".join([*self._owners_read(), *self._aggregated(aggregations)])
+        where = self._where(condition, parents)
+        group = f" GROUP BY {', '.join(self._owners())}" if self._owned else ""
+        return self._done(f"SELECT {read} FROM {self._from()} WHERE {where}{group}")
+
+    def groups(
+        self,
+        grouping: Grouping,
+        condition: Condition,
+        parents: Sequence[Sequence[Value]] = (),
+    ) -> Statement:
+        """Read groups of all rows, or of the children of each parent: what tells the parent, the keys, and what is said."""
+        keys = [Sort(name) for name in grouping.by]
+        owners = self._owners()
+        read = [*self._owners_read(), *self._columns(grouping.by), *self._aggregated(grouping.aggregations)]
+        where = self._where(condition, parents)
+        group = ", ".join([*owners, *map(self._sort, keys)])
+        source = f"FROM {self._from()} WHERE {where} GROUP BY {group}"
+        if not owners:
+            limit = self._number(grouping.limit)
+            return self._done(f"SELECT {', '.join(read)} {source}{self._order(keys)} LIMIT {limit}")
+        named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
+        place = f"row_number() OVER (PARTITION BY {', '.join(owners)}{self._order(keys)}) AS place"
+        columns = ", ".join(f"c{n}" for n in range(len(read)))
+        leading = ", ".join(f"c{n}" for n in range(len(owners)))
+        return self._done(
+            f"SELECT {columns} FROM (SELECT {place}, {named} {source}) AS numbered"
+            f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
+        )
+
+    def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: str) -> str:
+        """Write what is read of rows in an order.
+
+        SQLite copies each value that such a subselect hands on, which takes as long as reading it: so it hands on where
+        the row is, and nothing else. Not where an index may have all that is read, nor where the order is not total: it
+        would be that of the table, or that of an index, as it suits what is read.
+        """
+        own = self._resource.rowid
+        known = {*self._resource.key, *(sort.attribute for sort in sorts), *(self._owned.names if self._owned else ())}
+        if (
+            not self._as_json_columns
+            or own is None
+            or self._reads_elsewhere
+            or not self._resource.key
+            or known.issuperset(attributes)
+        ):
+            return self._select(read, rest, attributes)
+        arrays = ", ".join(map(self._statements.array_of, read))
+        table, place = self._statements.table(self._resource), f"{BASE}.{own}"
+        return f"SELECT {arrays} FROM (SELECT {place} AS place {rest}) AS cut CROSS JOIN {table} AS {BASE} ON {place} = cut.place"
+
+    def _select(self, read: Sequence[str], rest: str, attributes: Sequence[str]) -> str:
+        """Write what is read: rows, or arrays of what they have in each place, in their order, and whether their types still hold."""
+        if not self._as_json_columns:
+            return f"SELECT {', '.join(read) or '1'} {rest}"
+        named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
+        arrays = [self._statements.array_of(f"c{n}") for n in range(len(read))]
+        own = self._owned if self._owned is not None and self._owned.is_asked else None
+        checked = (
+            [(self._resource, attributes)] if own is None else [(self._resource, attributes), (own.resource, own.names)]
+        )
+        holds = [condition for each in checked if (condition := self._statements.as_at_start(*each))]
+        return f"SELECT {', '.join([*arrays, *([' AND '.join(holds)] if holds else [])])} FROM (SELECT {named} {rest}) AS packed"

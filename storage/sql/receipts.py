@@ -1,0 +1,67 @@
+"""SQL for the table of our own in a served database: receipts of batches, by their idempotency keys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from storage.catalog.reflected import RECEIPTS
+
+_MOST_PRUNED = 10  # by one batch, which makes one: so there are never many old ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptStatements:
+    """The statements of one kind of database, as its driver takes them."""
+
+    look: str  # gives a row where the table is there
+    make: Sequence[str]
+    claim: str  # (caller, key, fingerprint): makes a receipt, unless there is one
+    prune: str  # deletes some that are old
+    read: str  # (caller, key): its fingerprint and outcome
+    complete: str  # (outcome, caller, key)
+
+
+def _statements(
+    mark: str, *, look: str, made_at: str, lock: str, chosen: str, old: str, before_making: Sequence[str] = ()
+) -> ReceiptStatements:
+    table = f'"{RECEIPTS}"'
+    columns = (
+        "caller TEXT NOT NULL, idempotency_key TEXT NOT NULL, fingerprint TEXT NOT NULL, outcome TEXT, "
+        f"made_at {made_at}, PRIMARY KEY (caller, idempotency_key)"
+    )
+    own = f"WHERE caller = {mark} AND idempotency_key = {mark}"
+    return ReceiptStatements(
+        look=look,
+        make=(
+            *before_making,
+            f"CREATE TABLE IF NOT EXISTS {table} ({columns})",
+            f'CREATE INDEX IF NOT EXISTS "{RECEIPTS}_made_at" ON {table} (made_at)',
+        ),
+        claim=f"INSERT INTO {table} (caller, idempotency_key, fingerprint) VALUES ({mark}, {mark}, {mark}) "
+        "ON CONFLICT (caller, idempotency_key) DO NOTHING",  # a table without that key is refused
+        prune=f"DELETE FROM {table} WHERE {chosen} IN (SELECT {chosen} FROM {table} "
+        f"WHERE made_at < {old} ORDER BY made_at LIMIT {_MOST_PRUNED}{lock})",
+        read=f"SELECT fingerprint, outcome FROM {table} {own}",
+        complete=f"UPDATE {table} SET outcome = {mark} {own}",
+    )
+
+
+RECEIPT_STATEMENTS: Mapping[str, ReceiptStatements] = {
+    "sqlite": _statements(
+        "?",
+        look=f"SELECT 1 FROM sqlite_master WHERE lower(name) = '{RECEIPTS}'",
+        made_at="TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP",
+        lock="",
+        chosen="rowid",
+        old="datetime('now', '-1 day')",
+    ),
+    "postgresql": _statements(
+        "%s",
+        look=f"SELECT 1 WHERE to_regclass('{RECEIPTS}') IS NOT NULL",
+        made_at="TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now()",
+        lock=" FOR UPDATE SKIP LOCKED",  # a batch shall not wait for another one that deletes the same
+        chosen="ctid",
+        old="now() - INTERVAL '1 day'",
+        # Where several processes make it at once, IF NOT EXISTS is not enough: one of them would fail.
+        before_making=(f"SELECT pg_advisory_xact_lock(hashtext('{RECEIPTS}'))",),
+    ),
+}

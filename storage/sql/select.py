@@ -1,0 +1,339 @@
+"""Writes what the SELECTs of queries are made of: columns, tables, conditions and orders."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from storage.catalog.aggregation import Aggregation, Function
+from storage.catalog.model import Attribute, Relation, Resource
+from storage.catalog.types import Anything, JsonDocument, TimeFormat, Value
+from storage.sql.common import Statement, Statements
+from storage.sql.conditions import (
+    All,
+    AnyOf,
+    Compare,
+    Condition,
+    HasRelated,
+    IsTrue,
+    Not,
+    Operator,
+    Sort,
+    Window,
+)
+
+_TRUE, _FALSE = "1 = 1", "1 = 0"
+_COMPARED = {
+    Operator.LT: "<",
+    Operator.LTE: "<=",
+    Operator.GT: ">",
+    Operator.GTE: ">=",
+}
+_CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # of no value at all
+BASE = "t0"
+_PARENT = "p0"
+_MOST_IN_CHAIN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """What tells whose children rows are."""
+
+    relation: Relation  # to many
+    parents: Resource
+    children: Resource
+
+    @property
+    def is_asked(self) -> bool:
+        """Return True if the database has to tell, because Python compares the values otherwise: by the parents' own values then."""
+        return self.relation.foreign_key.collated
+
+    @property
+    def resource(self) -> Resource:
+        """The resource whose attributes tell."""
+        return self.parents if self.is_asked else self.children
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that tell."""
+        return self.relation.here if self.is_asked else self.relation.there
+
+    def chunks(self, statements: Statements, parents: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
+        """Cut a list of parents, each as what tells it, into as many as one statement may take."""
+        return statements.chunks(self.resource, self.names, parents)
+
+
+class Select:
+    """One SELECT over a resource, while it is being written."""
+
+    def __init__(
+        self,
+        statements: Statements,
+        resource: Resource,
+        *,
+        owned: Ownership | None = None,
+        as_json_columns: bool = False,
+    ) -> None:
+        self._statements = statements
+        self._owned = owned  # whose children the rows are
+        self._as_json_columns = as_json_columns  # whether rows come as JSON arrays, one for each expression
+        self._resource = resource
+        self._aliases = 0
+        self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
+        self._negations = 0  # around the condition that is being written
+        self._reads_elsewhere = False  # whether something is read of other tables
+        self._params: list[Any] = []
+
+    # --- the statement
+
+    def _done(self, sql: str) -> Statement:
+        return Statement(sql=sql, params=tuple(self._params))
+
+    # --- columns and tables
+
+    def _column(self, name: str, alias: str = BASE, resource: Resource | None = None) -> str:
+        return f"{alias}.{self._statements.column(resource or self._resource, name)}"
+
+    def _columns(self, attributes: Sequence[str]) -> Iterator[str]:
+        for name in attributes:
+            yield self._statements.read_expression(self._resource.attributes[name], f"{BASE}.")
+
+    def _from(self) -> str:
+        joins = "".join(text for _, text in self._joins.values())
+        if self._owned and self._owned.is_asked:
+            table = self._statements.table(self._owned.parents)
+            on = self._related(self._owned.relation, (_PARENT, self._owned.parents), (BASE, self._resource))
+            joins = f" JOIN {table} AS {_PARENT} ON {on}{joins}"
+        return f"{self._statements.table(self._resource)} AS {BASE}{joins}"
+
+    def _owners(self) -> list[str]:
+        """Write what tells whose children the rows are."""
+        if self._owned is None:
+            return []
+        own = [self._owned.resource.attributes[name] for name in self._owned.names]
+        return [
+            self._statements.sort_expression(attribute, f"{self._owner_alias()}.")
+            if attribute.format is TimeFormat.MIXED  # whose values are equal in any spelling
+            else self._statements.operand(attribute, f"{self._owner_alias()}.")
+            for attribute in own
+        ]
+
+    def _owners_read(self) -> list[str]:
+        """Write the expressions that read it."""
+        if self._owned is None:
+            return []
+        own, prefix = self._owned.resource.attributes, f"{self._owner_alias()}."
+        return [self._statements.read_expression(own[name], prefix) for name in self._owned.names]
+
+    def _parents_read(self) -> list[str]:
+        if self._owned is None or not self._owned.is_asked:
+            return []
+        self._reads_elsewhere = True
+        return self._owners_read()
+
+    def _owner_alias(self) -> str:
+        return _PARENT if self._owned and self._owned.is_asked else BASE
+
+    def _next_alias(self) -> str:
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def _number(self, number: int) -> str:
+        self._params.append(number)
+        return self._statements.mark
+
+    def _aggregated(self, aggregations: Sequence[Aggregation]) -> Iterator[str]:
+        """Write one expression for each, but for an average two: a sum, and the number of values."""
+        for each in aggregations:
+            if each.function is Function.COUNT:
+                yield "count(*)"
+                continue
+            attribute = self._resource.attributes[each.attribute]
+            match each.function:
+                case Function.SUM:
+                    yield self._statements.sum_expression(attribute, f"{BASE}.")
+                case Function.AVG:
+                    yield self._statements.sum_expression(attribute, f"{BASE}.")
+                    yield f"count({self._column(each.attribute)})"
+                case Function.MIN | Function.MAX:
+                    yield self._statements.extreme_expression(each.function, attribute, f"{BASE}.")
+                case _:
+                    assert_never(each.function)
+
+    # --- order
+
+    def _sort(self, sort: Sort) -> str:
+        alias, resource = self._joined(sort.path)
+        return self._statements.sort_expression(resource.attributes[sort.attribute], f"{alias}.")
+
+    def _joined(self, path: Sequence[tuple[Relation, Resource]]) -> tuple[str, Resource]:
+        """Join the tables that to-one relations lead to, each once."""
+        alias, resource = BASE, self._resource
+        for length, (relation, target) in enumerate(path, 1):
+            names = tuple(each.name for each, _ in path[:length])
+            if names not in self._joins:
+                own = self._next_alias()
+                table = self._statements.table(target)
+                on = self._related(relation, (alias, resource), (own, target))
+                self._joins[names] = own, f" LEFT JOIN {table} AS {own} ON {on}"
+            alias, resource = self._joins[names][0], target
+        return alias, resource
+
+    def _related(self, relation: Relation, start: tuple[str, Resource], end: tuple[str, Resource]) -> str:
+        key, pointing = (start, end) if relation.many else (end, start)
+        return self._statements.related(relation.foreign_key, key, pointing)
+
+    def _order(self, sorts: Sequence[Sort]) -> str:
+        terms = [f"{self._sort(sort)} {'DESC' if sort.descending else 'ASC'}{self._nulls(sort)}" for sort in sorts]
+        return f" ORDER BY {', '.join(terms)}" if terms else ""
+
+    def _nulls(self, sort: Sort) -> str:
+        """Say where nulls go, where there may be any: saying it for nothing would keep SQLite from using an index."""
+        if not self._may_be_null(sort):
+            return ""
+        return f" NULLS {'FIRST' if sort.nulls_first else 'LAST'}"
+
+    def _may_be_null(self, sort: Sort) -> bool:
+        resource = sort.path[-1][1] if sort.path else self._resource
+        return bool(sort.path) or resource.attributes[sort.attribute].nullable
+
+    # --- conditions
+
+    def _where(
+        self,
+        condition: Condition,
+        parents: Sequence[Sequence[Value]] = (),
+        window: Window | None = None,
+    ) -> str:
+        """Write what rows have to fulfil: whose children they are, what is asked of them, and where they stand."""
+        terms = [self._among(self._owned.names, parents)] if self._owned else []
+        terms.append(f"({self._condition(condition, self._resource, BASE)})")
+        if window is not None and window.after is not None:
+            terms.append(self._after(window.direction, window.after))
+        return " AND ".join(terms)
+
+    def _after(self, sorts: Sequence[Sort], values: Sequence[Any]) -> str:
+        """Write that a row comes behind a position: in the first step that differs."""
+        first, value = sorts[0], values[0]
+        behind = self._behind(first, value)
+        if len(sorts) == 1:
+            return behind
+        expression = self._sort(first)
+        same = f"{expression} IS NULL" if value is None else f"{expression} = {self._raw(first, value)}"
+        return f"({behind} OR ({same} AND {self._after(sorts[1:], values[1:])}))"
+
+    def _behind(self, sort: Sort, value: Any) -> str:
+        expression = self._sort(sort)
+        if value is None:
+            # A key of SQLite that is null all the same: without NULLS LAST, nulls are the smallest.
+            are_first = sort.nulls_first if self._may_be_null(sort) else not sort.descending
+            return f"{expression} IS NOT NULL" if are_first else _FALSE
+        behind = f"{expression} {'<' if sort.descending else '>'} {self._raw(sort, value)}"
+        return behind if sort.nulls_first or not self._may_be_null(sort) else f"({behind} OR {expression} IS NULL)"
+
+    def _raw(self, sort: Sort, value: Any) -> str:
+        resource = sort.path[-1][1] if sort.path else self._resource
+        found = self._statements.position(resource.attributes[sort.attribute], value)
+        self._params += found.params
+        return found.sql
+
+    def _read(self, attributes: Sequence[str], window: Window, *, positions: bool) -> list[str]:
+        """List what is read: attributes, and then the positions in the order."""
+        read = list(self._columns(attributes))
+        for sort in window.sorts if positions else ():
+            alias, resource = self._joined(sort.path)
+            self._reads_elsewhere |= alias != BASE
+            read.append(self._statements.position_expression(resource.attributes[sort.attribute], f"{alias}."))
+        return read
+
+    def _among(self, by: Sequence[str], tuples: Sequence[Sequence[Value]]) -> str:
+        resource = self._owned.resource if self._owned else self._resource
+        found = self._statements.among(resource, by, tuples, f"{self._unconverted()}{self._owner_alias()}.")
+        self._params += found.params
+        return found.sql
+
+    def _unconverted(self) -> str:
+        """Write what keeps a column from converting the values of a parent's key that has no declared type (SQLite)."""
+        if self._owned is None or self._owned.is_asked:
+            return ""
+        here, there = self._owned.relation.here, self._owned.relation.there
+        own, parents = self._resource.attributes, self._owned.parents.attributes
+        is_converted = any(
+            isinstance(parents[one].type, Anything) and not isinstance(own[other].type, Anything)
+            for one, other in zip(here, there, strict=True)
+        )
+        return "+" if is_converted else ""
+
+    def _condition(self, condition: Condition, resource: Resource, alias: str) -> str:
+        match condition:
+            case Compare():
+                return self._compare(condition, resource.attributes[condition.attribute], f"{alias}.")
+            case All(conditions=every):
+                return _joined([self._condition(each, resource, alias) for each in every], " AND ") or _TRUE
+            case AnyOf(conditions=some):
+                return _joined([self._condition(each, resource, alias) for each in some], " OR ") or _FALSE
+            case Not(condition=inner):
+                self._negations += 1
+                negated = f"NOT ({self._condition(inner, resource, alias)})"
+                self._negations -= 1
+                return negated
+            case IsTrue(condition=inner):
+                return f"({self._condition(inner, resource, alias)}) IS TRUE"
+            case HasRelated(relation=relation, target=target, condition=inner):
+                own = self._next_alias()
+                on = self._related(relation, (alias, resource), (own, target))
+                within = self._condition(inner, target, own)
+                return f"EXISTS (SELECT 1 FROM {self._statements.table(target)} AS {own} WHERE {on} AND ({within}))"
+            case _:
+                assert_never(condition)
+
+    def _compare(self, condition: Compare, attribute: Attribute, prefix: str) -> str:
+        operator, value = condition.operator, condition.value
+        if operator is Operator.IS_NULL:
+            column = self._statements.quote(attribute.column)
+            return f"{prefix}{column} IS {'' if value else 'NOT '}NULL"
+        values = value if operator in _CONSTANT else [value]
+        assert isinstance(values, Sequence)  # noqa: S101  # as it is bound
+        own = (
+            self._statements.compared(attribute, prefix, operator, values, narrowed=not self._negations)
+            if values
+            else None
+        )
+        if own is not None:
+            self._params += own.params
+            return own.sql
+        expression = self._statements.sort_expression(attribute, prefix)
+        match operator:
+            case _ if isinstance(attribute.type, JsonDocument):
+                return self._holds(attribute, prefix, operator, value)
+            case Operator.EQ | Operator.NE:
+                return self._one_of(expression, attribute, [value], negated=operator is Operator.NE)
+            case Operator.IN | Operator.NOT_IN:
+                if not values:
+                    return _CONSTANT[operator]
+                return self._one_of(expression, attribute, values, negated=operator is Operator.NOT_IN)
+            case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
+                self._params.append(self._statements.encode(attribute, value))
+                return f"{expression} {_COMPARED[operator]} {self._statements.placeholder(attribute)}"
+            case _:
+                return self._holds(attribute, prefix, operator, value)
+
+    def _holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> str:
+        found = self._statements.holds(attribute, prefix, operator, value)
+        self._params += found.params
+        return found.sql
+
+    def _one_of(self, expression: str, attribute: Attribute, values: Sequence[Value], *, negated: bool) -> str:
+        spellings = [spelling for value in values for spelling in self._statements.spellings(attribute, value)]
+        self._params += spellings
+        place = self._statements.placeholder(attribute)
+        if len(spellings) == 1:
+            return f"{expression} {'<>' if negated else '='} {place}"
+        return f"{expression} {'NOT ' if negated else ''}IN ({', '.join([place] * len(spellings))})"
+
+
+def _joined(terms: Sequence[str], word: str) -> str:
+    """Join many terms in groups: SQLite takes no chain of more than a thousand (https://sqlite.org/limits.html)."""
+    if len(terms) <= _MOST_IN_CHAIN:
+        return word.join(f"({term})" for term in terms)
+    groups = [terms[start : start + _MOST_IN_CHAIN] for start in range(0, len(terms), _MOST_IN_CHAIN)]
+    return word.join(f"({_joined(group, word)})" for group in groups)
