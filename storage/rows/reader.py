@@ -10,9 +10,9 @@ from storage.catalog.types import Unreadable, Value
 from storage.connections.database import Database
 from storage.connections.driver_errors import Retry
 from storage.connections.transaction import Result, Transaction
+from storage.rows import etags
 from storage.rows.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.rows.row import Ambiguous, KeyTuple, Lock, NotLoaded, Row, RowColumns, RowPage, can_be_key, points_at
-from storage.rows import etags
 from storage.sql import (
     All,
     Columns,

@@ -436,7 +436,19 @@ async def _refusal_cost(generator: Generator, database: Database, kind: Kind, pe
 def write_table(results: Sequence[Result]) -> str:
     """Write what was found as Markdown."""
     columns = (
-        *("database", "parts", "run", "peak /s, before", "mean", "sent /s", "committed /s", "goodput", "ρ", "bound", "needed"),
+        *(
+            "database",
+            "parts",
+            "run",
+            "peak /s, before",
+            "mean",
+            "sent /s",
+            "committed /s",
+            "goodput",
+            "ρ",
+            "bound",
+            "needed",
+        ),
         *("refused /s", "not as due", "others", "accepted ms p50, p99, most", "refused ms p50, p99, most"),
         *("`/readyz` ms p50, p99, most", "RSS MB", ""),
     )

@@ -1,4 +1,4 @@
-"""A model with documents, for tests/test_exact_numbers.py."""
+"""A model with documents, for tests/contract/test_exact_numbers.py."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A model whose table another program fills with numbers and texts of its own. For tests/test_time_settings.py."""
+"""A model whose table another program fills with numbers and texts of its own. For tests/contract/test_time_settings.py."""
 
 from datetime import UTC, date, datetime
 

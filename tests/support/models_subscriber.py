@@ -1,4 +1,4 @@
-"""A member whose model writes its unique e-mail address in lower case. For tests/test_unique_addresses.py."""
+"""A member whose model writes its unique e-mail address in lower case. For tests/contract/test_unique_addresses.py."""
 
 from pydantic import field_validator
 from sqlmodel import Field, SQLModel

@@ -1,4 +1,4 @@
-"""Tables with a version attribute: one counts, one gets a new text each time. For tests/test_preconditions.py."""
+"""Tables with a version attribute: one counts, one gets a new text each time. For tests/contract/test_preconditions.py."""
 
 from typing import Any, ClassVar
 from uuid import uuid4

@@ -116,7 +116,7 @@ def test_a_name_is_used_once(database: Database):
 
 
 def test_the_versions_of_psycopg_are_those_whose_private_parts_are_known():
-    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     (own,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "psycopg")
     assert str(own.specifier) == "<3.4,>=3.2.10"
     assert own.specifier.contains(version("psycopg"))

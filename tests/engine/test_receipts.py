@@ -213,7 +213,7 @@ def test_a_role_that_may_make_no_table_gets_a_clear_error_and_can_use_one_that_t
 
 def ddl_of_the_documentation() -> str:
     """Read how docs/settings.md tells the operator to make the table."""
-    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
     return page.partition("```sql\n")[2].partition("```")[0].partition("GRANT")[0]
 
 

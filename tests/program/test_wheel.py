@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import hatch_build
+from tests.program.test_program import port  # noqa: F401  # a fixture
 from tests.support.program import environment, serving
-from tests.test_program import port  # noqa: F401  # a fixture
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = {"graphql.html", "console.html", "LICENSES.md", "NOTICES.md"}
 
 

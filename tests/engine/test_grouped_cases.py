@@ -1,4 +1,4 @@
-"""Grouped equals sequential on tables that random batches (tests/test_grouped.py) do not have: small cases, by hand."""
+"""Grouped equals sequential on tables that random batches (tests/engine/test_grouped.py) do not have: small cases, by hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -11,7 +11,7 @@ from partwise.settings import AttributeSettings, CheckSettings, ResourceSettings
 from tests.conftest import Serve
 from tests.support.harness import Api, sqlite_backend
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_test_files_and_modules_that_a_page_names_exist(page: str):
         *re.findall(r"\b(tests/[\w/]+)\.py", text),
     }
     tests = README.parent / "tests"
-    missing = [name for name in named if not [*tests.glob(f"{name.removeprefix('tests/')}.py")]]
+    missing = [name for name in named if not [*tests.rglob(f"{name.removeprefix('tests/')}.py")]]
 
     assert named
     assert not missing

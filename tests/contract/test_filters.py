@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from storage.connections.transaction import Transaction
-from tests import test_overrides as overrides
 from tests.conftest import Serve
+from tests.program import test_overrides as overrides
 from tests.support.evaluation import find, path_of
 from tests.support.every_type import GRAPHQL_TYPES, TABLE
 from tests.support.harness import Api, Backend, Json

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("schema", "resolvers", "storage", "partwise")
 
 # The floors of each package, from the ground: a module imports from floors below its own, and from its own room. ARCHITECTURE.md has

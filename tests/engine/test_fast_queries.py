@@ -10,8 +10,8 @@ from partwise.settings import Settings
 from storage.catalog.aggregation import Function, result_type
 from storage.connections.database import Database
 from storage.errors import Unavailable
-from tests import test_unreadable
 from tests.conftest import Serve
+from tests.contract import test_unreadable
 from tests.support import every_type
 from tests.support.composer import asked
 from tests.support.documents import OTHER, PAGE_INFO, PLAIN, Asked

@@ -13,9 +13,9 @@ from storage.connections.driver_errors import Retry
 from storage.connections.transaction import Result, Transaction
 from storage.errors import Unavailable
 from storage.sql import Bulk
+from tests.engine.test_transactions import checked_out
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.music import AFTER_POSTGRESQL, SCRIPT
-from tests.test_transactions import checked_out
 
 PARTS = [
     part("artist", "CREATE", "/artists", {"name": "Neu"}),

@@ -15,7 +15,7 @@ from tests.support.harness import Api, Json, part
 from tests.support.node import CLIENTS, node
 from tests.support.orders import Orders, serving_orders, steps
 
-PAGE = Path(__file__).parent.parent / "docs" / "clients.md"
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 QUOTED = {".graphql", ".json", ".py", ".toml", ".ts", ".yml"}
 
 CACHES = {"apollo": "./apollo.ts", "urql": "./urql.ts", "relay": "./relay/client.ts"}

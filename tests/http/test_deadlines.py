@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Serve
+from tests.engine.test_transactions import checked_out
 from tests.support.harness import Backend, Json, part
 from tests.support.running import Running
 from tests.support.swallowing import drops_first, swallowing
 from tests.support.waiting import SCRIPT, Answered, batch, head, locked, send, update
-from tests.test_transactions import checked_out
 
 TIMEOUT = 2.0  # seconds
 MARGIN = 1.0  # seconds, as docs/contract.md promises

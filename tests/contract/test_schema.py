@@ -2,7 +2,7 @@
 
 After a change that is meant, write the snapshots anew and read their difference:
 
-    PARTWISE_UPDATE_SNAPSHOTS=1 pytest tests/test_schema.py
+    PARTWISE_UPDATE_SNAPSHOTS=1 pytest tests/contract/test_schema.py
 """
 
 import os
@@ -28,7 +28,7 @@ from tests.conftest import Serve
 from tests.support.harness import Api, Backend
 from tests.support.music import SCRIPT
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 SHOP = "partwise.examples.shop.models"
 
 
@@ -38,7 +38,9 @@ def check_snapshot(name: str, sdl: str) -> None:
     if os.environ.get("PARTWISE_UPDATE_SNAPSHOTS"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(sdl + "\n")
-    assert path.read_text() == sdl + "\n", "the schema has changed: see the first lines of tests/test_schema.py"
+    assert path.read_text() == sdl + "\n", (
+        "the schema has changed: see the first lines of tests/contract/test_schema.py"
+    )
 
 
 def schema_of(api: Api) -> GraphQLSchema:
@@ -52,7 +54,7 @@ def test_the_music_shop_has_the_same_schema_on_both_databases(music: Api):
 
 def test_the_example_shop_has_the_same_schema_on_both_databases(backend: Backend, start: Serve):
     sdl = start(backend, models=SHOP, create_tables=True).service.schema.as_str()
-    # Only PostgreSQL looks into JSON: tests/test_filter_types.py says what each has.
+    # Only PostgreSQL looks into JSON: tests/contract/test_filter_types.py says what each has.
     check_snapshot("shop", re.sub(r"(input JSONFilter) {.*?^}", r"\1", sdl, flags=re.DOTALL | re.MULTILINE))
 
 

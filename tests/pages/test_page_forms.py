@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages.test_page import SEATS
 from tests.support.browser import Browse, find_chromium, use
 from tests.support.every_type import TABLE
 from tests.support.harness import Backend
 from tests.support.music import SCRIPT
 from tests.support.program import free_port, serving
-from tests.test_page import SEATS
 
 pytestmark = pytest.mark.usefixtures("built_pages")
 
@@ -185,7 +185,7 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(bro
 
 
 def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_path: Path):
-    shutil.copy(Path(__file__).parent / "support" / "models_limited.py", tmp_path / "wares.py")
+    shutil.copy(Path(__file__).parents[1] / "support" / "models_limited.py", tmp_path / "wares.py")
     arguments = [sqlite.url, "--models", "wares", "--create-tables"]
     with serving(arguments, tmp_path, port=free_port()) as program:
         seen = use(find_chromium(), program.url, "modelHints")

@@ -18,9 +18,9 @@ from storage.connections.database_file import DatabaseFile
 from storage.connections.transaction import Transaction
 from storage.errors import Unavailable
 from tests.conftest import Serve
+from tests.engine.test_writer import Groups, groups, make, send_at_once, statuses, things  # noqa: F401  # fixtures among them
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.keyed import KEYED
-from tests.test_writer import Groups, groups, make, send_at_once, statuses, things  # noqa: F401  # fixtures among them
 
 SCRIPT = (
     "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (id, name) VALUES (1, 'old')"

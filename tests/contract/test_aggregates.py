@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
+from tests.contract.test_reads import count_statements
 from tests.support.evaluation import Row, find, in_order, related
 from tests.support.every_type import GRAPHQL_TYPES, TABLE
 from tests.support.harness import Api, Backend, Json
 from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
 from tests.support.queries import filters
 from tests.support.worlds import World
-from tests.test_reads import count_statements
 
 NOVELS = {"kind": {"eq": "novel"}}
 NONE: Json = {"or": []}

@@ -15,7 +15,7 @@ from tests.support.music import SCRIPT
 from tests.support.node import run
 from tests.support.program import free_port, serving
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HTML = {"Accept": "text/html"}
 
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from tests.contract.test_reads import count_statements
 from tests.support.harness import Api
 from tests.support.worlds import World
-from tests.test_reads import count_statements
 
 FEW, MANY = 1, 50  # authors, each with as many books, chapters and quotes as the others
 FIRST = 1_000  # key of the first of them

@@ -1,0 +1,1 @@
+"""What clients can rely on, through HTTP, on both databases."""

@@ -1,0 +1,1 @@
+"""How the engine does it: strategies, statements, connections, reflection."""

@@ -1,0 +1,1 @@
+"""The HTTP server: endpoints, limits, load, locks, shutdown."""

@@ -1,0 +1,1 @@
+"""GraphiQL and the console, in a browser."""

@@ -1,0 +1,1 @@
+"""The command line, settings, packaging, and the project itself."""

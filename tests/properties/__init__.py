@@ -1,0 +1,1 @@
+"""Random batches, queries and tables against models of their own."""
