@@ -10,7 +10,7 @@ from storage.connections.driver_errors import Retry, StatementRefused
 from storage.errors import RequestError
 from storage.rows.reader import RowReader, statements_of
 from storage.rows.row import Row
-from storage.sql import Statement
+from storage.sql import Sql
 
 _ROWS = 100  # of each table, that are looked at
 _VIEW_SECONDS = 0.2  # for the rows of a view, which may have to be computed
@@ -31,7 +31,7 @@ def _notices(database: Database, resource: Resource) -> Iterator[str]:
         with database.read_inline(_VIEW_SECONDS) if resource.is_view else database.read() as transaction:
             reader = RowReader(transaction, database)
             names = [each.name for each in compared]
-            select = reader.statements.select(resource, Statement(sql="1 = 1", params=()), attributes=names, most=_ROWS)
+            select = reader.statements.select(resource, Sql("1 = 1"), attributes=names, most=_ROWS)
             rows = transaction.read(select.sql, select.params).rows
     except (RequestError, StatementRefused, Retry):  # requests are told about it; `check --values` reads all
         return

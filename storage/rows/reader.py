@@ -21,6 +21,7 @@ from storage.sql import (
     Ownership,
     PostgresqlStatements,
     Query,
+    Sql,
     SqliteStatements,
     Statement,
     Window,
@@ -67,7 +68,8 @@ class RowReader:
         """Return True if a relation to many leads from a parent to a row."""
         if not relation.foreign_key.collated:
             return points_at(row, relation, parent)
-        where = _both(self._where_key(row), self.statements.below(row.resource, relation, parent.resource, parent.key))
+        below = self.statements.below(row.resource, relation, parent.resource, parent.key)
+        where = self._where_key(row) + " AND " + below
         return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
 
     def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
@@ -258,7 +260,7 @@ class RowReader:
             return None
         return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
 
-    def _where_key(self, row: Row) -> Statement:
+    def _where_key(self, row: Row) -> Sql:
         return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
 
     def _read(self, statement: Statement, *, many: bool = False) -> Result:
@@ -284,17 +286,13 @@ class RowReader:
         resource, values = row.resource, row.values
         if resource.version is not None and not isinstance(values[resource.version], Unreadable):
             return etags.version_etag(values[resource.version])
-        if not row.whole:
+        if not row.is_complete:
             raise NotLoaded
         return etags.content_etag(resource, row.raw, self._secret)
 
 
 def _names(resource: Resource, attributes: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(resource.attributes if attributes is None else attributes)
-
-
-def _both(one: Statement, other: Statement) -> Statement:
-    return Statement(sql=f"{one.sql} AND {other.sql}", params=(*one.params, *other.params))
 
 
 def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:

@@ -65,7 +65,7 @@ class PartialValues(dict[str, Value]):
 class Row:
     """One row, as it was when it was read or written."""
 
-    __slots__ = ("_etag", "_raw", "resource", "values", "whole")
+    __slots__ = ("_etag", "_raw", "is_complete", "resource", "values")
 
     def __init__(
         self,
@@ -74,12 +74,12 @@ class Row:
         values: Values,
         etag: "str | Callable[[Row], str]",
         raw: Sequence[Any] | Callable[[], Sequence[Any]] = (),
-        whole: bool = True,
+        is_complete: bool = True,
     ) -> None:
         """Make one; what has to be computed is computed when somebody asks for it."""
         self.resource = resource
         self.values = values
-        self.whole = whole  # whether all of it is known, and not only what was written
+        self.is_complete = is_complete  # whether all of it is known, and not only what was written
         self._raw = raw
         self._etag = etag
 
@@ -175,7 +175,7 @@ class RowColumns:
                 resource=self.resource,
                 values=kind(zip(names, values, strict=True)),
                 etag=partial(self._etag, place),
-                whole=kind is dict,
+                is_complete=kind is dict,
             )
             for place, values in enumerate(zip(*self.columns.values(), strict=True))
         ]

@@ -20,6 +20,7 @@ from storage.sql import (
     Columns,
     PostgresqlStatements,
     RowToBe,
+    Sql,
     SqliteStatements,
     Statement,
     Unstorable,
@@ -181,7 +182,7 @@ class Rows(RowReader):
         )
 
     def _ask_about(
-        self, row: RowToBe, columns: Collection[str], ask: Callable[[Statement], Statement]
+        self, row: RowToBe, columns: Collection[str], ask: Callable[[Sql], Statement]
     ) -> Sequence[Sequence[Any]] | None:
         """Run a query about a row that is laid out; None if the database cannot evaluate it."""
         self.transaction.savepoint(_SAVEPOINT)
@@ -321,29 +322,31 @@ class Rows(RowReader):
         columns = dict(zip(resource.key, zip(*keys, strict=True), strict=True))
         return RowColumns(resource=resource, keys=keys, columns=columns)
 
-    def made(self, resource: Resource, values: Values, unsure: Collection[str]) -> Row:
-        """Make the row that will be there once it is inserted, with what is surely known of it."""
+    def predicted_insert(self, resource: Resource, values: Values, unpredictable: Collection[str]) -> Row:
+        """Return the row as the insert will leave it, with the values that can be predicted."""
         raw = () if resource.version is not None else partial(self._raw_of, resource, values)
-        return self._foretold(resource, values, unsure, raw)
+        return self._predicted(resource, values, unpredictable, raw)
 
-    def changed(self, before: Row, changes: Values, unsure: Collection[str], unknown: Collection[str]) -> Row:
-        """Make the row that will be there once it is changed, with what is surely known of it."""
+    def predicted_update(
+        self, before: Row, changes: Values, unpredictable: Collection[str], unknown: Collection[str]
+    ) -> Row:
+        """Return the row as the update will leave it, with the values that can be predicted."""
         values = {**before.values, **changes}
         resource = before.resource
         raw = () if resource.version is not None else partial(self._raw_after, before, changes)
-        return self._foretold(resource, values, {*unsure, *unknown}, raw)
+        return self._predicted(resource, values, {*unpredictable, *unknown}, raw)
 
-    def _foretold(
+    def _predicted(
         self,
         resource: Resource,
         values: Values,
-        unsure: Collection[str],
+        unpredictable: Collection[str],
         raw: Sequence[Any] | Callable[[], Sequence[Any]],
     ) -> Row:
-        if len(values) == len(resource.attributes) and not unsure:
+        if len(values) == len(resource.attributes) and not unpredictable:
             return Row(resource=resource, values=values, raw=raw, etag=self._known_etag(resource, values) or self._etag)
-        surely = PartialValues((name, value) for name, value in values.items() if name not in unsure)
-        return Row(resource=resource, values=surely, raw=raw, etag=self._etag, whole=False)
+        surely = PartialValues((name, value) for name, value in values.items() if name not in unpredictable)
+        return Row(resource=resource, values=surely, raw=raw, etag=self._etag, is_complete=False)
 
     def _raw_of(self, resource: Resource, values: Values) -> list[Any]:
         """Say how a new row is read; what is not known of it is asked for only once a later change has given it."""

@@ -17,6 +17,7 @@ from storage.sql.conditions import (
     Window,
     total_order,
 )
+from storage.sql.fragments import Sql
 from storage.sql.postgresql import PostgresqlStatements
 from storage.sql.queries import Query
 from storage.sql.receipts import RECEIPT_STATEMENTS, ReceiptStatements
@@ -43,6 +44,7 @@ __all__ = [
     "ReceiptStatements",
     "RowToBe",
     "Sort",
+    "Sql",
     "SqliteStatements",
     "Statement",
     "Statements",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from storage.catalog.model import Check, Column, Resource, UniqueIndex
 from storage.catalog.types import Unreadable, Value
 from storage.sql.common import Statement
+from storage.sql.fragments import Sql
 from storage.sql.postgresql import PostgresqlStatements
 from storage.sql.sqlite import SqliteStatements
 
@@ -23,7 +24,7 @@ class RowToBe:
     resource: Resource
     written: Mapping[str, Value]  # attribute -> value; `Unreadable` where the value is not known
     defaults: Collection[str] = ()  # attributes that take their database default
-    where: Statement | None = None  # finds the row that is changed; None: a new row
+    where: Sql | None = None  # finds the row that is changed; None: a new row
 
     def known(self) -> frozenset[str]:
         """Return the columns whose values are known."""
@@ -66,7 +67,7 @@ class LaidOut:
     """A row that expressions can be evaluated over."""
 
     before: Sequence[Statement]  # what has to be run first
-    source: Statement  # what a FROM takes
+    source: Sql  # what a FROM takes
 
 
 Evaluating = SqliteStatements | PostgresqlStatements
@@ -121,13 +122,13 @@ def _in_query(statements: PostgresqlStatements, row: RowToBe, columns: Sequence[
     table = statements.table(row.resource)
     sql = f"SELECT {', '.join(terms) or '1'}"
     if row.where is not None:
-        sql += f" FROM {table} AS held WHERE {row.where.sql}"
+        sql += f" FROM {table} AS held WHERE {row.where.text}"
         params += row.where.params
     for column in columns:
         if column.computed is not None:
             expression = f"({statements.verbatim(column.computed)})::{statements.verbatim(column.type)}"
             sql = f"SELECT {table}.*, {expression} AS {statements.quote(column.name)} FROM ({sql}) AS {table}"
-    return LaidOut(before=(), source=Statement(sql=f"({sql}) AS {table}", params=tuple(params)))
+    return LaidOut(before=(), source=Sql(f"({sql}) AS {table}", tuple(params)))
 
 
 def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Column]) -> LaidOut:
@@ -158,24 +159,24 @@ def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Colu
         declared, names, terms = ["nothing", *declared], ["nothing"], ["NULL"]
     found = f"SELECT {', '.join(terms)}"
     if row.where is not None:
-        found += f" FROM {statements.table(resource)} AS held WHERE {row.where.sql}"
+        found += f" FROM {statements.table(resource)} AS held WHERE {row.where.text}"
         params += row.where.params
     return LaidOut(
         before=(
             Statement(sql=f"CREATE TABLE {draft} ({', '.join(declared)})", params=()),
             Statement(sql=f"INSERT INTO {draft} ({', '.join(names)}) {found}", params=tuple(params)),
         ),
-        source=Statement(sql=f"{draft} AS {statements.table(resource)}", params=()),
+        source=Sql(f"{draft} AS {statements.table(resource)}"),
     )
 
 
-def violations(statements: Evaluating, source: Statement, checks: Sequence[Check]) -> Statement:
+def violations(statements: Evaluating, source: Sql, checks: Sequence[Check]) -> Statement:
     """Write the query for whether each check rejects the row that is laid out; a check that is null does not."""
     terms = ", ".join(f"({statements.verbatim(check.expression)}) IS FALSE" for check in checks)
-    return Statement(sql=f"SELECT {terms} FROM {source.sql}", params=source.params)
+    return Statement(sql=f"SELECT {terms} FROM {source.text}", params=source.params)
 
 
-def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, source: Statement, most: int) -> Statement:
+def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, source: Sql, most: int) -> Statement:
     """Find the keys of rows that conflict with the row that is laid out, in a unique index or an exclusion."""
     own = [statements.read_expression(resource.attributes[name]) for name in resource.key]
     keys = [f"{expression} AS k{place}" for place, expression in enumerate(own)]
@@ -183,7 +184,7 @@ def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, sour
     where = "" if index.predicate is None else f" WHERE {statements.verbatim(index.predicate)}"
     only = "ONLY " if resource.is_inherited else ""  # the index has no rows of tables that inherit
     held = f"SELECT {', '.join([*keys, *terms])} FROM {only}{statements.table(resource)}{where}"
-    made = f"SELECT {', '.join(terms)} FROM {source.sql}{where}"
+    made = f"SELECT {', '.join(terms)} FROM {source.text}{where}"
     compared = " AND ".join(_compared(statements, index, place) for place in range(len(terms)))
     named = ", ".join(f"held.k{place}" for place in range(len(keys)))
     sql = f"SELECT {named} FROM ({held}) AS held, ({made}) AS made WHERE {compared} LIMIT {statements.mark}"

@@ -12,6 +12,7 @@ from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
 from storage.catalog.types import Value
 from storage.sql.codec import Codec
 from storage.sql.conditions import Operator
+from storage.sql.fragments import Sql
 
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
@@ -40,7 +41,7 @@ class Statements(Codec):
     """Writes the statements of one kind of database, and carries values over."""
 
     @abstractmethod
-    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
+    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Sql:
         """Write a comparison of a kind that each database has its own way for: within texts, lists and documents."""
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
@@ -55,7 +56,7 @@ class Statements(Codec):
         values: Sequence[Value],  # noqa: ARG002
         *,
         narrowed: bool = True,  # noqa: ARG002
-    ) -> Statement | None:
+    ) -> Sql | None:
         """Write a comparison with values that is not that of `sort_expression` with what they are encoded to; None if it is.
 
         It may be `narrowed` to what an index finds: then it can be false instead of unknown, of what cannot be read.
@@ -86,9 +87,9 @@ class Statements(Codec):
         """Write the least or the greatest value of an attribute."""
         return f"{function.value}({self.sort_expression(attribute, prefix)})"
 
-    def position(self, attribute: Attribute, raw: Any) -> Statement:
+    def position(self, attribute: Attribute, raw: Any) -> Sql:
         """Write the place of what a position holds."""
-        return Statement(sql=self.placeholder(attribute), params=(raw,))
+        return Sql(self.placeholder(attribute), (raw,))
 
     @abstractmethod
     def placeholder(self, attribute: Attribute) -> str:
@@ -118,11 +119,11 @@ class Statements(Codec):
     @abstractmethod
     def among(
         self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
-    ) -> Statement:
+    ) -> Sql:
         """Write the condition that the attributes' values together are one of the tuples."""
 
     @abstractmethod
-    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Sql:
         """Write the table `listed` of tuples of the attributes' values: `place` from 0, and `v0`, `v1` and so on."""
 
     @abstractmethod
@@ -214,11 +215,11 @@ class Statements(Codec):
         """List all attributes of a row, in the catalog's order."""
         return ", ".join(self.read_expression(attribute) for attribute in resource.attributes.values())
 
-    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Sql:
         """Write the condition that attributes have values, in the form that we write them in; null is none of them."""
         return self.equal(resource, values)
 
-    def equal(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+    def equal(self, resource: Resource, values: Mapping[str, Value]) -> Sql:
         """Write the condition that attributes have values; null equals null."""
         terms: list[str] = []
         params: list[Any] = []
@@ -227,7 +228,7 @@ class Statements(Codec):
             if value is None:
                 terms.append(f"{self.quote(attribute.column)} IS NULL")
             elif own := self.compared(attribute, "", Operator.EQ, [value]):
-                terms.append(own.sql)
+                terms.append(own.text)
                 params += own.params
             else:
                 spellings = self.spellings(attribute, value)
@@ -235,7 +236,7 @@ class Statements(Codec):
                 condition = f"= {places}" if len(spellings) == 1 else f"IN ({places})"
                 terms.append(f"{self.operand(attribute)} {condition}")
                 params += spellings
-        return Statement(sql=" AND ".join(terms) or "1 = 1", params=tuple(params))
+        return Sql(" AND ".join(terms) or "1 = 1", tuple(params))
 
     def related(self, foreign_key: ForeignKey, key: tuple[str, Resource], pointing: tuple[str, Resource]) -> str:
         """Write that rows of two tables, each with its name, are related, as the key compares: SQLite by what stands first."""
@@ -259,18 +260,18 @@ class Statements(Codec):
     def _collate(self, collation: tuple[str, str] | None) -> str:
         return "" if collation is None else f" COLLATE {'.'.join(map(self.quote, collation))}"
 
-    def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Statement:
+    def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Sql:
         """Write the condition that rows are, as the database compares them, the children of the parent with this key."""
         parent = self.quote("the parent")  # no table's name, most likely
         related = self.related(relation.foreign_key, (parent, parents), (self.table(resource), resource))
         found = self.among(parents, parents.key, [key], f"{parent}.")
-        sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.sql})"
-        return Statement(sql=sql, params=found.params)
+        sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.text})"
+        return Sql(sql, found.params)
 
     def select(
         self,
         resource: Resource,
-        where: Statement,
+        where: Sql,
         *,
         attributes: Sequence[str] | None = None,
         in_key_order: bool = False,
@@ -279,7 +280,7 @@ class Statements(Codec):
     ) -> Statement:
         """Read rows, at most so many: all attributes, or those named; `only` leaves out rows of inheriting tables."""
         names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
-        sql = f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE {where.sql}"
+        sql = f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE {where.text}"
         if in_key_order and resource.key:
             sql += f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}"
         if most is None:
@@ -305,7 +306,7 @@ class Statements(Codec):
     def update(
         self,
         resource: Resource,
-        where: Statement,
+        where: Sql,
         values: Mapping[str, Value],
         defaults: Collection[str] = (),
         kept: Collection[str] = (),
@@ -315,12 +316,12 @@ class Statements(Codec):
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         terms += [f"{self.column(resource, name)} = {self.column(resource, name)}" for name in kept]
         _, params = self._given(resource, values)
-        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.sql}"
+        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.text}"
         return Statement(sql=sql, params=(*params, *where.params))
 
-    def delete(self, resource: Resource, where: Statement) -> Statement:
+    def delete(self, resource: Resource, where: Sql) -> Statement:
         """Delete rows."""
-        return Statement(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
+        return Statement(sql=f"DELETE FROM {self.table(resource)} WHERE {where.text}", params=where.params)
 
     def chunks(
         self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]

@@ -48,6 +48,7 @@ from storage.sql.common import (
     Statements,
 )
 from storage.sql.conditions import Operator
+from storage.sql.fragments import Sql, join
 
 # Types whose values come back as they were given, once they have passed our own checks.
 _KEPT = frozenset(
@@ -185,12 +186,12 @@ class PostgresqlStatements(Statements):
             f"pg_typeof(({row}).{self.quote(a.column)}) = pg_typeof(NULL::{self._type(a)})" for a in own
         )
 
-    def position(self, attribute: Attribute, raw: Any) -> Statement:
+    def position(self, attribute: Attribute, raw: Any) -> Sql:
         if not isinstance(raw, str) or "\x00" in raw:  # somebody has made it up
             raise Unstorable(attribute.name, "has no such value.")
         if not is_utf_8(raw):
             broken = raw.encode("utf-8", "surrogateescape")
-            return Statement(sql=f"convert_from(%s::bytea, 'SQL_ASCII')::{self._type(attribute)}", params=(broken,))
+            return Sql(f"convert_from(%s::bytea, 'SQL_ASCII')::{self._type(attribute)}", (broken,))
         return super().position(attribute, raw)
 
     def sum_expression(self, attribute: Attribute, prefix: str) -> str:
@@ -209,20 +210,20 @@ class PostgresqlStatements(Statements):
             case _:
                 return super().extreme_expression(function, attribute, prefix)
 
-    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
+    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Sql:
         column = self.sort_expression(attribute, prefix)
         match attribute.type:
             case JsonDocument() if operator is Operator.HAS_KEY:
-                return Statement(sql=f"jsonb_exists({column}::jsonb, %s::text)", params=(value,))
+                return Sql(f"jsonb_exists({column}::jsonb, %s::text)", (value,))
             case JsonDocument():
                 sql = f"{column}::jsonb {_CONTAINMENT[operator]} %s::jsonb"
-                return Statement(sql=sql, params=(self.encode(attribute, value),))
+                return Sql(sql, (self.encode(attribute, value),))
             case Array():
                 sql = f"{column} {_CONTAINMENT[operator]} {self.placeholder(attribute)}"
-                return Statement(sql=sql, params=(self.encode(attribute, value),))
+                return Sql(sql, (self.encode(attribute, value),))
             case _:
                 text = _WITHIN_TEXT[operator]
-                return Statement(sql=text.format(column=f"{column}::text"), params=(value,) * text.count("%s"))
+                return Sql(text.format(column=f"{column}::text"), (value,) * text.count("%s"))
 
     def set_default(self, attribute: Attribute) -> str:  # noqa: ARG002  # PostgreSQL knows it
         return "DEFAULT"
@@ -232,22 +233,22 @@ class PostgresqlStatements(Statements):
 
     def among(
         self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
-    ) -> Statement:
+    ) -> Sql:
         own = [resource.attributes[name] for name in attributes]
         arrays = tuple(self._array(a, [each[n] for each in tuples]) for n, a in enumerate(own))
         if len(own) == 1:
             column = prefix + self.quote(own[0].column)
-            return Statement(sql=f"{column} = ANY(%s::{self._sought_type(own[0])}[])", params=arrays)
+            return Sql(f"{column} = ANY(%s::{self._sought_type(own[0])}[])", arrays)
         columns = ", ".join(prefix + self.quote(attribute.column) for attribute in own)
         casts = ", ".join(f"%s::{self._sought_type(attribute)}[]" for attribute in own)
-        return Statement(sql=f"({columns}) IN (SELECT * FROM unnest({casts}))", params=arrays)
+        return Sql(f"({columns}) IN (SELECT * FROM unnest({casts}))", arrays)
 
-    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Sql:
         arrays = tuple(self._array(a, [each[n] for each in tuples]) for n, a in enumerate(attributes))
         casts = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in attributes)
         values = ", ".join(f"v{n}" for n in range(len(attributes)))
         numbered = f"SELECT number - 1 AS place, {values} FROM unnest({casts}) WITH ORDINALITY AS u({values}, number)"
-        return Statement(sql=f"({numbered}) AS listed", params=arrays)
+        return Sql(f"({numbered}) AS listed", arrays)
 
     def load(
         self,
@@ -257,10 +258,7 @@ class PostgresqlStatements(Statements):
         attributes: Sequence[str] | None = None,
     ) -> Iterator[Statement]:
         conditions = [self.among(resource, names, tuples) for names, tuples in keys.items() if tuples]
-        where = Statement(
-            sql=" OR ".join(condition.sql for condition in conditions),
-            params=tuple(param for condition in conditions for param in condition.params),
-        )
+        where = join(" OR ", conditions)
         found = self.select(resource, where, attributes=attributes, in_key_order=True)
         yield Statement(sql=f"{found.sql} {lock}", params=found.params)
 
@@ -330,7 +328,7 @@ class PostgresqlStatements(Statements):
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
         where = self.among(resource, by or resource.key, keys)
-        yield Bulk(sql=f"DELETE FROM {self.table(resource)} WHERE {where.sql}", params=where.params)
+        yield Bulk(sql=f"DELETE FROM {self.table(resource)} WHERE {where.text}", params=where.params)
 
     def _sources(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> Iterator[tuple[str, Params]]:
         """Write rows as a table `given` with columns c0, c1 …: of arrays, which count as one parameter each."""

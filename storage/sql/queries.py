@@ -11,6 +11,7 @@ from storage.sql.conditions import (
     Sort,
     Window,
 )
+from storage.sql.fragments import Sql, join
 from storage.sql.select import BASE, Select
 
 
@@ -30,25 +31,23 @@ class Query(Select):
         read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction)
         where = self._where(condition, parents, window)
-        cut = f"LIMIT {self._number(window.limit)} OFFSET {self._number(window.offset)}"
-        return self._done(
-            self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE {where}{order} {cut}")
-        )
+        cut = "LIMIT " + self._number(window.limit) + " OFFSET " + self._number(window.offset)
+        rest = f"FROM {self._from()} WHERE " + where + f"{order} " + cut
+        return self._ordered(attributes, window.sorts, read, rest)
 
     def items(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, in any order."""
         read = list(self._columns(attributes))
         where = self._among(by, keys)
-        return self._done(self._select(read, f"FROM {self._from()} WHERE {where}", attributes))
+        return self._select(read, f"FROM {self._from()} WHERE " + where, attributes)
 
     def matches(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, as the database compares them, each led by which of the keys it has, from 0."""
         listed = self._statements.listed([self._resource.attributes[name] for name in by], keys)
-        self._params += listed.params
         read = ["listed.place", *self._columns(attributes)]
         operands = [self._statements.operand(self._resource.attributes[name], f"{BASE}.") for name in by]
         on = " AND ".join(f"{operand} = listed.v{n}" for n, operand in enumerate(operands))
-        return self._done(self._select(read, f"FROM {self._from()} JOIN {listed.sql} ON {on}", attributes))
+        return self._select(read, f"FROM {self._from()} JOIN " + listed + f" ON {on}", attributes)
 
     def all_children(
         self,
@@ -68,10 +67,8 @@ class Query(Select):
         order = self._order(window.direction).removeprefix(" ORDER BY ")
         owners = self._owners()
         where = self._where(condition, parents, window)
-        by_owner = f"ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT {self._number(most)}"
-        return self._done(
-            self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE {where} {by_owner}")
-        )
+        by_owner = f" ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT " + self._number(most)
+        return self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE " + where + by_owner)
 
     def children(
         self,
@@ -93,25 +90,25 @@ class Query(Select):
         count = f"count(*) OVER (PARTITION BY {group}) AS siblings"
         owned = ", ".join(f"{owner} AS p{n}" for n, owner in enumerate(self._owners()))
         where = self._where(condition, parents, window)
-        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE {where}"
+        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE " + where
         columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
         first, last = self._number(window.offset), self._number(window.offset + window.limit)
         owners = ", ".join(f"p{n}" for n in range(len(self._owners())))
-        return self._done(
-            f"SELECT {columns} FROM ({inner}) AS numbered WHERE place > {first} AND place <= {last}"
-            f" ORDER BY {owners}, place"
+        return _done(
+            f"SELECT {columns} FROM (" + inner + ") AS numbered WHERE place > " + first + " AND place <= " + last,
+            f" ORDER BY {owners}, place",
         )
 
     def count(self, condition: Condition) -> Statement:
         """Count rows."""
         where = self._where(condition)
-        return self._done(f"SELECT count(*) FROM {self._from()} WHERE {where}")
+        return _done(f"SELECT count(*) FROM {self._from()} WHERE ", where)
 
     def counts(self, parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
         """Count the rows of each parent, led by what tells the parent."""
         where = self._where(condition, parents)
         group, read = ", ".join(self._owners()), ", ".join(self._owners_read())
-        return self._done(f"SELECT {read}, count(*) FROM {self._from()} WHERE {where} GROUP BY {group}")
+        return _done(f"SELECT {read}, count(*) FROM {self._from()} WHERE ", where, f" GROUP BY {group}")
 
     def aggregates(
         self,
@@ -123,7 +120,7 @@ class Query(Select):
         read = ", ".join([*self._owners_read(), *self._aggregated(aggregations)])
         where = self._where(condition, parents)
         group = f" GROUP BY {', '.join(self._owners())}" if self._owned else ""
-        return self._done(f"SELECT {read} FROM {self._from()} WHERE {where}{group}")
+        return _done(f"SELECT {read} FROM {self._from()} WHERE ", where, group)
 
     def groups(
         self,
@@ -137,20 +134,18 @@ class Query(Select):
         read = [*self._owners_read(), *self._columns(grouping.by), *self._aggregated(grouping.aggregations)]
         where = self._where(condition, parents)
         group = ", ".join([*owners, *map(self._sort, keys)])
-        source = f"FROM {self._from()} WHERE {where} GROUP BY {group}"
+        source = f" FROM {self._from()} WHERE " + where + f" GROUP BY {group}"
+        limit = self._number(grouping.limit)
         if not owners:
-            limit = self._number(grouping.limit)
-            return self._done(f"SELECT {', '.join(read)} {source}{self._order(keys)} LIMIT {limit}")
+            return _done(f"SELECT {', '.join(read)}", source, f"{self._order(keys)} LIMIT ", limit)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         place = f"row_number() OVER (PARTITION BY {', '.join(owners)}{self._order(keys)}) AS place"
         columns = ", ".join(f"c{n}" for n in range(len(read)))
         leading = ", ".join(f"c{n}" for n in range(len(owners)))
-        return self._done(
-            f"SELECT {columns} FROM (SELECT {place}, {named} {source}) AS numbered"
-            f" WHERE place <= {self._number(grouping.limit)} ORDER BY {leading}, place"
-        )
+        numbered = f"(SELECT {place}, {named}" + source + ") AS numbered"
+        return _done(f"SELECT {columns} FROM ", numbered, " WHERE place <= ", limit, f" ORDER BY {leading}, place")
 
-    def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: str) -> str:
+    def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: Sql) -> Statement:
         """Write what is read of rows in an order.
 
         SQLite copies each value that such a subselect hands on, which takes as long as reading it: so it hands on where
@@ -169,12 +164,13 @@ class Query(Select):
             return self._select(read, rest, attributes)
         arrays = ", ".join(map(self._statements.array_of, read))
         table, place = self._statements.table(self._resource), f"{BASE}.{own}"
-        return f"SELECT {arrays} FROM (SELECT {place} AS place {rest}) AS cut CROSS JOIN {table} AS {BASE} ON {place} = cut.place"
+        cut = f"(SELECT {place} AS place " + rest + ") AS cut"
+        return _done(f"SELECT {arrays} FROM ", cut, f" CROSS JOIN {table} AS {BASE} ON {place} = cut.place")
 
-    def _select(self, read: Sequence[str], rest: str, attributes: Sequence[str]) -> str:
+    def _select(self, read: Sequence[str], rest: Sql, attributes: Sequence[str]) -> Statement:
         """Write what is read: rows, or arrays of what they have in each place, in their order, and whether their types still hold."""
         if not self._as_json_columns:
-            return f"SELECT {', '.join(read) or '1'} {rest}"
+            return _done(f"SELECT {', '.join(read) or '1'} ", rest)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         arrays = [self._statements.array_of(f"c{n}") for n in range(len(read))]
         own = self._owned if self._owned is not None and self._owned.is_asked else None
@@ -182,4 +178,10 @@ class Query(Select):
             [(self._resource, attributes)] if own is None else [(self._resource, attributes), (own.resource, own.names)]
         )
         holds = [condition for each in checked if (condition := self._statements.as_at_start(*each))]
-        return f"SELECT {', '.join([*arrays, *([' AND '.join(holds)] if holds else [])])} FROM (SELECT {named} {rest}) AS packed"
+        outer = ", ".join([*arrays, *([" AND ".join(holds)] if holds else [])])
+        return _done(f"SELECT {outer} FROM (SELECT {named} ", rest, ") AS packed")
+
+
+def _done(*pieces: Sql | str) -> Statement:
+    whole = join("", pieces)
+    return Statement(sql=whole.text, params=whole.params)

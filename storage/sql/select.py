@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from storage.catalog.aggregation import Aggregation, Function
 from storage.catalog.model import Attribute, Relation, Resource
 from storage.catalog.types import Anything, JsonDocument, TimeFormat, Value
-from storage.sql.common import Statement, Statements
+from storage.sql.common import Statements
 from storage.sql.conditions import (
     All,
     AnyOf,
@@ -20,8 +20,9 @@ from storage.sql.conditions import (
     Sort,
     Window,
 )
+from storage.sql.fragments import Sql, join
 
-_TRUE, _FALSE = "1 = 1", "1 = 0"
+_TRUE, _FALSE = Sql("1 = 1"), Sql("1 = 0")
 _COMPARED = {
     Operator.LT: "<",
     Operator.LTE: "<=",
@@ -81,12 +82,6 @@ class Select:
         self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
         self._negations = 0  # around the condition that is being written
         self._reads_elsewhere = False  # whether something is read of other tables
-        self._params: list[Any] = []
-
-    # --- the statement
-
-    def _done(self, sql: str) -> Statement:
-        return Statement(sql=sql, params=tuple(self._params))
 
     # --- columns and tables
 
@@ -137,9 +132,8 @@ class Select:
         self._aliases += 1
         return f"t{self._aliases}"
 
-    def _number(self, number: int) -> str:
-        self._params.append(number)
-        return self._statements.mark
+    def _number(self, number: int) -> Sql:
+        return Sql(self._statements.mark, (number,))
 
     def _aggregated(self, aggregations: Sequence[Aggregation]) -> Iterator[str]:
         """Write one expression for each, but for an average two: a sum, and the number of values."""
@@ -203,38 +197,37 @@ class Select:
         condition: Condition,
         parents: Sequence[Sequence[Value]] = (),
         window: Window | None = None,
-    ) -> str:
-        """Write what rows have to fulfil: whose children they are, what is asked of them, and where they stand."""
+    ) -> Sql:
+        """Write the conditions of rows: whose children they are, the condition itself, and the position that they come after."""
         terms = [self._among(self._owned.names, parents)] if self._owned else []
-        terms.append(f"({self._condition(condition, self._resource, BASE)})")
+        terms.append("(" + self._condition(condition, self._resource, BASE) + ")")
         if window is not None and window.after is not None:
             terms.append(self._after(window.direction, window.after))
-        return " AND ".join(terms)
+        return join(" AND ", terms)
 
-    def _after(self, sorts: Sequence[Sort], values: Sequence[Any]) -> str:
-        """Write that a row comes behind a position: in the first step that differs."""
+    def _after(self, sorts: Sequence[Sort], values: Sequence[Any]) -> Sql:
+        """Write that a row comes after a position: in the first step that differs."""
         first, value = sorts[0], values[0]
         behind = self._behind(first, value)
         if len(sorts) == 1:
             return behind
         expression = self._sort(first)
-        same = f"{expression} IS NULL" if value is None else f"{expression} = {self._raw(first, value)}"
-        return f"({behind} OR ({same} AND {self._after(sorts[1:], values[1:])}))"
+        same = Sql(f"{expression} IS NULL") if value is None else f"{expression} = " + self._raw(first, value)
+        return "(" + behind + " OR (" + same + " AND " + self._after(sorts[1:], values[1:]) + "))"
 
-    def _behind(self, sort: Sort, value: Any) -> str:
+    def _behind(self, sort: Sort, value: Any) -> Sql:
         expression = self._sort(sort)
         if value is None:
             # A key of SQLite that is null all the same: without NULLS LAST, nulls are the smallest.
             are_first = sort.nulls_first if self._may_be_null(sort) else not sort.descending
-            return f"{expression} IS NOT NULL" if are_first else _FALSE
-        behind = f"{expression} {'<' if sort.descending else '>'} {self._raw(sort, value)}"
-        return behind if sort.nulls_first or not self._may_be_null(sort) else f"({behind} OR {expression} IS NULL)"
+            return Sql(f"{expression} IS NOT NULL") if are_first else _FALSE
+        behind = f"{expression} {'<' if sort.descending else '>'} " + self._raw(sort, value)
+        is_all = sort.nulls_first or not self._may_be_null(sort)
+        return behind if is_all else "(" + behind + f" OR {expression} IS NULL)"
 
-    def _raw(self, sort: Sort, value: Any) -> str:
+    def _raw(self, sort: Sort, value: Any) -> Sql:
         resource = sort.path[-1][1] if sort.path else self._resource
-        found = self._statements.position(resource.attributes[sort.attribute], value)
-        self._params += found.params
-        return found.sql
+        return self._statements.position(resource.attributes[sort.attribute], value)
 
     def _read(self, attributes: Sequence[str], window: Window, *, positions: bool) -> list[str]:
         """List what is read: attributes, and then the positions in the order."""
@@ -245,11 +238,9 @@ class Select:
             read.append(self._statements.position_expression(resource.attributes[sort.attribute], f"{alias}."))
         return read
 
-    def _among(self, by: Sequence[str], tuples: Sequence[Sequence[Value]]) -> str:
+    def _among(self, by: Sequence[str], tuples: Sequence[Sequence[Value]]) -> Sql:
         resource = self._owned.resource if self._owned else self._resource
-        found = self._statements.among(resource, by, tuples, f"{self._unconverted()}{self._owner_alias()}.")
-        self._params += found.params
-        return found.sql
+        return self._statements.among(resource, by, tuples, f"{self._unconverted()}{self._owner_alias()}.")
 
     def _unconverted(self) -> str:
         """Write what keeps a column from converting the values of a parent's key that has no declared type (SQLite)."""
@@ -263,7 +254,7 @@ class Select:
         )
         return "+" if is_converted else ""
 
-    def _condition(self, condition: Condition, resource: Resource, alias: str) -> str:
+    def _condition(self, condition: Condition, resource: Resource, alias: str) -> Sql:
         match condition:
             case Compare():
                 return self._compare(condition, resource.attributes[condition.attribute], f"{alias}.")
@@ -273,24 +264,25 @@ class Select:
                 return _joined([self._condition(each, resource, alias) for each in some], " OR ") or _FALSE
             case Not(condition=inner):
                 self._negations += 1
-                negated = f"NOT ({self._condition(inner, resource, alias)})"
+                negated = "NOT (" + self._condition(inner, resource, alias) + ")"
                 self._negations -= 1
                 return negated
             case IsTrue(condition=inner):
-                return f"({self._condition(inner, resource, alias)}) IS TRUE"
+                return "(" + self._condition(inner, resource, alias) + ") IS TRUE"
             case HasRelated(relation=relation, target=target, condition=inner):
                 own = self._next_alias()
                 on = self._related(relation, (alias, resource), (own, target))
                 within = self._condition(inner, target, own)
-                return f"EXISTS (SELECT 1 FROM {self._statements.table(target)} AS {own} WHERE {on} AND ({within}))"
+                table = self._statements.table(target)
+                return f"EXISTS (SELECT 1 FROM {table} AS {own} WHERE {on} AND (" + within + "))"
             case _:
                 assert_never(condition)
 
-    def _compare(self, condition: Compare, attribute: Attribute, prefix: str) -> str:
+    def _compare(self, condition: Compare, attribute: Attribute, prefix: str) -> Sql:
         operator, value = condition.operator, condition.value
         if operator is Operator.IS_NULL:
             column = self._statements.quote(attribute.column)
-            return f"{prefix}{column} IS {'' if value else 'NOT '}NULL"
+            return Sql(f"{prefix}{column} IS {'' if value else 'NOT '}NULL")
         values = value if operator in _CONSTANT else [value]
         assert isinstance(values, Sequence)  # noqa: S101  # as it is bound
         own = (
@@ -299,12 +291,11 @@ class Select:
             else None
         )
         if own is not None:
-            self._params += own.params
-            return own.sql
+            return own
         expression = self._statements.sort_expression(attribute, prefix)
         match operator:
             case _ if isinstance(attribute.type, JsonDocument):
-                return self._holds(attribute, prefix, operator, value)
+                return self._statements.holds(attribute, prefix, operator, value)
             case Operator.EQ | Operator.NE:
                 return self._one_of(expression, attribute, [value], negated=operator is Operator.NE)
             case Operator.IN | Operator.NOT_IN:
@@ -312,28 +303,22 @@ class Select:
                     return _CONSTANT[operator]
                 return self._one_of(expression, attribute, values, negated=operator is Operator.NOT_IN)
             case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
-                self._params.append(self._statements.encode(attribute, value))
-                return f"{expression} {_COMPARED[operator]} {self._statements.placeholder(attribute)}"
+                encoded = self._statements.encode(attribute, value)
+                return Sql(f"{expression} {_COMPARED[operator]} {self._statements.placeholder(attribute)}", (encoded,))
             case _:
-                return self._holds(attribute, prefix, operator, value)
+                return self._statements.holds(attribute, prefix, operator, value)
 
-    def _holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> str:
-        found = self._statements.holds(attribute, prefix, operator, value)
-        self._params += found.params
-        return found.sql
-
-    def _one_of(self, expression: str, attribute: Attribute, values: Sequence[Value], *, negated: bool) -> str:
-        spellings = [spelling for value in values for spelling in self._statements.spellings(attribute, value)]
-        self._params += spellings
+    def _one_of(self, expression: str, attribute: Attribute, values: Sequence[Value], *, negated: bool) -> Sql:
+        spellings = tuple(spelling for value in values for spelling in self._statements.spellings(attribute, value))
         place = self._statements.placeholder(attribute)
         if len(spellings) == 1:
-            return f"{expression} {'<>' if negated else '='} {place}"
-        return f"{expression} {'NOT ' if negated else ''}IN ({', '.join([place] * len(spellings))})"
+            return Sql(f"{expression} {'<>' if negated else '='} {place}", spellings)
+        return Sql(f"{expression} {'NOT ' if negated else ''}IN ({', '.join([place] * len(spellings))})", spellings)
 
 
-def _joined(terms: Sequence[str], word: str) -> str:
+def _joined(terms: Sequence[Sql], word: str) -> Sql:
     """Join many terms in groups: SQLite takes no chain of more than a thousand (https://sqlite.org/limits.html)."""
     if len(terms) <= _MOST_IN_CHAIN:
-        return word.join(f"({term})" for term in terms)
+        return join(word, ["(" + term + ")" for term in terms])
     groups = [terms[start : start + _MOST_IN_CHAIN] for start in range(0, len(terms), _MOST_IN_CHAIN)]
-    return word.join(f"({_joined(group, word)})" for group in groups)
+    return join(word, ["(" + _joined(group, word) + ")" for group in groups])

@@ -51,6 +51,7 @@ from storage.sql.common import (
     Statements,
 )
 from storage.sql.conditions import Operator
+from storage.sql.fragments import Sql
 from storage.sql.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM, KEPT_DOCUMENT, ORDERED, WRITTEN
 from storage.sql.sqlite_values import (
     LARGEST,
@@ -147,30 +148,30 @@ class SqliteStatements(Statements):
         value = f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) WHEN 'blob' THEN '' ELSE {column} END"
         return f"{EXACT_SUM}({value})"
 
-    def position(self, attribute: Attribute, raw: Any) -> Statement:  # noqa: ARG002  # SQLite's parameters have no type
+    def position(self, attribute: Attribute, raw: Any) -> Sql:  # noqa: ARG002  # SQLite's parameters have no type
         if isinstance(raw, str) and not are_texts([raw]):
-            return Statement(sql="CAST(? AS TEXT)", params=(raw.encode("utf-8", "surrogateescape"),))
-        return Statement(sql="?", params=(raw,))
+            return Sql("CAST(? AS TEXT)", (raw.encode("utf-8", "surrogateescape"),))
+        return Sql("?", (raw,))
 
-    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Statement:
+    def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Sql:
         column, text = prefix + self.quote(attribute.column), str(value)
         match operator:
             case Operator.LIKE:  # SQLite's LIKE ignores case
-                return Statement(sql=f"{column} GLOB ?", params=(_glob(text),))
+                return Sql(f"{column} GLOB ?", (_glob(text),))
             case Operator.ILIKE:
-                return Statement(sql=f"{column} LIKE ? ESCAPE '\\'", params=(text,))
+                return Sql(f"{column} LIKE ? ESCAPE '\\'", (text,))
             case Operator.STARTS_WITH:
-                return Statement(sql=f"substr({column}, 1, ?) = ?", params=(len(text), text))
+                return Sql(f"substr({column}, 1, ?) = ?", (len(text), text))
             case Operator.ENDS_WITH:
-                return Statement(sql=f"substr({column}, length({column}) - ? + 1) = ?", params=(len(text), text))
+                return Sql(f"substr({column}, length({column}) - ? + 1) = ?", (len(text), text))
             case Operator.CONTAINS:
-                return Statement(sql=f"instr({column}, ?) > 0", params=(text,))
+                return Sql(f"instr({column}, ?) > 0", (text,))
             case _:
                 raise AssertionError(operator)  # SQLite has neither lists nor documents to look into
 
     def compared(
         self, attribute: Attribute, prefix: str, operator: Operator, values: Sequence[Value], *, narrowed: bool = True
-    ) -> Statement | None:
+    ) -> Sql | None:
         if attribute.format is TimeFormat.ISO or operator not in _COMPARISONS:
             return None
         column, times = prefix + self.quote(attribute.column), _times(values)
@@ -178,10 +179,10 @@ class SqliteStatements(Statements):
             return _compared_as_instants(attribute, column, operator, times, narrowed=narrowed)
         return _compared_as_numbers(attribute, column, operator, times)
 
-    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
+    def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Sql:
         own = [(resource.attributes[name], value) for name, value in values.items()]
         terms = " AND ".join(f"{self.operand(attribute)} = ?" for attribute, _ in own)
-        return Statement(sql=terms, params=tuple(self.encode(*each) for each in own))
+        return Sql(terms, tuple(self.encode(*each) for each in own))
 
     def keeps_equal(self, attribute: Attribute) -> bool:
         return isinstance(attribute.type, Date | Time | DateTime | Uuid | JsonDocument)
@@ -239,7 +240,7 @@ class SqliteStatements(Statements):
 
     def among(
         self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
-    ) -> Statement:
+    ) -> Sql:
         own = [resource.attributes[name] for name in attributes]
         if any(attribute.format is TimeFormat.MIXED for attribute in own):
             return self._among_instants(own, tuples, prefix)
@@ -254,12 +255,12 @@ class SqliteStatements(Statements):
             rows = chain.from_iterable(product(*map(self.spellings, own, each)) for each in tuples)
         params = tuple(chain.from_iterable(rows))
         if len(own) == 1:
-            return Statement(sql=f"{columns} IN ({', '.join('?' * len(params))})", params=params)
+            return Sql(f"{columns} IN ({', '.join('?' * len(params))})", params)
         places = f"({', '.join('?' * len(own))})"
         count = len(params) // len(own)
-        return Statement(sql=f"({columns}) IN (VALUES {', '.join([places] * count)})", params=params)
+        return Sql(f"({columns}) IN (VALUES {', '.join([places] * count)})", params)
 
-    def _spelled(self, own: Sequence[Attribute], tuples: Sequence[Sequence[Value]], prefix: str) -> Statement:
+    def _spelled(self, own: Sequence[Attribute], tuples: Sequence[Sequence[Value]], prefix: str) -> Sql:
         """Write `among` without each spelling of one attribute beside each of another."""
         every = [
             [self.spellings(attribute, value) for attribute, value in zip(own, each, strict=True)] for each in tuples
@@ -272,9 +273,9 @@ class SqliteStatements(Statements):
             for row in every
         )
         params = tuple(chain.from_iterable(chain.from_iterable(every)))
-        return Statement(sql=f"({' OR '.join(f'({row})' for row in rows)})", params=params)
+        return Sql(f"({' OR '.join(f'({row})' for row in rows)})", params)
 
-    def _among_instants(self, own: Sequence[Attribute], tuples: Sequence[Sequence[Value]], prefix: str) -> Statement:
+    def _among_instants(self, own: Sequence[Attribute], tuples: Sequence[Sequence[Value]], prefix: str) -> Sql:
         """Write `among` for attributes of which one is stored in any spelling."""
         found = [
             self.compared(attribute, prefix, Operator.IN, list(values))
@@ -283,7 +284,7 @@ class SqliteStatements(Statements):
             for attribute, values in zip(own, zip(*tuples, strict=True), strict=True)
         ]
         alone = [each for each in found if each is not None]
-        terms, params = [each.sql for each in alone], [*chain.from_iterable(each.params for each in alone)]
+        terms, params = [each.text for each in alone], [*chain.from_iterable(each.params for each in alone)]
         if len(own) > 1:  # each of them fits: now all together
             columns = ", ".join(
                 _called(WRITTEN, attribute, prefix + self.quote(attribute.column))
@@ -295,14 +296,14 @@ class SqliteStatements(Statements):
             places = f"({', '.join('?' * len(own))})"
             terms.append(f"({columns}) IN (VALUES {', '.join([places] * len(rows))})")
             params += chain.from_iterable(rows)
-        return Statement(sql=f"({' AND '.join(terms)})", params=tuple(params))
+        return Sql(f"({' AND '.join(terms)})", tuple(params))
 
-    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Statement:
+    def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Sql:
         params = tuple(chain.from_iterable(self._each(attributes, [*zip(*tuples, strict=True)])))
         marks = ", ?" * len(attributes)
         rows = ", ".join(f"({place}{marks})" for place in range(len(tuples)))
         named = ", ".join(f"column{n + 2} AS v{n}" for n in range(len(attributes)))
-        return Statement(sql=f"(SELECT column1 AS place, {named} FROM (VALUES {rows})) AS listed", params=params)
+        return Sql(f"(SELECT column1 AS place, {named} FROM (VALUES {rows})) AS listed", params)
 
     def encode(self, attribute: Attribute, value: Value) -> Any:
         match value:
@@ -538,7 +539,7 @@ def _compared_as_instants(
     times: Sequence[sqlite_times.TimeValue],
     *,
     narrowed: bool,
-) -> Statement:
+) -> Sql:
     """Compare what a column stores in any spelling with values; first by the text of the day, so that an index serves."""
     called = _called(WRITTEN, attribute, column)
     texts = [sqlite_times.write_text(value) for value in times]
@@ -548,7 +549,7 @@ def _compared_as_instants(
     start, end = sqlite_times.text_range(times)
     has_numbers = not (is_text_column(attribute.sql_type) or isinstance(attribute.type, Time))
     if not narrowed:
-        return Statement(sql=compared, params=tuple(texts))
+        return Sql(compared, tuple(texts))
     match operator:
         case Operator.EQ | Operator.IN:
             numbers = sqlite_times.numbers_of(times) if has_numbers else []
@@ -560,13 +561,13 @@ def _compared_as_instants(
         case Operator.GT | Operator.GTE:
             narrow, bounds = f"{column} >= ?" + (f" OR {column} < ''" if has_numbers else ""), [start]
         case _:
-            return Statement(sql=compared, params=tuple(texts))
-    return Statement(sql=f"(({narrow}) AND {compared})", params=(*bounds, *texts))
+            return Sql(compared, tuple(texts))
+    return Sql(f"(({narrow}) AND {compared})", (*bounds, *texts))
 
 
 def _compared_as_numbers(
     attribute: Attribute, column: str, operator: Operator, times: Sequence[sqlite_times.TimeValue]
-) -> Statement | None:
+) -> Sql | None:
     """Compare a column of numbers with a bound that no number stands for exactly; None for all else."""
     if operator not in _BOUNDS:
         return None
@@ -574,7 +575,7 @@ def _compared_as_numbers(
     sign = _COMPARISONS[operator]
     if side:  # the next number is beyond the value, or not: whether it counts does not depend on the operator
         sign = sign[0] + ("=" if (side < 0) is (sign[0] == "<") else "")
-    return Statement(sql=f"{column} {sign} ?", params=(number,))
+    return Sql(f"{column} {sign} ?", (number,))
 
 
 def _glob(pattern: str) -> str:

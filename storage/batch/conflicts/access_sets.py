@@ -9,7 +9,7 @@ from storage.catalog.model import Catalog, ForeignKey, Resource, Values
 
 
 @dataclass(frozen=True, slots=True)
-class _KeyRefs:
+class _KeyColumns:
     """One key or foreign key of a resource: its attributes, and the key that their values refer to."""
 
     attributes: tuple[str, ...]
@@ -29,16 +29,16 @@ class AccessSets:
         self._catalog = catalog
 
     @cached_property
-    def _row(self) -> _KeyRefs:
-        return _KeyRefs(self._resource.key, (self._resource.name, self._resource.key))
+    def _row(self) -> _KeyColumns:
+        return _KeyColumns(self._resource.key, (self._resource.name, self._resource.key))
 
     @cached_property
-    def _unique(self) -> Sequence[_KeyRefs]:
+    def _unique(self) -> Sequence[_KeyColumns]:
         name = self._resource.name
-        return [_KeyRefs(key.attributes, (name, key.attributes)) for key in self._resource.unique_keys]
+        return [_KeyColumns(key.attributes, (name, key.attributes)) for key in self._resource.unique_keys]
 
     @cached_property
-    def _foreign(self) -> Sequence[_KeyRefs]:
+    def _foreign(self) -> Sequence[_KeyColumns]:
         return [_foreign(key, self._catalog.target_of(key)) for key in self._resource.foreign_keys]
 
     @cached_property
@@ -67,14 +67,14 @@ class AccessSets:
 _CONTENT = "content"  # of a row: an UPDATE writes it, and foreign keys do not read it
 
 
-def _foreign(key: ForeignKey, target: Resource) -> _KeyRefs:
+def _foreign(key: ForeignKey, target: Resource) -> _KeyColumns:
     """Return the key of the target that a foreign key refers to, with the attributes in the target's order."""
     here = dict(zip(key.target_attributes, key.attributes, strict=True))
     own = target.unique_key_of(frozenset(key.target_attributes)) or key.target_attributes
-    return _KeyRefs(tuple(here[name] for name in own), (target.name, own))
+    return _KeyColumns(tuple(here[name] for name in own), (target.name, own))
 
 
-def _present(keys: Sequence[_KeyRefs], values: Values) -> Iterator[KeyRef]:
+def _present(keys: Sequence[_KeyColumns], values: Values) -> Iterator[KeyRef]:
     for each in keys:
         key = each.of(values)
         if key is not None:

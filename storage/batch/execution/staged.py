@@ -160,7 +160,7 @@ class Grouped:
     def _decide(self, operation: Operation) -> bool:
         match self._decider.decide(operation):
             case Show(row=row, status=status, precondition=precondition):
-                if self._with_rows and not row.whole:
+                if self._with_rows and not row.is_complete:
                     raise NotLoaded
                 self._note(operation, status, row, precondition)
                 return True
@@ -197,17 +197,17 @@ class Grouped:
             if name not in values
             and (attribute.default_sql is not None or attribute.generation is not Generation.NEVER)
         }
-        unsure = self._unsure(operation, values)
-        if (made | unsure) & access.key_attributes:
+        unpredictable = self._unpredictable(operation, values)
+        if (made | unpredictable) & access.key_attributes:
             return False
         whole: Values = {name: values.get(name) for name in resource.attributes if name not in made}
         names = tuple(name for name in resource.attributes if name in values)
-        row = self._rows.made(resource, whole, unsure)
+        row = self._rows.predicted_insert(resource, whole, unpredictable)
         writes, reads = access.of_row(whole)
         shape = Shape(Kind.INSERT, resource.name, names)
         self._plan(operation, Write(shape, writes, reads), row, tuple(values[name] for name in names))
         self._overlay.put(row)
-        self._wrote(operation, 201, row, create.precondition, {name: values[name] for name in unsure})
+        self._wrote(operation, 201, row, create.precondition, {name: values[name] for name in unpredictable})
         return True
 
     def _change(self, operation: Operation, change: Change) -> bool:
@@ -216,7 +216,7 @@ class Grouped:
             return False
         if not changes and not change.defaults:
             self._note(operation, 200, before, change.precondition)
-            if self._with_rows and not before.whole:
+            if self._with_rows and not before.is_complete:
                 raise NotLoaded
             return True
         self._check_open(before)
@@ -224,25 +224,25 @@ class Grouped:
         changed = frozenset(
             name for name, value in changes.items() if name not in before.values or before.values[name] != value
         ).union(change.defaults)
-        unsure = self._unsure(operation, changes) | self._unknown_before(before, changes)
+        unpredictable = self._unpredictable(operation, changes) | self._unknown_before(before, changes)
         if (
             changed & resource.cascading_attributes
             or access.key_attributes.intersection(change.defaults)
-            or unsure & access.key_attributes
+            or unpredictable & access.key_attributes
         ):
             return False
         unknown = {
             *change.defaults,
             *(name for name, each in resource.attributes.items() if each.generation is Generation.ALWAYS),
         } - set(resource.key)
-        row = self._rows.changed(before, changes, unsure, unknown)
+        row = self._rows.predicted_update(before, changes, unpredictable, unknown)
         writes, reads = access.of_change(before.values, {**before.values, **changes}, changed)
         kept = self._kept(before, changes)
         written = {name: value for name, value in changes.items() if name not in kept} if kept else changes
         shape = Shape(Kind.UPDATE, resource.name, tuple(written), change.defaults, kept)
         self._plan(operation, Write(shape, writes, reads), row, tuple(written.values()))
         self._overlay.put(row, before)
-        self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unsure})
+        self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unpredictable})
         return True
 
     def _remove(self, operation: Operation, remove: Remove) -> bool:
@@ -259,7 +259,7 @@ class Grouped:
 
     def _check_open(self, row: Row) -> None:
         """Make sure that what an earlier part has written can still be answered, and checked, once the row changes."""
-        if not row.whole and (self._with_rows or any(self._partial[part] is row for part in self._unchecked)):
+        if not row.is_complete and (self._with_rows or any(self._partial[part] is row for part in self._unchecked)):
             raise NotLoaded
 
     def _plan(self, operation: Operation, write: Write, row: Row, values: tuple[Value, ...]) -> None:
@@ -274,12 +274,12 @@ class Grouped:
         unchecked: Values,
     ) -> None:
         self._note(operation, status, row, precondition)
-        if not row.whole:
+        if not row.is_complete:
             self._partial[operation.index] = row
         if unchecked:
             self._unchecked[operation.index] = unchecked
 
-    def _unsure(self, operation: Operation, values: Values) -> frozenset[str]:
+    def _unpredictable(self, operation: Operation, values: Values) -> frozenset[str]:
         """Name the values that may come back otherwise than they are written: their columns convert, or a model made them."""
         attributes, own = operation.resource.attributes, operation.values
         return frozenset(
@@ -303,7 +303,7 @@ class Grouped:
 
     def _unknown_before(self, before: Row, changes: Values) -> frozenset[str]:
         """Name the values that a column may hold in another form already, where it is not known what it holds."""
-        if before.whole:
+        if before.is_complete:
             return frozenset()
         attributes, keeps = before.resource.attributes, self._rows.statements.keeps_equal
         return frozenset(name for name in changes if name not in before.values and keeps(attributes[name]))

@@ -53,7 +53,7 @@ class Overlay:
                 self._add(row)
             self._found.setdefault(place, None)
         found = self._found[place]
-        if found is not None and not found.whole and resource.validate is not None:
+        if found is not None and not found.is_complete and resource.validate is not None:
             raise NotLoaded
         return found
 

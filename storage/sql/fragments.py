@@ -1,0 +1,40 @@
+"""Pieces of SQL, each with its own parameters: whatever the order in which pieces are written, every parameter is in its place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of a statement, and the parameters of its places, in their order."""
+
+    text: str
+    params: tuple[Any, ...] = ()
+
+    def __add__(self, other: "Sql | str") -> "Sql":
+        if isinstance(other, str):
+            return Sql(self.text + other, self.params)
+        return Sql(self.text + other.text, self.params + other.params)
+
+    def __radd__(self, other: str) -> "Sql":
+        return Sql(other + self.text, self.params)
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+NOTHING = Sql("")
+
+
+def join(separator: str, pieces: Iterable[Sql | str]) -> Sql:
+    """Write pieces one after the other, with a separator between them."""
+    texts: list[str] = []
+    params: list[Any] = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            texts.append(piece)
+        else:
+            texts.append(piece.text)
+            params += piece.params
+    return Sql(separator.join(texts), tuple(params))
