@@ -43,7 +43,8 @@ def serve(**flags: Any) -> None:
         if not settings.is_loopback and not settings.open:
             raise SettingsError(
                 f"There are no access rules, so anyone who can reach {settings.host} could read and write everything. "
-                "Listen on this machine only (--host 127.0.0.1), or say --open if that is what you want."
+                "Use --host 127.0.0.1 to listen on this machine only, "
+                "or --open to accept connections from other machines."
             )
         check_address(settings.host, settings.port)
         service = open_service(settings)
@@ -112,7 +113,7 @@ def _announce(service: Service, settings: Settings, *, is_example: bool) -> None
     else:
         typer.echo(f"  {server}/graphql  GraphQL, and GraphiQL in a browser")
         typer.echo(f"  {server}/console  composes batches, in a browser")
-    typer.echo(f"  {server}/batch    takes batches as JSON, without GraphQL")
+    typer.echo(f"  {server}/batch    accepts batches as JSON, without GraphQL")
     who = "Anyone on this machine" if settings.is_loopback else "Anyone who can reach this address, from any machine,"
     others = " Connections from other machines are refused." if settings.is_loopback else ""
     typer.echo(f"There are no access rules. {who} can read and write everything.{others}")

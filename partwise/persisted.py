@@ -72,7 +72,7 @@ class Persisted:
             raise NotServed(
                 403,
                 "PERSISTED_QUERY_REQUIRED",
-                "This server runs persisted documents only, and this is none of them. Name one in documentId.",
+                "This server accepts only persisted documents, and this is not one of them. Specify one in documentId.",
             )
         if sha256_hash is not None and query:
             self._keep(sha256_hash, query)
@@ -84,7 +84,7 @@ class Persisted:
         for name, where in ((document_id, "documentId"), (sha256_hash, "extensions.persistedQuery.sha256Hash")):
             bare = (name or "").removeprefix(_SHA256)
             if name is not None and self._documents.get(bare) != query and bare != _hash(query):
-                raise BadReference(f"The member {where} is of another document than query.")
+                raise BadReference(f"{where} does not match the document in query.")
         return query
 
     def _look_up(self, document_id: str | None, sha256_hash: str | None) -> str | None:
@@ -97,7 +97,7 @@ class Persisted:
             if bare in self._sent:
                 self._sent.move_to_end(bare)
         if found is None:
-            message = "PersistedQueryNotFound" if document_id is None else "There is no document of this documentId."
+            message = "PersistedQueryNotFound" if document_id is None else "No persisted document has this documentId."
             raise NotServed(400, "PERSISTED_QUERY_NOT_FOUND", message)
         return found
 
@@ -136,14 +136,17 @@ def open_documents(settings: Settings, schema: strawberry.Schema) -> Persisted:
     place = settings.persisted_documents
     if place is None:
         if settings.only_persisted:
-            raise SettingsError("only_persisted without persisted_documents would refuse everything: name them.")
+            raise SettingsError(
+                "only_persisted requires persisted_documents, because otherwise every document would be rejected. "
+                "Set persisted_documents."
+            )
         return Persisted({})
     try:
         named = _read_folder(place) if place.is_dir() else _read_manifest(place)
     except OSError as error:
         raise SettingsError(f"The persisted documents in {place} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"The persisted documents in {place} are no UTF-8.") from None
+        raise SettingsError(f"The persisted documents in {place} are not valid UTF-8.") from None
     if not named:
         raise SettingsError(f"There are no persisted documents in {place}.")
     faults = [

@@ -31,13 +31,13 @@ _PLACE = re.compile(
 )
 _ROOTS = frozenset({"Query", "BatchItemInput"})  # whose members come and go with resources
 # Why a client may care for what is dangerous; of several reasons for one line, the first.
-_RESET = "A REPLACE by a client that does not know it sets it to its default, or to null, unless it is read only."
-_OTHER_DEFAULT = "Clients that leave it out get something else now."
-_NEW_RESOURCE = "Code that has a case for each type of item meets one more."
-_NEW_VALUE = "Code that has a case for each value meets one more."
-_NEW_TYPE = "Code that has a case for each type meets one more."
-_NOT_ONE = "Types that are generated of it change."
-_LEFT_OUT = "Clients that do not know it leave it out."
+_RESET = "If a client does not know it, its REPLACE sets it to the default or to null, unless it is read-only."
+_OTHER_DEFAULT = "Clients that omit it get a different value now."
+_NEW_RESOURCE = "Code that handles each type of item must handle one more."
+_NEW_VALUE = "Code that handles each value must handle one more."
+_NEW_TYPE = "Code that handles each type must handle one more."
+_NOT_ONE = "Types generated from it change."
+_LEFT_OUT = "Clients that do not know it omit it."
 _REASONS = (_RESET, _OTHER_DEFAULT, _NEW_RESOURCE, _NEW_VALUE, _NEW_TYPE, _NOT_ONE, _LEFT_OUT)
 _REASON_OF = {
     DangerousChangeType.VALUE_ADDED_TO_ENUM: _NEW_VALUE,
@@ -98,7 +98,7 @@ def _one_of_changes(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[_Change]
         if after.is_one_of and not before.is_one_of:
             yield _Change(kind="breaking", text=f"{name} became @oneOf: it takes one member.", type=name, member=None)
         elif before.is_one_of and not after.is_one_of:
-            text = f"{name} is no longer @oneOf: it takes any members."
+            text = f"{name} is no longer @oneOf: it accepts any number of members."
             yield _Change(kind="dangerous", text=text, type=name, member=None, reason=_NOT_ONE)
 
 

@@ -31,7 +31,7 @@ def read_sdl(path: Path) -> GraphQLSchema:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
     except (GraphQLError, TypeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise SettingsError(f"{path} is no GraphQL schema: {reason}.") from None
+        raise SettingsError(f"{path} is not a valid GraphQL schema: {reason}.") from None
     if schema.query_type is None:
-        raise SettingsError(f"{path} is no GraphQL schema: it has no type Query.")
+        raise SettingsError(f"{path} is not a valid GraphQL schema because it does not define the type Query.")
     return schema

@@ -52,9 +52,9 @@ def schema_of(engine: Engine) -> strawberry.Schema:
 def open_engine(settings: Settings) -> Engine:
     """Open the database and build the catalog. Raises `SettingsError`."""
     if settings.database_url is None and settings.models is None:
-        raise SettingsError("Name a database (partwise serve URL) or models (--models MODULE).")
+        raise SettingsError("Specify a database (partwise serve URL) or models (--models MODULE).")
     if settings.create_tables and settings.models is None:
-        raise SettingsError("--create-tables makes the tables of models: name them with --models MODULE.")
+        raise SettingsError("--create-tables creates the tables of models. Specify the models with --models MODULE.")
     try:
         models = _models(settings.models) if settings.models else ()
         url = parse_url(settings.database_url or DEFAULT_FILE)
@@ -142,7 +142,7 @@ def _import_models(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and name.startswith(error.name):
             raise SettingsError(
-                f"There is no module {name}: run from the folder that holds it, or install it."
+                f"The module {name} was not found. Run the program in the folder that contains it, or install it."
             ) from None
         raise SettingsError(f"The module {name} imports {error.name}, which is not installed.") from error
     except Exception as error:

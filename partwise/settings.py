@@ -162,7 +162,9 @@ class Settings(BaseSettings):
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [each for each in origins if each != "*" and not _ORIGIN.fullmatch(each)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no origin: write it as browsers do, like https://app.example.org:8443")
+            raise ValueError(
+                f"{wrong[0]!r} is not an origin; write it as browsers send it, such as https://app.example.org:8443"
+            )
         return origins
 
     @classmethod
@@ -214,9 +216,9 @@ def load_settings(**flags: Any) -> Settings:
     except UnreadableVariable:
         raise SettingsError("The variable PARTWISE_RESOURCES is not valid JSON.") from None  # no other is read as JSON
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{FILE} is no TOML: {error}.") from None
+        raise SettingsError(f"{FILE} is not valid TOML: {error}.") from None
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{FILE} is no UTF-8 at byte {error.start}, counted from 0.") from None
+        raise SettingsError(f"{FILE} is not valid UTF-8 at byte {error.start}, counted from 0.") from None
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -15,10 +15,10 @@ from storage.catalog.model import Attribute, Resource
 from storage.catalog.naming import free
 
 _WHAT = {
-    Function.SUM: ("Sums", "exact but for those of Floats, which are rounded once", "The sum of {}."),
+    Function.SUM: ("Sums", "exact, except those of Floats, which are rounded once", "The sum of {}."),
     Function.AVG: ("Averages", "rounded once", "The average of {}."),
-    Function.MIN: ("Least values", "as an order has them", "The least {}."),
-    Function.MAX: ("Greatest values", "as an order has them", "The greatest {}."),
+    Function.MIN: ("Minimum values", "in sort order", "The minimum {}."),
+    Function.MAX: ("Maximum values", "in sort order", "The maximum {}."),
 }
 _NO_LABELS = frozenset({"true", "false", "null"})  # GraphQL specification, section 2.9.6
 
@@ -37,7 +37,7 @@ class AggregateReaders:
 def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders) -> list[Field]:
     """Make the fields `aggregate` and, where there is anything to group by, `groupBy` of a connection."""
     aggregate: Any = _aggregate_type(resource, enums, readers)
-    description = "What is said of all of them, on all pages together."
+    description = "Aggregates of all items on all pages."
     fields = [read_field("aggregate", aggregate, description, readers.aggregate)]
     attributes = groupable(resource)
     if attributes:
@@ -46,12 +46,12 @@ def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders
             InputField(
                 name="by",
                 type=list[_attribute_enum(resource, attributes)],  # type: ignore[misc]  # made at run time
-                description="What the members of a group have in common, and what the groups are ordered by.",
+                description="The attributes to group and order by.",
                 required=True,
             ),
             InputField(name="first", type=int, description="Return at most this many groups."),
         ]
-        described = "Groups of all of them, on all pages together: in ascending order, nulls last."
+        described = "Groups of all items on all pages, in ascending order, nulls last."
         read = strawberry.field(resolver=resolver(readers.groups, arguments), name="groupBy", description=described)
         fields.append(("groupBy", list[group], read))
     return fields
@@ -63,9 +63,9 @@ def _aggregate_type(resource: Resource, enums: Enums, readers: AggregateReaders)
         attributes = attributes_with(function, resource)
         if attributes:
             values = _values_type(resource, function, attributes, (enums, readers))
-            description = f"{what}, {how}; null where there is no value."
+            description = f"{what}, {how}; null if there is no value."
             fields.append(read_field(function.value, Optional[values], description, _itself))  # noqa: UP045  # a class made at run time
-    described = f"What is said of many {resource.collection} together."
+    described = f"Aggregates of {resource.collection}."
     return _type(f"{resource.name}Aggregate", fields, described)
 
 
@@ -101,15 +101,14 @@ def _group_type(
         for each in attributes
         for name, reason in names_of(each)
     ]
-    described = "What the members of a group have in common; null what they are not grouped by."
+    described = "The attributes that identify a group; null for those that it is not grouped by."
     keys: Any = _type(f"{resource.name}GroupKeys", fields, described)
     members = [
-        read_field("keys", keys, "What its members have in common.", lambda group: group),
-        read_field("aggregate", aggregate, "What is said of its members.", lambda group: group.aggregate),
+        read_field("keys", keys, "The values that its members have in common.", lambda group: group),
+        read_field("aggregate", aggregate, "Aggregates of its members.", lambda group: group.aggregate),
     ]
-    return _type(
-        f"{resource.name}Group", members, f"Some {resource.collection} that are equal in what they are grouped by."
-    )
+    described = f"A group of {resource.collection} with equal values of the attributes in `by`."
+    return _type(f"{resource.name}Group", members, described)
 
 
 def _attribute_enum(resource: Resource, attributes: Sequence[Attribute]) -> Any:

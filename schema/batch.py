@@ -15,17 +15,18 @@ from storage.errors import PartErrorCode as Code
 
 PartErrorCode: Any = strawberry.enum(Code, name="PartErrorCode", description="What is wrong with a part.")
 _CODES: dict[str, str | None] = {fault.code: fault.__doc__ for fault in Fault.__subclasses__()}
-_CODES[Code.FORBIDDEN] = "The caller may see it, but not do that."  # no fault of ours has it yet
+# No fault of ours has this code yet.
+_CODES[Code.FORBIDDEN] = "The caller can read the item but is not allowed to perform this operation."
 for _member in PartErrorCode.__strawberry_definition__.values:
     _member.description = _CODES[_member.value]
 
 
-@strawberry.enum(description="What became of a batch.")
+@strawberry.enum(description="The outcome of a batch.")
 class BatchStatus(enum.Enum):
-    """What became of a batch."""
+    """The outcome of a batch."""
 
-    COMMITTED = strawberry.enum_value("COMMITTED", description="All of it is written.")
-    REJECTED = strawberry.enum_value("REJECTED", description="A part is in error, so nothing is written.")
+    COMMITTED = strawberry.enum_value("COMMITTED", description="All parts were saved.")
+    REJECTED = strawberry.enum_value("REJECTED", description="A part failed, so nothing was saved.")
     VALID = strawberry.enum_value("VALID", description="A dry run that would have been committed.")
 
 
@@ -115,19 +116,23 @@ def _part_result(readers: BatchReaders) -> type:
     def read_items(root: Any, info: Info) -> Any:
         return readers.items(root, info)
 
-    @strawberry.type(name="PartResult", description="What became of one part.")
+    @strawberry.type(name="PartResult", description="The result of one part.")
     class PartResult:
-        """What became of one part."""
+        """The result of one part."""
 
         id: strawberry.ID = strawberry.field(description="The part's id, as it was sent.")
         index: int = strawberry.field(description="Its place in the request, from 0.")
-        path: str = strawberry.field(description="The item's canonical path; where there is none, the path as sent.")
-        operation: Operation = strawberry.field(description="What was to be done.")
-        status: int = strawberry.field(description="As HTTP uses it (RFC 9110); of an errored part, its first error's.")
-        precondition_succeeded: bool | None = strawberry.field(
-            description="Null where there was no precondition, or where it could not be judged."
+        path: str = strawberry.field(
+            description="The item's canonical path; if it does not have one, the path as sent."
         )
-        etag: str | None = strawberry.field(description="The version of the item that is answered.")
+        operation: Operation = strawberry.field(description="What was to be done.")
+        status: int = strawberry.field(
+            description="As HTTP uses it (RFC 9110); if the part failed, the status of its first error."
+        )
+        precondition_succeeded: bool | None = strawberry.field(
+            description="Null if there was no precondition, or if it was not evaluated."
+        )
+        etag: str | None = strawberry.field(description="The version of the returned item.")
         payload: JSON | None = strawberry.field(
             description="The item's attributes as this part left them; of a collection, {items, hasMore}."
         )
@@ -155,18 +160,19 @@ def _batch_result(part_result: type, resources: ResourceTypes, readers: BatchRea
         "replayed": bool,
         "query": Optional[query_type],  # noqa: UP045
     }
-    class_.status = strawberry.field(description="What became of it.")  # type: ignore[attr-defined]  # a class made at run time
-    class_.committed = strawberry.field(description="Whether it is written.")  # type: ignore[attr-defined]
+    class_.status = strawberry.field(description="The outcome.")  # type: ignore[attr-defined]  # a class made at run time
+    class_.committed = strawberry.field(description="Whether the batch was committed.")  # type: ignore[attr-defined]
     class_.parts = strawberry.field(  # type: ignore[attr-defined]
         description="Committed or valid: every part, in request order. Rejected: only the parts that are in error."
     )
     class_.replayed = strawberry.field(  # type: ignore[attr-defined]
-        description="Whether nothing ran now: the same parts were written before, under the same idempotency key."
+        description="Whether this is a replay: the same parts were committed before, with the same idempotency key,"
+        " and did not run again."
     )
     class_.query = strawberry.field(  # type: ignore[attr-defined]
         resolver=query, description="Read anything as the batch left it, in the same request."
     )
-    return strawberry.type(class_, name="BatchResult", description="What became of a batch.")
+    return strawberry.type(class_, name="BatchResult", description="The result of a batch.")
 
 
 def _mutation(part_input: type, batch_result: type, readers: BatchReaders) -> type:
@@ -179,8 +185,9 @@ def _mutation(part_input: type, batch_result: type, readers: BatchReaders) -> ty
         idempotency_key: Annotated[
             str | None,
             strawberry.argument(
-                description="1 to 255 printable ASCII characters, new for each batch: sent again with the same key and"
-                " the same parts, it is not run again, and answered as the first time. The header Idempotency-Key says the same."
+                description="1 to 255 printable ASCII characters. Use a new key for each batch. If the same parts are"
+                " sent again with the same key, they do not run again, and the first response is returned. You can send"
+                " the key in the header Idempotency-Key instead."
             ),
         ] = strawberry.UNSET,
     ) -> Any:

@@ -49,12 +49,12 @@ def _derived(name: str, resource: Resource, catalog: Catalog) -> list[str]:
         said.append("Counts the versions of the item.")
     target = next((each.target for each in resource.foreign_keys if each.attributes == (name,)), None)
     if target is not None:
-        said.append(f"Points at one of the {catalog.resources[target].collection}.")
+        said.append(f"Refers to one of the {catalog.resources[target].collection}.")
     if not said:
         choices = resource.choices(name)
         said.append(_one_of(choices) if choices else _of_type(resource.attributes[name].type))
     if (name,) in resource.keys and name not in resource.key:
-        said.append("No two items have the same.")
+        said.append("Unique.")
     return said
 
 
@@ -74,7 +74,7 @@ def _of_type(type_: ValueType) -> str:
         case Float():
             return "A number."
         case Numeric(precision=int(digits), scale=scale) if scale:
-            return f"A number of up to {digits} digits, {scale} of them after the point."
+            return f"A number of up to {digits} digits, {scale} of them after the decimal point."
         case Numeric(precision=int(digits)):
             return f"A whole number of up to {digits} digits."
         case Numeric():

@@ -57,8 +57,8 @@ _ARRAY = {
 _JSON = {
     "eq": "Equal to this, as jsonb compares.",
     "ne": "Not equal to this, as jsonb compares.",
-    "contains": "Contains this, as jsonb's @> has it.",
-    "containedIn": "Is contained in this, as jsonb's <@ has it.",
+    "contains": "Contains this (jsonb operator @>).",
+    "containedIn": "Is contained in this (jsonb operator <@).",
     "hasKey": "Has this text as a key, or as an element.",
 }
 
@@ -76,7 +76,7 @@ def filter_types(catalog: Catalog, enums: Enums, *, containment: bool) -> Mappin
         define_input(
             filters[name],
             [*_logic(filters[name]), *(each for field, formers in own for each in and_former(field, formers))],
-            description=f"Which of the {resource.collection} are wanted. All that is given has to hold.",
+            description=f"Conditions on the {resource.collection}. All conditions must be met.",
         )
     return filters
 
@@ -99,7 +99,7 @@ def _relation_field(relation: Relation, filters: Mapping[str, type], lists: Mapp
     if relation.many:
         description = "Conditions on some of them, on none, or on every one."
         return InputField(name=relation.name, type=lists[relation.target], description=description)
-    description = "There is one, and it fulfils this."
+    description = "The related item exists and meets this condition."
     return InputField(name=relation.name, type=filters[relation.target], description=description)
 
 
@@ -110,11 +110,14 @@ def _list_filters(catalog: Catalog, enums: Enums, filters: Mapping[str, type]) -
         name: make_input(
             _list_filter_name(name, catalog, enums),
             [
-                InputField(name="some", type=filters[name], description="At least one of them fulfils this."),
-                InputField(name="none", type=filters[name], description="None of them fulfils this."),
-                InputField(name="every", type=filters[name], description="All of them fulfil this, or there are none."),
+                InputField(name="some", type=filters[name], description="At least one of them meets this condition."),
+                InputField(name="none", type=filters[name], description="None of them meets this condition."),
+                InputField(
+                    name="every", type=filters[name], description="All of them meet this condition, or there are none."
+                ),
             ],
-            description=f"Conditions on the {catalog.resources[name].collection} of an item. All that is given has to hold.",
+            description=f"Conditions on the {catalog.resources[name].collection} of an item."
+            " All conditions must be met.",
         )
         for name in targets
     }
@@ -140,7 +143,7 @@ class _Conditions:
         name = self._name(type_)
         if name not in self._made:
             what = "a text that is only compared as a whole" if name == _OPAQUE else self._enums.type_name(type_)
-            description = f"Conditions on {what}. All that is given has to hold."
+            description = f"Conditions on {what}. All conditions must be met."
             self._made[name] = make_input(name, self._fields(type_), description=description)
         return self._made[name]
 

@@ -11,16 +11,16 @@ from storage.catalog.aggregation import orderable
 from storage.catalog.model import Catalog, Relation, Resource
 
 
-@strawberry.enum(description="Which way an order goes.")
+@strawberry.enum(description="The sort direction.")
 class Direction(enum.Enum):
-    """Which way an order goes."""
+    """The sort direction."""
 
-    ASC = strawberry.enum_value("ASC", description="Upwards, nulls last.")
-    DESC = strawberry.enum_value("DESC", description="Downwards, nulls last.")
-    ASC_NULLS_FIRST = strawberry.enum_value("ASC_NULLS_FIRST", description="Upwards, nulls first.")
-    ASC_NULLS_LAST = strawberry.enum_value("ASC_NULLS_LAST", description="Upwards, nulls last.")
-    DESC_NULLS_FIRST = strawberry.enum_value("DESC_NULLS_FIRST", description="Downwards, nulls first.")
-    DESC_NULLS_LAST = strawberry.enum_value("DESC_NULLS_LAST", description="Downwards, nulls last.")
+    ASC = strawberry.enum_value("ASC", description="Ascending, nulls last.")
+    DESC = strawberry.enum_value("DESC", description="Descending, nulls last.")
+    ASC_NULLS_FIRST = strawberry.enum_value("ASC_NULLS_FIRST", description="Ascending, nulls first.")
+    ASC_NULLS_LAST = strawberry.enum_value("ASC_NULLS_LAST", description="Ascending, nulls last.")
+    DESC_NULLS_FIRST = strawberry.enum_value("DESC_NULLS_FIRST", description="Descending, nulls first.")
+    DESC_NULLS_LAST = strawberry.enum_value("DESC_NULLS_LAST", description="Descending, nulls last.")
 
 
 def order_types(catalog: Catalog) -> Mapping[str, type]:

@@ -25,7 +25,7 @@ _PAGING = (
     ("after", str, "Only what comes after this cursor."),
     ("last", int, "Return at most this many items, from the end."),
     ("before", str, "Only what comes before this cursor."),
-    ("offset", int, "Leave out so many first."),
+    ("offset", int, "Skip this many items."),
 )
 _PATH = "The canonical path: the item's identity in the whole API."
 _ETAG = "The item's version: it changes whenever the item changes."
@@ -49,8 +49,8 @@ class Node:
 class PageInfo:
     """Where a page stands in its collection."""
 
-    has_next_page: bool = strawberry.field(description="Whether there are more after this page.")
-    has_previous_page: bool = strawberry.field(description="Whether there are more before it.")
+    has_next_page: bool = strawberry.field(description="Whether there are items after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
     start_cursor: str | None = strawberry.field(description="The cursor of the first item; null on an empty page.")
     end_cursor: str | None = strawberry.field(description="The cursor of the last item; null on an empty page.")
 
@@ -60,41 +60,44 @@ class Operation(enum.Enum):
     """What a part of a batch does."""
 
     GET = strawberry.enum_value("GET", description="Read an item or a collection.")
-    CREATE = strawberry.enum_value("CREATE", description="Make an item.")
+    CREATE = strawberry.enum_value("CREATE", description="Create an item.")
     UPDATE = strawberry.enum_value("UPDATE", description="Change the attributes that are given, and no others.")
     REPLACE = strawberry.enum_value(
-        "REPLACE", description="Change every attribute: those that are not given to their default, or to null."
+        "REPLACE", description="Replace every attribute; omitted ones are set to their default or to null."
     )
     UPSERT = strawberry.enum_value("UPSERT", description="Update the item if it exists, else create it.")
-    DELETE = strawberry.enum_value("DELETE", description="Remove the item.")
+    DELETE = strawberry.enum_value("DELETE", description="Delete the item.")
 
 
-@strawberry.type(description="An attribute of a resource: what a form has to know to ask for it.")
+@strawberry.type(description="An attribute of a resource: what a form needs to know about it.")
 class ResourceAttribute:
     """An attribute of a resource. Of an array, the limits and the labels are those of each of its elements."""
 
     name: str = strawberry.field(description="Its name, the same in queries, payloads, filters and pointers.")
     type: str = strawberry.field(description="The name of its GraphQL type, without `!`; of an array, in brackets.")
-    required: bool = strawberry.field(description="Whether a CREATE has to give it.")
+    required: bool = strawberry.field(description="Whether CREATE requires it.")
     nullable: bool = strawberry.field(description="Whether it may be null.")
-    read_only: bool = strawberry.field(description="Whether no payload may give it.")
+    read_only: bool = strawberry.field(description="Whether it cannot be set in a payload.")
     generated: bool = strawberry.field(
-        description="Whether the server or its database makes its value: always where it is read-only, else where none is given."
+        description="Whether the server or its database generates its value: always if it is read-only, otherwise"
+        " if it is omitted."
     )
     default: JSON | None = strawberry.field(
-        description="What it is where a CREATE leaves it out; null where there is none, or where it is made anew each time."
+        description="The value if CREATE omits it; null if there is none, or if it is generated each time."
     )
     min_length: int | None = strawberry.field(
-        description="How long it has to be at least, counted as `maxLength` is; null where it may be empty."
+        description="The minimum length, counted like `maxLength`; null if it can be empty."
     )
     max_length: int | None = strawberry.field(
-        description="How long it may be: characters of a text, bytes of what is sent as Base64; null where there is no limit."
+        description="The maximum length: characters of a text, bytes of what is sent as Base64;"
+        " null if there is no limit."
     )
     precision: int | None = strawberry.field(
-        description="How many digits a decimal may have in all; null where there is no limit."
+        description="The maximum number of digits of a decimal, in total; null if there is no limit."
     )
     scale: int | None = strawberry.field(
-        description="How many digits may stand after the point, of a decimal or of a time's seconds; null where there is no limit."
+        description="The maximum number of decimal places, of a decimal or of a time's seconds;"
+        " null if there is no limit."
     )
     minimum: JSON | None = strawberry.field(
         description="The smallest number, date or time that it accepts, written like its values; null if no such limit is known."
@@ -107,7 +110,8 @@ class ResourceAttribute:
         " null if none is known, or if it might mean something else in ECMAScript."
     )
     time_zone: bool | None = strawberry.field(
-        description="Whether a DateTime has to have a time zone; where it has not to, it must have none. Null for other types."
+        description="Whether a DateTime requires a time zone; if false, a time zone is not allowed."
+        " Null for other types."
     )
     enum: list[str] | None = strawberry.field(
         description="The labels of an enum, or the texts that a check lists; else null."
@@ -115,20 +119,22 @@ class ResourceAttribute:
     description: str | None = strawberry.field(description="What the database or the model says about it.")
 
 
-@strawberry.type(description="A way from an item to others.")
+@strawberry.type(description="A relation from an item to other items.")
 class ResourceRelation:
-    """A way from an item to others."""
+    """A relation from an item to other items."""
 
     name: str = strawberry.field(description="Its name, as a field of the item and, to many, as a segment of paths.")
-    target: str = strawberry.field(description="The name of the resource that it leads to.")
-    many: bool = strawberry.field(description="Whether it leads to any number of items, or to one at most.")
-    attributes: list[str] = strawberry.field(description="The attributes of the item that it starts from.")
+    target: str = strawberry.field(description="The name of the target resource.")
+    many: bool = strawberry.field(
+        description="Whether it can have any number of target items, rather than at most one."
+    )
+    attributes: list[str] = strawberry.field(description="The attributes of the source item that the relation uses.")
     target_attributes: list[str] = strawberry.field(
         description="The attributes of the target that are equal to those, in the same order."
     )
     path: str | None = strawberry.field(
-        description="The path of the items that it leads to, as a template, such as /artists/{artistId}/albums; null where it "
-        "leads to one, or starts from what has no key."
+        description="The path of the target items, as a template, such as /artists/{artistId}/albums; null if it leads"
+        " to at most one item, or if the source does not have a key."
     )
 
 
@@ -158,7 +164,7 @@ class ResourceDescription:
     version: str | None = strawberry.field(description="The attribute that counts versions, where there is one.")
     operations: list[Operation] = strawberry.field(description="What parts of a batch may do with it.")
     attributes: list[ResourceAttribute] = strawberry.field(description="Its attributes, in the order of the database.")
-    relations: list[ResourceRelation] = strawberry.field(description="The ways from its items to others.")
+    relations: list[ResourceRelation] = strawberry.field(description="The relations of its items.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +277,9 @@ def _relation_fields(relation: Relation, types: _Types) -> list[tuple[str, Any, 
 def _page_arguments(resource: Resource, types: _Types) -> list[InputField]:
     """Say what a collection takes. Without a key there is no cursor to say where an item stands."""
     order: Any = types.orders.get(resource.name)
-    which = InputField(name="filter", type=types.filters[resource.name], description="Only those that fulfil this.")
+    which = InputField(
+        name="filter", type=types.filters[resource.name], description="Return only items that meet this condition."
+    )
     by = [InputField(name="orderBy", type=list[order], description=_ORDER)] if order is not None else []
     paging = [
         InputField(name=name, type=type_, description=description)

@@ -65,7 +65,7 @@ class UnknownResource(Fault):
 
 
 class OperationNotAllowed(Fault):
-    """The operation is not for this kind of path, or the resource does not take it."""
+    """The operation is not allowed for this kind of path, or the resource does not support it."""
 
     code, status = PartErrorCode.OPERATION_NOT_ALLOWED, 405
 
@@ -77,7 +77,7 @@ class DuplicateId(Fault):
 
 
 class InvalidPrecondition(Fault):
-    """A precondition that can mean nothing: an empty list, both null, or one at a collection."""
+    """The precondition is invalid: it is an empty list, both are null, or the path is a collection."""
 
     code, status = PartErrorCode.INVALID_PRECONDITION, 400
 
@@ -89,7 +89,7 @@ class InvalidReference(Fault):
 
 
 class InvalidPayload(Fault):
-    """The payload is no object, given twice, of another resource, or given where none is taken."""
+    """The payload is not an object, is duplicated, belongs to another resource, or is not allowed here."""
 
     code, status = PartErrorCode.INVALID_PAYLOAD, 422
 
@@ -137,13 +137,13 @@ class Conflict(Fault):
 
 
 class MissingTarget(Fault):
-    """A foreign key points at nothing."""
+    """A foreign key refers to an item that does not exist."""
 
     code, status = PartErrorCode.MISSING_TARGET, 409
 
 
 class StillReferenced(Fault):
-    """The item is to be deleted, or its key values to be changed, but others point at it."""
+    """The item cannot be deleted, or its key values cannot be changed, because other items refer to it."""
 
     code, status = PartErrorCode.STILL_REFERENCED, 409
 
@@ -286,7 +286,7 @@ class IdempotencyKeyReused(RequestError):
     def __init__(self) -> None:
         super().__init__(
             "This idempotency key belongs to a batch that was written before, with other parts. Nothing was written now. "
-            "Take a new key for each new batch, and send the same parts again with the same key."
+            "Use a new key for each batch. To retry a batch, send the same parts with the same key."
         )
 
 
@@ -297,8 +297,8 @@ class KeysNotKept(RequestError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server keeps no idempotency keys, so it cannot promise that the batch runs once. Nothing was written. "
-            "Send it without a key, or ask the operator to have keys kept."
+            "This server does not store idempotency keys, so it cannot guarantee that the batch runs once. "
+            "Nothing was written. Send it without a key, or ask the operator to enable idempotency keys."
         )
 
 

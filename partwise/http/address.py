@@ -12,7 +12,7 @@ def check_address(host: str, port: int) -> None:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
-        raise SettingsError(f"There is no address {host}: name another one with --host.") from None
+        raise SettingsError(f"The host name {host} cannot be resolved. Choose another one with --host.") from None
     for family, kind, protocol, _, address in found:
         try:
             _bind(socket.socket(family, kind, protocol), address)
@@ -34,7 +34,12 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} of {host} is already in use. Stop the other process, or choose another port with --port."
     if error.errno == errno.EACCES:
-        return f"Port {port} of {host} needs more rights: name another port with --port, like 8000."
+        return (
+            f"You do not have permission to listen on port {port} of {host}. "
+            "Choose another port with --port, such as 8000."
+        )
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine: name another one with --host."
-    return f"{host} cannot be listened at ({error.strerror}): name another address with --host, or port with --port."
+        return f"{host} is not an address of this machine. Choose another one with --host."
+    return (
+        f"Cannot listen on {host} ({error.strerror}). Choose another address with --host, or another port with --port."
+    )

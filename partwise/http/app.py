@@ -95,8 +95,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     """Answer what no route takes: another path, another method. OPTIONS is answered on every route."""
     assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
     if error.status_code == HTTPStatus.NOT_FOUND:
-        hint = "GraphQL is at /graphql, and paths of items go into the parts of a batch, there or at /batch."
-        return refusal(f"There is nothing here: {hint}", error.status_code, headers=error.headers)
+        hint = "GraphQL is at /graphql. Use the paths of items in the parts of a batch, at /graphql or /batch."
+        return refusal(f"Unknown path. {hint}", error.status_code, headers=error.headers)
     if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return refusal(f"{error.detail}.", error.status_code, headers=error.headers)
     methods = {each.strip() for each in (error.headers or {}).get("Allow", "").split(",")} | {"OPTIONS"}

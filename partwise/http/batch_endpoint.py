@@ -104,10 +104,12 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
     timing.received()
     media_type = first_accepted(accept_of(request), (content_type(request), *MEDIA_TYPES))
     if media_type is None:
-        raise Refused(406, "BAD_REQUEST", f"Answers are {' or '.join(MEDIA_TYPES)}: accept one of them.")
+        message = f"The response can be {' or '.join(MEDIA_TYPES)}. Send an Accept header that allows one of them."
+        raise Refused(406, "BAD_REQUEST", message)
     asked = request.query_params.multi_items()
     if asked not in ([], [("dryRun", "true")], [("dryRun", "false")]):
-        raise Refused(400, "BAD_REQUEST", "The URL takes dryRun alone, and it is true or false.")
+        message = "The only query parameter is dryRun, and its value must be true or false."
+        raise Refused(400, "BAD_REQUEST", message)
     is_dry_run = asked == [("dryRun", "true")]
     turn = door.turns.batch(body, request.receive)
     context = door.context(timing, request, turn)

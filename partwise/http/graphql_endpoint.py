@@ -380,7 +380,7 @@ class Door:
             raise Refused(400, "BAD_REQUEST", "Name one of the document's operations in operationName.") from None
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
-                raise Refused(400, "BAD_REQUEST", "There are no subscriptions here.") from None
+                raise Refused(400, "BAD_REQUEST", "Subscriptions are not supported.") from None
             raise Refused(405, "BAD_REQUEST", "A mutation must be sent by POST.", {"Allow": "POST"}) from None
 
 
@@ -513,7 +513,8 @@ def accept_of(request: Request) -> str:
 
 
 def _not_acceptable() -> Never:
-    raise Refused(406, "BAD_REQUEST", f"Answers are {GRAPHQL_JSON} or {JSON}: accept one of them.")
+    message = f"The response can be {GRAPHQL_JSON} or {JSON}. Send an Accept header that allows one of them."
+    raise Refused(406, "BAD_REQUEST", message)
 
 
 def content_type(request: Request) -> str:
@@ -556,7 +557,8 @@ def from_body(body: bytes, read: Callable[[str], Any] = decode_json) -> Any:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise Refused(400, "BAD_REQUEST", f"The body is no UTF-8 at byte {error.start}, counted from 0.") from None
+        message = f"The request body is not valid UTF-8 at byte {error.start}, counted from 0."
+        raise Refused(400, "BAD_REQUEST", message) from None
     return _decode(text, "The body", read)
 
 

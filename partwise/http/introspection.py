@@ -134,9 +134,9 @@ class Introspections:
             self._begun.popleft()
         if len(self._begun) >= self._per_minute:
             raise QueryTooComplex(
-                f"The server computes at most {self._per_minute} new introspection answers a minute"
-                f" (introspections_per_minute), and it has computed {len(self._begun)}. Try again later, or send a document"
-                " that was sent before: its answer is kept."
+                f"The server computes at most {self._per_minute} new introspection results per minute"
+                f" (introspections_per_minute), and has already computed {len(self._begun)}. Try again later, or send a"
+                " document that was sent before, because its result is cached."
             )
         self._begun.append(now)
 

@@ -37,9 +37,9 @@ _FRAME = """<!doctype html>
 </style>
 """
 _NOT_BUILT = f"""{_FRAME}<h1>This page has not been built</h1>
-<p>GraphiQL and the console are made with Node when Partwise is installed, and npm&#39;s registry could not be reached then.
-<p>Install it again where it can: <code>pip install -e .</code> in a checkout (it brings Node along), or install a released wheel,
-which has the pages in it. <code>pip install -v</code> shows what went wrong.
+<p>GraphiQL and the console are built with Node when Partwise is installed, but npm&#39;s registry could not be reached.
+<p>Install it again where the registry can be reached: <code>pip install -e .</code> in a checkout (it brings Node
+along), or install a released wheel, which contains the pages. <code>pip install -v</code> shows what went wrong.
 <p>The server itself is complete: every GraphQL client works with this address.
 </html>
 """
@@ -102,7 +102,7 @@ def routes(*, takes_any: bool, compresses: bool) -> list[BaseRoute]:
 def _off(name: str) -> Response:
     text = f"""{_FRAME}<h1>{name[0].upper()}{name[1:]} is off</h1>
 <p>This server runs persisted documents only, and {name} sends documents of its own.
-<p>That is its setting <code>only_persisted</code>. Whoever runs it and leaves the setting out has GraphiQL and the console.
+<p>The setting <code>only_persisted</code> is on. To enable GraphiQL and the console, the operator can remove it.
 </html>
 """
     return HTMLResponse(text, 403, headers=_HEADERS)

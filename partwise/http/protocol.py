@@ -110,7 +110,8 @@ class Sockets:
         for connection in list(connections):
             connection.examine(now)
         if self.closed:
-            note("connections_closed", "Clients were slow, or sent what is refused.", **self.closed)
+            message = "Connections were closed because clients were slow or sent requests that are not allowed."
+            note("connections_closed", message, **self.closed)
             self.closed.clear()
 
 

@@ -128,16 +128,19 @@ class _Binder:
             what = (
                 "There is no part"
                 if first is None
-                else "A reference must name an earlier part, and it is later or the same"
+                else "A reference must name an earlier part, but this part is not earlier"
             )
             return InvalidReference(message=f"{what}: {show(id_)}.", pointer=pointer)
         other = self._requests[first]
         known = self._resources[first]
         if known is not None and known.name != resource.name:
-            message = f"Part {show(id_)} has an item of {known.collection}, not of {resource.collection}."
+            message = (
+                f"Part {show(id_)} refers to an item of {known.collection}, "
+                f"but an item of {resource.collection} is required."
+            )
             return InvalidReference(message=message, pointer=pointer)
         if other.verb is Verb.DELETE or (other.verb is Verb.GET and not self._is_item(other)):
-            message = f"Part {show(id_)} leaves no item to refer to."
+            message = f"Part {show(id_)} cannot be referenced because it deletes its item or reads a collection."
             return InvalidReference(message=message, pointer=pointer)
         return ByPart(part=first)
 
@@ -213,7 +216,7 @@ def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) ->
     elif not rules.takes(resource, verb):
         message = f"{verb.value} is not allowed on {resource.collection}."
     elif not place.is_item and verb not in _ON_COLLECTIONS:
-        message = f"{verb.value} is for one item, and the path leads to a collection."
+        message = f"{verb.value} requires the path of one item, but this is the path of a collection."
     elif place.query is not None and (place.is_item or verb is not Verb.GET):
         message = "Only GET of a collection takes a query."
         faults.append(PathError(message.removesuffix("."), request.path.index("?")).fault)

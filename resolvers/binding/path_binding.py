@@ -120,7 +120,7 @@ def _bind_named(resource: Resource, pairs: tuple[tuple[Text, Text], ...], scope:
     key = resource.unique_key_of(frozenset(named))
     if key is None:
         names, keys = ", ".join(named), " or ".join(",".join(each) for each in resource.keys)
-        message = f"{names} is no complete unique key of {resource.collection}, which has {keys}"
+        message = f"{names} is not a complete unique key of {resource.collection}; use {keys}"
         raise _invalid(message, pairs[0][0].offset)
     return _by_key(resource, key, tuple(named[name] for name in key))
 

@@ -155,9 +155,9 @@ def _decode(raw: Text) -> Text:
     try:
         text = unquote_to_bytes(raw.text).decode()
     except UnicodeError:
-        raise PathError("This is no UTF-8", raw.offset) from None
+        raise PathError("The path is not valid UTF-8", raw.offset) from None
     if "\x00" in text:
-        raise PathError("The NUL character cannot stand in a path", raw.offset)
+        raise PathError("The NUL character is not allowed in a path", raw.offset)
     return Text(text=text, offset=raw.offset)
 
 

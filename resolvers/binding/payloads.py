@@ -136,13 +136,13 @@ def _no_attribute(resource: Resource, name: str, known: Iterable[str], suggest: 
         return f"{resource.name} has no attribute {show(name)}.{suggest(name, known)}"
     if not relation.many:
         given = " and ".join(relation.foreign_key.attributes)
-        instead = f"give {given}, or name the part that makes the item in references"
+        instead = f"Set {given}, or use references to name the part that creates the item"
     elif resource.key:
         key = ",".join(f"{{{each}}}" for each in resource.key)
-        instead = f"its items are parts of their own, at /{resource.collection}/{key}/{relation.name}"
+        instead = f"Send its items as separate parts, at /{resource.collection}/{key}/{relation.name}"
     else:
-        instead = "its items are parts of their own"
-    return f"{name} is a relation of {resource.name} and no attribute: {instead}."
+        instead = "Send its items as separate parts"
+    return f"{name} is a relation of {resource.name}, not an attribute. {instead}."
 
 
 def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], ForeignKey] | None:
@@ -160,7 +160,7 @@ def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], Foreign
 def no_reference(resource: Resource, name: str, pointer: str, suggest: Suggestions) -> Fault:
     """Say why an attribute takes no reference."""
     if resource.attribute(name) is not None:
-        message = f"{name} points at no other resource."
+        message = f"{name} does not refer to another resource."
         return InvalidReference(message=message, pointer=pointer, attributes=(name,))
     relations = [relation.name for relation in resource.relations.values() if not relation.many]
     message = _no_attribute(resource, name, [*resource.attributes, *relations], suggest)

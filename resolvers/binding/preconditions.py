@@ -20,7 +20,10 @@ def bind_preconditions(request: PartRequest, faults: list[Fault]) -> Preconditio
     if request.if_match is UNSET and request.if_none_match is UNSET:
         return None, None
     if _is_any(request.if_match) and _is_any(request.if_none_match):
-        message = "ifMatch and ifNoneMatch are both null, which nothing can fulfil: does your client send null for absent fields?"
+        message = (
+            "ifMatch and ifNoneMatch cannot both be null, because the two conditions contradict each other."
+            " If your client sends null for absent fields, omit them."
+        )
         faults.append(InvalidPrecondition(message=message, pointer="/ifMatch"))
         return None, None
     return (
@@ -52,6 +55,6 @@ def check_place(request: PartRequest, place: Place, faults: list[Fault]) -> None
     for pointer, given in (("/ifMatch", request.if_match), ("/ifNoneMatch", request.if_none_match)):
         if given is not UNSET:
             hint = " Null counts as given: leave it out." if given is None else ""
-            message = f"{pointer[1:]} is for one item, and the path leads to a collection.{hint}"
+            message = f"{pointer[1:]} requires the path of one item, but this is the path of a collection.{hint}"
             faults.append(InvalidPrecondition(message=message, pointer=pointer))
             return

@@ -85,11 +85,11 @@ def _is_written_otherwise(type_: ValueType) -> bool:
 
 def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
     """Say that there is a null where the table's own definition wants a value (https://sqlite.org/quirks.html, section 5)."""
-    message = f"The database holds a null for {attribute.name}, which must have a value."
+    message = f"The database contains null for {attribute.name}, which must have a value."
     if in_key:
         message += (
-            f" {attribute.name} is part of the key: without it an item has no path. Its operator can write a value"
-            " into the table, and declare the column NOT NULL."
+            f" {attribute.name} is part of the key, and an item without a complete key does not have a path."
+            " The operator can update the row and declare the column NOT NULL."
         )
     return GraphQLError(message, extensions={"code": "UNREADABLE_VALUE"})
 

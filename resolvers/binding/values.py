@@ -474,7 +474,7 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
         case Boolean() if text in {"true", "false"}:
             raw = text == "true"
         case JsonDocument() | Array():
-            raise InvalidJsonValue("cannot stand in a path")
+            raise InvalidJsonValue("cannot be used in a path")
         case Anything():
             return _any_from_text(text, canonical=canonical)
         case _:

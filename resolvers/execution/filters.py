@@ -125,8 +125,8 @@ class _Binding:
         self.operands += operands
         if self.operands > MAX_OPERANDS:
             raise bad_request(
-                f"{place} is too much: a filter compares with at most {MAX_OPERANDS} values, "
-                f"and a relation counts as {_OF_RELATION}."
+                f"{place} exceeds the limit: a filter can contain at most {MAX_OPERANDS} values, "
+                f"and a relation counts as {_OF_RELATION} values."
             )
 
 

@@ -45,7 +45,9 @@ def key_of(argument: str | None, headers: Sequence[str]) -> str | None:
     given = [] if argument is None else [_checked(argument, "idempotencyKey")]
     given += [_checked(_unquoted(header), f"The header {HEADER}") for header in headers]
     if len(set(given)) > 1:
-        raise BadRequest(f"The header {HEADER} and the argument idempotencyKey say different keys: give one of them.")
+        raise BadRequest(
+            f"The header {HEADER} and the argument idempotencyKey have different values. Send only one of them."
+        )
     return given[0] if given else None
 
 
@@ -55,7 +57,7 @@ def _unquoted(header: str) -> str:
         return header
     quoted = _QUOTED.fullmatch(header)
     if quoted is None:
-        raise BadRequest(f'The header {HEADER} begins with a quote and is no quoted string: write it as "8e03978e".')
+        raise BadRequest(f'The header {HEADER} begins with a quote but is not a quoted string. Write it as "8e03978e".')
     return re.sub(r"\\(.)", r"\1", quoted[1])
 
 

@@ -186,7 +186,7 @@ def _window(arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> W
         ("after", "before"),
     ):
         if given[one] is not None and given[other] is not None:
-            raise bad_request(f"{one} and {other} do not go together.")
+            raise bad_request(f"{one} and {other} cannot be combined.")
     backward = given["last"] is not None or given["before"] is not None
     name = "last" if backward else "first"
     limit = _limit(name, given[name], scope)
@@ -194,7 +194,7 @@ def _window(arguments: Mapping[str, Any], resource: Resource, scope: Scope) -> W
     if not 0 <= offset <= _MAX_OFFSET:
         raise bad_request("offset must not be negative.")
     if backward and offset:
-        raise bad_request("offset and before do not go together.")
+        raise bad_request("offset and before cannot be combined.")
     sorts = bind_order(arguments.get("orderBy"), resource, scope.catalog)
     cursor = "before" if backward else "after"
     after = None if given[cursor] is None else _position(given[cursor], cursor, resource, sorts)

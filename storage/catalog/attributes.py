@@ -107,14 +107,16 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
         source, source_name = _source(draft, name, every) if dialect == "sqlite" else (draft, name)
         type_ = _type_of(source, source_name, dialect)
         if type_ is None:
-            notices.append(f"{draft.name}: the column {name!r} is left out, its type is known to its own code only.")
+            notices.append(f"{draft.name}: the column {name!r} is skipped because only its own code can read its type.")
             continue
         own = override.name or naming.camel(model.fields.get(name, name) if model else name)
         clash = own in draft.attributes or own in naming.TAKEN_ATTRIBUTES
         if clash and override.name:
             raise CatalogError(f"The attribute name {own!r} of {draft.name} is taken already.")
         if not naming.is_graphql_name(own):
-            raise CatalogError(f"{own!r}, the name for the column {name!r} of {draft.name}, is no GraphQL name.")
+            raise CatalogError(
+                f"{own!r}, the name for the column {name!r} of {draft.name}, is not a valid GraphQL name."
+            )
         own = naming.free(own, {*draft.attributes, *naming.TAKEN_ATTRIBUTES})
         draft.names[name] = own
         declared = _Declared(type_, source.facts.sql_types[source_name])
@@ -170,7 +172,9 @@ def _type_of(draft: Draft, name: str, dialect: Dialect) -> ValueType | None:
             raise CatalogError(f"The type of {draft.facts.name}.{name} cannot be set: only SQLite leaves it open.")
         if override.type not in TYPES_BY_NAME:
             known = ", ".join(TYPES_BY_NAME)
-            raise CatalogError(f"{override.type!r}, the type for {draft.facts.name}.{name}, is none of {known}.")
+            raise CatalogError(
+                f"The type of {draft.facts.name}.{name} cannot be {override.type!r}. Use one of {known}."
+            )
         type_ = TYPES_BY_NAME[override.type]
         return Anything(converts=_converts(draft, name)) if isinstance(type_, Anything) else type_
     if draft.model is not None and _is_typed(draft, name):

@@ -47,10 +47,10 @@ def _reasons(
     late = [key for owner, key in pointing if key.columns in owner.deferred_foreign]
     checks = {
         "it has triggers or rules": facts.has_triggers,
-        "a key of it, or one that points at it, is checked at COMMIT only": bool(
+        "one of its keys, or a foreign key that refers to it, is checked only at COMMIT": bool(
             facts.deferred_unique or facts.deferred_foreign or late
         ),
-        "a unique index of it holds for some rows only, or over expressions": facts.odd_unique,
+        "one of its unique indexes is partial or uses expressions": facts.odd_unique,
         "a table that inherits from it, or a partition of it, has unique keys of its own": (
             facts.family.is_inherited or facts.family.has_own_unique
         ),
@@ -60,7 +60,7 @@ def _reasons(
         "its rows cannot be locked before they are deleted, because the role has no UPDATE privilege": (
             facts.rights.can_delete and not facts.rights.can_update
         ),
-        "its key is made by the database alone, because the role has no INSERT privilege on it": bool(
+        "only the database can generate its key, because the role has no INSERT privilege on it": bool(
             facts.rights.can_insert and facts.rights.not_inserted.intersection(facts.primary_key)
         ),
         "a key of it compares text by a collation": facts.is_collated or any(each.is_collated for each in targets),

@@ -54,7 +54,12 @@ def build_catalog(
     }
     if not resources:
         raise CatalogError(
-            " ".join(["The database has no table that can be served: it is empty, or all is hidden.", *notices])
+            " ".join(
+                [
+                    "The database does not contain a table that can be served: it is empty, or all tables are hidden.",
+                    *notices,
+                ]
+            )
         )
     return Catalog(resources=resources, notices=tuple(notices), checks_at_commit=checks_at_commit)
 
@@ -96,7 +101,7 @@ def _make_drafts(
         if table is None:
             raise CatalogError(
                 f"The model {model.name} needs the table {model.table!r}, which the database does not have. "
-                "Start with --create-tables to make it."
+                "Start with --create-tables to create it."
             )
         if table.left_out is not None:
             raise CatalogError(
@@ -168,7 +173,8 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
         if draft.override.attributes.get(attribute.column, _OPEN).read_only and _cannot_be_left_out(attribute)
     ]
     notices += [
-        f"{draft.name}: the relationship {name!r} is left out, it goes over a link table. That table's class serves it."
+        f"{draft.name}: the relationship {name!r} is skipped because it uses a link table. "
+        "Use the class of that table instead."
         for name in (model.many_to_many if model else ())
     ]
     version, next_version = _version(draft)

@@ -59,8 +59,9 @@ def _no_index(draft: Draft, key: ForeignKeyFacts) -> str:
     columns = ", ".join(f"{_quoted(name)} COLLATE {how}" for name, how in zip(key.columns, key.unserved, strict=True))
     name = _quoted("_".join((draft.facts.name, *key.columns, "collated")))
     return (
-        f"{draft.name}: no index serves the relation over {', '.join(key.columns)}, because it compares as {key.target_table!r} does,"
-        f" and those that there are compare otherwise. This one would: CREATE INDEX {name} ON {_quoted(draft.facts.name)} ({columns})"
+        f"{draft.name}: the relation over {', '.join(key.columns)} cannot use an existing index, because it "
+        f"compares values as {key.target_table!r} does and the existing indexes do not. "
+        f"To add a suitable index, run CREATE INDEX {name} ON {_quoted(draft.facts.name)} ({columns})"
     )
 
 
@@ -126,5 +127,7 @@ def rename_relations(draft: Draft) -> None:
             raise CatalogError(f"partwise.toml renames the relation {derived!r}; {draft.name} has: {known}.")
         relation = draft.relations.pop(derived)
         if own in {*draft.attributes, *draft.relations, *naming.TAKEN_ATTRIBUTES} or not naming.is_graphql_name(own):
-            raise CatalogError(f"The relation name {own!r} of {draft.name} is taken already, or is no GraphQL name.")
+            raise CatalogError(
+                f"The relation name {own!r} of {draft.name} is already taken or is not a valid GraphQL name."
+            )
         draft.relations[own] = replace(relation, name=own)

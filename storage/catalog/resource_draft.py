@@ -56,7 +56,7 @@ def _check_given_names(draft: Draft, drafts: Sequence[Draft]) -> None:
     override = draft.override
     for name in present(override.name) + present(override.collection) + present(override.former_collection):
         if not naming.is_graphql_name(name):
-            raise CatalogError(f"{name!r}, a name for the table {draft.facts.name!r}, is no GraphQL name.")
+            raise CatalogError(f"{name!r}, a name for the table {draft.facts.name!r}, is not a valid GraphQL name.")
         holders = [d.facts.name for d in drafts if d is not draft and name in {d.name, d.root, d.collection}]
         if holders:
             raise CatalogError(

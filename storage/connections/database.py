@@ -561,7 +561,7 @@ def parse_url(text: str) -> sa.URL:
     if backend == "sqlite" and (not url.database or url.database == ":memory:"):
         raise DatabaseError(
             "An SQLite database must be a file, like sqlite:///shop.db (three slashes before a relative path): "
-            "a database in memory is gone with its connection."
+            "a database in memory is lost when its connection is closed."
         )
     return url
 
@@ -574,13 +574,13 @@ def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
     if path.is_dir():
         raise DatabaseError(f"{path} is a folder, and not a database.")
     if path.exists() and not path.is_file():
-        raise DatabaseError(f"{path} is no file, and no database.")
+        raise DatabaseError(f"{path} is not a regular file.")
     if not path.exists():
         if not may_create:
-            hint = "; --create-tables makes one for the models" if has_models else ""
-            raise DatabaseError(f"There is no file {path.absolute()}: check the path{hint}.")
+            hint = ", or create the file for the models with --create-tables" if has_models else ""
+            raise DatabaseError(f"The file {path.absolute()} does not exist. Check the path{hint}.")
         if not path.absolute().parent.is_dir():
-            raise DatabaseError(f"There is no folder {path.absolute().parent} to make {path.name} in.")
+            raise DatabaseError(f"Cannot create {path.name}: the folder {path.absolute().parent} does not exist.")
     elif path.stat().st_size and not _is_database(path):
         raise DatabaseError(f"{path} is not an SQLite database.")
 

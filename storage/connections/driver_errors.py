@@ -120,7 +120,8 @@ _SQLITE_UNAVAILABLE = frozenset(
 # What SQLite says of a query that goes beyond its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
 _TOO_MANY_COLUMNS = (
-    "This asks for more of one collection at once than the database gives: ask for fewer attributes or aggregates."
+    "This request selects more columns of one collection than the database allows. "
+    "Select fewer attributes or aggregates."
 )
 
 

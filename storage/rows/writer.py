@@ -125,7 +125,7 @@ class Rows(RowReader):
             if row.values[name] != value and not (
                 self.statements.rewrites_opaque and isinstance(attributes[name].type, Opaque)
             ):
-                raise Unstorable(name, "is not kept by the database as it is given: its column would change it.")
+                raise Unstorable(name, "cannot be stored unchanged, because its column would convert it.")
         return row
 
     # --- one row that is not written

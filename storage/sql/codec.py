@@ -127,11 +127,11 @@ class Codec(ABC):
         """Turn a sum into a value of its own type (`result_type`)."""
         number = exact(raw)
         if number is None:
-            return unreadable(attribute, "no finite number")
+            return unreadable(attribute, "not a finite number")
         match attribute.type:
             case Integer():
                 is_whole = number == number.to_integral_value()
-                return _whole(attribute, number) if is_whole else unreadable(attribute, "no whole number")
+                return _whole(attribute, number) if is_whole else unreadable(attribute, "not a whole number")
             case Float():
                 return _finite(attribute, number, 1)
             case Numeric(scale=scale):
@@ -144,7 +144,7 @@ class Codec(ABC):
     def decode_average(self, attribute: Attribute, raw: Any, count: int) -> Value:
         """Turn a sum of so many values into their average, rounded once."""
         number = exact(raw)
-        return unreadable(attribute, "no finite number") if number is None else _finite(attribute, number, count)
+        return unreadable(attribute, "not a finite number") if number is None else _finite(attribute, number, count)
 
     @abstractmethod
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
@@ -158,12 +158,14 @@ def is_document(type_: ValueType) -> bool:
 
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
     """Say that the database holds something against its own type."""
-    return Unreadable(reason=f"The database holds a value for {attribute.name} that is {what}.")
+    return Unreadable(reason=f"The database contains a value for {attribute.name} that is {what}.")
 
 
 def unwritable(attribute: Attribute) -> Unstorable:
     """Say that an attribute was to take what cannot be read, from the item that a path or a reference names."""
-    return Unstorable(attribute.name, "would take a value that the database holds against its type, and cannot.")
+    return Unstorable(
+        attribute.name, "cannot be set, because the stored value in the referenced item does not match its column type."
+    )
 
 
 def exact(raw: Any) -> Decimal | None:

@@ -389,9 +389,9 @@ class PostgresqlStatements(Statements):
             case Integer(smallest=smallest, largest=largest):
                 return raw if smallest <= raw <= largest else _altered(attribute)
             case Numeric():
-                return Decimal(format(raw, "f")) if raw.is_finite() else unreadable(attribute, "no finite number")
+                return Decimal(format(raw, "f")) if raw.is_finite() else unreadable(attribute, "not a finite number")
             case Float():
-                return raw if math.isfinite(raw) else unreadable(attribute, "no finite number")
+                return raw if math.isfinite(raw) else unreadable(attribute, "not a finite number")
             case Text(padded=True):
                 return str(raw).rstrip(" ")
             case DateTime(aware=aware):
@@ -506,13 +506,13 @@ def _or_unreadable(base: type[Loader], what: str) -> type[Loader]:
 
 _LOADERS: Sequence[tuple[str, type[Loader]]] = (
     ("date", _or_unreadable(dates.DateLoader, "a date outside the years 1 to 9999")),
-    ("time", _or_unreadable(dates.TimeLoader, "a time that no clock shows")),
+    ("time", _or_unreadable(dates.TimeLoader, "not a valid time of day")),
     ("timestamp", _or_unreadable(dates.TimestampLoader, "a time outside the years 1 to 9999")),
     ("timestamptz", _or_unreadable(dates.TimestamptzLoader, "a time outside the years 1 to 9999")),
 )
 
 
-_NOT_UTF_8 = "not a text in UTF-8"
+_NOT_UTF_8 = "not valid UTF-8 text"
 _OTHER_TYPES = 0  # their OID in psycopg's terms: citext, enums
 _TEXT_TYPES: Sequence[str | int] = ("text", "varchar", "bpchar", "name", '"char"', _OTHER_TYPES)
 
@@ -588,5 +588,5 @@ def _decoded(decode_text: Callable[[str], Any], raw: bytes) -> Any:
     except UnicodeDecodeError:
         return _strange(_NOT_UTF_8, raw)
     except (ValueError, RecursionError):  # nested too deep
-        return _strange("no JSON that can be read", raw)
+        return _strange("not valid JSON", raw)
     return _JsonText(found) if isinstance(found, str) else found

@@ -475,18 +475,18 @@ class SqliteStatements(Statements):
         match attribute.type:
             case Integer(bits=bits, smallest=smallest, largest=largest):
                 if not isinstance(raw, int):
-                    return unreadable(attribute, "no whole number")
+                    return unreadable(attribute, "not a whole number")
                 return raw if smallest <= raw <= largest else unreadable(attribute, f"larger than {bits} bits")
             case Float():
                 is_number = isinstance(raw, int | float) and math.isfinite(raw)
-                return float(raw) if is_number else unreadable(attribute, "no finite number")
+                return float(raw) if is_number else unreadable(attribute, "not a finite number")
             case Numeric(scale=scale):
                 number = to_decimal(raw, scale)
-                return unreadable(attribute, "no decimal number") if number is None else number
+                return unreadable(attribute, "not a decimal number") if number is None else number
             case Boolean():
                 return bool(raw) if raw in (0, 1) else unreadable(attribute, "neither 0 nor 1")
             case Text():
-                return raw if is_text(raw) else unreadable(attribute, "no text")
+                return raw if is_text(raw) else unreadable(attribute, "not text")
             case Bytes():
                 return raw if isinstance(raw, bytes) else unreadable(attribute, "not made of bytes")
             case Date() | Time() | DateTime() as type_:
@@ -494,17 +494,17 @@ class SqliteStatements(Statements):
                 return sqlite_times.unreadable(attribute, type_, raw) if found is None else found
             case Uuid():
                 own = to_uuid(raw)
-                return unreadable(attribute, "no Uuid") if own is None else own
+                return unreadable(attribute, "not a UUID") if own is None else own
             case Enumeration(labels=labels):
-                return raw if raw in labels else unreadable(attribute, "none of its labels")
+                return raw if raw in labels else unreadable(attribute, "not one of its labels")
             case JsonDocument():
                 return to_document(attribute, raw)
             case Opaque():
                 is_shown = not isinstance(raw, bytes) and raw not in (math.inf, -math.inf)
-                return str(raw) if is_shown else unreadable(attribute, "no text")
+                return str(raw) if is_shown else unreadable(attribute, "not text")
             case Anything():
                 is_whole = not isinstance(raw, str) or is_text(raw)
-                return raw if is_whole else unreadable(attribute, "a text that is no UTF-8")
+                return raw if is_whole else unreadable(attribute, "not valid UTF-8 text")
             case Array():
                 return unreadable(attribute, "a list, which SQLite does not have")
 

@@ -189,14 +189,16 @@ def unreadable(attribute: Attribute, type_: TimeType, raw: Any) -> Unreadable:
     """Say why a date or time cannot be read, and which setting helps."""
     form = attribute.format
     if isinstance(raw, int | float):
-        return Unreadable(reason=f"The database holds a number for {attribute.name}{_why_no_number(type_, form, raw)}")
+        return Unreadable(
+            reason=f"The database contains a number for {attribute.name}{_why_no_number(type_, form, raw)}"
+        )
     if isinstance(raw, str) and form.is_numeric:
         reason = (
-            f'The database holds text for {attribute.name}, but its format is "{form.value}". Its operator can set '
+            f'The database contains text for {attribute.name}, but its format is "{form.value}". Its operator can set '
             'format = "mixed" for this attribute in partwise.toml.'
         )
         return Unreadable(reason=reason)
-    what = f"no {type(type_).__name__}"
+    what = f"not a {type(type_).__name__}"
     if isinstance(raw, str) and _is_too_fine(raw):
         what = f"finer than a microsecond, which a {type(type_).__name__} cannot hold"
     advice = (

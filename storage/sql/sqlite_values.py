@@ -107,11 +107,11 @@ def to_json_text(attribute: Attribute, value: Any) -> str:
 def to_document(attribute: Attribute, raw: Any) -> Value:
     """Read a JSON value."""
     if isinstance(raw, int | float):
-        return raw if math.isfinite(raw) else unreadable(attribute, "no JSON")
+        return raw if math.isfinite(raw) else unreadable(attribute, "not valid JSON")
     try:
         found: Value = decode_json(raw)
     except (TypeError, ValueError, RecursionError):
-        return unreadable(attribute, "no JSON")
+        return unreadable(attribute, "not valid JSON")
     return found
 
 

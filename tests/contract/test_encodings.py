@@ -67,7 +67,7 @@ def test_bytes_that_are_not_utf_8_are_an_error_of_their_field(sql_ascii: Backend
         assert found["data"]["things"] == {"totalCount": 3, "nodes": nodes}
         (error,) = found["errors"]
         assert (error["path"], error["extensions"]) == (["things", "nodes", 0, "value"], {"code": "UNREADABLE_VALUE"})
-        assert error["message"] == "The database holds a value for value that is not a text in UTF-8."
+        assert error["message"] == "The database contains a value for value that is not valid UTF-8 text."
     parts = [
         part("read", "GET", "/things/1"),
         part("page", "GET", "/things"),

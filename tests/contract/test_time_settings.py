@@ -150,7 +150,7 @@ def test_spellings_alone_are_no_fault(sqlite: Backend, tmp_path: Path):
     sqlite.run(f"{LOG};\nINSERT INTO log (at) VALUES ('1996-07-04T00:00:00')")
     done = run_here("check", sqlite.url, "--values", folder=tmp_path)
     assert done.returncode == 0
-    assert done.stdout.startswith("Values: those of all 1 rows can be read.\n")
+    assert done.stdout.startswith("All values in 1 rows can be read.\n")
     assert "  Log.at  1 value\n" in done.stdout
 
 
@@ -174,15 +174,15 @@ UNREADABLE = {
     ("DATETIME", "mixed", "20260102"): 'format = "mixed" cannot tell from a year',
     ("DATETIME", "mixed", "2450268.5"): "may be a Julian day, which is not supported",
     ("DATETIME", "mixed", "'1996-07-04T00:00:00.1234567Z'"): "finer than a microsecond",
-    ("DATETIME", "mixed", "x'31'"): "no DateTime",
+    ("DATETIME", "mixed", "x'31'"): "not a DateTime",
     ("DATETIME", "unix", "'1996-07-04 00:00:00'"): 'its format is "unix". Its operator can set format = "mixed"',
     ("DATETIME", "unix", "836438400000"): 'in format = "unix"',
     ("DATETIME", "unix", "836438400.1234567"): "to the microsecond",
     ("DATETIME", "unix_ms", "9e999"): 'in format = "unix_ms"',
     ("DATE", "iso", "'1996-07-04 08:00:00'"): 'type = "Any"',
-    ("DATE", "mixed", "'1996-07-04T00:00:00+02:00'"): "no Date",
+    ("DATE", "mixed", "'1996-07-04T00:00:00+02:00'"): "not a Date",
     ("DATE", "unix", "836438401"): 'not a Date between the years 1 and 9999, to the microsecond, in format = "unix"',
-    ("TIME", "iso", "'08:00:00+02:00'"): "no Time",
+    ("TIME", "iso", "'08:00:00+02:00'"): "not a Time",
     ("TIME", "mixed", "800"): 'in format = "mixed"',
 }
 

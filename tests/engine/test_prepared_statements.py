@@ -330,4 +330,4 @@ def test_check_values_reads_every_page_where_a_session_loses_what_it_has(
     monkeypatch.setattr(Transaction, "read", losing)
     done = run_here("check", tables.url, "--values", folder=tmp_path)
 
-    assert (done.returncode, done.stdout) == (0, "Values: those of all 59003 rows can be read.\n")
+    assert (done.returncode, done.stdout) == (0, "All values in 59003 rows can be read.\n")

@@ -17,8 +17,8 @@ from tests.support.program import run
 from tests.support.running import Running
 
 NOT_KEPT = (
-    "This server keeps no idempotency keys, so it cannot promise that the batch runs once. Nothing was written. "
-    "Send it without a key, or ask the operator to have keys kept."
+    "This server does not store idempotency keys, so it cannot guarantee that the batch runs once. "
+    "Nothing was written. Send it without a key, or ask the operator to enable idempotency keys."
 )
 
 
@@ -85,7 +85,7 @@ def test_the_making_of_the_table_is_logged_once_and_it_is_made_again(
         first = send(music, "k", *parts)
         send(music, "other", *parts)
         assert [each.message for each in caplog.records] == [
-            "Made the table partwise_receipt: it keeps idempotency keys, for a day."
+            "Created the table partwise_receipt, which stores idempotency keys for a day."
         ]
         assert is_replay(send(music, "k", *parts), first)
         backend.run("DROP TABLE partwise_receipt")
@@ -141,7 +141,7 @@ def test_another_table_of_that_name_is_told_to_the_operator(
 
     code, message = refusal(music, "k", part("a", "CREATE", "/artists", {"name": "Neu"}))
 
-    assert (code, "keeps no idempotency keys" in message) == ("BAD_REQUEST", True)
+    assert (code, "does not store idempotency keys" in message) == ("BAD_REQUEST", True)
     assert "partwise_receipt" in caplog.text
     assert "since the server started" not in caplog.text
     assert backend.dump() == before
@@ -224,7 +224,7 @@ def test_keys_can_be_turned_off(backend: Backend, start: Serve):
 
     for others in ({}, {"dryRun": True}):
         code, message = refusal(api, "k", *parts, **others)
-        assert (code, "keeps no idempotency keys" in message) == ("BAD_REQUEST", True)
+        assert (code, "does not store idempotency keys" in message) == ("BAD_REQUEST", True)
     assert send(api, None, *parts)["status"] == "COMMITTED"
     assert "partwise_receipt" not in backend.dump()
 

@@ -271,5 +271,5 @@ def test_sqlite_columns_without_type_or_of_an_unknown_one_are_served(sqlite: Bac
 
 
 def test_an_empty_database_stops_the_start_with_a_sentence(sqlite: Backend, start: Serve):
-    with pytest.raises(Exception, match=r"no table that can be served.*\."):
+    with pytest.raises(Exception, match=r"does not contain a table that can be served.*\."):
         start(sqlite)

@@ -118,7 +118,10 @@ PLACES: dict[str, tuple[str | bytes, str]] = {
     "behind its end": ("{} x", "The body is not valid JSON (line 1, column 4)."),
     "a number": (with_variable("NaN"), "The body is not valid JSON (it has a number that cannot be read)."),
     "100,000 brackets": ("[" * MAX_BODY, "The body is not valid JSON (it is nested too deeply)."),
-    "Latin-1": ('{"query": "{ é }"}'.encode("latin-1"), "The body is no UTF-8 at byte 13, counted from 0."),
+    "Latin-1": (
+        '{"query": "{ é }"}'.encode("latin-1"),
+        "The request body is not valid UTF-8 at byte 13, counted from 0.",
+    ),
 }
 
 

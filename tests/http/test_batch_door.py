@@ -395,7 +395,7 @@ def test_a_client_that_takes_no_json_is_refused_before_anything_runs(music: Api,
 
     answer = send(music, {"parts": [{**GET_ARTIST, "operation": "delete"}]}, Accept=accept)
 
-    check_refused(answer, 406, "BAD_REQUEST", f"Answers are {JSON} or {ADF}")
+    check_refused(answer, 406, "BAD_REQUEST", f"The response can be {JSON} or {ADF}")
     assert backend.dump() == before
 
 
@@ -412,7 +412,11 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "nothing": ("", "BAD_REQUEST", "The body is not valid JSON (line 1, column 1)."),
     "NaN": ('{"parts": NaN}', "BAD_REQUEST", "The body is not valid JSON (it has a number that cannot be read)."),
     "deep": ("[" * 100_000, "BAD_REQUEST", "The body is not valid JSON (it is nested too deeply)."),
-    "no UTF-8": (b'{"parts": "\xff"}', "BAD_REQUEST", "The body is no UTF-8 at byte 11, counted from 0."),
+    "no UTF-8": (
+        b'{"parts": "\xff"}',
+        "BAD_REQUEST",
+        "The request body is not valid UTF-8 at byte 11, counted from 0.",
+    ),
     "a list": (f"[{DELETE}]", "BAD_REQUEST", "Expected `object`, got `array`"),
     "no parts member": ("{}", "BAD_REQUEST", "missing required field `parts`"),
     "parts null": ('{"parts": null}', "BAD_REQUEST", "$.parts"),

@@ -372,7 +372,7 @@ def test_who_names_another_server_is_refused_also_from_a_listed_origin(api: Api)
 )
 def test_what_is_no_origin_stops_the_start(origin: str):
     with pytest.raises(
-        SettingsError, match=r"The setting cors_origins is wrong: .* is no origin: write it as browsers"
+        SettingsError, match=r"The setting cors_origins is wrong: .* is not an origin; write it as browsers"
     ):
         load_settings(cors_origins=origin)
 

@@ -72,7 +72,7 @@ def test_each_answer_is_computed_once_and_new_ones_are_limited(music_file: Backe
     assert {each["name"] for each in first[0]["data"]["__schema"]["types"]} >= {"Artist", "Query", "__Schema"}
     assert executed == [FULL, NAME]
     assert (refused.status_code, code_of(refused.json())) == (400, "QUERY_TOO_COMPLEX")
-    assert "at most 2 new introspection answers a minute (introspections_per_minute)" in refused.text
+    assert "at most 2 new introspection results per minute (introspections_per_minute)" in refused.text
     assert api.post("{ artists { totalCount } }")["data"]["artists"]["totalCount"] > 0
 
 

@@ -364,7 +364,11 @@ WRONG: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {  # files, the p
         "f.graphql is wrong in line 1: Fragment 'F' is never used.",
     ),
     "nested without end": ({"queries/f.graphql": "{a" * 100_000}, "queries", "The persisted document f.graphql is "),
-    "no UTF-8": ({"queries/f.graphql": b"{ \xff }"}, "queries", "The persisted documents in queries are no UTF-8."),
+    "no UTF-8": (
+        {"queries/f.graphql": b"{ \xff }"},
+        "queries",
+        "The persisted documents in queries are not valid UTF-8.",
+    ),
 }
 
 
@@ -398,7 +402,7 @@ def test_all_documents_that_are_wrong_are_told(api: Api, tmp_path: Path):
 
 
 def test_only_persisted_without_any_stops_the_start(api: Api):
-    assert "would refuse everything" in stopped(api, only_persisted=True)
+    assert "every document would be rejected" in stopped(api, only_persisted=True)
 
 
 def test_the_program_stops_with_the_sentence_alone(sqlite: Backend, tmp_path: Path):

@@ -140,7 +140,7 @@ def test_one_that_does_not_come_is_the_usual_error(tmp_path: Path):
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert first.startswith("database_away: ")
-    assert second == f"partwise: There is no file {tmp_path / 'none.sqlite'}: check the path."
+    assert second == f"partwise: The file {tmp_path / 'none.sqlite'} does not exist. Check the path."
 
 
 def test_what_does_not_come_by_itself_is_not_waited_for(postgresql: Backend, tmp_path: Path):

@@ -302,7 +302,7 @@ def test_the_resources_of_the_file_are_served(folder: Path, sqlite: Backend):
         ('[resources.a]\ncolour = "red"', "resources.a.colour"),
         ("[resources.a.attributes.b]\nhidden = 7", "resources.a.attributes.b.hidden"),
         ("max_parts = 0", "max_parts"),
-        ("# \xfc", "partwise.toml is no UTF-8 at byte 2"),
+        ("# \xfc", "partwise.toml is not valid UTF-8 at byte 2"),
     ],
 )
 def test_a_wrong_file_is_said_in_a_sentence(folder: Path, text, named):

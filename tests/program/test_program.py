@@ -90,13 +90,17 @@ def test_several_workers_serve_postgresql(postgresql: Backend, tmp_path: Path, p
 
 
 WRONG_STARTS = {
-    "no such file": (["nothing.sqlite"], {}, "nothing.sqlite: check the path.\n"),
+    "no such file": (["nothing.sqlite"], {}, "nothing.sqlite does not exist. Check the path.\n"),
     "no such file, with models": (
         ["nothing.sqlite", "--models", "partwise.examples.shop.models"],
         {},
-        "nothing.sqlite: check the path; --create-tables makes one for the models.\n",
+        "nothing.sqlite does not exist. Check the path, or create the file for the models with --create-tables.\n",
     ),
-    "no such address": (["test.sqlite", "--host", "nowhere.invalid", "--open"], {}, "no address nowhere.invalid"),
+    "no such address": (
+        ["test.sqlite", "--host", "nowhere.invalid", "--open"],
+        {},
+        "The host name nowhere.invalid cannot be resolved.",
+    ),
     "the address of another machine": (["test.sqlite", "--host", "192.0.2.1", "--open"], {}, "--host"),
     "a port that there is not": (
         ["test.sqlite", "--port", "99999"],
@@ -110,16 +114,16 @@ WRONG_STARTS = {
     "workers on SQLite": (["test.sqlite", "--workers", "2"], {}, "one process"),
     "a variable that is no number": (["test.sqlite"], {"PARTWISE_PORT": "many"}, "port"),
     "a log level": (["test.sqlite", "--log-level", "loud"], {}, "log_level"),
-    "no such models": (["--models", "nowhere.models"], {}, "There is no module nowhere.models"),
+    "no such models": (["--models", "nowhere.models"], {}, "The module nowhere.models was not found"),
     "models of our name": (["--models", "schema.models"], {}, "package of Partwise itself"),
-    "an empty database": (["empty.sqlite"], {}, "no table that can be served"),
+    "an empty database": (["empty.sqlite"], {}, "not contain a table"),
     "a file that is no database": (["text.sqlite"], {}, "is not an SQLite database"),
-    "a device": (["/dev/null"], {}, "is no file"),
+    "a device": (["/dev/null"], {}, "is not a regular file"),
     "tables without models": (["test.sqlite", "--create-tables"], {}, "--models"),
 }
 
 
-_IN_A_PROCESS = {"must be a file", "one process", "no table that can be served"}  # of its own: it takes two seconds
+_IN_A_PROCESS = {"must be a file", "one process", "not contain a table"}  # of its own: it takes two seconds
 
 
 @pytest.mark.parametrize(("arguments", "variables", "sentence"), WRONG_STARTS.values(), ids=WRONG_STARTS.keys())

@@ -49,7 +49,7 @@ CHANGES = {
             (
                 "dangerous: Field Artist.country was added."
                 " Also in its Attribute, Filter, GroupKeys, Input, Max, Min, OrderBy."
-                " A REPLACE by a client that does not know it sets it to its default, or to null, unless it is read only."
+                " If a client does not know it, its REPLACE sets it to the default or to null, unless it is read-only."
             ),
             "In all: 0 breaking, 1 dangerous, 0 safe, 0 of descriptions.",
         ],
@@ -81,7 +81,7 @@ CHANGES = {
         [
             (
                 "dangerous: Label was added. With it: all its types and fields."
-                " Code that has a case for each type of item meets one more."
+                " Code that handles each type of item must handle one more."
             ),
             "In all: 0 breaking, 1 dangerous, 0 safe, 0 of descriptions.",
         ],
@@ -136,30 +136,30 @@ EDITS = {
     "an input is @oneOf no longer": (
         (ARTIST_INPUT, "input ArtistInput @oneOf {"),
         0,
-        "dangerous: ArtistInput is no longer @oneOf: it takes any members. Types that are generated of it change.",
+        "dangerous: ArtistInput is no longer @oneOf: it accepts any number of members. Types generated from it change.",
     ),
     "an argument that may be left out comes": (
         ('    """Do everything, constraints included, then undo it."""\n    dryRun: Boolean! = false\n\n', ""),
         0,
-        "dangerous: An optional argument Mutation.batch(dryRun:) was added. Clients that do not know it leave it out.",
+        "dangerous: An optional argument Mutation.batch(dryRun:) was added. Clients that do not know it omit it.",
     ),
     "a default changes": (
         ("dryRun: Boolean! = false", "dryRun: Boolean! = true"),
         0,
         (
             "dangerous: Mutation.batch(dryRun:) has changed defaultValue from true to false."
-            " Clients that leave it out get something else now."
+            " Clients that omit it get a different value now."
         ),
     ),
     "an enum has a value more": (
-        ('  """Make an item."""\n  CREATE\n', ""),
+        ('  """Create an item."""\n  CREATE\n', ""),
         0,
-        "dangerous: Enum value Operation.CREATE was added. Code that has a case for each value meets one more.",
+        "dangerous: Enum value Operation.CREATE was added. Code that handles each value must handle one more.",
     ),
     "a type is of an interface": (
         ("type Artist implements Node", "type Artist"),
         0,
-        "dangerous: Node added to interfaces implemented by Artist. Code that has a case for each type meets one more.",
+        "dangerous: Node added to interfaces implemented by Artist. Code that handles each type must handle one more.",
     ),
     "two arguments go": (
         ("  node(", "  node(old: Int older: Int "),
@@ -203,12 +203,12 @@ def test_what_an_older_schema_had_otherwise(
 
 WRONG_FILES = {
     "no such file": (None, "cannot be read: No such file or directory."),
-    "nothing": (b"", "is no GraphQL schema: Syntax Error: Unexpected <EOF>."),
-    "no text": (b"\xff\xfe", "is no GraphQL schema: "),
-    "a query": (b"{ artists { totalCount } }", "is no GraphQL schema: "),
-    "an unknown type": (b"type Query { a: Nothing }", "is no GraphQL schema: Unknown type 'Nothing'."),
-    "no Query": (b"type Artist { name: String }", "it has no type Query."),
-    "deep": (b"type Query { a: " + b"[" * 100_000, "is no GraphQL schema: "),
+    "nothing": (b"", "is not a valid GraphQL schema: Syntax Error: Unexpected <EOF>."),
+    "no text": (b"\xff\xfe", "is not a valid GraphQL schema: "),
+    "a query": (b"{ artists { totalCount } }", "is not a valid GraphQL schema: "),
+    "an unknown type": (b"type Query { a: Nothing }", "is not a valid GraphQL schema: Unknown type 'Nothing'."),
+    "no Query": (b"type Artist { name: String }", "it does not define the type Query."),
+    "deep": (b"type Query { a: " + b"[" * 100_000, "is not a valid GraphQL schema: "),
 }
 
 
@@ -239,10 +239,10 @@ def test_each_change_of_one_field_has_its_own_reason(sqlite: Backend, tmp_path: 
     assert done.stdout.splitlines()[:-1] == [
         (
             "dangerous: An optional argument Mutation.batch(idempotencyKey:) was added."
-            " Clients that do not know it leave it out."
+            " Clients that do not know it omit it."
         ),
         (
             "dangerous: Mutation.batch(dryRun:) has changed defaultValue from true to false."
-            " Clients that leave it out get something else now."
+            " Clients that omit it get a different value now."
         ),
     ]

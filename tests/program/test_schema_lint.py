@@ -33,7 +33,7 @@ def test_linters_are_content(printed: Path, linter: tuple[str, ...]):
 
 WORSE = {
     "a field without description": ('  """How many there are."""\n  count: Int!', "  count: Int!", "description"),
-    "a type without description": ('"""Which way an order goes."""\n', "", "description"),
+    "a type without description": ('"""The sort direction."""\n', "", "description"),
     "an argument in snake case": ("dryRun:", "dry_run:", "camelCase"),
 }
 
@@ -82,16 +82,16 @@ def test_what_the_database_says_nothing_of_is_described_by_what_it_is_for(sqlite
         "etag": "The item's version: it changes whenever the item changes.",
         "trackId": "The key.",
         "name": "Text of up to 200 characters.",
-        "albumId": "Points at one of the albums.",
-        "mediaTypeId": "Points at one of the mediaTypes.",
+        "albumId": "Refers to one of the albums.",
+        "mediaTypeId": "Refers to one of the mediaTypes.",
         "composer": "Text of up to 220 characters.",
         "milliseconds": "A whole number.",
         "bytes": "A whole number.",
-        "unitPrice": "A number of up to 10 digits, 2 of them after the point.",
+        "unitPrice": "A number of up to 10 digits, 2 of them after the decimal point.",
         "album": "The item of albums to which albumId refers.",
         "mediaType": "The item of mediaTypes to which mediaTypeId refers.",
         "playlistTracks": "The playlistTracks whose trackId refers to this item.",
     }
-    assert described("PlaylistTrack")["trackId"] == "Part of the key. Points at one of the tracks."
-    assert described("Customer")["email"] == "Text of up to 60 characters. No two items have the same."
+    assert described("PlaylistTrack")["trackId"] == "Part of the key. Refers to one of the tracks."
+    assert described("Customer")["email"] == "Text of up to 60 characters. Unique."
     assert schema.type_map["Track"].description == "One of the tracks."

@@ -3,8 +3,7 @@
     .venv/bin/python -m tests.scale.rolling nginx --requests 50000
 
 Needs Debian's packages nginx and haproxy, and a PostgreSQL (PARTWISE_TEST_POSTGRESQL, or the one of the test dependencies).
-Half of the requests are queries, half are batches that count one row up; at the end the row has to be at the number of the
-batches that were answered. Servers are restarted one after the other, with SIGTERM, for as long as requests are sent.
+Half of the requests are queries, half are batches of one CREATE. At the end, there must be as many rows as committed batches. Servers are restarted one after the other, with SIGTERM, for as long as requests are sent.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""In which order writes must run, and which of them may run together. Pure; docs/engine.md, section 5.
+"""In which order writes must run, and which of them may run together. Pure; docs/engine.md, section 4.
 
 Each write has a write set and a read set of keys: its row, each unique value that it takes or releases, and the rows that its
 foreign keys refer to, before and after. A write runs after every earlier write that writes a key in either of its sets, and after

@@ -393,12 +393,13 @@ def _missing_target(operation: Operation, attributes: Sequence[str], constraint:
 def _still_referenced(
     operation: Operation, children: str, attributes: Sequence[str] = (), constraint: str | None = None
 ) -> Fault:
-    who = f"items of {children} point" if children else "others point"
+    who = f"items of {children} refer" if children else "other items refer"
     if operation.verb is Verb.DELETE:
-        message = f"It cannot be deleted: {who} at it."
+        message = f"The item cannot be deleted because {who} to it."
         return StillReferenced(message=message, pointer="/path", constraint=constraint)
+    them = "them" if len(attributes) > 1 else "it"
     return StillReferenced(
-        message=f"{join_names(attributes)} cannot change: {who} at it.",
+        message=f"{join_names(attributes)} cannot be changed because {who} to {them}.",
         pointer=first_pointer(operation, attributes),
         attributes=tuple(attributes),
         constraint=constraint,

@@ -117,7 +117,9 @@ def run_batch(engine: Engine, job: Job[T], patience: float | None = None) -> Ran
         except Retry as retry:
             tries += 1
             if tries == MAX_TRIES:
-                raise SerializationConflict("Other requests were in the way, again and again. Try again.") from retry
+                raise SerializationConflict(
+                    "The request conflicted with other requests repeatedly. Try again."
+                ) from retry
             pause = random.uniform(0, _FIRST_PAUSE * 2**tries)  # noqa: S311  # jitter is no secret
             engine.sleep(pause if job.deadline is None else min(pause, job.deadline.left()))
         except (StatementRefused, Unstorable) as refused:  # not of a part, but of something that the answer reads

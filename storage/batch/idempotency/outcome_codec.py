@@ -247,7 +247,8 @@ def _converted(attribute: Attribute, value: Any) -> Value:
 
 def _lost(attribute: Attribute) -> Unreadable:
     return Unreadable(
-        reason=f"What {attribute.name} was when the batch ran is not known any more: its column has changed since."
+        reason=f"The value of {attribute.name} when the batch ran is no longer available, "
+        "because its column has changed since then."
     )
 
 

@@ -95,7 +95,7 @@ def make_receipts(database: Database, deadline: Deadline | None = None) -> None:
             return
     except StatementRefused as error:
         raise not_kept(error) from error
-    logger.info("Made the table %s: it keeps idempotency keys, for a day.", RECEIPTS)
+    logger.info("Created the table %s, which stores idempotency keys for a day.", RECEIPTS)
 
 
 def not_kept(why: BaseException | str) -> KeysNotKept:
@@ -103,8 +103,8 @@ def not_kept(why: BaseException | str) -> KeysNotKept:
     while isinstance(why, BaseException) and why.__cause__ is not None:
         why = why.__cause__  # what the driver says
     logger.error(
-        "Idempotency keys cannot be kept: the database does not let this role make or use the table %s (%s). "
-        "docs/settings.md says how to make it by hand, and how to do without keys.",
+        "Idempotency keys cannot be stored because this role cannot create or use the table %s (%s). "
+        "docs/settings.md describes how to create it manually and how to disable keys.",
         RECEIPTS,
         str(why).partition("\n")[0],
     )
