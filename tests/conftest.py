@@ -18,6 +18,7 @@ from tests.support.emptied import drop_all, empty_database
 from tests.support.harness import Api, Backend, serve, sqlite_backend
 from tests.support.library import LIBRARY
 from tests.support.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.program import free_port
 from tests.support.running import Running
 from tests.support.worlds import World, make_world
 
@@ -162,3 +163,9 @@ def browse(start: Serve) -> Browse:
             running.stop()
 
     return run
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that is free."""
+    return free_port()

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
-from tests.contract.test_reads import count_statements
 from tests.support.evaluation import Row, find, in_order, related
 from tests.support.every_type import GRAPHQL_TYPES, TABLE
 from tests.support.harness import Api, Backend, Json
-from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES, library_data, to_json
+from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES, attributes_of, library_data, to_json
 from tests.support.queries import filters
+from tests.support.transactions import count_statements
 from tests.support.worlds import World
 
 NOVELS = {"kind": {"eq": "novel"}}
@@ -182,7 +182,6 @@ def test_groups_by_nothing_or_too_many_of_them_are_refused(library: World, argum
 # --- random questions, and plain Python over the rows
 
 DATA = library_data()
-NUMBERS = frozenset({"int", "big", "float", "decimal"})
 _EXAMPLES = os.environ.get("PARTWISE_EXAMPLES")
 tried = settings(
     max_examples=int(_EXAMPLES or 60),
@@ -218,11 +217,6 @@ FUNCTIONS: Mapping[str, Callable[[str, Sequence[Any]], Any]] = {
     "min": lambda kind, values: written(kind, min(values)),
     "max": lambda kind, values: written(kind, max(values)),
 }
-
-
-def attributes_of(collection: str, function: str) -> list[str]:
-    kinds = KINDS_OF_VALUES[collection]
-    return [name for name, kind in kinds.items() if kind in NUMBERS or function in {"min", "max"}]
 
 
 def aggregate_of(collection: str, rows: Sequence[Row]) -> Json:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.contract.test_unique_rules import codes, errors
 from tests.support.harness import LEAN_BATCH, Api, Backend, Json, part
+from tests.support.part_errors import codes, errors
 
 VILLA = """
 CREATE TABLE town (id INTEGER PRIMARY KEY, name VARCHAR(20));

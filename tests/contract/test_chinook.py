@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from tests.conftest import Serve
-from tests.contract.test_reads import count_statements
 from tests.support.harness import Api, Backend, Json, faults, part
+from tests.support.transactions import count_statements
 
 FILE = os.environ.get("PARTWISE_TEST_CHINOOK")
 

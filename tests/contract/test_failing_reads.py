@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from partwise.describe import describe_values
 from partwise.settings import Settings
 from tests.conftest import Serve
-from tests.contract.test_whose_error import as_the_application
+from tests.support.applications import as_the_application
 from tests.support.doors import Doors, body_of
 from tests.support.harness import BATCH, Api, Backend, Json, faults, part
 

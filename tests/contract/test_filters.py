@@ -7,7 +7,7 @@ import pytest
 
 from storage.connections.transaction import Transaction
 from tests.conftest import Serve
-from tests.program import test_overrides as overrides
+from tests.support import renamed
 from tests.support.evaluation import find, path_of
 from tests.support.every_type import GRAPHQL_TYPES, TABLE
 from tests.support.harness import Api, Backend, Json
@@ -702,8 +702,8 @@ def test_a_view_has_filters_and_orders(backend: Backend, start: Serve):
 
 
 def test_filters_and_orders_take_former_names_as_reads_and_writes_do(backend: Backend, start: Serve):
-    backend.run(overrides.SCRIPT)
-    api = start(backend, resources=overrides.RENAMED)
+    backend.run(renamed.SCRIPT)
+    api = start(backend, resources=renamed.RENAMED)
     found = api.query("""{
         new: writers(filter: { name: { eq: "Ada" } }, orderBy: [{ name: DESC }]) { totalCount }
         collection: authors(filter: { books: { some: { title: { eq: "Eins" } } } }, first: 1) { edges { node { name } } }

@@ -14,11 +14,11 @@ from partwise.http.app import make_app
 from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, Unavailable
 from tests.conftest import Serve
-from tests.engine.test_failing_statements import Faults
 from tests.support.harness import Api, Backend, Json, faults, part
 from tests.support.keyed import KEYED, artists, is_replay, receipts, refusal, send
 from tests.support.music import AFTER_POSTGRESQL, SCRIPT
 from tests.support.running import CLIENTS, Client, Running
+from tests.support.transactions import Faults
 
 KEYS = int(os.environ.get("PARTWISE_KEYS", "200"))
 

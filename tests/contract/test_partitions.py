@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.contract.test_unique_rules import errors
 from tests.support.described import relations, resources
 from tests.support.harness import Api, Backend, Json, faults, part
+from tests.support.part_errors import errors
 
 pytestmark = pytest.mark.costly
 

@@ -1,15 +1,12 @@
 """Reading (docs/contract.md, section 5): root fields, relations, pages, and how many statements they take."""
 
-import math
 import re
-from typing import Any
 
 import pytest
 
-from partwise.workers import reader
-from storage.connections.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend
+from tests.support.transactions import count_statements
 
 
 @pytest.mark.parametrize(
@@ -220,20 +217,6 @@ def test_pages_over_the_limit_are_refused_and_other_root_fields_stay(music: Api,
     (error,) = answer["errors"]
     assert error["path"][0] == "bad"
     assert error["extensions"]["code"] == "BAD_REQUEST"
-
-
-def count_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note the SQL of every statement that a transaction runs from now on."""
-    sent: list[str] = []
-    execute = Transaction.execute
-    monkeypatch.setattr(reader, "_LONGEST", math.inf)  # on a busy machine a short read may be given up, and begun again
-
-    def noting(self: Transaction, sql: str, params: Any = None) -> Any:
-        sent.append(sql)
-        return execute(self, sql, params)
-
-    monkeypatch.setattr(Transaction, "execute", noting)
-    return sent
 
 
 def test_the_number_of_statements_depends_on_the_shape_of_a_query_not_on_the_rows(

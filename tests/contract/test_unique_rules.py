@@ -7,22 +7,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.support.harness import BATCH, Api, Backend, Json, part
+from tests.support.harness import Backend, Json, part
+from tests.support.part_errors import codes, errors
 
 pytestmark = pytest.mark.costly
-
-ERRORS = BATCH.replace("pointer attributes }", "pointer attributes constraint params }")
-
-
-def errors(api: Api, *parts: Mapping[str, Any]) -> dict[str, list[Json]]:
-    """Run a batch: part id -> its errors."""
-    result = api.query(ERRORS, parts=[*parts])["batch"]
-    return {each["id"]: each["errors"] for each in result["parts"] if each["errors"]}
-
-
-def codes(api: Api, *parts: Mapping[str, Any]) -> dict[str, list[tuple[str, str | None]]]:
-    """Run a batch: part id -> (code, pointer) of each error."""
-    return {id_: [(e["code"], e["pointer"]) for e in found] for id_, found in errors(api, *parts).items()}
 
 
 @dataclass(frozen=True)

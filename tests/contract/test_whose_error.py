@@ -15,6 +15,7 @@ from partwise.settings import Settings
 from storage.connections import driver_errors
 from storage.connections.driver_errors import StatementRefused, Violation
 from tests.conftest import Serve
+from tests.support.applications import as_the_application
 from tests.support.doors import Doors, body_of
 from tests.support.harness import BATCH, Backend, Json, faults, part
 
@@ -353,15 +354,6 @@ def test_a_setting_that_the_application_would_have_made_is_the_error_of_its_part
 
 
 # --- SQLite: functions and collations of the application
-
-
-def as_the_application(backend: Backend, script: str) -> None:
-    """Run a script as an application does that has functions and collations of its own."""
-    connection = sqlite3.connect(sa.make_url(backend.url).database or "")
-    connection.create_function("title_sort", 1, lambda text: text, deterministic=True)
-    connection.create_collation("unicase", lambda a, b: (a > b) - (a < b))
-    connection.executescript(script)
-    connection.close()
 
 
 APPLICATIONS = {

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Serve
-from tests.engine.test_transactions import checked_out
 from tests.support.harness import BATCH, Api, Backend, part
 from tests.support.music import AFTER_POSTGRESQL, SCRIPT
 from tests.support.running import CLIENTS, Client, Running
+from tests.support.transactions import checked_out
 
 
 @pytest.fixture

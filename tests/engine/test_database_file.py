@@ -18,9 +18,9 @@ from storage.connections.database_file import DatabaseFile
 from storage.connections.transaction import Transaction
 from storage.errors import Unavailable
 from tests.conftest import Serve
-from tests.engine.test_writer import Groups, groups, make, send_at_once, statuses, things  # noqa: F401  # fixtures among them
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.keyed import KEYED
+from tests.support.writer_groups import Groups, make, send_at_once, statuses
 
 SCRIPT = (
     "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (id, name) VALUES (1, 'old')"
@@ -409,9 +409,9 @@ def test_a_loss_during_a_batch_of_the_other_door_is_a_500(
 
 
 def test_batches_that_go_together_are_unknown_together_and_none_runs_twice(
-    things: Api,  # noqa: F811  # the fixture
+    things: Api,  # the fixture
     sqlite: Backend,
-    groups: Groups,  # noqa: F811  # the fixture
+    groups: Groups,  # the fixture
     at_commit: list[Callable[[], Any]],
 ):
     file = file_of(sqlite)

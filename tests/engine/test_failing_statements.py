@@ -10,12 +10,11 @@ from partwise.settings import Settings
 from storage.batch.execution.run import MAX_TRIES
 from storage.connections.database import Database
 from storage.connections.driver_errors import Retry
-from storage.connections.transaction import Result, Transaction
+from storage.connections.transaction import Transaction
 from storage.errors import Unavailable
-from storage.sql import Bulk
-from tests.engine.test_transactions import checked_out
 from tests.support.harness import BATCH, Api, Backend, Json, part
 from tests.support.music import AFTER_POSTGRESQL, SCRIPT
+from tests.support.transactions import Faults, checked_out
 
 PARTS = [
     part("artist", "CREATE", "/artists", {"name": "Neu"}),
@@ -27,59 +26,6 @@ PARTS = [
 # What a statement raises, by the code of the request error that it becomes.
 ERRORS = {"UNAVAILABLE": Unavailable("The connection to the database was lost."), "INTERNAL": RuntimeError("a bug")}
 MOST_STATEMENTS = 200  # of one batch of five parts, by far
-
-
-class Faults:
-    """Makes statements fail: the n-th of the transactions from now on, COMMIT counted too."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        self.fails: Callable[[int], Exception | None] = lambda _number: None
-        self.begun = 0  # how many transactions
-        self.after = False  # whether the statement is run before it fails
-        execute, execute_bulk, commit = Transaction.execute, Transaction.execute_bulk, Transaction.commit
-
-        def fail() -> None:
-            self.count += 1
-            error = self.fails(self.count)
-            if error is not None:
-                raise error
-
-        def failing_execute(transaction: Transaction, sql: str, params: object = None) -> Result:
-            self.begun += sql.startswith("BEGIN")
-            if not self.after:
-                fail()
-            result = execute(transaction, sql, params)  # type: ignore[arg-type]  # as it was given
-            if self.after:
-                fail()
-            return result
-
-        def failing_commit(transaction: Transaction) -> None:
-            fail()
-            commit(transaction)
-
-        def failing_bulk(transaction: Transaction, bulk: Bulk) -> int:
-            if not bulk.each:  # it goes through `execute`
-                return execute_bulk(transaction, bulk)
-            if not self.after:
-                fail()
-            count = execute_bulk(transaction, bulk)
-            if self.after:
-                fail()
-            return count
-
-        monkeypatch.setattr(Transaction, "execute", failing_execute)
-        monkeypatch.setattr(Transaction, "execute_bulk", failing_bulk)
-        monkeypatch.setattr(Transaction, "commit", failing_commit)
-
-    def at(self, number: int, error: Exception) -> None:
-        """Let one statement fail, counted from 1."""
-        self.count = 0
-        self.fails = lambda count: error if count == number else None
-
-    def end(self) -> None:
-        """Let all go well again."""
-        self.fails = lambda _number: None
 
 
 @pytest.fixture

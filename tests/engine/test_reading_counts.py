@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.contract.test_reads import count_statements
 from tests.support.harness import Api
+from tests.support.transactions import count_statements
 from tests.support.worlds import World
 
 FEW, MANY = 1, 50  # authors, each with as many books, chapters and quotes as the others

@@ -13,6 +13,7 @@ from storage.connections.driver_errors import Retry, StatementRefused, Violation
 from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from tests.support.harness import Backend
+from tests.support.transactions import checked_out
 from tests.support.waiting import locked
 
 SCRIPT = """
@@ -38,11 +39,6 @@ def narrow(backend: Backend) -> Iterator[Database]:
     yield opened
     assert checked_out(opened) == 0
     opened.close()
-
-
-def checked_out(database: Database) -> int:
-    pools: Any = {database._writer.pool, database._reader.pool}
-    return sum(pool.checkedout() for pool in pools)
 
 
 def insert(transaction: Transaction, *keys: int) -> None:

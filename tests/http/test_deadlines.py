@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Serve
-from tests.engine.test_transactions import checked_out
 from tests.support.harness import Backend, Json, part
 from tests.support.running import Running
 from tests.support.swallowing import drops_first, swallowing
+from tests.support.transactions import checked_out
 from tests.support.waiting import SCRIPT, Answered, batch, head, locked, send, update
 
 TIMEOUT = 2.0  # seconds

@@ -14,6 +14,7 @@ from tests.support.harness import Backend
 from tests.support.music import SCRIPT
 from tests.support.node import run
 from tests.support.program import free_port, serving
+from tests.support.seats import SEATS
 
 ROOT = Path(__file__).parents[2]
 HTML = {"Accept": "text/html"}
@@ -297,13 +298,6 @@ def test_a_replace_begins_with_what_the_item_has(browse: Browse, sqlite: Backend
     assert len(part["ifMatch"]) == 1
     assert seen["said"] == "Committed. All parts were saved."
     assert sqlite.rows('SELECT "Name", "Bytes" FROM "Track" WHERE "TrackId" = 3') == [("Mitte", 3000)]
-
-
-SEATS = """
-CREATE TABLE seat (row TEXT, number INTEGER, PRIMARY KEY (row, number));
-CREATE TABLE guest (name TEXT PRIMARY KEY, row TEXT, number INTEGER, FOREIGN KEY (row, number) REFERENCES seat (row, number));
-CREATE VIEW number AS SELECT 1 AS n;
-INSERT INTO seat VALUES ('A/B', 1), ('ü', 2)"""
 
 
 def test_paths_are_suggested_whatever_the_key(browse: Browse, sqlite: Backend):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages.test_page import SEATS
 from tests.support.browser import Browse, find_chromium, use
 from tests.support.every_type import TABLE
 from tests.support.harness import Backend
 from tests.support.music import SCRIPT
 from tests.support.program import free_port, serving
+from tests.support.seats import SEATS
 
 pytestmark = pytest.mark.usefixtures("built_pages")
 

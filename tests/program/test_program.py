@@ -18,12 +18,6 @@ from tests.support.music import SCRIPT
 from tests.support.program import environment, free_port, run, run_here, serving
 
 
-@pytest.fixture
-def port() -> int:
-    """A port that is free."""
-    return free_port()
-
-
 def test_without_a_database_it_serves_the_example_shop(tmp_path: Path, port: int):
     with serving([], tmp_path, port=port) as program:
         answer = program.post("{ customers(first: 1) { totalCount nodes { name orders { totalCount } } } }")

@@ -35,7 +35,9 @@ def test_documents_are_in_plain_english():
 
 def test_descriptions_of_the_schema_are_in_plain_english(tmp_path: Path):
     sdl = (CLIENTS.parent / "snapshots" / "shop.graphql").read_text()
-    descriptions = [one or several for several, one in re.findall(r'"""\n?(.*?)"""|^\s*"(.+)"$', sdl, re.DOTALL | re.MULTILINE)]
+    descriptions = [
+        one or several for several, one in re.findall(r'"""\n?(.*?)"""|^\s*"(.+)"$', sdl, re.DOTALL | re.MULTILINE)
+    ]
     page = tmp_path / "descriptions.md"
     page.write_text("\n\n".join(" ".join(each.split()) for each in descriptions))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import hatch_build
-from tests.program.test_program import port  # noqa: F401  # a fixture
 from tests.support.program import environment, serving
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +90,9 @@ def _hatchling(target: str, root: Path, folder: Path, **variables: str) -> "subp
     )
 
 
-def test_the_wheel_starts_in_a_fresh_environment_from_another_folder(wheel: Path, tmp_path: Path, port: int):  # noqa: F811  # the fixture
+def test_the_wheel_starts_in_a_fresh_environment_from_another_folder(
+    wheel: Path, tmp_path: Path, port: int
+):  # the fixture
     home = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
     install = [str(home / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", str(wheel)]

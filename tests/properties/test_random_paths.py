@@ -15,7 +15,7 @@ from storage.catalog.model import Catalog
 from storage.errors import Fault
 from storage.rows.locate import ByKey
 from storage.rows.row import Row
-from tests.contract.test_paths import bind, resource
+from tests.support.path_catalog import bind, resource
 from tests.support.wire_types import KEY_TYPES, Typed
 
 COMPOSITE = st.lists(st.sampled_from(sorted(KEY_TYPES)), min_size=2, max_size=4).map(

@@ -5,9 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.contract.test_aggregates import attributes_of
 from tests.support.documents import Asked
-from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES
+from tests.support.library import KINDS_OF_VALUES, RELATIONS, TYPES, attributes_of
 from tests.support.queries import arguments, variable_types
 
 PATHS = ["/books/1", "/authors/3", "/chapters/1,2", "/tags/code=", "/bookTags/1,a", "/books/99", "/authors/1/books/2"]

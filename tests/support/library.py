@@ -240,3 +240,12 @@ def values_of(collection: str, attribute: str) -> list[Any]:
 def to_json(value: Any) -> Any:
     """Write a value as a query sends it, and as an answer has it."""
     return str(value) if isinstance(value, Decimal) else value
+
+
+NUMBERS = frozenset({"int", "big", "float", "decimal"})
+
+
+def attributes_of(collection: str, function: str) -> list[str]:
+    """List the attributes of a collection that an aggregate function applies to."""
+    kinds = KINDS_OF_VALUES[collection]
+    return [name for name, kind in kinds.items() if kind in NUMBERS or function in {"min", "max"}]
