@@ -1,1 +1,1 @@
-"""How fast Partwise is, beside programs that do the same work with the driver alone: `python -m benchmarks`."""
+"""Benchmarks of Partwise against programs that do the same work with only the driver: `python -m benchmarks`."""

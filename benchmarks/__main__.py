@@ -1,4 +1,4 @@
-"""The command line: measure, or profile."""
+"""The command line: measure, compare, or profile."""
 
 import signal
 import sys
@@ -119,7 +119,7 @@ def _say(text: str) -> None:
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:
-    """Leave every block on the way out, so that the servers are ended."""
+    """Exit through all blocks, so that the servers are stopped."""
     sys.exit(1)
 
 

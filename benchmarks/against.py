@@ -1,4 +1,4 @@
-"""Compares this checkout with another one, by turns, beside the spread of this checkout against itself."""
+"""Compares this checkout with another one in alternation, and with itself to measure the spread."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ _DRAWS = 2_000
 def compare(
     kind: Kind, plan: Plan, other: Path, *, folder: Path, server: sa.URL | None, say: Callable[[str], None]
 ) -> Measured:
-    """Measure this checkout twice, and the one in the folder `other` between them, in each round.
+    """Measure this checkout twice in each round, and the checkout in the folder `other` between them.
 
     Raises `WrongAnswer` or `NotStarted`.
     """
@@ -41,14 +41,14 @@ def compare(
 
 
 def _target(name: str, root: Path) -> Target:
-    """Return Partwise as the checkout in `root` has it: its folder comes before what is installed."""
+    """Return the target for the checkout in `root`, whose folder precedes the installed packages."""
     return replace(PARTWISE, name=name, environment=lambda url: {**PARTWISE.environment(url), "PYTHONPATH": str(root)})
 
 
 def write_comparison(command: str, found: Sequence[Measured]) -> str:
-    """Write what was found as Markdown: each ratio with the interval in which it lies with 95 %.
+    """Format the results as Markdown: each ratio with its 95 % confidence interval.
 
-    Ratios are those of the lower quartiles over the rounds: what disturbs a machine only ever adds time.
+    Ratios are those of the lower quartiles over the rounds, because disturbances of a machine only ever add time.
     """
     return "\n".join([f"`{command}`", *(line for measured in found for line in _table(measured))]) + "\n"
 
@@ -74,7 +74,7 @@ def _columns(found: dict[str, list[float]], form: str) -> str:
 
 
 def _ratio(ones: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> str:
-    """Write the ratio of two kinds of times by round, and its interval: rounds are drawn again and again (bootstrap)."""
+    """Format the ratio of two series of times by round, with its interval, by resampling the rounds (bootstrap)."""
     chance = random.Random(0)  # noqa: S311  nothing secret
     drawn = sorted(
         _quartile([ones[number] for number in numbers]) / _quartile([others[number] for number in numbers])

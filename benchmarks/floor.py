@@ -1,4 +1,4 @@
-"""The HTTP side of the floors: the thinnest Starlette program that takes the work and says what became of it."""
+"""The HTTP side of the floors: the thinnest Starlette program that runs the work and returns its results."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,38 +12,38 @@ from starlette.routing import Route
 
 from benchmarks.work import Collection, Create, Delete, Part, Update
 
-DATABASE = "BENCHMARKS_DATABASE"  # the variable that tells a floor's process its database
+DATABASE = "BENCHMARKS_DATABASE"  # environment variable with the database of a floor's process
 
 _JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What a floor does with its database."""
+    """The operations of a floor on its database."""
 
-    run: Callable[[Sequence[Part]], Awaitable[None]]  # parts, in one transaction
-    read: Callable[[Collection, int], Awaitable[bytes]]  # the first items of a collection, as JSON
+    run: Callable[[Sequence[Part]], Awaitable[None]]  # runs parts in one transaction
+    read: Callable[[Collection, int], Awaitable[bytes]]  # returns the first items of a collection, as JSON
 
 
 class Page(msgspec.Struct, frozen=True, gc=False):
-    """How much of a collection is asked for."""
+    """The number of items of a collection to read."""
 
     first: int
 
 
 class Refused(Exception):
-    """An employee is missing or has another version, or a rule of the database is broken; nothing was written."""
+    """A rejected batch: an employee is missing or has another version, or a constraint failed. Nothing was written."""
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """What became of a part."""
+    """The result of a part."""
 
     id: str
     status: int
 
 
 def make_app(open_database: Callable[[], AbstractAsyncContextManager[Floor]]) -> Starlette:
-    """Make the application on a database that is opened when it starts."""
+    """Create the application on a database that is opened when it starts."""
     decoder = msgspec.json.Decoder(list[Part])
     pages = msgspec.json.Decoder(Page)
     encoder = msgspec.json.Encoder()
@@ -64,7 +64,7 @@ def make_app(open_database: Callable[[], AbstractAsyncContextManager[Floor]]) ->
         return Response(encoder.encode([Result(part.id, part.status) for part in parts]), media_type=_JSON)
 
     def reader(collection: Collection) -> Callable[[Request], Awaitable[Response]]:
-        frame = b'{"data":{"%s":{"nodes":%%b}}}' % collection.encode()  # what Partwise answers
+        frame = b'{"data":{"%s":{"nodes":%%b}}}' % collection.encode()  # the format of Partwise's response
 
         async def read(request: Request) -> Response:
             page = pages.decode(await request.body())
@@ -77,7 +77,7 @@ def make_app(open_database: Callable[[], AbstractAsyncContextManager[Floor]]) ->
 
 
 def by_operation(parts: Sequence[Part]) -> tuple[list[Create], list[Update], list[Delete]]:
-    """Sort the parts by what they do. No two parts of the work meet in a row, so that their order does not matter."""
+    """Group the parts by operation. No two parts of the work affect the same row, so their order does not matter."""
     return (
         [part for part in parts if type(part) is Create],
         [part for part in parts if type(part) is Update],
@@ -86,6 +86,6 @@ def by_operation(parts: Sequence[Part]) -> tuple[list[Create], list[Update], lis
 
 
 def expect(found: int, expected: int) -> None:
-    """Make sure that as many rows were written. Raises `Refused`."""
+    """Validate that the expected number of rows was written. Raises `Refused`."""
     if found != expected:
         raise Refused(f"{expected - found} employees are missing or have changed.")

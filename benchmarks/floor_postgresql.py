@@ -1,4 +1,4 @@
-"""The floor on PostgreSQL: the same work with asyncpg alone."""
+"""The floor on PostgreSQL: the same work with only asyncpg."""
 
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -12,18 +12,31 @@ from starlette.applications import Starlette
 from benchmarks.floor import DATABASE, Floor, Refused, by_operation, expect, make_app
 from benchmarks.work import Collection, Part
 
-# Measured with PostgreSQL 18, milliseconds of W1, W2, W3, W4. The driver alone: asyncpg 8.4, 9.6, 7.7, 0.9, with executemany
-# instead of arrays 12.9, 15.0, 11.4, 0.8; psycopg 10.1, 9.9, 8.5, 0.8, in a pipeline the same. Over HTTP, and batches a
-# second of 16 clients: asyncpg 9.5, 10.5, 8.6, 0.95 and 1,560, with a pool that resets connections 9.8, 10.4, 8.8, 1.05 and
-# 1,500; psycopg's async connections 11.9, 11.1, 10.1, 1.45 and 1,410; its connections in threads 12.0, 11.3, 10.0, 1.37 and
-# 1,390. RETURNING costs W1 0.3.
+# Measured with PostgreSQL 18, in milliseconds.
 #
-# W6, the driver alone: rows to msgspec's structs 0.9, to dicts 1.1; JSON by json_agg of rows 1.4, of json_build_object 1.8,
-# text put together with || and to_json 1.0, with format 1.1. W6n, one statement: text put together 3.7, its tracks by json_agg
-# 4.2, by GROUP BY 4.0; JSON by json_agg of rows 4.5, of json_build_object 5.8, by GROUP BY 5.0; one row for each track, to
-# structs, 7; rows of all levels by UNION ALL, to structs, 4.3; and a statement for each level, to structs, 3.3: but three of them
-# see one state of the tables only in a transaction, which is two more round trips.
-_CONNECTIONS = 8  # as many as Partwise has
+# Driver only, for W1, W2, W3, W4:
+# * asyncpg 8.4, 9.6, 7.7, 0.9; with executemany instead of arrays 12.9, 15.0, 11.4, 0.8
+# * psycopg 10.1, 9.9, 8.5, 0.8; the same in a pipeline
+#
+# Over HTTP, for W1, W2, W3, W4, and batches per second of 16 clients:
+# * asyncpg 9.5, 10.5, 8.6, 0.95 and 1,560; with a pool that resets connections 9.8, 10.4, 8.8, 1.05 and 1,500
+# * psycopg's async connections 11.9, 11.1, 10.1, 1.45 and 1,410
+# * psycopg's connections in threads 12.0, 11.3, 10.0, 1.37 and 1,390
+# RETURNING costs W1 0.3.
+#
+# Driver only, for W6:
+# * rows decoded to msgspec structs 0.9, to dicts 1.1
+# * JSON with json_agg of rows 1.4, of json_build_object 1.8
+# * text concatenated with || and to_json 1.0, with format 1.1
+#
+# Driver only, for W6n, in one statement:
+# * concatenated text 3.7; with json_agg for its tracks 4.2, with GROUP BY 4.0
+# * JSON with json_agg of rows 4.5, of json_build_object 5.8, with GROUP BY 5.0
+# * one row per track, decoded to structs, 7
+# * rows of all levels with UNION ALL, decoded to structs, 4.3
+# One statement per level, decoded to structs, takes 3.3. But three statements read the same snapshot only in a
+# transaction, which costs two more round trips.
+_CONNECTIONS = 8  # the same number as Partwise
 
 _INSERT = """
 INSERT INTO employee (name, salary, department_id, email)
@@ -56,13 +69,13 @@ _encoder = msgspec.json.Encoder()
 
 
 class Department(msgspec.Struct, frozen=True, gc=False):
-    """A department, as far as it is read."""
+    """The attributes of a department that are read."""
 
     name: str
 
 
 class Employee(msgspec.Struct, frozen=True, gc=False):
-    """An employee, as it is read."""
+    """The attributes of an employee that are read."""
 
     id: int
     name: str
@@ -104,7 +117,7 @@ async def _write(connection: Any, parts: Sequence[Part]) -> None:
 
 
 def _count(status: str) -> int:
-    """Read how many rows were written: 'UPDATE 7'."""
+    """Parse the number of rows that were written from a status such as 'UPDATE 7'."""
     return int(status.rpartition(" ")[2])
 
 
@@ -128,7 +141,7 @@ async def read_items(connection: Any, collection: Collection, first: int) -> byt
 @asynccontextmanager
 async def _open() -> AsyncIterator[Floor]:
     async def keep(_connection: Any) -> None:
-        """Hand a connection back as it is: what asyncpg would ask it to forget is a round trip, and nothing is left."""
+        """Skip asyncpg's reset of a released connection: it costs a round trip, and there is no state to reset."""
 
     pool = await asyncpg.create_pool(
         os.environ[DATABASE],
@@ -151,5 +164,5 @@ async def _open() -> AsyncIterator[Floor]:
 
 
 def create() -> Starlette:
-    """Make the application: uvicorn calls this by name."""
+    """Create the application; uvicorn calls this factory by name."""
     return make_app(_open)

@@ -1,4 +1,4 @@
-"""The floor on SQLite: the same work with `sqlite3` alone."""
+"""The floor on SQLite: the same work with only `sqlite3`."""
 
 import os
 import sqlite3
@@ -10,20 +10,34 @@ from starlette.applications import Starlette
 from benchmarks.floor import DATABASE, Floor, Refused, by_operation, expect, make_app
 from benchmarks.work import Collection, Create, Part
 
-# Measured with Python 3.11 and SQLite 3.40, milliseconds with BEGIN and COMMIT (a COMMIT is 0.6 of them), 1,000 creates:
-# executemany 2.3, with keys of our own 2.6, json_each 3.4, VALUES of 20 rows 1.8, of 100 rows 1.7, of 1,000 rows 1.7, of
-# 100 rows RETURNING id 2.2. 1,000 updates: executemany 1.6, UPDATE … FROM json_each 2.3, FROM VALUES of 200 rows 1.4, but
-# that tells no row count before Python 3.12. 200 deletes: executemany 0.8, json_each 0.7.
-# Over HTTP: on the event loop W1 2.9, W2 2.6, W3 2.9, W4 0.56 and 3,100 batches a second of 16 clients; in a thread of its
-# own 3.0, 2.7, 2.9, 0.67 and 2,400; on the event loop with executemany for creates W1 3.6.
+# Measured with Python 3.11 and SQLite 3.40, in milliseconds, including BEGIN and COMMIT (a COMMIT takes 0.6 of them).
 #
-# W6, the driver alone: JSON by json_group_array 0.59, and 0.76 where the ordered subselect hands on all columns and not only
-# the keys: SQLite copies what it hands on. JSON of each row by json_object, joined in Python, 0.76; rows to msgspec's structs
-# 0.89, to dicts 1.1; text put together with || and json_quote 1.25. W6n, one statement: JSON of JSON 2.4, with all columns
-# handed on 2.8, without ORDER BY 2.3 (then it is the index that happens to be in order), with json() around each inner one 4.0,
-# texts around json_group_array 2.9, texts alone 4.1; one row for each track, to structs, 5.1; rows of all levels by UNION ALL,
-# to structs, 4.7; and a statement for each level, to structs, 3.7.
-_ROWS = 100  # of one INSERT
+# Driver only:
+# * 1,000 creates: executemany 2.3, with explicit keys 2.6; json_each 3.4; VALUES of 20 rows 1.8, of 100 rows 1.7, of
+#   1,000 rows 1.7, of 100 rows with RETURNING id 2.2
+# * 1,000 updates: executemany 1.6; UPDATE … FROM json_each 2.3; FROM VALUES of 200 rows 1.4, but that does not return
+#   a row count before Python 3.12
+# * 200 deletes: executemany 0.8, json_each 0.7
+#
+# Over HTTP, for W1, W2, W3, W4, and batches per second of 16 clients:
+# * on the event loop 2.9, 2.6, 2.9, 0.56 and 3,100; with executemany for creates, W1 takes 3.6
+# * in a thread of its own 3.0, 2.7, 2.9, 0.67 and 2,400
+#
+# Driver only, for W6:
+# * JSON with json_group_array 0.59; 0.76 if the ordered subselect passes all columns instead of only the keys, because
+#   SQLite copies the columns that it passes
+# * JSON of each row with json_object, joined in Python, 0.76
+# * rows decoded to msgspec structs 0.89, to dicts 1.1
+# * text concatenated with || and json_quote 1.25
+#
+# Driver only, for W6n, in one statement:
+# * nested JSON functions 2.4; with all columns passed 2.8; without ORDER BY 2.3 (then the order is only that of the
+#   index); with json() around each inner one 4.0
+# * text around json_group_array 2.9, only text 4.1
+# * one row per track, decoded to structs, 5.1
+# * rows of all levels with UNION ALL, decoded to structs, 4.7
+# One statement per level, decoded to structs, takes 3.7.
+_ROWS = 100  # rows per INSERT
 _INSERT = "INSERT INTO employee (name, salary, department_id, email) VALUES "
 _UPDATE = "UPDATE employee SET salary = ?, version = version + 1 WHERE id = ?"
 _DELETE = "DELETE FROM employee WHERE id = ?"
@@ -46,7 +60,7 @@ SELECT json_group_array(json_object('id', artist.id, 'name', artist.name, 'album
 
 
 def open_connection(path: str) -> sqlite3.Connection:
-    """Open the database as Partwise does."""
+    """Open the database with the same pragmas as Partwise."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")
@@ -59,7 +73,7 @@ def run_parts(connection: sqlite3.Connection, parts: Sequence[Part]) -> None:
     try:
         _write(connection, parts)
         connection.execute("COMMIT")
-    except BaseException as error:  # whatever it was, the next request needs a connection without a transaction
+    except BaseException as error:  # after any error, the next request needs a connection without a transaction
         connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.IntegrityError):
             raise Refused(str(error)) from error
@@ -105,5 +119,5 @@ async def _open() -> AsyncIterator[Floor]:
 
 
 def create() -> Starlette:
-    """Make the application: uvicorn calls this by name."""
+    """Create the application; uvicorn calls this factory by name."""
     return make_app(_open)

@@ -1,4 +1,4 @@
-"""Measures the targets side by side on one kind of database: times, throughput, round trips, memory."""
+"""Measures all targets on one kind of database in alternation: times, throughput, round trips, memory."""
 
 import asyncio
 import gc
@@ -32,15 +32,15 @@ Do = Callable[[Work], None]
 
 ALONE = "driver alone"
 _HAVE_ALONE = ("W1", "W2", "W3", "W4", "W6", "W6n")
-_WARM_UPS = 6  # batches until psycopg has prepared its statements (after five), and a few for memory
-_SETTLE = 0.05  # seconds for what a server does after its answer
-_BATCHES_PER_CLIENT = 12  # that differ in the employees they update
-_TAG = "#########"  # in a prepared request, where the number of the batch goes
+_WARM_UPS = 6  # batches until psycopg has prepared its statements (after five) and memory is warm
+_SETTLE = 0.05  # seconds for the work that a server does after its response
+_BATCHES_PER_CLIENT = 12  # batches that update different employees
+_TAG = "#########"  # placeholder for the number of the batch in a prepared request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is measured."""
+    """The workloads to measure, and the numbers of rounds, sizes and seconds."""
 
     workloads: Sequence[str]
     rounds: int
@@ -51,19 +51,19 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What was found on one kind of database. Targets go by their names."""
+    """The results on one kind of database. Targets are identified by their names."""
 
     kind: Kind
     cases: Sequence[Case]
     times: dict[tuple[Case, str], list[float]] = field(default_factory=dict)  # milliseconds, by round
     throughput: dict[str, list[float]] = field(default_factory=dict)  # batches per second, by round
-    round_trips: dict[tuple[Case, str], int] = field(default_factory=dict)  # of one request
-    memory: dict[tuple[Case, str], int] = field(default_factory=dict)  # peak, bytes over the idle server
+    round_trips: dict[tuple[Case, str], int] = field(default_factory=dict)  # per request
+    memory: dict[tuple[Case, str], int] = field(default_factory=dict)  # peak, in bytes above the idle server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A target that runs on a database of its own."""
+    """A target that runs on its own database."""
 
     target: Target
     server: Server
@@ -105,7 +105,7 @@ def measure(kind: Kind, plan: Plan, folder: Path, server: sa.URL | None, say: Ca
 
 @contextmanager
 def started(target: Target, kind: Kind, folder: Path, server: sa.URL | None, turns: Iterator[int]) -> Iterator[Subject]:
-    """Start a target on a database of its own until the block ends."""
+    """Run a target on its own database until the block ends."""
     with (
         open_database(kind, target.name.lower(), folder, server) as database,
         running(target.command(kind), target.environment(database.url)) as process,
@@ -117,7 +117,7 @@ def started(target: Target, kind: Kind, folder: Path, server: sa.URL | None, tur
 
 
 def measure_times(measured: Measured, subjects: Sequence[Subject], alone: Do | None, number: int) -> None:
-    """Measure everything once. Round 0 does not count: much is done for the first time in it."""
+    """Measure all cases once. Round 0 is not recorded, because it includes one-time work."""
     gc.collect()
     for case in measured.cases:
         found = {}
@@ -131,12 +131,15 @@ def measure_times(measured: Measured, subjects: Sequence[Subject], alone: Do | N
 
 
 def _time(subject: Subject, case: Case) -> float:
-    """Time the batches of a case on fresh tables: the median, in milliseconds from sending to the last byte received."""
+    """Return the median time of a case's batches on fresh tables, in milliseconds. Raises `WrongAnswer`.
+
+    A time is that from sending a request to receiving the last byte of its response.
+    """
     batches = subject.batches(case)
     requests = subject.requests(batches, case.selection)
     subject.database.reset()
     with Connection(subject.server.port) as connection:
-        connection.ask(to_request(subject.server.port, "/", b""))  # whatever it says: the connection is in use then
+        connection.ask(to_request(subject.server.port, "/", b""))  # any response will do: the connection is then in use
         answers, milliseconds = _clock(connection.ask, requests)
     for answer, work in zip(answers, batches, strict=True):
         subject.target.check(answer, work, case.selection)
@@ -145,7 +148,7 @@ def _time(subject: Subject, case: Case) -> float:
 
 
 def _time_alone(alone: Do, subject: Subject, case: Case) -> float:
-    """The same with nothing around the driver."""
+    """Return the same time for the driver only, without HTTP. Raises `WrongAnswer`."""
     batches = subject.batches(case)
     subject.database.reset()
     _, milliseconds = _clock(alone, batches)
@@ -154,7 +157,7 @@ def _time_alone(alone: Do, subject: Subject, case: Case) -> float:
 
 
 def _clock(do: Callable[[T], R], given: Sequence[T]) -> tuple[list[R], float]:
-    """Do it with each; give the results, and the median of the times in milliseconds."""
+    """Call `do` for each item; return the results, and the median of the times in milliseconds."""
     results, times = [], []
     with _without_garbage_collection():
         for each in given:
@@ -182,7 +185,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def _alone(kind: Kind, database: Database) -> Iterator[Do]:
-    """Give what does the work in this process."""
+    """Yield a function that runs the work in this process, with only the driver."""
     if kind is Kind.SQLITE:
         with closing(floor_sqlite.open_connection(database.place)) as file:
             yield partial(_do_on_sqlite, file)
@@ -208,7 +211,7 @@ async def _do_on_postgresql(connection: Any, work: Work) -> None:
 
 
 def _runner() -> asyncio.Runner:
-    """Run coroutines on the loop that the servers have: uvicorn takes uvloop where it is installed."""
+    """Return a runner with the servers' kind of event loop: uvicorn uses uvloop if it is installed."""
     if importlib.util.find_spec("uvloop") is None:
         return asyncio.Runner()
     uvloop = importlib.import_module("uvloop")
@@ -219,7 +222,7 @@ def _runner() -> asyncio.Runner:
 
 
 def measure_throughput(measured: Measured, subjects: Sequence[Subject], plan: Plan) -> None:
-    """Measure how many batches a second each subject answers to 16 clients, by turns."""
+    """Measure the batches per second of each subject with 16 clients, in alternation. Raises `WrongAnswer`."""
     numbers = count(1)
     for number in range(plan.load_rounds):
         for subject in subjects if number % 2 else reversed(subjects):
@@ -228,7 +231,10 @@ def measure_throughput(measured: Measured, subjects: Sequence[Subject], plan: Pl
 
 
 def _throughput(subject: Subject, seconds: float, numbers: Iterator[int]) -> float:
-    """Keep a server busy with 16 clients; give the batches per second. No two clients update the same employee."""
+    """Return the batches per second of a server with 16 clients. No two clients update the same employee.
+
+    Raises `WrongAnswer`.
+    """
     callers = [
         _caller(subject, range(client * _BATCHES_PER_CLIENT, (client + 1) * _BATCHES_PER_CLIENT), numbers)
         for client in range(CLIENTS)
@@ -245,7 +251,7 @@ def _throughput(subject: Subject, seconds: float, numbers: Iterator[int]) -> flo
 
 
 def _caller(subject: Subject, places: Sequence[int], numbers: Iterator[int]) -> Callable[[], bytes]:
-    """Prepare what makes a client's requests: a number is put into one of a few texts."""
+    """Return a function that creates a client's requests by inserting a number into one of a few prepared texts."""
     requests = subject.requests([small(place, _TAG) for place in places], Selection.LEAN)
     texts = [request.split(_TAG.encode()) for request in requests]
 
@@ -260,14 +266,17 @@ def _caller(subject: Subject, places: Sequence[int], numbers: Iterator[int]) -> 
 
 
 def _measure_memory_of_growing(measured: Measured, subject: Subject) -> None:
-    """Find the peaks of a server that was just started, for sizes that grow."""
+    """Measure the peak memory of a server that was just started, for increasing sizes."""
     growing = [case for case in measured.cases if case.size is not None]
     if growing:
         _measure_memory(measured, subject, growing[0], growing)
 
 
 def _measure_memory_of_reading(measured: Measured, subject: Subject) -> None:
-    """Find the peaks of servers that have read single items only: one that has read more keeps the memory for it."""
+    """Measure the peak memory of servers that have read single items only.
+
+    A server that has read more keeps the memory for it.
+    """
     target = subject.target
     for case in measured.cases:
         if case.reads:
@@ -276,7 +285,7 @@ def _measure_memory_of_reading(measured: Measured, subject: Subject) -> None:
 
 
 def _of_one_item(case: Case) -> Case:
-    """Read one item in the same way."""
+    """Return a case that reads only one item."""
 
     def read(turn: int) -> Work:
         work = case.work(turn)
@@ -286,7 +295,7 @@ def _of_one_item(case: Case) -> Case:
 
 
 def _measure_memory(measured: Measured, subject: Subject, first: Case, cases: Sequence[Case]) -> None:
-    """Find the peaks of a server that is warm from another case."""
+    """Measure the peak memory of a server that was warmed up with another case."""
     with Connection(subject.server.port) as connection:
         _warm_up(subject, connection, first)
         subject.server.forget_peak()
@@ -299,7 +308,7 @@ def _measure_memory(measured: Measured, subject: Subject, first: Case, cases: Se
 
 
 def _count_round_trips(measured: Measured, subject: Subject) -> None:
-    """Count how often a request goes to PostgreSQL and back, on a server that is busy with nothing else."""
+    """Count the round trips of a request to PostgreSQL, on an otherwise idle server."""
     target = subject.target
     with counting(sa.make_url(subject.database.url)) as proxy:
         url = proxy.url.render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Shows where the time of a workload goes: looks at all threads of a server in this process, a thousand times a second."""
+"""Profiles a workload: samples all threads of a server in this process, a thousand times per second."""
 
 import asyncio
 import sys
@@ -21,13 +21,13 @@ from partwise.service import open_service
 from partwise.settings import load_settings
 
 _INTERVAL = 0.001  # seconds
-_SWITCH = 0.0001  # seconds that a thread may run on while the sampler waits
-_SHOWN = 25  # functions, in each order
-_WAITS = ("selectors.py", "threading.py", "queue.py")  # where an idle thread is
+_SWITCH = 0.0001  # seconds that a thread may continue to run while the sampler waits
+_SHOWN = 25  # functions in each table
+_WAITS = ("selectors.py", "threading.py", "queue.py")  # files in which idle threads wait
 
 
 class Sampler:
-    """Counts which functions run, and which are on the stack."""
+    """Counts the functions that run, and those on the stack."""
 
     def __init__(self) -> None:
         self.own: Counter[CodeType] = Counter()
@@ -36,7 +36,7 @@ class Sampler:
 
     @contextmanager
     def sampling(self) -> Iterator[None]:
-        """Look at all other threads until the block ends."""
+        """Sample all other threads until the block ends."""
         done = threading.Event()
         thread = threading.Thread(target=self._sample, args=(done,))
         usual = sys.getswitchinterval()
@@ -62,13 +62,13 @@ class Sampler:
         self.own[frame.f_code] += 1
         on_stack = set()
         above: FrameType | None = frame
-        while above is not None and above.f_code.co_filename != __file__:  # what called the server is of no interest
+        while above is not None and above.f_code.co_filename != __file__:  # the callers of the server are not counted
             on_stack.add(above.f_code)
             above = above.f_back
         self.all.update(on_stack)
 
     def table(self) -> Iterator[str]:
-        """Show the functions in which the time is spent: first those that run themselves, then with all that they call."""
+        """Yield the lines of two tables: all functions by own time, and those of Partwise by total time."""
         ours = Counter({code: total for code, total in self.all.items() if code.co_filename.startswith(str(ROOT))})
         for title, order in (("By own time", self.own), ("Partwise's own, by total time", ours)):
             yield f"\n{title}\n   own  total"
@@ -81,7 +81,7 @@ class Sampler:
 
 
 def profile(database: Database, workload: str, repeats: int) -> Iterator[str]:
-    """Run a workload so many times; give the lines to show."""
+    """Run a workload `repeats` times; yield the lines of the report."""
     case = next(case for case in CASES if case.workload == workload)
     settings = load_settings(database_url=database.url, resources={"employee": {"version": "version"}})
     service = open_service(settings)
@@ -94,7 +94,7 @@ def profile(database: Database, workload: str, repeats: int) -> Iterator[str]:
             path, body = PARTWISE.path(work), PARTWISE.to_body(work, case.selection)
             database.reset()
             if not turn:
-                runner.run(_ask(app, path, body))  # what is done for the first time is not looked at
+                runner.run(_ask(app, path, body))  # the first run, with its one-time work, is not sampled
                 continue
             with sampler.sampling():
                 start = time.perf_counter()
@@ -112,12 +112,12 @@ async def _ask(app: ASGIApp, path: str, body: bytes) -> None:
     to_receive = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        if not to_receive:  # a client that stays
+        if not to_receive:  # the client stays connected
             await asyncio.Event().wait()
         return to_receive.pop()
 
     async def send(message: Any) -> None:
-        if message["type"] == "http.response.start" and message["status"] != 200:  # noqa: PLR2004  # HTTP's
+        if message["type"] == "http.response.start" and message["status"] != 200:  # noqa: PLR2004  # an HTTP status
             raise RuntimeError(f"Partwise answered {message['status']}.")
 
     await app(scope, receive, send)

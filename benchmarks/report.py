@@ -1,4 +1,4 @@
-"""Writes what was measured as Markdown."""
+"""Formats the measurements as Markdown."""
 
 import importlib.util
 import os
@@ -20,7 +20,7 @@ _KIBIBYTE = 1 << 10  # bytes
 
 
 def write_report(command: str, found: Sequence[Measured], postgresql: str | None, rounds: int) -> str:
-    """Write the report of what a command found."""
+    """Return the report of a command's measurements."""
     lines = [
         "# How fast Partwise is",
         "",

@@ -1,4 +1,4 @@
-"""Starts the targets, each in a process of its own, and ends them."""
+"""Starts the targets, each in its own process, and stops them."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _LISTENS = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 
 
 class NotStarted(Exception):
-    """A server ended, or does not listen. The text is what it said."""
+    """A server that ended or does not listen. The message contains its output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,11 @@ class Server:
     port: int
 
     def forget_peak(self) -> None:
-        """Let the peak of its memory begin anew (Linux)."""
+        """Reset the peak of the server's memory (Linux)."""
         Path(f"/proc/{self.process}/clear_refs").write_text("5")
 
     def peak(self) -> int:
-        """Say how much memory it had at most, in bytes (Linux)."""
+        """Return the peak of the server's memory in bytes (Linux)."""
         status = Path(f"/proc/{self.process}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         return int(found[1]) * 1024 if found else 0
@@ -41,7 +41,7 @@ class Server:
 
 @contextmanager
 def running(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[Server]:
-    """Run a server until the block ends, in an empty folder and without settings of the caller's."""
+    """Run a server until the block ends, in an empty folder and without the caller's settings. Raises `NotStarted`."""
     with tempfile.TemporaryDirectory(prefix="partwise-benchmarks-") as folder:
         log = Path(folder) / "server.log"
         with log.open("w") as output:
@@ -51,7 +51,7 @@ def running(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[Se
                 env={**_environment(), **variables},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt comes to us, and we end it
+                start_new_session=True,  # an interrupt is sent to us, and we stop the server
             )
         try:
             yield Server(process=process.pid, port=_wait(process, log))
@@ -69,7 +69,7 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path) -> int:
     while time.monotonic() < deadline and process.poll() is None:
         if found := _LISTENS.search(log.read_text()):
             return int(found[1])
-        time.sleep(0.02)  # the only way to learn that it listens
+        time.sleep(0.02)  # polling is the only method to detect that it listens
     raise NotStarted(f"A server did not start:\n{log.read_text()}")
 
 

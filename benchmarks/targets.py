@@ -1,4 +1,4 @@
-"""The two targets: how each is started, how it is asked, and what it must answer."""
+"""The two targets: their commands, their requests, and the responses that they must return."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,40 +13,40 @@ from benchmarks.databases import Kind
 from benchmarks.floor import DATABASE, Page
 from benchmarks.work import FAILING_PART, Create, Delete, Part, Reading, Update, Work
 
-_UVICORN = ("--host", "127.0.0.1", "--port", "0", "--no-access-log", "--no-server-header")  # as Partwise starts it
+_UVICORN = ("--host", "127.0.0.1", "--port", "0", "--no-access-log", "--no-server-header")  # the same as Partwise
 _OK = 200
 
 
 class Selection(StrEnum):
-    """What of a batch's parts the answer shows."""
+    """The fields of a batch's parts in the response."""
 
     LEAN = "id status"
     RICH = "id status payload etag"
-    ERRORS = "id status errors { code message pointer attributes }"  # of W5, which is refused
+    ERRORS = "id status errors { code message pointer attributes }"  # for W5, which is rejected
 
 
 class WrongAnswer(Exception):
-    """A target did not do the work. Its times mean nothing."""
+    """A target that did not do the work. Its times are meaningless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A program that does the work."""
+    """A program that runs the work."""
 
     name: str
     path: Callable[[Work], str]
-    committed: bytes  # stands in the answer of a batch that was committed, and in no other
+    committed: bytes  # text that is in the response to a committed batch, and in no other
     command: Callable[[Kind], Sequence[str]]
-    environment: Callable[[str], Mapping[str, str]]  # of the database's URL
+    environment: Callable[[str], Mapping[str, str]]  # for the URL of the database
     to_body: Callable[[Work, Selection], bytes]
     check_batch: Callable[[Answer, Sequence[Part], Selection], None]  # raises `WrongAnswer`
 
     def to_request(self, port: int, work: Work, selection: Selection) -> bytes:
-        """Write the HTTP request for this work."""
+        """Return the HTTP request for this work."""
         return to_request(port, self.path(work), self.to_body(work, selection))
 
     def check(self, answer: Answer, work: Work, selection: Selection) -> None:
-        """Make sure that the work is done. Raises `WrongAnswer`."""
+        """Validate that the work was done. Raises `WrongAnswer`."""
         if not isinstance(work, Reading):
             self.check_batch(answer, work, selection)
         elif answer.status != _OK or msgspec.json.decode(answer.body) != work.answer:
@@ -54,7 +54,7 @@ class Target:
 
 
 def to_partwise(work: Work, selection: Selection) -> bytes:
-    """Write the body that Partwise takes."""
+    """Return the request body for Partwise."""
     if isinstance(work, Reading):
         query = f"{{ {work.collection}(first: {work.first}) {{ nodes {{ {work.fields} }} }} }}"
         return msgspec.json.encode({"query": query})

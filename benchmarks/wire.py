@@ -1,4 +1,4 @@
-"""Stands between a client and PostgreSQL, and counts the round trips."""
+"""A proxy between a client and PostgreSQL that counts the round trips."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ _CHUNK = 1 << 16  # bytes
 
 
 class Proxy:
-    """Hands on what is said, both ways. A round trip begins when the client speaks after the server has."""
+    """Forwards data in both directions. A round trip begins when the client sends after the server has sent."""
 
     def __init__(self, listener: socket.socket, server: sa.URL) -> None:
         self.round_trips = 0
@@ -22,7 +22,7 @@ class Proxy:
         self.url = server.set(host=HOST, port=listener.getsockname()[1], query={})
 
     def accept(self) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
@@ -50,7 +50,7 @@ class _Conversation:
         self._client_spoke_last = False
 
     def listen_to_client(self) -> None:
-        """Hand on what the client says, and count."""
+        """Forward the client's data, and count round trips."""
         with suppress(OSError):
             while said := self._client.recv(_CHUNK):
                 if not self._client_spoke_last:
@@ -60,7 +60,7 @@ class _Conversation:
         self._close()
 
     def listen_to_server(self) -> None:
-        """Hand on what the server says."""
+        """Forward the server's data."""
         with suppress(OSError):
             while said := self._server.recv(_CHUNK):
                 self._client_spoke_last = False
@@ -76,7 +76,7 @@ class _Conversation:
 
 @contextmanager
 def counting(server: sa.URL) -> Iterator[Proxy]:
-    """Put a proxy in front of a server until the block ends."""
+    """Run a proxy in front of a server until the block ends."""
     with socket.create_server((HOST, 0)) as listener:
         proxy = Proxy(listener, server)
         threading.Thread(target=proxy.accept, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The work: the parts that every target is given, and the state of the tables that must follow; what is read, and what is found."""
+"""The work of all targets: the parts, the resulting state of the tables, the reads and their results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Any, ClassVar, assert_never
 import msgspec
 
 DEPARTMENTS = 10
-EMPLOYEES = 1_000  # before the work: keys from 1, version 1
-SMALL_CREATES = SMALL_UPDATES = 5  # of a batch of W4
-FAILING_PART = 500  # of W5
+EMPLOYEES = 1_000  # in the initial state, with keys from 1 and version 1
+SMALL_CREATES = SMALL_UPDATES = 5  # in a batch of W4
+FAILING_PART = 500  # index of the part that fails in W5
 TAKEN_EMAIL = "base1@example.org"
 ARTISTS = 200
-_MOST_ALBUMS = 8  # of an artist: from none to so many, in turns
-_MOST_TRACKS = 10  # of an album: the same
+_MOST_ALBUMS = 8  # per artist: from 0 to this number, in rotation
+_MOST_TRACKS = 10  # per album, likewise
 
 DEPARTMENT_ROWS = [(key, f"Department {key}") for key in range(1, DEPARTMENTS + 1)]
 EMPLOYEE_ROWS = [
@@ -23,7 +23,7 @@ EMPLOYEE_ROWS = [
 ]
 ARTIST_ROWS = [(key, f"Artist {key}") for key in range(1, ARTISTS + 1)]
 ALBUM_ROWS = [
-    (key, f'The "{key}" album', artist)  # quotes: an answer that is written by hand must escape them
+    (key, f'The "{key}" album', artist)  # with quotes, which a hand-written encoder of responses must escape
     for key, artist in enumerate(
         (artist for artist, _ in ARTIST_ROWS for _ in range(artist % (_MOST_ALBUMS + 1))), start=1
     )
@@ -47,7 +47,7 @@ class Create(msgspec.Struct, frozen=True, gc=False, tag="CREATE", tag_field="ope
 
 
 class Update(msgspec.Struct, frozen=True, gc=False, tag="UPDATE", tag_field="operation"):
-    """Another salary for an employee, if the version is still that one."""
+    """A new salary for an employee, if the version, when given, still matches."""
 
     status: ClassVar[int] = 200
 
@@ -58,7 +58,7 @@ class Update(msgspec.Struct, frozen=True, gc=False, tag="UPDATE", tag_field="ope
 
 
 class Delete(msgspec.Struct, frozen=True, gc=False, tag="DELETE", tag_field="operation"):
-    """An employee who leaves."""
+    """The deletion of an employee."""
 
     status: ClassVar[int] = 204
 
@@ -70,7 +70,7 @@ Part = Create | Update | Delete
 
 
 class Collection(StrEnum):
-    """What is read."""
+    """The collections that are read."""
 
     EMPLOYEES = "employees"
     ARTISTS = "artists"
@@ -78,20 +78,20 @@ class Collection(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reading:
-    """The first items of a collection, by their keys, with others around them."""
+    """A read of the first items of a collection, in the order of their keys, with related items."""
 
     collection: Collection
-    fields: str  # of an item, as a query selects them
-    items: Sequence[Any]  # what must be found, as JSON
+    fields: str  # selection set of an item
+    items: Sequence[Any]  # the expected result, as JSON
 
     @property
     def first(self) -> int:
-        """How many items are asked for."""
+        """The number of items to read."""
         return len(self.items)
 
     @property
     def answer(self) -> Any:
-        """What every target answers."""
+        """The expected response of all targets."""
         return {"data": {self.collection.value: {"nodes": self.items}}}
 
 
@@ -100,7 +100,7 @@ Work = Sequence[Part] | Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What the table of employees adds up to."""
+    """The totals of the table of employees."""
 
     count: int
     salaries: int
@@ -111,7 +111,7 @@ BASE = State(count=EMPLOYEES, salaries=sum(row[2] for row in EMPLOYEE_ROWS), ver
 
 
 def create(index: int, turn: object) -> Create:
-    """Make a new employee. No two turns share an email."""
+    """Return a part that creates an employee. No two turns share an email."""
     return Create(
         id=f"p{index}",
         name=f"New {index}",
@@ -122,12 +122,12 @@ def create(index: int, turn: object) -> Create:
 
 
 def creates(count: int, turn: int) -> list[Part]:
-    """W1 and W7: as many creates."""
+    """Return W1 or W7: `count` creates."""
     return [create(index, turn) for index in range(count)]
 
 
 def updates(turn: int) -> list[Part]:
-    """W2: an update of each employee, every second one with a precondition."""
+    """Return W2: an update of each employee, every second one with a precondition."""
     return [
         Update(id=f"p{index}", key=index + 1, salary=5_000 + turn + index, version=1 if index % 2 else None)
         for index in range(EMPLOYEES)
@@ -135,7 +135,7 @@ def updates(turn: int) -> list[Part]:
 
 
 def mixed(turn: int) -> list[Part]:
-    """W3: 400 creates, 400 updates and 200 deletes, in turns."""
+    """Return W3: 400 creates, 400 updates and 200 deletes, interleaved."""
     parts: list[Part] = []
     for group in range(200):
         index = 5 * group
@@ -150,7 +150,10 @@ def mixed(turn: int) -> list[Part]:
 
 
 def small(place: int, turn: object) -> list[Part]:
-    """W4: five creates and five updates, in turns; two places have no employee in common, until they come round."""
+    """Return W4: five creates and five updates, interleaved.
+
+    Different places update different employees, until the numbers wrap around.
+    """
     parts: list[Part] = []
     for pair in range(SMALL_CREATES):
         key = (place * SMALL_UPDATES + pair) % EMPLOYEES + 1
@@ -162,14 +165,14 @@ def small(place: int, turn: object) -> list[Part]:
 
 
 def failing(turn: int) -> list[Part]:
-    """W5: 1,000 creates, one of which has an email that is taken."""
+    """Return W5: 1,000 creates, one of which has an email that exists already."""
     parts = creates(1_000, turn)
     parts[FAILING_PART] = msgspec.structs.replace(parts[FAILING_PART], email=TAKEN_EMAIL)
     return parts
 
 
 def staff() -> Reading:
-    """W6: all employees, each with the name of its department."""
+    """Return W6: a read of all employees, each with the name of its department."""
     departments = dict(DEPARTMENT_ROWS)
     return Reading(
         collection=Collection.EMPLOYEES,
@@ -182,7 +185,7 @@ def staff() -> Reading:
 
 
 def discography() -> Reading:
-    """W6n: all artists, with their albums, with their tracks."""
+    """Return W6n: a read of all artists with their albums and tracks."""
     tracks: dict[int, list[Any]] = {key: [] for key, *_ in ALBUM_ROWS}
     for key, name, album in TRACK_ROWS:
         tracks[album].append({"id": key, "name": name})
@@ -197,12 +200,12 @@ def discography() -> Reading:
 
 
 def parts_of(work: Work) -> Sequence[Part]:
-    """Give the parts of the work: reading has none."""
+    """Return the parts of the work; a `Reading` has none."""
     return [] if isinstance(work, Reading) else work
 
 
 def state_after(parts: Sequence[Part]) -> State:
-    """Say what the table adds up to after these parts, each employee in at most one of them."""
+    """Return the totals of the table after these parts. Each employee may be in at most one part."""
     count, salaries, versions = BASE.count, BASE.salaries, BASE.versions
     for part in parts:
         match part:

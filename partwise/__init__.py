@@ -1,7 +1,8 @@
-"""The program: starts, configures, guards the door.
+"""The program: command line, settings, HTTP server and worker threads.
 
-The checkout's packages `schema`, `resolvers` and `storage` are imported by those names everywhere; in a wheel they lie
-inside this package. Either way the folder that holds them goes first on the path, also in worker processes.
+The packages `schema`, `resolvers` and `storage` of the checkout are imported by these names everywhere. In a wheel they
+are inside this package. In both cases the folder that contains them becomes the first entry of `sys.path`, also in
+worker processes.
 """
 
 import sys

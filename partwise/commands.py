@@ -1,4 +1,4 @@
-"""What the commands of the command line do: serve, schema, check."""
+"""The implementation of the commands: serve, schema, check."""
 
 import sys
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from storage.errors import RequestError
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Stop with a sentence, not with a traceback, when a setting is wrong."""
+    """Print a `SettingsError` without a traceback, and exit with status 2."""
     try:
         yield
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The catalog in words, and which values cannot be read, for `partwise check`."""
+"""The output of `partwise check`: the catalog as text, and the values that cannot be read."""
 
 import json
 from collections import Counter
@@ -20,14 +20,14 @@ from storage.rows.reader import RowReader
 from storage.rows.row import RowPage
 from storage.sql import Window, total_order
 
-_ROWS = 5_000  # that are read at once
-_MANY = 1 << 62  # rows: more than there are
+_ROWS = 5_000  # rows read at a time
+_MANY = 1 << 62  # rows; more than any table has
 _SAVEPOINT = "resource"
-_LABEL = 13  # characters before what a line says
+_LABEL = 13  # characters of a line before its text
 
 
 def describe_catalog(catalog: Catalog) -> str:
-    """Describe all resources, and what is left out or read-only and why."""
+    """Describe all resources, and what is skipped or read-only and why."""
     described = {each.name: each.attributes for each in describe(catalog, scalar_name)}
     lines = [line for resource in catalog.resources.values() for line in _describe(resource, described[resource.name])]
     if catalog.notices:
@@ -36,7 +36,7 @@ def describe_catalog(catalog: Catalog) -> str:
 
 
 def _describe_grouping(resource: Resource) -> Iterator[str]:
-    """Say whether alike parts run in one statement, and why not."""
+    """Describe if similar parts run in one statement, or why not."""
     if resource.unbatchable_reasons:
         yield f"  batches    one by one: {'; '.join(resource.unbatchable_reasons)}"
         return
@@ -49,9 +49,10 @@ def _describe_grouping(resource: Resource) -> Iterator[str]:
 
 
 def describe_values(engine: Engine) -> tuple[str, bool]:
-    """Read every row of all resources in one snapshot; return which values cannot be read, and whether there are any.
+    """Read every row of all resources in one snapshot, and report the values that cannot be read.
 
-    Dates and times in another spelling are counted beside them: they can be read, but comparisons may not find them.
+    Returns the report, and True if there are such values. Dates and times in another spelling are counted separately:
+    they can be read, but comparisons may not find them.
     """
     return engine.database.run_again(partial(_describe_values, engine))
 
@@ -61,7 +62,7 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
     spelled: list[str] = []
     count = 0
     with engine.database.read() as transaction:
-        transaction.allowance = Allowance()  # all rows are read, and none of them is answered
+        transaction.allowance = Allowance()  # all rows are read, but none is part of a response
         rows = RowReader(transaction, engine.database, engine.secret)
         for resource in engine.catalog.resources.values():
             found: Counter[tuple[str, str]] = Counter()
@@ -86,7 +87,7 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
 
 
 def _pages(rows: RowReader, resource: Resource) -> Iterator[RowPage]:
-    """Read all rows in the order of the key; without one there is no order to cut them in."""
+    """Read all rows in pages, in the order of the key. Without a key there is no order, so all rows are one page."""
     sorts, limit = total_order((), resource), _ROWS if resource.key else _MANY
     has_more, offset = True, 0
     while has_more:
@@ -100,7 +101,7 @@ def _values(count: int) -> str:
 
 
 def _describe_attributes(resource: Resource, attributes: Sequence[ResourceAttribute]) -> Iterator[str]:
-    """Say of each attribute its type (with ! where it is never null) and what a CREATE has to know of it."""
+    """Describe the type of each attribute (with ! if it is never null) and what a CREATE must observe."""
     types = [
         f"{'enum' if each.enum and each.type == 'String' else each.type}{'' if each.nullable else '!'}"
         for each in attributes

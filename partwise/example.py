@@ -1,11 +1,11 @@
-"""What the terminal shows to begin with: of the example shop, which is served when no database is named, and of any other."""
+"""The first batch that `serve` prints: for the example shop, served if no database is given, or for any database."""
 
 import json
 
 from storage.catalog.model import Catalog
 from storage.connections.database import Database
 
-_ITEMS = 3  # of the first batch of any other database
+_ITEMS = 3  # read by the first batch for any other database
 URL = "sqlite:///partwise-shop.db"
 MODULE = "partwise.examples.shop.models"
 
@@ -23,7 +23,7 @@ BATCH = """mutation {
 
 
 def fill_if_empty(database: Database) -> None:
-    """Fill the shop the first time."""
+    """Insert the rows of the shop, if it has no customers."""
     # Imported here, because only the shop needs SQLModel, which takes half a second.
     from sqlmodel import Session, select  # noqa: PLC0415
 
@@ -37,7 +37,10 @@ def fill_if_empty(database: Database) -> None:
 
 
 def first_batch(server: str, catalog: Catalog, max_page: int) -> str:
-    """Show a batch that reads what there is, as `curl`, through the door that also takes it where only persisted documents are run."""
+    """Return a batch that only reads, as a `curl` command.
+
+    It uses the endpoint /batch, which accepts it even if only persisted documents run.
+    """
     resource = max(catalog.resources.values(), key=lambda each: bool(each.key))  # the first with a key, if there is one
     part = {"id": "a", "path": f"/{resource.collection}?limit={min(_ITEMS, max_page)}", "operation": "get"}
     return (
@@ -47,7 +50,7 @@ def first_batch(server: str, catalog: Catalog, max_page: int) -> str:
 
 
 def invitation(address: str) -> str:
-    """Show a batch to paste into GraphiQL, and the same as `curl`."""
+    """Return a batch to paste into GraphiQL, and the same batch as a `curl` command."""
     body = json.dumps({"query": " ".join(BATCH.split())}).replace("'", "'\\''")
     return (
         f"\nA batch to try: open {address} in a browser and paste\n\n{BATCH}\n\n"

@@ -1,7 +1,8 @@
-"""Documents that requests name instead of sending them: those of the settings, and those that clients have sent with their hash.
+"""Documents that requests refer to instead of sending them.
 
-Persisted documents: https://graphql.github.io/graphql-over-http/draft/ (appendix A). Automatic persisted queries: Apollo's,
-https://www.apollographql.com/docs/apollo-server/performance/apq.
+Persisted documents come from the settings (https://graphql.github.io/graphql-over-http/draft/, appendix A). Automatic
+persisted queries, as in Apollo, are documents that clients have sent with their hash
+(https://www.apollographql.com/docs/apollo-server/performance/apq).
 """
 
 import threading
@@ -18,19 +19,19 @@ from partwise.settings import Settings, SettingsError
 from resolvers.documents.document_limits import RULES
 from storage.json_text import decode_json
 
-_MOST = 1_000  # documents that clients have sent
-_TOTAL = 4_000_000  # characters of all of them
+_MOST = 1_000  # cached documents that clients have sent
+_TOTAL = 4_000_000  # characters of all cached documents
 _SHA256 = "sha256:"
-_MOST_FAULTS = 10  # that are told at the start
+_MOST_FAULTS = 10  # reported at startup
 _APOLLO = "apollo-persisted-query-manifest"
 
 
 class BadReference(Exception):
-    """A request names its document in a way that cannot be read, or names another than it sends."""
+    """A reference to a document that is malformed, or that does not match the document in the request."""
 
 
 class NotServed(Exception):
-    """A document that is not run here."""
+    """A document that the server does not run, or does not know."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -38,9 +39,9 @@ class NotServed(Exception):
 
 
 class Persisted:
-    """The documents that can be named.
+    """The documents that requests can refer to.
 
-    `documents` are those of the settings, by their names; `only` says that no other is run.
+    `documents` are those from the settings, by their identifiers. If `only` is True, no other documents run.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class Persisted:
         self._documents = {**{_hash(text): text for text in documents.values()}, **by_name}
         self._only = frozenset(documents.values()) if only else None
         self._most, self._total = most, total
-        self._lock = threading.Lock()  # large requests are answered in other threads
-        self._sent: OrderedDict[str, str] = OrderedDict()  # by their hash, those that were used last at the end
-        self._length = 0  # characters of them
+        self._lock = threading.Lock()  # large requests run in other threads
+        self._sent: OrderedDict[str, str] = OrderedDict()  # by hash, the most recently used last
+        self._length = 0  # characters of these documents
 
     @property
     def takes_any(self) -> bool:
@@ -60,7 +61,7 @@ class Persisted:
         return self._only is None
 
     def find(self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None) -> str | None:
-        """Find the text of the document that a request sends or names; None where it does neither.
+        """Return the text of the document that a request sends or refers to; None if it does neither.
 
         Raises `BadReference` and `NotServed`.
         """
@@ -102,7 +103,7 @@ class Persisted:
         return found
 
     def _keep(self, sha256_hash: str, text: str) -> None:
-        """Keep a document that was sent with its hash; those that were not used for the longest time make room."""
+        """Cache a document that was sent with its hash, and evict the least recently used ones."""
         if sha256_hash in self._documents or len(text) > self._total:
             return
         with self._lock:
@@ -128,11 +129,11 @@ def _hash(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-# --- those of the settings
+# --- documents from the settings
 
 
 def open_documents(settings: Settings, schema: strawberry.Schema) -> Persisted:
-    """Read the persisted documents of the settings, and hold them against the schema. Raises `SettingsError`."""
+    """Read the persisted documents of the settings and validate them against the schema. Raises `SettingsError`."""
     place = settings.persisted_documents
     if place is None:
         if settings.only_persisted:
@@ -162,13 +163,16 @@ def open_documents(settings: Settings, schema: strawberry.Schema) -> Persisted:
 
 
 def _read_folder(folder: Path) -> dict[str, str]:
-    """Read the files of a folder, and of those in it, by their names; line ends as they are, since the hash is of the bytes."""
+    """Read the files of a folder and its subfolders, by their relative paths.
+
+    Line endings are preserved, because the hash is that of the bytes.
+    """
     files = sorted(path for path in folder.rglob("*.graphql") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes().decode() for path in files}
 
 
 def _read_manifest(file: Path) -> dict[str, str]:
-    """Read `{id: text}`, as graphql-codegen and relay-compiler write it, or Apollo's manifest."""
+    """Read a manifest `{id: text}`, as graphql-codegen and relay-compiler write it, or Apollo's manifest."""
     try:
         found = decode_json(file.read_bytes().decode())
     except (ValueError, RecursionError) as error:
@@ -192,9 +196,9 @@ def _of_apollo(operations: Any) -> dict[str, Any] | None:
 
 
 def _fault(text: str, schema: strawberry.Schema) -> str | None:
-    """Say what keeps a document from ever being run."""
+    """Return the reason why a document can never run, or None."""
     try:
-        errors = validate(schema._schema, parse(text), RULES)  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+        errors = validate(schema._schema, parse(text), RULES)  # noqa: SLF001  # Strawberry has no public access to it
     except GraphQLError as error:
         errors = [error]
     except RecursionError:

@@ -1,7 +1,7 @@
-"""Several server processes that share a port: they are started, watched, and told to end.
+"""A supervisor for several server processes that share a port: it starts, monitors and stops them.
 
-Unlike uvicorn's own supervisor, this one does not ask workers for signs of life: on a busy machine it would kill those that
-are still importing.
+Unlike uvicorn's supervisor, it does not ping its workers. On a busy machine, that would kill workers that are still
+importing modules.
 """
 
 import gc
@@ -24,29 +24,29 @@ from partwise.http.server import INTERRUPTED, Server, die_of, leave, leave_threa
 from partwise.settings import Settings, SettingsError
 from storage.log import note
 
-_STARTED, _INTERRUPT = "started", "interrupt"  # what processes say to each other
-_MARGIN = 5.0  # seconds beyond its time, after which a worker is killed
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds until a worker that could not start is started again
-_START_FAILURE = 3  # the exit status, as uvicorn's
+_STARTED, _INTERRUPT = "started", "interrupt"  # messages between the processes
+_MARGIN = 5.0  # seconds beyond its shutdown time after which a worker is killed
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds until a worker that failed to start is started again
+_START_FAILURE = 3  # exit status, the same as uvicorn's
 
 _spawn = multiprocessing.get_context("spawn")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Worker:
-    """One server process, seen from its parent."""
+    """A server process, as seen by its parent."""
 
     process: SpawnProcess
     pipe: Connection
     has_started: bool = False
 
     def interrupt(self) -> None:
-        with suppress(OSError):  # it has ended by itself
+        with suppress(OSError):  # the process has ended already
             self.pipe.send(_INTERRUPT)
 
 
 def serve_with_workers(settings: Settings) -> int:
-    """Serve with several processes until a signal comes; return the exit status."""
+    """Serve with several processes until a signal is received; return the exit status."""
     config = uvicorn.Config("", **options_of(settings))
     listener = config.bind_socket()
     listener.listen(config.backlog)
@@ -58,11 +58,11 @@ class _Supervisor:
         self._settings = settings
         self._listeners = listeners
         self._workers: list[_Worker] = []
-        self._has_started = False  # whether any worker ever has
+        self._has_started = False  # True once any worker has started
         self._pause = _FIRST_PAUSE
-        self._to_start: list[float] = []  # when workers are to be started again
-        self._signals: list[int] = []  # that have come and are still to be handled
-        self._end: float | None = None  # when workers are killed that have not ended by then
+        self._to_start: list[float] = []  # the times at which workers are started again
+        self._signals: list[int] = []  # received but not handled yet
+        self._end: float | None = None  # the time at which workers that have not ended are killed
         self._status = 0
 
     def run(self) -> int:
@@ -96,7 +96,7 @@ class _Supervisor:
         self._signals.append(sig)
 
     def _step(self, wakeup: socket.socket) -> None:
-        """Wait for whatever happens next, and do what is to be done."""
+        """Wait for the next signal, message, exit or timer, and handle it."""
         times = [*self._to_start, *([] if self._end is None else [self._end])]
         timeout = max(0.0, min(times) - time.monotonic()) if times else None
         by_object: dict[Any, _Worker] = {each.process.sentinel: each for each in self._workers}
@@ -131,13 +131,13 @@ class _Supervisor:
         self._workers.append(_Worker(process=process, pipe=ours))
 
     def _hear(self, worker: _Worker) -> None:
-        with suppress(EOFError, OSError):  # it has ended
+        with suppress(EOFError, OSError):  # the worker has ended
             if worker.pipe.poll() and worker.pipe.recv() == _STARTED:
                 worker.has_started = self._has_started = True
                 self._pause = _FIRST_PAUSE
 
     def _bury(self, worker: _Worker) -> None:
-        """Forget a worker that has ended; start another one, unless it is the end."""
+        """Remove a worker that has ended; schedule the start of another one, unless the supervisor is stopping."""
         self._workers.remove(worker)
         worker.process.join()
         worker.pipe.close()
@@ -156,7 +156,7 @@ class _Supervisor:
         self._to_start.append(time.monotonic() + pause)
 
     def _stop(self, sig: int) -> None:
-        """End all workers."""
+        """Stop all workers."""
         for listener in self._listeners:
             listener.close()
         for worker in self._workers:
@@ -170,8 +170,8 @@ class _Supervisor:
 
 
 def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connection) -> None:
-    """Serve in a worker process, until its parent says otherwise or ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes: the parent hands it on
+    """Serve in a worker process, until its parent stops it or ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent forwards it
     gc.disable()  # as in cli.py
     from partwise.http.app import make_app  # noqa: PLC0415  # the parent does not need it again
     from partwise.service import open_service  # noqa: PLC0415  # the same
@@ -182,7 +182,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connect
     except SettingsError as error:
         note("worker_failed", str(error))
         leave(_START_FAILURE)
-    # A group of processes is often told to end as a whole, and by the parent besides: that is one signal, not two.
+    # A process group often receives a signal as a whole, and the parent sends another one: these two count as one.
     server = make_server(
         app, settings, started=lambda: pipe.send(_STARTED), signals=(signal.SIGTERM,), dies_of_second=False
     )
@@ -192,7 +192,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connect
 
 
 def _obey(pipe: Connection, server: Server) -> None:
-    """End the server when the parent says so, or has ended."""
+    """Shut down the server when the parent sends a message or has ended."""
     with suppress(EOFError, OSError):
         pipe.recv()
     server.interrupt()

@@ -1,4 +1,4 @@
-"""What has changed in the schema since an older one: a line for each change of a table, with what follows from it folded in."""
+"""The changes of the schema since an older one: a line for each change of a table, which includes its consequences."""
 
 import re
 from collections import Counter
@@ -16,21 +16,22 @@ from graphql import (
 )
 from graphql.utilities import SafeChangeType, SchemaChange, find_schema_changes
 
-_KINDS = ("breaking", "dangerous", "safe")  # the worst first
+_KINDS = ("breaking", "dangerous", "safe")  # the most severe first
 _KIND_OF = dict(zip((BreakingChangeType, DangerousChangeType, SafeChangeType), _KINDS, strict=True))
 _DESCRIPTION = "of descriptions"
-# What is made for each resource, beside its own type (docs/contract.md, section 5). GroupKeys before Group, and so on.
+# The types that are derived for each resource (docs/contract.md, section 5). A suffix precedes its own prefixes:
+# GroupKeys is before Group, and so on.
 _DERIVED = re.compile(
     r"(?P<resource>\w+?)"
     r"(?P<suffix>Aggregate|Attribute|Avg|Connection|Edge|ListFilter|Filter|GroupKeys|Group|Input|Max|Min|OrderBy|Sum)_?"
 )
-# Where a change is, as graphql-core describes it: `Field Artist.name was removed.`
+# The location of a change in graphql-core's description of it: `Field Artist.name was removed.`
 _PLACE = re.compile(
     r"(?:Field |Enum value |Argument |Standard scalar |An? (?:optional|required) (?:field|argument) )?"
     r"(?P<type>@?\w+)(?:\.(?P<member>\w+))?"
 )
-_ROOTS = frozenset({"Query", "BatchItemInput"})  # whose members come and go with resources
-# Why a client may care for what is dangerous; of several reasons for one line, the first.
+_ROOTS = frozenset({"Query", "BatchItemInput"})  # types whose members are added and removed with resources
+# The reasons why a dangerous change can affect a client; if a line has several, the first one is shown.
 _RESET = "If a client does not know it, its REPLACE sets it to the default or to null, unless it is read-only."
 _OTHER_DEFAULT = "Clients that omit it get a different value now."
 _NEW_RESOURCE = "Code that handles each type of item must handle one more."
@@ -56,13 +57,13 @@ class _Change:
     text: str
     type: str
     member: str | None
-    reason: str | None = None  # of what is dangerous
+    reason: str | None = None  # of a dangerous change
 
 
 def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[list[str], bool]:
-    """Say what a schema does not say as an old one did, the worst first, and whether it breaks clients.
+    """Return the changes since an older schema, the most severe first, and True if they break clients.
 
-    Dangerous is what may surprise a client, such as a new label of an enum. Changed descriptions are only counted.
+    A dangerous change may surprise a client, such as a new value of an enum. Changed descriptions are only counted.
     """
     changes = [*map(_to_change, find_schema_changes(old, new)), *_one_of_changes(old, new)]
     told = [change for change in changes if change.kind != _DESCRIPTION]
@@ -79,7 +80,7 @@ def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[list[str], bool]:
 def _to_change(change: SchemaChange) -> _Change:
     is_description = change.type is SafeChangeType.DESCRIPTION_CHANGED
     place = _PLACE.match(change.description)
-    assert place is not None  # noqa: S101  # every description begins with a word
+    assert place is not None  # noqa: S101  # each description begins with a word
     return _Change(
         kind=_DESCRIPTION if is_description else _KIND_OF[type(change.type)],
         text=change.description,
@@ -90,7 +91,7 @@ def _to_change(change: SchemaChange) -> _Change:
 
 
 def _one_of_changes(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[_Change]:
-    """Find inputs that take exactly one member now, or no longer: graphql-core does not look at that."""
+    """Find input types that have gained or lost @oneOf, because graphql-core does not compare that."""
     for name, before in old.type_map.items():
         after = new.type_map.get(name)
         if not isinstance(before, GraphQLInputObjectType) or not isinstance(after, GraphQLInputObjectType):
@@ -103,7 +104,7 @@ def _one_of_changes(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[_Change]
 
 
 class _Resources:
-    """The resources of both schemas, and what is made for them."""
+    """The resources of both schemas, and their derived types."""
 
     def __init__(self, old: GraphQLSchema, new: GraphQLSchema) -> None:
         self._schemas = (old, new)
@@ -112,7 +113,7 @@ class _Resources:
         self.come_or_gone = {name for name in self._names if (name in old.type_map) != (name in new.type_map)}
 
     def of(self, type_: str) -> tuple[str, str | None]:
-        """Say whose a type is, and the suffix that it has where it is derived; of others, the type itself."""
+        """Return the resource and the suffix of a derived type; for any other type, its name and None."""
         derived = None if type_ in self._names else _DERIVED.fullmatch(type_)
         return (
             (derived["resource"], derived["suffix"])
@@ -121,7 +122,7 @@ class _Resources:
         )
 
     def behind(self, change: _Change) -> str | None:
-        """Say which resource a member of a root leads to."""
+        """Return the resource that a member of a root type returns or accepts; None if there is none."""
         if change.type not in _ROOTS or change.member is None:
             return None
         for schema in self._schemas:
@@ -134,7 +135,7 @@ class _Resources:
 
 
 _Groups = Mapping[tuple[str, str | None], Sequence[tuple[_Change, str | None]]]
-"""(resource or type, member) -> its changes, each with the suffix of the derived type that it is in."""
+"""(resource or type, member) -> its changes, each with the suffix of the derived type that contains it."""
 
 
 def _grouped(changes: Sequence[_Change], resources: _Resources) -> _Groups:
@@ -152,7 +153,7 @@ def _grouped(changes: Sequence[_Change], resources: _Resources) -> _Groups:
 
 
 def _lines(place: tuple[str, str | None], changes: Sequence[tuple[_Change, str | None]]) -> Iterator[tuple[str, str]]:
-    """Say how bad the changes in one place are, and what they are."""
+    """Return the severity and the text of the changes in one place."""
     name, member = place
     kind = min((change.kind for change, _ in changes), key=_KINDS.index)
     own = sorted((change for change, suffix in changes if suffix is None), key=_rank)
@@ -173,7 +174,7 @@ def _lines(place: tuple[str, str | None], changes: Sequence[tuple[_Change, str |
 
 
 def _line(kind: str, text: str, changes: Sequence[tuple[_Change, str | None]]) -> tuple[str, str]:
-    """Say why it matters, too, if it is dangerous."""
+    """Return a line; if it is dangerous, append the reason."""
     if kind != "dangerous":
         return kind, text
     special = {"Input": _RESET, "BatchItemInput": _NEW_RESOURCE}

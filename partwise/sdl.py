@@ -1,4 +1,4 @@
-"""The schema as text (SDL): printed, and read."""
+"""The schema as text (SDL): printing and parsing."""
 
 from pathlib import Path
 
@@ -13,18 +13,17 @@ from graphql import (
 
 from partwise.settings import SettingsError
 
-_ONE_OF = (
-    '"""Exactly one member of this input is given."""\ndirective @oneOf on INPUT_OBJECT\n'  # older tools do not know it
-)
+# The definition is printed because older tools do not know the directive.
+_ONE_OF = '"""Exactly one member of this input is given."""\ndirective @oneOf on INPUT_OBJECT\n'
 
 
 def sdl_of(schema: strawberry.Schema) -> str:
-    """Write a schema in the order of the alphabet: so that it says the same when a database has its columns otherwise."""
+    """Print a schema in alphabetical order, so that it does not depend on the order of the columns in a database."""
     return f"{_ONE_OF}\n{print_schema(lexicographic_sort_schema(build_schema(schema.as_str())))}"
 
 
 def read_sdl(path: Path) -> GraphQLSchema:
-    """Read a schema. Raises `SettingsError`."""
+    """Read and parse a schema file. Raises `SettingsError`."""
     try:
         schema = build_schema(path.read_text(encoding="utf-8"))
     except OSError as error:

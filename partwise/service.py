@@ -1,4 +1,4 @@
-"""From settings to what is served: the database, its catalog, its schema."""
+"""Creates the service from the settings: the database, its catalog, its schema."""
 
 import importlib
 import sys
@@ -24,27 +24,27 @@ from storage.connections.database_away import is_away
 from storage.errors import RequestError
 from storage.log import note
 
-DEFAULT_FILE = "sqlite:///partwise.db"  # of --models without a database
-_PAUSE = 0.5  # seconds between two attempts to open a database that is not there yet
+DEFAULT_FILE = "sqlite:///partwise.db"  # for --models without a database
+_PAUSE = 0.5  # seconds between two attempts to open a database that is not available yet
 _OUR_NAMES = ("schema", "resolvers", "storage", "partwise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is served."""
+    """The engine and the GraphQL schema."""
 
     engine: Engine
     schema: strawberry.Schema
 
 
 def open_service(settings: Settings) -> Service:
-    """Open the database, build the catalog and the schema. Raises `SettingsError`."""
+    """Open the database, and build the catalog and the schema. Raises `SettingsError`."""
     engine = open_engine(settings)
     return Service(engine=engine, schema=schema_of(engine))
 
 
 def schema_of(engine: Engine) -> strawberry.Schema:
-    """Make the GraphQL schema of an engine's catalog."""
+    """Build the GraphQL schema of an engine's catalog."""
     looks_into_json = engine.database.dialect == "postgresql"
     return resolvers.schema_builder.build_schema(engine.catalog, containment=looks_into_json)
 
@@ -80,7 +80,7 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def _wait_for_database(url: sa.URL, settings: Settings) -> Database:
-    """Open the database; if it is away, try again until `wait` seconds have passed. Raises `DatabaseError`."""
+    """Open the database; if it is unavailable, retry until `wait` seconds have passed. Raises `DatabaseError`."""
     end = time.monotonic() + settings.wait
     has_told = False
     while True:
@@ -128,7 +128,7 @@ def _models(name: str) -> tuple[Model, ...]:
 
 
 def _import_models(name: str) -> ModuleType:
-    """Import a user's module, found from the current folder too."""
+    """Import a user's module, which may be in the current folder. Raises `SettingsError`."""
     here = str(Path.cwd())
     top = name.partition(".")[0]
     if top in _OUR_NAMES and not name.startswith("partwise.examples."):

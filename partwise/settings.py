@@ -1,4 +1,4 @@
-"""Settings: by flag, by `PARTWISE_…` variable, by `partwise.toml`, in that order."""
+"""Settings, from flags, `PARTWISE_…` variables and `partwise.toml`, in this order of precedence."""
 
 import re
 import tomllib
@@ -27,12 +27,13 @@ from storage.rows.etags import MAX_SECRET_LENGTH
 FILE = Path("partwise.toml")
 _DRAIN = 5.0  # seconds
 _MEBIBYTE = 1 << 20  # bytes
-# As browsers serialize it (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin): no capitals, path or usual port.
+# An origin as browsers serialize it (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin): without capital
+# letters, path or default port.
 _ORIGIN = re.compile(
     r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 )
 _NUMBERS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "int_from_float"})
-_KINDS = {  # of settings that are no number, by the first word of pydantic's errors
+_KINDS = {  # kinds of settings that are not numbers, by the first word of pydantic's error type
     "bool": "true or false",
     "string": "a text",
     "path": "a path",
@@ -44,7 +45,7 @@ _BOUNDS = (("at least", "ge"), ("more than", "gt"), ("at most", "le"))
 
 
 class SettingsError(Exception):
-    """A setting is wrong. The text says which, and what would be right."""
+    """An invalid setting. The message names the setting and the values that are allowed."""
 
 
 class _Strict(BaseModel):
@@ -82,7 +83,7 @@ class ResourceSettings(_Strict):
     relations: dict[str, str] = Field(default_factory=dict)
 
     def override(self) -> ResourceOverride:
-        """Turn it into what the catalog takes."""
+        """Return the settings as the override that the catalog accepts."""
         values = self.model_dump(exclude={"attributes", "checks"})
         checks = {name: CheckOverride(**each.model_dump()) for name, each in self.checks.items()}
         attributes = {column: AttributeOverride(**each.model_dump()) for column, each in self.attributes.items()}
@@ -104,42 +105,42 @@ class Settings(BaseSettings):
     wait: float = Field(default=0.0, ge=0, le=86_400)  # seconds, for a database that is not available yet
     workers: int = Field(default=1, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    open: bool = False  # whether other machines may reach it without access rules
+    open: bool = False  # True if other machines may connect although there are no access rules
     etag_secret: SecretStr = SecretStr("")
     connections: int = Field(default=8, ge=1, le=1_000)
-    timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds, until a request is answered
-    commit_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds beyond it, for a COMMIT
+    timeout: float = Field(default=30.0, gt=0, le=3_600)  # seconds until a request must be answered
+    commit_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds beyond `timeout` for a COMMIT
     header_timeout: float = Field(default=10.0, gt=0, le=3_600)  # seconds, for the headers of a request
-    body_timeout: float = Field(default=8.0, gt=0, le=3_600)  # seconds in which the least rate is measured
-    min_data_rate: float = Field(default=1_000.0, ge=0)  # bytes a second of bodies and responses
+    body_timeout: float = Field(default=8.0, gt=0, le=3_600)  # seconds in which the minimum rate is measured
+    min_data_rate: float = Field(default=1_000.0, ge=0)  # bytes per second of bodies and responses
     idle_timeout: float = Field(default=75.0, gt=0, le=86_400)  # seconds between two requests of a connection
-    max_connections: int = Field(default=1_000, ge=1, le=1_000_000)  # of one process
-    drain_seconds: float | None = Field(default=None, ge=0, le=3_600)  # of serving on after SIGTERM; None: by `host`
-    shutdown_timeout: float = Field(default=20.0, ge=0, le=3_600)  # seconds for requests that have begun, after that
+    max_connections: int = Field(default=1_000, ge=1, le=1_000_000)  # per process
+    drain_seconds: float | None = Field(default=None, ge=0, le=3_600)  # serving after SIGTERM; None: depends on `host`
+    shutdown_timeout: float = Field(default=20.0, ge=0, le=3_600)  # seconds after that, for requests that have begun
     target_wait: float = Field(default=0.5, gt=0, le=3_600)  # seconds that requests wait for their turn under load
-    prepared_statements: Mode = "auto"  # of PostgreSQL
-    idempotency_keys: bool = True  # whether they are kept, in a table of ours
-    database_messages: bool = True  # whether clients receive the messages of triggers
+    prepared_statements: Mode = "auto"  # PostgreSQL only
+    idempotency_keys: bool = True  # True if they are stored, in a table of Partwise
+    database_messages: bool = True  # True if clients receive the messages of triggers
     max_parts: int = Field(default=10_000, ge=1)
     max_page: int = Field(default=1_000, ge=1)  # items
-    max_nesting: int = Field(default=12, ge=1, le=100)  # collections of a path
+    max_nesting: int = Field(default=12, ge=1, le=100)  # collections in a path
     max_path: int = Field(default=2_048, ge=16)  # characters
     max_document: int = Field(default=200_000, ge=100)  # characters
-    max_tokens: int = Field(default=8_000, ge=10)  # of a document
+    max_tokens: int = Field(default=8_000, ge=10)  # in a document
     max_definitions: int = Field(default=300, ge=1)  # operations and fragments
-    max_depth: int = Field(default=32, ge=1)  # fields above each other
-    max_selections: int = Field(default=3_000, ge=1)  # fragments written out
+    max_depth: int = Field(default=32, ge=1)  # nested fields
+    max_selections: int = Field(default=3_000, ge=1)  # with fragments expanded
     max_aliases: int = Field(default=200, ge=0)
     max_directives: int = Field(default=500, ge=0)
     max_root_fields: int = Field(default=100, ge=1)
     max_introspections: int = Field(default=10, ge=0)  # fields __schema and __type
-    introspections_per_minute: int = Field(default=30, ge=1)  # new ones, that no answer is kept of
-    max_cost: int = Field(default=2_500_000, ge=1)  # objects that an answer may have
-    max_answer: int = Field(default=64 * _MEBIBYTE, ge=1_024)  # bytes that are read for an answer
+    introspections_per_minute: int = Field(default=30, ge=1)  # new ones, whose results are not cached
+    max_cost: int = Field(default=2_500_000, ge=1)  # objects in a response
+    max_answer: int = Field(default=64 * _MEBIBYTE, ge=1_024)  # bytes read from the database for a response
     max_body: int = Field(default=16 * _MEBIBYTE, ge=1_024)  # bytes
-    max_values: int = Field(default=1_000_000, ge=100)  # of a request
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # whose pages may call; "*": everybody's
-    compression: int = Field(default=4, ge=0, le=9)  # zlib's level; 0: none
+    max_values: int = Field(default=1_000_000, ge=100)  # in the JSON of a request
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # origins whose pages may send requests; "*": all
+    compression: int = Field(default=4, ge=0, le=9)  # zlib level; 0 disables compression
     server_timing: bool = True
     persisted_documents: Path | None = None  # a folder of *.graphql, or a manifest
     only_persisted: bool = False
@@ -176,29 +177,32 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then variables, then the file."""
+        """Return the sources in order of precedence: flags, variables, the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, FILE)
 
     @property
     def limits(self) -> Limits:
-        """How much one request may ask for."""
+        """The limits of a request."""
         return Limits(**{each.name: getattr(self, f"max_{each.name}") for each in fields(Limits)})
 
     @property
     def seconds_to_drain(self) -> float:
-        """How long to serve on after SIGTERM: only a load balancer has to notice, and on this machine there seldom is one."""
+        """The seconds to continue serving after SIGTERM.
+
+        Draining is only needed for a load balancer, and on a loopback address there seldom is one.
+        """
         if self.drain_seconds is not None:
             return self.drain_seconds
         return 0.0 if self.is_loopback else _DRAIN
 
     @property
     def is_loopback(self) -> bool:
-        """Return True if only this machine can reach it."""
+        """Return True if only this machine can connect."""
         return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if a host name or address means this machine alone."""
+    """Return True if a host name or address is a loopback address."""
     if host == "localhost":
         return True
     try:
@@ -208,13 +212,14 @@ def is_loopback(host: str) -> bool:
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Load the settings; flags that are None were not given. Raises `SettingsError`."""
+    """Load the settings; flags with the value None are ignored. Raises `SettingsError`."""
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(each) for each in error.errors())) from None
     except UnreadableVariable:
-        raise SettingsError("The variable PARTWISE_RESOURCES is not valid JSON.") from None  # no other is read as JSON
+        # No other variable is parsed as JSON.
+        raise SettingsError("The variable PARTWISE_RESOURCES is not valid JSON.") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE} is not valid TOML: {error}.") from None
     except UnicodeDecodeError as error:
@@ -225,16 +230,15 @@ def _sentence(error: ErrorDetails) -> str:
     place = ".".join(str(step) for step in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"There is no setting {place}."
-    if error["type"] == "value_error":  # a sentence of our own
+    if error["type"] == "value_error":  # a message of our own validators
         return f"The setting {place} is wrong: {error['msg'].removeprefix('Value error, ')}."
-    given = (
-        error["input"] if error["type"] in _NUMBERS else "wrong"
-    )  # a text may be a secret that has come to the wrong place
+    # A text is not shown, because it may be a secret in the wrong place.
+    given = error["input"] if error["type"] in _NUMBERS else "wrong"
     return f"The setting {place} is {given}: it must be {_allowed(error)}."
 
 
 def _allowed(error: ErrorDetails) -> str:
-    """Say what a setting can be, all of it: not only which bound a number has passed."""
+    """Describe all allowed values of a setting, not only the bound that a number has exceeded."""
     if error["type"] == "literal_error":
         return str(error["ctx"]["expected"]).replace("'", "")
     kind = error["type"].partition("_")[0]

@@ -1,4 +1,4 @@
-"""Finds columns whose dates and times are in another spelling than filters and orders compare (SQLite)."""
+"""Finds columns whose dates and times are not in the spelling that filters and orders compare (SQLite)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ from storage.rows.reader import RowReader, statements_of
 from storage.rows.row import Row
 from storage.sql import Sql
 
-_ROWS = 100  # of each table, that are looked at
-_VIEW_SECONDS = 0.2  # for the rows of a view, which may have to be computed
+_ROWS = 100  # rows of each table that are examined
+_VIEW_SECONDS = 0.2  # timeout for the rows of a view, which may have to be computed
 
 
 def spelling_notices(database: Database, catalog: Catalog) -> tuple[str, ...]:
-    """Read the first rows of each table and view, and name the setting that each such column needs."""
+    """Read the first rows of each table and view; return a notice for each column that needs the setting `format`."""
     if database.dialect != "sqlite":
         return ()
     return tuple(notice for resource in catalog.resources.values() for notice in _notices(database, resource))
@@ -33,7 +33,7 @@ def _notices(database: Database, resource: Resource) -> Iterator[str]:
             names = [each.name for each in compared]
             select = reader.statements.select(resource, Sql("1 = 1"), attributes=names, most=_ROWS)
             rows = transaction.read(select.sql, select.params).rows
-    except (RequestError, StatementRefused, Retry):  # requests are told about it; `check --values` reads all
+    except (RequestError, StatementRefused, Retry):  # requests report the error; `check --values` reads all rows
         return
     for place, attribute in enumerate(compared):
         found = {type(row[place]) for row in rows if reader.statements.is_spelled_otherwise(attribute, row[place])}
@@ -63,6 +63,6 @@ def _notice(resource: Resource, attribute: Attribute, *, has_text: bool, has_num
 
 
 def _key(name: str) -> str:
-    """Write a name as a key of TOML."""
+    """Return a name as a TOML key, quoted if needed."""
     is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
     return name if is_bare else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,1 +1,1 @@
-"""The translator: from what clients say to what storage does, and back. No SQL."""
+"""Translation of client requests into storage operations, and of their outcomes into responses. No SQL."""

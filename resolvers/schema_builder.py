@@ -1,4 +1,4 @@
-"""Assembles the schema from the catalog."""
+"""Assembly of the GraphQL schema from the catalog."""
 
 import asyncio
 import re
@@ -60,7 +60,7 @@ _LONG_NUMBER = re.compile(r"\d{4301}")  # digits; https://docs.python.org/3/libr
 
 
 class _CountingExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Executes in a thread, and ends what has too many fields: what introspection answers has no other limit."""
+    """Executor for threads that rejects responses with too many fields, the only limit on introspection responses."""
 
     def execute_fields(self, *arguments: Any) -> Any:
         """Execute the fields of one object. Raises `QueryTooComplex`."""
@@ -74,24 +74,28 @@ class _CountingExecutor(StrawberryGraphQLCoreExecutionContext):
 
 
 class _Schema(strawberry.Schema):
-    """Strawberry's schema, with the documents that it has seen, and without its logging of query text: that may hold anybody's data."""
+    """Strawberry's schema with a cache of documents.
+
+    It does not log query text as Strawberry does, because query text can contain personal data.
+    """
 
     documents: Documents
 
     def in_thread(self) -> strawberry.Schema:
-        """Return the same schema for execution in a thread."""
+        """Return a copy of this schema for execution in a thread."""
         own = copy(self)
         own.execution_context_class = _CountingExecutor
         return own
 
     def process_errors(self, errors: list[Any], execution_context: Any = None) -> None:
-        """Leave errors to the one place that writes them (results/views.py)."""
+        """Do nothing: errors are written in one place, results/views.py."""
 
 
 def build_schema(catalog: Catalog, *, containment: bool = False, reads_in_batches: bool = False) -> strawberry.Schema:
-    """Make the GraphQL schema of a catalog; `containment` says whether its database compares JSON and looks into it.
+    """Build the GraphQL schema of a catalog.
 
-    Where nothing can be written there is no mutation, unless batches are to read (`reads_in_batches`).
+    `containment` is True if the database can compare JSON documents and search inside them. If no resource is writable,
+    the schema does not have a mutation, unless batches are used for reading (`reads_in_batches`).
     """
     resources = resource_types(catalog, readers(catalog, _read_root), containment=containment)
     has_mutation = reads_in_batches or resources.batch_item_input is not None
@@ -103,36 +107,37 @@ def build_schema(catalog: Catalog, *, containment: bool = False, reads_in_batche
         extensions=[_Known],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
-    schema.documents = Documents(Compiler(schema._schema, catalog))  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+    schema.documents = Documents(Compiler(schema._schema, catalog))  # noqa: SLF001  # Strawberry has no public access to graphql-core's schema
     return schema
 
 
 def schema_in_thread(schema: object) -> strawberry.Schema:
-    """Return the same schema for execution in a thread, by an event loop of its own."""
-    assert isinstance(schema, _Schema)  # noqa: S101  # `build_schema` has made it
+    """Return a copy of the schema for execution in a thread that has its own event loop."""
+    assert isinstance(schema, _Schema)  # noqa: S101  # built by `build_schema`
     return schema.in_thread()
 
 
 def documents_of(schema: object) -> Documents:
-    """Find the documents that a schema has seen."""
-    assert isinstance(schema, _Schema)  # noqa: S101  # `build_schema` has made it
+    """Return the document cache of a schema."""
+    assert isinstance(schema, _Schema)  # noqa: S101  # built by `build_schema`
     return schema.documents
 
 
-MOST_FIELDS = (
-    2_000_000  # of an answer with introspection: some 30 MB; of 500 tables with all there is to ask for, about half
-)
+MOST_FIELDS = 2_000_000  # of a response with introspection, about 30 MB; all of 500 tables has about half of it
 
 
 class AmbiguousDocument(GraphQLError):
-    """A document of several operations, and none of them is named: nothing can be run, whatever the client accepts."""
+    """A request whose document has several operations but that names none of them, so nothing can be executed."""
 
 
 class _Known(SchemaExtension):
-    """Parses and validates no document twice, and refuses those that say not what to run, cost too much, or cannot be read."""
+    """Extension that parses and validates each document only once.
+
+    It rejects documents that are ambiguous, that exceed a limit, or that cannot be read.
+    """
 
     def on_parse(self) -> Iterator[None]:
-        """Take the document as it was parsed before."""
+        """Use the cached document if there is one; otherwise check the text against the limits before it is parsed."""
         context = self.execution_context
         text = context.query or ""
         context.graphql_document = context.context.document or self._documents.find(text)
@@ -143,9 +148,9 @@ class _Known(SchemaExtension):
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Look at the document once it is parsed; keep it if it turns out to be valid."""
+        """Check the parsed document against the limits; cache it if it is valid. Raises `Elsewhere`, among others."""
         context, request = self.execution_context, self.execution_context.context
-        if request.document is not None:  # it was looked at before
+        if request.document is not None:  # it was checked before
             context.pre_execution_errors = []
             yield
             return
@@ -155,7 +160,7 @@ class _Known(SchemaExtension):
         if len(operations) > 1 and not context.context.operation_name:
             raise AmbiguousDocument("Name one of the document's operations in operationName.")
         if self._is_known:
-            context.pre_execution_errors = []  # Strawberry does not validate what has a result
+            context.pre_execution_errors = []  # Strawberry does not validate if this list is set
         else:
             _refuse(excess_of_shape(document, self._limits))
             if _LONG_NUMBER.search(text):
@@ -173,19 +178,23 @@ class _Known(SchemaExtension):
         if operation is not None and introspects(text):
             is_pure = is_introspection(document, operation)
             if is_pure or has_introspection(document, operation):
-                if operation.operation is OperationType.MUTATION:  # after COMMIT it could not be too late any more
+                if (
+                    operation.operation is OperationType.MUTATION
+                ):  # after COMMIT the request could no longer be rejected
                     raise QueryTooComplex(
                         "Request __schema and __type in a query of their own, not in a batch's query."
                     )
                 raise Elsewhere(Why.INTROSPECTION if is_pure else Why.MIXED)
 
     def on_execute(self) -> Iterator[None]:
-        """Reject variables that do not fit, before graphql-core coerces them."""
+        """Reject variables that do not match their types, before graphql-core coerces them."""
         context = self.execution_context
         schema = context.schema._schema  # noqa: SLF001  # as above
         errors = refuse_variables(schema, self._operation.variable_definitions or (), context.variables or {})
         if errors:
-            context.result = PreExecutionError(data=None, errors=errors)  # Strawberry does not run what has a result
+            context.result = PreExecutionError(
+                data=None, errors=errors
+            )  # Strawberry does not execute a request that has a result
         yield
 
     def _count(self) -> Cost:
@@ -199,7 +208,7 @@ class _Known(SchemaExtension):
         context = self.execution_context
         assert context.graphql_document is not None  # noqa: S101  # it is valid
         operation = get_operation_ast(context.graphql_document, context.operation_name)
-        assert operation is not None  # noqa: S101  # Strawberry has found it, too
+        assert operation is not None  # noqa: S101  # Strawberry has selected it, too
         return operation
 
     @property
@@ -218,16 +227,16 @@ def _refuse(excess: QueryTooComplex | None) -> None:
 
 
 class _NoLongNumbers(Visitor):
-    """Refuses numbers with more digits than Python turns into an integer."""
+    """Visitor that rejects numbers with more digits than Python converts to an integer."""
 
     def enter_int_value(self, node: IntValueNode, *_: object) -> None:
-        """Look at one number."""
+        """Raise `GraphQLError` if a number is too long."""
         if _LONG_NUMBER.search(node.value):
             raise GraphQLError("This number is too long.", node)
 
 
 async def _read_root(root: Any, info: Info) -> Found:
-    """Read a field of Query: of a batch's own query, or of the request's."""
+    """Return what was read for a field of Query: of a batch's `query`, or of the request's own query."""
     key = str(response_keys(info)[-1])
     if isinstance(root, QueryAnswer):
         return root.field(key)
@@ -254,7 +263,7 @@ async def _read_query(info: Info) -> QueryAnswer:
 
 
 async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
-    """Read in one snapshot. What the database refuses is an error of its own field."""
+    """Read in one snapshot. If the database refuses a read, that is an error of its field only."""
 
     def rows(transaction: Transaction) -> RowReader:
         return RowReader(transaction, context.engine.database, context.engine.secret)

@@ -1,1 +1,1 @@
-"""The contract: what clients see. GraphQL types, nothing that runs."""
+"""The GraphQL types that clients see. This package does not execute anything."""

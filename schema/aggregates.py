@@ -1,4 +1,4 @@
-"""What a connection says of all that it finds (docs/contract.md, section 5): aggregates, and groups with theirs."""
+"""Types of aggregates and groups over all items of a connection (docs/contract.md, section 5)."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -25,17 +25,17 @@ _NO_LABELS = frozenset({"true", "false", "null"})  # GraphQL specification, sect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregateReaders:
-    """How aggregates and groups are read: what this package declares and `resolvers` does."""
+    """The functions that read aggregates and groups, declared here and implemented in `resolvers`."""
 
     aggregate: Callable[[Any], Any]  # of a page
     count: Callable[[Any], int]  # of an aggregate
     value: Callable[[Function, Attribute, Any], Callable[[Any], Any]]  # of an aggregate; with its enum, if it has one
-    groups: Callable[[Any, Info], Any]  # of a page, by the key in the answer: objects with `keys` and `aggregate`
+    groups: Callable[[Any, Info], Any]  # of a page, by response key: objects with `keys` and `aggregate`
     key: Callable[[Attribute, Any], Callable[[Any], Any]]  # of a group
 
 
 def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders) -> list[Field]:
-    """Make the fields `aggregate` and, where there is anything to group by, `groupBy` of a connection."""
+    """Create the field `aggregate` of a connection, and `groupBy` if the resource has attributes to group by."""
     aggregate: Any = _aggregate_type(resource, enums, readers)
     description = "Aggregates of all items on all pages."
     fields = [read_field("aggregate", aggregate, description, readers.aggregate)]
@@ -45,7 +45,7 @@ def aggregate_fields(resource: Resource, enums: Enums, readers: AggregateReaders
         arguments = [
             InputField(
                 name="by",
-                type=list[_attribute_enum(resource, attributes)],  # type: ignore[misc]  # made at run time
+                type=list[_attribute_enum(resource, attributes)],  # type: ignore[misc]  # created at run time
                 description="The attributes to group and order by.",
                 required=True,
             ),
@@ -64,7 +64,7 @@ def _aggregate_type(resource: Resource, enums: Enums, readers: AggregateReaders)
         if attributes:
             values = _values_type(resource, function, attributes, (enums, readers))
             description = f"{what}, {how}; null if there is no value."
-            fields.append(read_field(function.value, Optional[values], description, _itself))  # noqa: UP045  # a class made at run time
+            fields.append(read_field(function.value, Optional[values], description, _itself))  # noqa: UP045  # a class created at run time
     described = f"Aggregates of {resource.collection}."
     return _type(f"{resource.name}Aggregate", fields, described)
 
@@ -77,8 +77,8 @@ def _values_type(
     fields = []
     for attribute in attributes:
         type_ = result_type(function, attribute.type)
-        assert type_ is not None  # noqa: S101  # as they were found
-        annotation: Any = Optional[enums.annotation(type_)]  # noqa: UP045  # a NewType has no `|` with None at run time
+        assert type_ is not None  # noqa: S101  # `attributes_with` has selected them
+        annotation: Any = Optional[enums.annotation(type_)]  # noqa: UP045  # a NewType does not support `|` with None at run time
         reader = readers.value(function, attribute, enums.of(type_))
         described = each.format(attribute.name)
         fields += [read_field(name, annotation, described, reader, reason) for name, reason in names_of(attribute)]
@@ -115,7 +115,7 @@ def _attribute_enum(resource: Resource, attributes: Sequence[Attribute]) -> Any:
     taken = {name for each in attributes for name, _ in names_of(each)}
     members = {
         f"v_{name}": strawberry.enum_value(
-            name,  # also of former ones: an enum of Python's would take two of one value for one
+            name,  # also for former names: Python's enums merge members with the same value
             name=free(f"{name}_", taken) if name in _NO_LABELS else name,
             description=each.description or f"By {each.name}.",
             deprecation_reason=reason,
@@ -124,7 +124,7 @@ def _attribute_enum(resource: Resource, attributes: Sequence[Attribute]) -> Any:
         for name, reason in names_of(each)
     }
     name = f"{resource.name}Attribute"
-    class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
+    class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # created at run time
     return strawberry.enum(class_, name=name, description=f"What {resource.collection} can be grouped by.")
 
 

@@ -1,4 +1,4 @@
-"""The batch mutation's types: parts in, results out (docs/contract.md, section 2)."""
+"""Types of the batch mutation: its parts and its results (docs/contract.md, section 2)."""
 
 import enum
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from storage.errors import PartErrorCode as Code
 
 PartErrorCode: Any = strawberry.enum(Code, name="PartErrorCode", description="What is wrong with a part.")
 _CODES: dict[str, str | None] = {fault.code: fault.__doc__ for fault in Fault.__subclasses__()}
-# No fault of ours has this code yet.
+# No Fault class has this code yet.
 _CODES[Code.FORBIDDEN] = "The caller can read the item but is not allowed to perform this operation."
 for _member in PartErrorCode.__strawberry_definition__.values:
     _member.description = _CODES[_member.value]
@@ -57,17 +57,17 @@ class PartError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReaders:
-    """How the mutation runs and how its results are read: what this package declares and `resolvers` does."""
+    """The functions that run the mutation and read its results, declared here and implemented in `resolvers`."""
 
     part: Callable[[Mapping[str, Any]], Any]  # a PartInput that graphql-core has coerced
     batch: Callable[..., Any]  # (info, parts, dry_run, idempotency_key)
-    item: Callable[[Any, Info], Any]  # a result's item, by its key in the answer
+    item: Callable[[Any, Info], Any]  # a result's item, by response key
     items: Callable[[Any, Info], Any]
     query: Callable[[Any, Info], Any]
 
 
 def mutation_type(resources: ResourceTypes, readers: BatchReaders) -> type:
-    """Make the mutation, over the types of one catalog."""
+    """Create the mutation type for the types of one catalog."""
     part_input = _part_input(resources.batch_item_input, readers)
     return _mutation(part_input, _batch_result(_part_result(readers), resources, readers), readers)
 
@@ -102,7 +102,7 @@ def _part_input(batch_item_input: type | None, readers: BatchReaders) -> type:
         setattr(class_, _python_name(name), strawberry.field(name=name, description=description, **default))
     made: Any = strawberry.input(class_, name="PartInput", description="One operation of a batch.")
     made.__strawberry_definition__.from_input = lambda _class, given, _context: readers.part(given)
-    return made  # type: ignore[no-any-return]  # the class itself
+    return made  # type: ignore[no-any-return]  # `strawberry.input` returns the class itself
 
 
 def _python_name(name: str) -> str:
@@ -156,11 +156,11 @@ def _batch_result(part_result: type, resources: ResourceTypes, readers: BatchRea
     class_.__annotations__ = {
         "status": BatchStatus,
         "committed": bool,
-        "parts": list[part_result],  # type: ignore[valid-type]  # made at run time
+        "parts": list[part_result],  # type: ignore[valid-type]  # created at run time
         "replayed": bool,
         "query": Optional[query_type],  # noqa: UP045
     }
-    class_.status = strawberry.field(description="The outcome.")  # type: ignore[attr-defined]  # a class made at run time
+    class_.status = strawberry.field(description="The outcome.")  # type: ignore[attr-defined]  # a class created at run time
     class_.committed = strawberry.field(description="Whether the batch was committed.")  # type: ignore[attr-defined]
     class_.parts = strawberry.field(  # type: ignore[attr-defined]
         description="Committed or valid: every part, in request order. Rejected: only the parts that are in error."
@@ -196,7 +196,7 @@ def _mutation(part_input: type, batch_result: type, readers: BatchReaders) -> ty
 
     class_ = type("Mutation", (), {"__module__": __name__})
     class_.__annotations__ = {"batch": Optional[batch_result]}  # noqa: UP045
-    class_.batch = strawberry.field(  # type: ignore[attr-defined]  # a class made at run time
+    class_.batch = strawberry.field(  # type: ignore[attr-defined]  # a class created at run time
         resolver=batch, description="Run every part, in order, in one transaction: all of them, or none."
     )
     return strawberry.type(class_, name="Mutation", description="What can be changed.")

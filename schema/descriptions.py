@@ -1,4 +1,4 @@
-"""What the schema says of attributes and relations on which the database and the models have no word of their own."""
+"""Schema descriptions of resources, attributes and relations that neither the database nor the models describe."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -27,17 +27,17 @@ _MOST_LABELS = 20  # of an enum, in a description
 
 
 def of_resource(resource: Resource) -> str:
-    """Describe an item."""
+    """Return the description of a resource's item type."""
     return resource.description or f"One of the {resource.collection}."
 
 
 def of_collection(resource: Resource) -> str:
-    """Describe all items together."""
+    """Return the description of a resource's collection."""
     return resource.description or f"The {resource.collection}."
 
 
 def of_attribute(attribute: Attribute, resource: Resource, catalog: Catalog) -> str:
-    """Describe an attribute: what it is for where that is known, else what it takes."""
+    """Return the description of an attribute: its purpose if it is known, otherwise its role or its type."""
     return attribute.description or " ".join(_derived(attribute.name, resource, catalog))
 
 
@@ -108,7 +108,7 @@ def _of_type(type_: ValueType) -> str:
 
 
 def of_relation(relation: Relation, catalog: Catalog) -> str:
-    """Describe where a relation leads to."""
+    """Return the description of a relation, which names its target."""
     target = catalog.target_of(relation).collection
     if relation.many:
         there, verb = " and ".join(relation.there), "refer" if len(relation.there) > 1 else "refers"

@@ -1,4 +1,4 @@
-"""Makes GraphQL types and resolvers out of names and annotations that are only known at run time."""
+"""Creation of GraphQL types and resolvers from names and annotations that are only known at run time."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ from storage.catalog.model import Attribute, Relation
 
 RENAMED = "Renamed to {}."
 Field = tuple[str, Any, Any]  # name, annotation, Strawberry field
-PREFIX = "f_"  # before the Python names of fields and arguments, which may be any word
+PREFIX = "f_"  # prefix of the Python names of fields and arguments, which can be any word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputField:
-    """A member of an input, always optional; as an argument, it may be required."""
+    """A member of an input, which is always optional, or an argument, which can be required."""
 
     name: str
     type: Any
@@ -27,20 +27,20 @@ class InputField:
 
 
 def and_former(field: InputField, former_names: Sequence[str]) -> list[InputField]:
-    """Add a field's former names to it, deprecated."""
+    """Return a field, followed by deprecated copies with its former names."""
     reason = RENAMED.format(field.name)
     return [field, *(replace(field, name=former, deprecated=reason) for former in former_names)]
 
 
 def names_of(named: Attribute | Relation) -> list[tuple[str, str | None]]:
-    """Name an attribute or a relation, and its former names with the reason why they are deprecated."""
+    """Return the name and the former names of an attribute or relation, each with its deprecation reason or None."""
     return [(named.name, None), *((former, RENAMED.format(named.name)) for former in named.former_names)]
 
 
 def read_field(
     name: str, annotation: Any, description: str | None, reader: Callable[[Any], Any], deprecated: str | None = None
 ) -> Field:
-    """Make a field that is read of its object alone."""
+    """Create a field that is read from its object, without arguments."""
 
     def read(root: Any) -> Any:
         return reader(root)
@@ -51,7 +51,7 @@ def read_field(
 
 
 def define_type(class_: type, fields: Sequence[tuple[str, Any, Any]], **options: Any) -> None:
-    """Give a class its fields (name, annotation, Strawberry field) and make it a GraphQL type."""
+    """Add fields (name, annotation, Strawberry field) to a class and register it as a GraphQL type."""
     class_.__module__ = __name__
     class_.__annotations__ = {_python_name(name): annotation for name, annotation, _ in fields}
     for name, _, field in fields:
@@ -60,14 +60,14 @@ def define_type(class_: type, fields: Sequence[tuple[str, Any, Any]], **options:
 
 
 def _python_name(name: str) -> str:
-    """Name a field in Python: those of Node as Node has them, others out of the way of Python's own words."""
+    """Return the Python name of a field: that of Node for its fields, else a name that cannot be a Python keyword."""
     return name if name in {"path", "etag"} else PREFIX + name
 
 
 def define_input(class_: type, fields: Sequence[InputField], *, description: str, one_of: bool = False) -> None:
-    """Give a class its members and make it a GraphQL input. Resolvers get it as graphql-core has coerced it."""
+    """Add members to a class and register it as a GraphQL input. Resolvers receive it as coerced by graphql-core."""
     class_.__module__ = __name__
-    class_.__annotations__ = {PREFIX + field.name: Optional[field.type] for field in fields}  # noqa: UP045  # a NewType has no `|` with None at run time
+    class_.__annotations__ = {PREFIX + field.name: Optional[field.type] for field in fields}  # noqa: UP045  # a NewType does not support `|` with None at run time
     for field in fields:
         declared = strawberry.field(
             name=field.name,
@@ -81,14 +81,14 @@ def define_input(class_: type, fields: Sequence[InputField], *, description: str
 
 
 def make_input(name: str, fields: Sequence[InputField], *, description: str, one_of: bool = False) -> type:
-    """Make an input that no other refers to before it is made."""
+    """Create an input that no other type refers to before it exists."""
     class_ = type(name, (), {})
     define_input(class_, fields, description=description, one_of=one_of)
     return class_
 
 
 def resolver(read: Callable[[Any, Info], Any], arguments: Sequence[InputField]) -> Callable[..., Any]:
-    """Make a resolver that has arguments and leaves them to the plan, which has read them."""
+    """Create a resolver that declares arguments but ignores them, because the plan has already evaluated them."""
 
     def resolve(root: Any, info: Info, **_: Any) -> Any:
         return read(root, info)
@@ -105,6 +105,6 @@ def resolver(read: Callable[[Any, Info], Any], arguments: Sequence[InputField]) 
                 default=inspect.Parameter.empty if each.required else strawberry.UNSET,
             )
         )
-    resolve.__signature__ = inspect.Signature(parameters, return_annotation=Any)  # type: ignore[attr-defined]  # what inspect reads
+    resolve.__signature__ = inspect.Signature(parameters, return_annotation=Any)  # type: ignore[attr-defined]  # read by `inspect`
     resolve.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return resolve

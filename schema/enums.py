@@ -12,7 +12,7 @@ from storage.catalog.types import Array, Enumeration, ValueType
 
 
 class Enums:
-    """The GraphQL enums of a catalog, each made once, and the types of values with them."""
+    """The GraphQL enums of a catalog, each created once, and the types of values that use them."""
 
     def __init__(self, catalog: Catalog) -> None:
         derived = (name + ending for name in catalog.resources for ending in DERIVED_ENDINGS)
@@ -32,7 +32,7 @@ class Enums:
             (f"v_{label}", strawberry.enum_value(label, name=label, description=f"The label {label}."))
             for label in element.labels
         ]
-        class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # made at run time
+        class_: Any = enum.Enum(name, members)  # type: ignore[misc]  # created at run time
         self._names[element], self._made[element] = (
             name,
             strawberry.enum(class_, name=name, description="The labels that such an attribute takes."),
@@ -40,28 +40,28 @@ class Enums:
 
     @property
     def taken(self) -> frozenset[str]:
-        """The names of types that others have: the schema, resources and what belongs to them, and the enums."""
+        """The names of types in use: those of the schema, of resources and their derived types, and of the enums."""
         return frozenset({*self._taken, *self._names.values()})
 
     def of(self, type_: ValueType) -> Any:
-        """Find the enum of a type, or of its elements; None where it is none, or where a label is no GraphQL name."""
+        """Return the enum of a type or of its elements; None if it is not an enumeration of valid GraphQL names."""
         if isinstance(type_, Array):
             return self.of(type_.of)
         return self._made.get(type_) if isinstance(type_, Enumeration) else None
 
     def type_name(self, type_: ValueType) -> str:
-        """Name the GraphQL type of a value."""
+        """Return the name of a value's GraphQL type."""
         if isinstance(type_, Array):
             return f"[{self.type_name(type_.of)}]"
         own = self._names.get(type_) if isinstance(type_, Enumeration) else None
         return own or scalar_name(type_)
 
     def annotation(self, type_: ValueType) -> Any:
-        """Say which type stands for a value in an annotation."""
+        """Return the annotation for values of a type."""
         own = self.of(type_)
         if own is None:
             return python_type(type_)
-        return list[own | None] if isinstance(type_, Array) else own  # type: ignore[valid-type]  # made at run time
+        return list[own | None] if isinstance(type_, Array) else own  # type: ignore[valid-type]  # created at run time
 
 
 def _is_value(label: str) -> bool:

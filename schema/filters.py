@@ -1,4 +1,4 @@
-"""The conditions that a collection takes (docs/contract.md, section 5): one input for each type, and for each resource."""
+"""Input types for the conditions on a collection (docs/contract.md, section 5): of each type, and of each resource."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, assert_never
@@ -64,7 +64,10 @@ _JSON = {
 
 
 def filter_types(catalog: Catalog, enums: Enums, *, containment: bool) -> Mapping[str, type]:
-    """Make the filter of each resource; `containment` says whether the database compares JSON and looks into it."""
+    """Create the filter of each resource.
+
+    `containment` is True if the database can compare JSON documents and search inside them.
+    """
     filters = {name: type(f"{name}Filter", (), {}) for name in catalog.resources}
     lists = _list_filters(catalog, enums, filters)
     conditions = _Conditions(enums, containment=containment)
@@ -82,7 +85,7 @@ def filter_types(catalog: Catalog, enums: Enums, *, containment: bool) -> Mappin
 
 
 def _logic(own: Any) -> list[InputField]:
-    """Combine filters. The catalog keeps these names free: a column "not" is the attribute `not_`."""
+    """Return the members that combine filters. The catalog reserves their names: a column "not" is attribute `not_`."""
     return [
         InputField(name="and", type=list[own], description="All of these hold."),
         InputField(name="or", type=list[own], description="At least one of these holds."),
@@ -124,13 +127,16 @@ def _list_filters(catalog: Catalog, enums: Enums, filters: Mapping[str, type]) -
 
 
 def _list_filter_name(resource: str, catalog: Catalog, enums: Enums) -> str:
-    """Name the filter of relations to many. Where there is PriceList beside Price, PriceListFilter is PriceList's own."""
+    """Return the name of the filter of to-many relations.
+
+    If the resources Price and PriceList both exist, PriceListFilter is the filter of PriceList itself.
+    """
     name = f"{resource}ListFilter"
     return free(f"{name}_", enums.taken) if f"{resource}List" in catalog.resources else name
 
 
 class _Conditions:
-    """The conditions on attributes, each made once, and only where an attribute has its type."""
+    """The conditions on attributes, each created once, and only if an attribute has its type."""
 
     def __init__(self, enums: Enums, *, containment: bool) -> None:
         self._enums = enums
@@ -139,7 +145,7 @@ class _Conditions:
         self._of_enums: dict[str, str] = {}  # an enum or a list of it -> the name of its condition
 
     def of(self, type_: ValueType) -> type:
-        """Find the condition on values of a type."""
+        """Return the condition on values of a type; create it on first use."""
         name = self._name(type_)
         if name not in self._made:
             what = "a text that is only compared as a whole" if name == _OPAQUE else self._enums.type_name(type_)
@@ -170,8 +176,8 @@ class _Conditions:
 def _operand(operator: str, element: Any, *, is_list: bool) -> Any:
     if operator == "hasKey":
         return str
-    if is_list and operator in {"eq", "ne"}:  # whole lists, which may have nulls; no other operator finds one
-        return list[Optional[element]]  # noqa: UP045  # `element` may be a name
+    if is_list and operator in {"eq", "ne"}:  # whole lists, which can contain nulls; no other operator can match a null
+        return list[Optional[element]]  # noqa: UP045  # `element` can be a string
     return list[element] if is_list or operator in {"in", "notIn"} else element
 
 

@@ -1,4 +1,4 @@
-"""GraphQL types as JSON Schema (https://json-schema.org/draft/2020-12/json-schema-core)."""
+"""Conversion of GraphQL types to JSON Schema (https://json-schema.org/draft/2020-12/json-schema-core)."""
 
 from collections.abc import Container
 from typing import Any
@@ -20,9 +20,10 @@ _WithMembers = GraphQLInputObjectType | GraphQLObjectType
 
 
 def definitions_of(*types: GraphQLNamedType, without: Container[str]) -> dict[str, Any]:
-    """Describe types, and those that their members have, by their names; without the members of some names.
+    """Return the JSON Schema of types and of their members' types, by name; members named in `without` are omitted.
 
-    What is sent may be null where it is not required, and has no other members; what is answered leaves out what is null.
+    In an input, optional members can be null, and additional members are not allowed. In a response, members that are
+    null are omitted.
     """
     found: dict[str, Any] = {}
     waiting = [*types]
@@ -47,7 +48,7 @@ def _shape(type_: _WithMembers | GraphQLEnumType, members: dict[str, Any]) -> di
     return {"type": "object", "properties": properties, "required": required, **closed}
 
 
-def _value(type_: GraphQLType, is_sent: bool) -> dict[str, Any]:  # noqa: FBT001  # it goes with the type
+def _value(type_: GraphQLType, is_sent: bool) -> dict[str, Any]:  # noqa: FBT001  # it belongs to the type
     value: dict[str, Any]
     match type_.of_type if is_non_null_type(type_) else type_:
         case GraphQLList(of_type=item):

@@ -1,4 +1,4 @@
-"""The orders that a collection takes (docs/contract.md, section 5)."""
+"""Input types for the order of a collection (docs/contract.md, section 5)."""
 
 import enum
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Direction(enum.Enum):
 
 
 def order_types(catalog: Catalog) -> Mapping[str, type]:
-    """Make the order of each resource that has anything to be ordered by."""
+    """Create the order type of each resource that can be ordered."""
     orders: dict[str, Any] = {name: type(f"{name}OrderBy", (), {}) for name in _orderable(catalog)}
     for name, class_ in orders.items():
         resource = catalog.resources[name]
@@ -54,7 +54,7 @@ def order_types(catalog: Catalog) -> Mapping[str, type]:
 
 
 def _orderable(catalog: Catalog) -> list[str]:
-    """Find the resources that have an attribute to be ordered by, or lead to one that has."""
+    """Return the resources with an orderable attribute, or with a to-one relation to such a resource, at any depth."""
     found = {name for name, resource in catalog.resources.items() if orderable(resource)}
     grows = True
     while grows:

@@ -1,4 +1,4 @@
-"""For each resource of the catalog: its item, input and connection types, and the root fields that lead to them."""
+"""Item, input and connection types of each resource of the catalog, and the root fields that return them."""
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ class Node:
 
     @classmethod
     def resolve_type(cls, obj: Any, _info: object, _type: object) -> str:
-        """Name the type of an item."""
+        """Return the name of an item's type."""
         return str(obj.row.resource.name)
 
 
@@ -169,33 +169,33 @@ class ResourceDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
-    """How the fields of items are read: what this package declares and `resolvers` does."""
+    """The functions that read the fields of items, declared here and implemented in `resolvers`."""
 
-    attribute: Callable[[Attribute, Any], Callable[[Any], Any]]  # with its enum, where it has one
+    attribute: Callable[[Attribute, Any], Callable[[Any], Any]]  # with its enum, if it has one
     path: Callable[[Any], str]
     etag: Callable[[Any], str]
-    related: Callable[[Any, Info], Any]  # a relation, by its key in the answer
+    related: Callable[[Any, Info], Any]  # a relation, by response key
     nodes: Callable[[Any], Any]
     edges: Callable[[Any], Any]  # objects that have `node` and `cursor`
     page_info: Callable[[Any], PageInfo]
     total: Callable[[Any], int | None]
     aggregates: AggregateReaders
-    root: Callable[[Any, Info], Any]  # a field of Query, by its key in the answer
-    describe: Callable[[Callable[[ValueType], str]], list[ResourceDescription]]  # how types are named -> the catalog
+    root: Callable[[Any, Info], Any]  # a field of Query, by response key
+    describe: Callable[[Callable[[ValueType], str]], list[ResourceDescription]]  # naming of types -> the catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceTypes:
-    """The types that are made from a catalog."""
+    """The types created from a catalog."""
 
     query: type
     items: Mapping[str, type]  # by resource name
-    batch_item_input: type | None  # None where nothing can be written
+    batch_item_input: type | None  # None if no resource is writable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Types:
-    """What the types of one catalog are made from and of, by resource name: classes that are finished one by one."""
+    """The inputs for the types of one catalog, and its classes by resource name, which are completed one by one."""
 
     catalog: Catalog
     readers: Readers
@@ -203,11 +203,14 @@ class _Types:
     items: Mapping[str, type]
     connections: Mapping[str, type]
     filters: Mapping[str, type]
-    orders: Mapping[str, type]  # of resources with anything to be ordered by
+    orders: Mapping[str, type]  # of resources that can be ordered
 
 
 def resource_types(catalog: Catalog, readers: Readers, *, containment: bool = False) -> ResourceTypes:
-    """Make the types of a catalog; `containment` says whether its database compares JSON and looks into it."""
+    """Create the types of a catalog.
+
+    `containment` is True if its database can compare JSON documents and search inside them.
+    """
     enums = Enums(catalog)
     types = _Types(
         catalog=catalog,
@@ -243,7 +246,7 @@ def _finish_item(resource: Resource, types: _Types) -> None:
         annotation = enums.annotation(attribute.type)
         described = descriptions.of_attribute(attribute, resource, types.catalog)
         if attribute.nullable:
-            annotation = Optional[annotation]  # noqa: UP045  # a NewType has no `|` with None at run time
+            annotation = Optional[annotation]  # noqa: UP045  # a NewType does not support `|` with None at run time
         reader = readers.attribute(attribute, enums.of(attribute.type))
         fields += [
             (
@@ -270,12 +273,12 @@ def _relation_fields(relation: Relation, types: _Types) -> list[tuple[str, Any, 
     fields = []
     for name, reason in names_of(relation):
         declared = strawberry.field(resolver=resolve, name=name, description=described, deprecation_reason=reason)
-        fields.append((name, Optional[target], declared))  # noqa: UP045  # a class made at run time
+        fields.append((name, Optional[target], declared))  # noqa: UP045  # a class created at run time
     return fields
 
 
 def _page_arguments(resource: Resource, types: _Types) -> list[InputField]:
-    """Say what a collection takes. Without a key there is no cursor to say where an item stands."""
+    """Return the arguments of a collection. Without a key, there are no cursors, and therefore no cursor arguments."""
     order: Any = types.orders.get(resource.name)
     which = InputField(
         name="filter", type=types.filters[resource.name], description="Return only items that meet this condition."
@@ -351,7 +354,7 @@ def _query_type(types: _Types) -> type:
     def node(
         root: Any,
         info: Info,
-        path: Annotated[strawberry.ID, strawberry.argument(description="Such as /albums/12.")],  # noqa: ARG001  # the plan has read it
+        path: Annotated[strawberry.ID, strawberry.argument(description="Such as /albums/12.")],  # noqa: ARG001  # the plan has evaluated it
     ) -> Any:
         return readers.root(root, info)
 
@@ -373,7 +376,7 @@ def _query_type(types: _Types) -> type:
     for name, resource in types.catalog.resources.items():
         if resource.key:
             by_key = resolver(readers.root, _key_arguments(resource, types))
-            item: Any = Optional[types.items[name]]  # noqa: UP045  # a class made at run time
+            item: Any = Optional[types.items[name]]  # noqa: UP045  # a class created at run time
             described = f"One of the {resource.collection}, by its key."
             declared = strawberry.field(resolver=by_key, name=resource.field, description=described)
             fields.append((resource.field, item, declared))

@@ -1,4 +1,4 @@
-"""The scalars: how values look in JSON. They carry over what they are given; resolvers check it and name the attribute."""
+"""GraphQL scalars. They pass values on unchanged; `resolvers` validates them, so that errors can name the attribute."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NewType
@@ -52,7 +52,7 @@ AnyValue = NewType("AnyValue", object)
 
 
 def from_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
-    """Turn a literal of a GraphQL document into JSON; numbers keep their digits."""
+    """Convert a literal of a GraphQL document to JSON; numbers keep their digits. Raises `GraphQLError`."""
     match node:
         case NullValueNode():
             return None
@@ -160,7 +160,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
 
 
 def scalar_name(type_: ValueType) -> str:
-    """Name the GraphQL type of a value; of an enumeration, what it is where it cannot be a GraphQL enum."""
+    """Return the name of a value's GraphQL type; for an enumeration, the type used if it cannot be a GraphQL enum."""
     match type_:
         case Array(of=of):
             return f"[{scalar_name(of)}]"
@@ -169,7 +169,7 @@ def scalar_name(type_: ValueType) -> str:
 
 
 def python_type(type_: ValueType) -> Any:
-    """Say which type stands for a value in the annotations that Strawberry reads."""
+    """Return the type that represents a value in annotations for Strawberry."""
     match type_:
         case Integer(bits=64):
             return BigInt
@@ -198,7 +198,7 @@ def python_type(type_: ValueType) -> Any:
         case Anything():
             return AnyValue
         case Array(of=of):
-            return list[python_type(of) | None]  # type: ignore[misc]  # a type made at run time
+            return list[python_type(of) | None]  # type: ignore[misc]  # a type created at run time
 
 
 _NAMES: Mapping[Any, str] = {

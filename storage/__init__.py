@@ -1,1 +1,1 @@
-"""The engine: operations to rows, in one transaction. It knows no GraphQL and no HTTP."""
+"""The engine: runs operations on rows in one transaction. It does not depend on GraphQL or HTTP."""

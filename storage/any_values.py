@@ -1,6 +1,7 @@
 """Values of columns without a declared type, as JSON (docs/contract.md, section 7).
 
-Texts and numbers are written as they are; what JSON or JavaScript would change is an object with one member.
+Texts and numbers are written unchanged. A value that JSON or JavaScript would alter is written as an object with one
+member.
 """
 
 import math
@@ -14,7 +15,7 @@ INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def to_any_json(value: float | str | bytes) -> Any:
-    """Write a value as JSON."""
+    """Return the JSON form of a value."""
     match value:
         case int():
             return int(value) if -LARGEST_PLAIN <= value <= LARGEST_PLAIN else {INT: str(int(value))}
@@ -27,12 +28,12 @@ def to_any_json(value: float | str | bytes) -> Any:
 
 
 def from_any_json(plain: Any) -> int | float | str | bytes:
-    """Read what `to_any_json` has written. Raises `ValueError` for anything else."""
+    """Return the value that `to_any_json` encoded. Raises `ValueError` for any other JSON."""
     match plain:
         case bool():
             pass
         case float():
-            return float(plain)  # without the digits that it came with
+            return float(plain)  # drops the digits of an `ExactFloat`
         case int() | str():
             return plain
         case {"int": str(text), **others} if not others:

@@ -1,6 +1,6 @@
-"""The error catalogue: one class per way to fail, each knowing its code.
+"""The error catalog: one class for each kind of failure, with its code.
 
-Two families. A `Fault` is a value: what is wrong with one part of a batch, of which there may be many at once.
+There are two families. A `Fault` is a value: an error of one part of a batch. A batch may have many at once.
 A `RequestError` is an exception: nothing of the request ran, or everything was rolled back.
 """
 
@@ -39,16 +39,16 @@ class Fault:
     """What is wrong with one part: a sentence for a person, and where in the part as it was sent (RFC 6901)."""
 
     code: ClassVar[PartErrorCode]
-    status: ClassVar[int]  # as HTTP uses it (RFC 9110)
+    status: ClassVar[int]  # the status code that HTTP uses (RFC 9110)
 
     message: str
     pointer: str | None = None
     attributes: tuple[str, ...] = ()
     constraint: str | None = None  # the name of the violated constraint of the database
-    params: Mapping[str, object] | None = None  # its known limits, as JSON, for clients that translate messages
+    params: Mapping[str, object] | None = None  # limits of the value, as JSON, for clients that translate messages
 
     def at(self, pointer: str) -> Self:
-        """Give the same fault another place."""
+        """Return the same fault with another pointer."""
         return replace(self, pointer=pointer)
 
 
@@ -167,7 +167,7 @@ class RequestError(Exception):
 
 
 class BadRequest(RequestError):
-    """The request does not say anything that can be run."""
+    """The request does not contain anything that can be run."""
 
     code = "BAD_REQUEST"
 
@@ -185,7 +185,7 @@ class TooManyParts(RequestError):
 
 
 class QueryTooComplex(RequestError):
-    """A query that costs more than the limits allow, or might."""
+    """A query whose cost exceeds the limits, or may exceed them."""
 
     code = "QUERY_TOO_COMPLEX"
 
@@ -196,7 +196,10 @@ class TimedOut(RequestError):
     code = "TIMEOUT"
 
     def __init__(self, message: str, *, where: str = "statement") -> None:
-        """Make it; `where` it waited is for the log: queue, connection, lock, statement or commit."""
+        """Create the error.
+
+        `where` is for the log, and names what it waited for: queue, connection, lock, statement or commit.
+        """
         super().__init__(message)
         self.where = where
 
@@ -210,7 +213,7 @@ class Unavailable(RequestError):
 class NotAsAtStart(RequestError):
     """A table or column has changed since the catalog was built."""
 
-    code = "UNAVAILABLE"  # asking again helps once the server has been restarted
+    code = "UNAVAILABLE"  # a retry succeeds once the server has been restarted
 
     def __init__(self) -> None:
         super().__init__(
@@ -220,9 +223,9 @@ class NotAsAtStart(RequestError):
 
 
 class RightMissing(RequestError):
-    """The server's role lacks a right that this request needs."""
+    """The database role of the server lacks a privilege that this request needs."""
 
-    code = "UNAVAILABLE"  # asking again helps once the operator has granted it
+    code = "UNAVAILABLE"  # a retry succeeds once the operator has granted it
 
     def __init__(self) -> None:
         super().__init__(
@@ -234,7 +237,7 @@ class RightMissing(RequestError):
 class NotPopulated(RequestError):
     """A materialized view that has never been refreshed."""
 
-    code = "UNAVAILABLE"  # asking again helps once the operator has refreshed it
+    code = "UNAVAILABLE"  # a retry succeeds once the operator has refreshed it
 
     def __init__(self, collection: str) -> None:
         super().__init__(
@@ -244,7 +247,7 @@ class NotPopulated(RequestError):
 
 
 class CannotRead(RequestError):
-    """The database fails to compute a row: in a view, a policy or a generated column."""
+    """The database cannot compute a row, because an expression of a view, a policy or a generated column fails."""
 
     code = "UNREADABLE_VALUE"
 
@@ -256,7 +259,7 @@ class CannotRead(RequestError):
 
 
 class CannotCompare(RequestError):
-    """The database cannot compare, order or group values of a kind."""
+    """The database cannot compare, order or group values of this type."""
 
     code = "BAD_REQUEST"
 
@@ -279,7 +282,7 @@ class CannotLookFor(RequestError):
 
 
 class IdempotencyKeyReused(RequestError):
-    """The key belongs to a batch of other parts."""
+    """The idempotency key belongs to a batch with other parts."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
@@ -291,9 +294,9 @@ class IdempotencyKeyReused(RequestError):
 
 
 class KeysNotKept(RequestError):
-    """Idempotency keys cannot be kept here, or shall not be."""
+    """Idempotency keys are not stored, because the database does not allow it or the setting disables them."""
 
-    code = "BAD_REQUEST"  # asking again does not help
+    code = "BAD_REQUEST"  # a retry does not help
 
     def __init__(self) -> None:
         super().__init__(
@@ -303,20 +306,23 @@ class KeysNotKept(RequestError):
 
 
 class SerializationConflict(RequestError):
-    """Other transactions were in the way, more often than we retry. Try again."""
+    """Concurrent transactions conflicted with this one more often than it is retried. Try again."""
 
     code = "SERIALIZATION_CONFLICT"
 
 
 class OutcomeUnknown(RequestError):
-    """The connection was lost during COMMIT: the batch is written whole or not at all, and nobody can tell which."""
+    """The connection was lost during COMMIT.
+
+    Either the whole batch is written or nothing, and the server cannot know which.
+    """
 
     code = "OUTCOME_UNKNOWN"
 
 
 class RefusedAtCommit(RequestError):
-    """A constraint that the database checks at COMMIT, and that belongs to no single part."""
+    """A constraint that the database checks at COMMIT and that cannot be attributed to a single part."""
 
     def __init__(self, code: PartErrorCode, message: str) -> None:
         super().__init__(message)
-        self.code = code  # type: ignore[misc]  # the part code that fits the constraint
+        self.code = code  # type: ignore[misc]  # the error code of parts for the violated constraint

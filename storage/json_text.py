@@ -1,4 +1,4 @@
-"""JSON text, in and out, that loses no digit of a number (RFC 8259)."""
+"""JSON decoding and encoding that keeps every digit of a number (RFC 8259)."""
 
 import gc
 import json
@@ -14,7 +14,7 @@ import msgspec
 
 from storage.catalog.types import ExactFloat, exact_integer
 
-# The integer `-0`, which `int` does not have. Found in a string, it costs time and nothing else.
+# The integer `-0`, which `int` does not have. A match inside a string costs time and has no other effect.
 _MINUS_ZERO = re.compile(r"-0(?![0-9.eE])")
 _MINUS_ZERO_BYTES = re.compile(_MINUS_ZERO.pattern.encode())
 
@@ -23,19 +23,24 @@ _CHUNK = 1 << 16  # bytes
 
 
 def may_have_more_values(text: bytes, most: int) -> bool:
-    """Return True if JSON may have more values than so many: by its commas and opening brackets, those in strings among them."""
+    """Return True if JSON may have more than `most` values.
+
+    Counts its commas and opening brackets, including those in strings.
+    """
     return len(text) > most and text.count(b",") + text.count(b"[") + text.count(b"{") > most
 
 
 def has_more_values(text: bytes, most: int) -> bool:
-    """Return True if JSON has more commas and opening brackets outside of strings than so many, which is about the number of its values.
+    """Return True if JSON has more than `most` commas and opening brackets outside of strings.
 
-    It looks at a text chunk by chunk: between two of them, other threads run. The text may be no JSON.
+    Their number is about the number of its values.
+
+    Reads the text chunk by chunk, so that other threads run between two chunks. The text may be invalid JSON.
     """
     found, inside, rest = 0, 0, b""
     for start in range(0, len(text), _CHUNK):
         chunk = rest + text[start : start + _CHUNK]
-        is_escaping = (len(chunk) - len(chunk.rstrip(b"\\"))) % 2  # what the next chunk begins with
+        is_escaping = (len(chunk) - len(chunk.rstrip(b"\\"))) % 2  # the first character of the next chunk is escaped
         rest, chunk = (chunk[-1:], chunk[:-1]) if is_escaping else (b"", chunk)
         if b"\\" in chunk:
             chunk = chunk.replace(b"\\\\", b"").replace(b'\\"', b"")
@@ -48,21 +53,24 @@ def has_more_values(text: bytes, most: int) -> bool:
     return False
 
 
-# C code that decodes holds the interpreter's lock, so that no other thread runs meanwhile: at worst about 90 ms for a megabyte
-# (an object of distinct names). Longer texts are decoded piece by piece.
+# Decoding in C holds the interpreter's lock, so that no other thread runs meanwhile: at worst about 90 ms for a
+# megabyte (an object of distinct names). Longer texts are decoded piece by piece.
 _LONG = 1 << 20  # bytes
 LONG_TYPED = 2 << 20  # bytes: msgspec takes half as long
 _PIECE = 1 << 16  # bytes
-MANY = 1 << 16  # bytes, which may become so many objects that a collection of garbage begins meanwhile
-_FEW = 50_000  # values that are decoded in one go, however long they are
-_BLOCK = 300  # digits of which some are in every number of twice as many
-_MOST_SPLITS = 12  # levels of long lists and objects, each of which is looked at once more: 15 ms for the largest body
-_MANY_MEMBERS = 50_000  # of an object: 30 ms
-_MOST_LEVELS = 500  # of what is decoded piece by piece, as about as many end the recursion of the decoders
+MANY = 1 << 16  # bytes, which may become so many objects that a garbage collection starts meanwhile
+_FEW = 50_000  # values that are decoded in one go, whatever their length
+_BLOCK = 300  # digits: a number of twice as many contains a block that consists of digits only
+_MOST_SPLITS = 12  # levels of long lists and objects, each of which is scanned once more: 15 ms for the largest body
+_MANY_MEMBERS = 50_000  # members of an object: 30 ms
+_MOST_LEVELS = 500  # nesting levels that are decoded piece by piece; the decoders raise RecursionError at about as many
 
 
 class _Collector:
-    """Python's collector of garbage, which is off while anything is decoded: the many new objects are none."""
+    """A switch for Python's garbage collector.
+
+    It is off during decoding, because none of the many new objects is garbage.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,7 +79,7 @@ class _Collector:
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """Turn it off; the last that leaves turns it on again."""
+        """Disable garbage collection. The last block that ends enables it again."""
         with self._lock:
             if not self._decoding:
                 self._was_on = gc.isenabled()
@@ -94,7 +102,7 @@ def _no_constant(name: str) -> Never:
 
 
 class _Decoders:
-    """Decodes JSON, fast where all integers are plain."""
+    """JSON decoders: a fast one for texts with plain integers, and an exact one for all others."""
 
     def __init__(self, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> None:
         self.is_distinct = object_pairs_hook is not None
@@ -115,7 +123,7 @@ class _Decoders:
             return self.decode_short(text) if len(text) <= _LONG else self._decode_long(text)
 
     def decode_short(self, text: str, *, is_exact: bool = False) -> Any:
-        """Decode a text in one go; `is_exact` if it has integers that are long, or that `int` does not have."""
+        """Decode a text in one go. `is_exact` means that it has integers that are long, or that `int` does not have."""
         if is_exact or ("-0" in text and _MINUS_ZERO.search(text)):
             return self._exact.decode(text)
         return self.decode_normal(text)
@@ -123,26 +131,26 @@ class _Decoders:
     def _decode_long(self, text: str) -> Any:
         raw = text.encode(errors="surrogatepass")
         pieces = _Pieces(raw, self)
-        if not may_have_more_values(raw, _FEW):  # whatever is so long then, takes at most 75 ms for 16 MiB
+        if not may_have_more_values(raw, _FEW):  # so the text is long because of long values: at most 75 ms for 16 MiB
             return pieces.decode_piece(raw, 0)
         try:
             return _Members(self).decode(raw.strip(_BLANKS))
         except RepeatedMember:
             raise
         except (ValueError, RecursionError):
-            return pieces.decode()  # which says where it is wrong
+            return pieces.decode()  # which reports the position of the error
 
     def decode_normal(self, text: str) -> Any:
-        """Decode a text that has no `-0`."""
+        """Decode a text that does not contain `-0`."""
         try:
             return self._plain.decode(text)
         except json.JSONDecodeError:
             raise
-        except ValueError:  # an integer of too many digits; what else is wrong is found again
+        except ValueError:  # an integer of too many digits; any other error is raised again by the exact decoder
             return self._exact.decode(text)
 
 
-# A member of an object or a list, up to some levels deep, without the comma behind it. Nothing is looked at twice.
+# A member of an object or a list, up to some levels deep, without the following comma. The pattern never backtracks.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _INSIDE = rb'(?:[^\[\]{}"]++|' + _STRING + rb")*+"
 for _ in range(4):
@@ -151,14 +159,17 @@ _MEMBER = rb'(?:[^\[\]{}",]++|' + _STRING + rb"|[\[{]" + _INSIDE + rb"[\]}])*+"
 _MEMBERS = re.compile(rb"(?:" + _MEMBER + rb",)*+", re.DOTALL)
 _LAST_MEMBER = re.compile(rb"(" + _MEMBER + rb")([\]}])", re.DOTALL)
 _BLANKS = b" \t\n\r"
-_ENDS = bytes.maketrans(b'[]{}": \t\n\r', b",,,,,,,,,,")  # what ends a number, or a word
+_ENDS = bytes.maketrans(b'[]{}": \t\n\r', b",,,,,,,,,,")  # bytes that end a number or a word
 
 
 class _Members:
-    """Decodes a long text member by member, as many together as fit into a piece. Raises `ValueError` and `RecursionError`.
+    """A decoder of long texts, several members at a time, up to the size of a piece.
 
-    Between two pieces, other threads run. msgspec finds the members of a list or an object in a fraction of the time that a
-    pattern takes, but in one go, so that an object of very many keys is left to `_Pieces`. Where an error is, it does not say.
+    Raises `ValueError` and `RecursionError`.
+
+    Other threads run between two pieces. msgspec splits a list or an object into members in a fraction of the time of a
+    pattern, but in one go, so that an object of very many keys is left to `_Pieces`. It does not report where an error
+    is.
     """
 
     def __init__(self, decoders: _Decoders) -> None:
@@ -166,7 +177,7 @@ class _Members:
         self._pieces = _Pieces(b"", decoders)
 
     def decode(self, raw: bytes, levels: int = _MOST_SPLITS) -> Any:
-        """Decode a text that begins and ends without blanks; lists and objects in it may be so many levels deep."""
+        """Decode a text without leading or trailing blanks, split at most `levels` levels deep."""
         if len(raw) <= 2 * _PIECE:
             return self._pieces.decode_piece(raw, 0)
         if levels and raw.startswith(b"["):
@@ -179,7 +190,7 @@ class _Members:
         return _Pieces(raw, self._decoders).decode()
 
     def _joined(self, values: list[msgspec.Raw], size: int, levels: int) -> list[Any]:
-        """Decode values that take so many bytes."""
+        """Decode values that have `size` bytes in total."""
         found: list[Any] = []
         number = max(1, len(values) * _PIECE // size)
         for start in range(0, len(values), number):
@@ -192,21 +203,24 @@ class _Members:
 
 
 def _may_repeat(members: dict[str, msgspec.Raw], raw: bytes) -> bool:
-    """Return True if an object may have a member twice, of which only the last is here: if it is longer than these take."""
+    """Return True if an object may have a repeated member.
+
+    `members` has only the last of them, so the text is then longer than `members`.
+    """
     names = sum(map(len, map(str.encode, members)))
     return len(raw) != 1 + names + sum(map(len, members.values())) + len('"":,') * len(members)
 
 
 def _has_long_number(piece: bytes) -> bool:
-    """Return True if there may be a number of so many digits that `int` takes long: its time grows with their square."""
+    """Return True if there may be a number with so many digits that `int` is slow: quadratic in their number."""
     return any(piece[start : start + _BLOCK].isdigit() for start in range(0, len(piece) - _BLOCK + 1, _BLOCK))
 
 
 class _Pieces:
-    """Decodes a long text piece by piece: as many members of an object or a list as fit into a piece, and the larger ones by themselves.
+    """A decoder of long texts piece by piece: as many members as fit into a piece together, and larger members alone.
 
-    Between two pieces, other threads run. Where members begin and end is found without understanding them: the
-    decoders see every byte, and say what is wrong, and where.
+    Other threads run between two pieces. The limits of members are found without parsing them. The decoders read every
+    byte, and report what is wrong, and where.
     """
 
     def __init__(self, raw: bytes, decoders: _Decoders) -> None:
@@ -256,7 +270,7 @@ class _Pieces:
         return whole
 
     def _pass_blanks(self, place: int) -> int:
-        """Find the next byte that is not blank: blanks may be more than a piece."""
+        """Return the position of the next byte that is not blank. Blanks may be longer than a piece."""
         while self._raw[place : place + 1].isspace():
             chunk = self._raw[place : place + _PIECE]
             passed = len(chunk) - len(chunk.lstrip(_BLANKS))
@@ -266,7 +280,7 @@ class _Pieces:
         return place
 
     def _opened(self, place: int) -> list[Any] | dict[str, Any] | None:
-        """Begin the list or the object that is opened here."""
+        """Return an empty list or object if one is opened at this position, else None."""
         match self._raw[place : place + 1]:
             case b"[":
                 return []
@@ -275,20 +289,20 @@ class _Pieces:
         return None
 
     def _end_of_members(self, place: int) -> int:
-        """Find where the members end that fit into the next piece, and the comma behind the last."""
+        """Return the position after the last comma of the members that fit into the next piece."""
         chunk = self._raw[place : place + _PIECE]
-        if not (b'"' in chunk or b"[" in chunk or b"{" in chunk):  # numbers and words, which needs no pattern
+        if not (b'"' in chunk or b"[" in chunk or b"{" in chunk):  # numbers and words, which need no pattern
             closing = [each for each in (chunk.find(b"]"), chunk.find(b"}")) if each >= 0]
             return place + chunk.rfind(b",", 0, min(closing, default=len(chunk))) + 1
         members = self._match(_MEMBERS, place)
         return place if members is None else members.end()
 
     def _match(self, pattern: re.Pattern[bytes], place: int) -> re.Match[bytes] | None:
-        """Look for members in the next piece."""
+        """Match a pattern of members in the next piece."""
         return pattern.match(self._raw, place, place + _PIECE)
 
     def _end_of_scalar(self, place: int) -> int:
-        """Find where a long string or number ends."""
+        """Return the position after a long string or number. Raises `JSONDecodeError`."""
         start = self._pass_blanks(place)
         if self._raw[start : start + 1] != b'"':
             end = start
@@ -305,7 +319,7 @@ class _Pieces:
             if not chunk:
                 self._fail(place)
             if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2 and len(chunk) > 1:
-                chunk = chunk[:-1]  # it escapes what the next chunk begins with
+                chunk = chunk[:-1]  # the backslash escapes the first byte of the next chunk
             if b"\\" in chunk:
                 chunk = chunk.replace(b"\\\\", b"  ").replace(b'\\"', b"  ")
             end = chunk.find(b'"')
@@ -314,7 +328,7 @@ class _Pieces:
             start += len(chunk)
 
     def _after_member(self, open_: list[list[Any] | dict[str, Any]], place: int) -> int:
-        """Pass the comma behind a member, or close what ends there."""
+        """Return the position after the comma that follows a member, or after the lists and objects that end there."""
         place = self._pass_blanks(place)
         return place + 1 if self._separator(place) == b"," else self._close(open_, place)
 
@@ -323,7 +337,10 @@ class _Pieces:
         return found if found and found in b",]}" else self._fail(place)
 
     def _close(self, open_: list[list[Any] | dict[str, Any]], place: int) -> int:
-        """Close the innermost list or object, and those that end with it; pass the comma behind."""
+        """Close the innermost list or object, and the outer ones that end with it.
+
+        Return the position after the following comma.
+        """
         while True:
             if (self._raw[place : place + 1] == b"]") is not isinstance(open_.pop(), list):
                 self._fail(place)
@@ -334,7 +351,7 @@ class _Pieces:
                 return place + 1
 
     def _name(self, inner: list[Any] | dict[str, Any], place: int) -> tuple[str | None, int]:
-        """Read the name of a member of an object."""
+        """Read the name of an object's member. Return it, or None in a list, and the position of the value."""
         if isinstance(inner, list):
             return None, place
         end = self._end_of_scalar(place)
@@ -343,7 +360,7 @@ class _Pieces:
         return (name, end + 1) if is_named else self._fail(end)
 
     def _add(self, inner: list[Any] | dict[str, Any], start: int, end: int) -> None:
-        """Add members that fit into a piece."""
+        """Append the members of a piece to a list or an object. Raises `RepeatedMember`."""
         members = self._raw[start:end]
         if not members.strip(_BLANKS):
             self._fail(end)
@@ -356,19 +373,19 @@ class _Pieces:
         inner.update(found)
 
     def _put(self, inner: list[Any] | dict[str, Any], name: str | None, value: Any) -> None:
-        """Add a member by itself."""
+        """Append one member to a list or an object. Raises `RepeatedMember`."""
         if name is None:
-            assert isinstance(inner, list)  # noqa: S101  # its members have no names
+            assert isinstance(inner, list)  # noqa: S101  # members of a list have no names
             inner.append(value)
             return
-        assert isinstance(inner, dict)  # noqa: S101  # its members have names
+        assert isinstance(inner, dict)  # noqa: S101  # members of an object have names
         if self._decoders.is_distinct and name in inner:
             raise RepeatedMember(name)
         inner[name] = value
 
     def decode_piece(self, piece: bytes, place: int) -> Any:
-        """Decode a piece, which begins at this byte of the text."""
-        is_short = len(piece) <= 2 * _PIECE + 2  # `json` takes as much time for long strings
+        """Decode a piece that begins at this byte of the text. Raises `ValueError` or `RecursionError`."""
+        is_short = len(piece) <= 2 * _PIECE + 2  # for long strings, `json` takes as little time
         has_long_number = _has_long_number(piece)
         if (
             is_short
@@ -378,7 +395,7 @@ class _Pieces:
         ):
             try:
                 return _plain_decoder.decode(piece)
-            except (ValueError, RecursionError):  # it is wrong, or one of the few that only `json` reads
+            except (ValueError, RecursionError):  # it is invalid, or one of the few texts that only `json` decodes
                 pass
         try:
             return self._decoders.decode_short(piece.decode(errors="surrogatepass"), is_exact=has_long_number)
@@ -401,16 +418,16 @@ _decoders = _Decoders()
 
 
 def decode_json(text: str) -> Any:
-    """Read JSON; numbers keep their digits. Raises `ValueError` or `RecursionError`."""
+    """Decode JSON and keep all digits of numbers. Raises `ValueError` or `RecursionError`."""
     return _decoders.decode(text)
 
 
 decode_normal = _decoders.decode_normal
-"""Read JSON as `decode_json` does, where no number is `-0`: as jsonb has it."""
+"""Decode JSON as `decode_json` does, if no number is `-0`, which jsonb does not have."""
 
 
 class RepeatedMember(ValueError):
-    """An object has a member twice: which of the two is meant, nobody can tell (RFC 8259, section 4)."""
+    """An object has a repeated member, so it is ambiguous which of the two applies (RFC 8259, section 4)."""
 
 
 def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -424,12 +441,12 @@ _distinct_decoders = _Decoders(object_pairs_hook=_distinct)
 
 
 def decode_distinct(text: str) -> Any:
-    """Read JSON as `decode_json` does. Raises `RepeatedMember` with the name, too."""
+    """Decode JSON as `decode_json` does. Also raises `RepeatedMember` with the name of the member."""
     return _distinct_decoders.decode(text)
 
 
 def fault_of(error: ValueError | RecursionError) -> str:
-    """Return where a text is not valid JSON, or why, for the end of "is not valid JSON"."""
+    """Return the position or the reason of a JSON error, to be appended to "is not valid JSON"."""
     if isinstance(error, json.JSONDecodeError):
         return f" (line {error.lineno}, column {error.colno})"
     return (
@@ -439,13 +456,16 @@ def fault_of(error: ValueError | RecursionError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TypedDecoder:
-    """Decodes JSON of one type."""
+    """A JSON decoder for one type."""
 
     _decoder: msgspec.json.Decoder[Any]
     _keeps_minus_zero: bool
 
     def decode(self, text: msgspec.Raw | bytes | str) -> Any:
-        """Read JSON; numbers of any type keep their digits. Raises `ValueError` or `RecursionError`, also where `decode_json` reads it."""
+        """Decode JSON and keep all digits of numbers.
+
+        Raises `ValueError` or `RecursionError`, in some cases that `decode_json` decodes.
+        """
         if self._keeps_minus_zero:
             raw = text.encode() if isinstance(text, str) else bytes(text)
             if b"-0" in raw and _MINUS_ZERO_BYTES.search(raw):
@@ -456,10 +476,10 @@ class TypedDecoder:
 def typed_decoder(
     type_: Any, convert: Callable[[type, Any], Any] | None = None, *, keeps_minus_zero: bool = True
 ) -> TypedDecoder:
-    """Make a decoder of one type.
+    """Create a decoder for one type.
 
-    `convert` makes values of classes that msgspec does not know of what JSON has. A decoder that keeps `-0` refuses a text
-    that has it; any other reads it as 0, which is all that types other than JSON know of it.
+    `convert` creates values of classes that msgspec does not support from JSON values. A decoder that keeps `-0` raises
+    `ValueError` if the text contains it. Any other decoder reads it as 0, which is correct for all types except JSON.
     """
     return TypedDecoder(msgspec.json.Decoder(type_, float_hook=ExactFloat, dec_hook=convert), keeps_minus_zero)
 
@@ -474,12 +494,12 @@ _encoder = msgspec.json.Encoder(enc_hook=_encode_exact)
 
 
 def encode_json(value: Any) -> str:
-    """Write JSON."""
+    """Encode a value as JSON."""
     return _encoder.encode(value).decode()
 
 
 def encode_json_bytes(value: Any) -> bytes:
-    """Write JSON in UTF-8. Lone surrogates, which UTF-8 does not have, are written as escapes."""
+    """Encode a value as JSON in UTF-8. Lone surrogates, which UTF-8 cannot encode, are written as escapes."""
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:

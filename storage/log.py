@@ -1,4 +1,4 @@
-"""The log of the engine: one line for each event, with facts but never a value of a row or a secret."""
+"""The log of the engine: one line for each event, with facts, but without values of rows or secrets."""
 
 import logging
 import threading
@@ -6,14 +6,15 @@ from time import perf_counter
 
 logger = logging.getLogger("partwise")
 
-_PAUSE = 1.0  # seconds between two lines of one kind of event
+_PAUSE = 1.0  # seconds between two lines of one event
 
 
 def note(event: str, message: str = "", /, *, level: int = logging.WARNING, **facts: str | float | None) -> None:
     """Log one event as one line: its name in snake_case, a sentence for the operator, and its facts as `name=value`.
 
-    Facts are names, codes and counts: SQLSTATEs, tables, roles, settings. Text is quoted and escaped, so that a line stays a
-    line; facts that are None are left out. Values of rows, of requests and of settings that may hold a password are never facts.
+    Facts are names, codes and counts: SQLSTATEs, tables, roles, settings. Text is quoted and escaped, so that an event
+    stays on one line. Facts that are None are omitted. Values of rows, of requests and of settings with passwords are
+    never facts.
     """
     told = [f"{name}={value!r}" for name, value in facts.items() if value is not None]
     sentence = f"{event}: {message}" if message else event
@@ -21,20 +22,26 @@ def note(event: str, message: str = "", /, *, level: int = logging.WARNING, **fa
 
 
 class Occasionally:
-    """Logs events that may come in thousands: at most one line a second of each kind, with the number that it stands for."""
+    """A log for events that may occur thousands of times.
+
+    It writes at most one line per second and event, with the number of occurrences.
+    """
 
     def __init__(self, pause: float = _PAUSE) -> None:
         self._pause = pause
         self._held: dict[
             str, tuple[int, str, int, dict[str, str | float | None]]
-        ] = {}  # event -> what waits to be logged
-        self._last: dict[str, float] = {}  # event -> when a line was written
+        ] = {}  # event -> the latest occurrence that is not logged yet
+        self._last: dict[str, float] = {}  # event -> time of its last line
         self._lock = threading.Lock()
 
     def note(
         self, event: str, message: str = "", /, *, level: int = logging.WARNING, **facts: str | float | None
     ) -> None:
-        """Log an event as `note` does, now or within the second, with a `count` if it stands for several."""
+        """Log an event as `note` does, at once or within a second.
+
+        If the line covers several occurrences, it has a `count`.
+        """
         with self._lock:
             now = perf_counter()
             wait = self._last.get(event, -self._pause) + self._pause - now

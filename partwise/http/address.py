@@ -1,4 +1,4 @@
-"""Check that the server can listen on an address, before it prints that it does."""
+"""Validate that the server can listen on an address, before it prints that it does."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from partwise.settings import SettingsError
 
 
 def check_address(host: str, port: int) -> None:
-    """Make sure that a server can listen there. Raises `SettingsError`."""
+    """Validate that a server can listen on this address. Raises `SettingsError`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
@@ -21,7 +21,7 @@ def check_address(host: str, port: int) -> None:
 
 
 def _bind(probe: socket.socket, address: tuple[object, ...]) -> None:
-    """Bind as the server will, and let go again."""
+    """Bind the socket with the server's options, then close it."""
     with probe:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -44,25 +44,26 @@ from storage.json_text import encode_json_bytes
 
 T = TypeVar("T")
 
-_LONGEST_HOST = 64  # characters of a name or an address of this machine, with a port
-_LANE_SHARE = (
-    4  # of the connections of clients, a quarter may wait in each of three lanes: others must be able to connect
-)
-_WRITING = 2  # threads that write large answers: Python runs one at a time
-_NEW_OBJECTS = 20_000  # between collections of garbage: Python's 700 are seven collections for a page of 5,000 rows
+_LONGEST_HOST = 64  # characters in a name or an address of this machine, with a port
+# At most a quarter of the client connections may wait in each of the three lanes, so that other clients can connect.
+_LANE_SHARE = 4
+_WRITING = 2  # threads that encode large responses; Python runs one at a time
+# New objects between two garbage collections. Python's default of 700 causes seven collections per page of 5,000 rows.
+_NEW_OBJECTS = 20_000
 
 
 class _OwnNamesOnly:
-    """Lets in only requests that name this machine.
+    """Middleware that rejects requests whose Host header does not name this machine.
 
-    A page elsewhere on the web must not reach a server that listens here only by giving its own name our address.
+    This prevents DNS rebinding: a web page could otherwise reach a loopback-only server by resolving its own host name
+    to our address.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, or refuse it."""
+        """Forward the request, or reject it with status 421."""
         if scope["type"] == "http" and not _is_own_name(Headers(scope=scope).get("host", "")):
             answer = refusal("This server answers to localhost only.", 421)
             await answer(scope, receive, send)
@@ -71,13 +72,16 @@ class _OwnNamesOnly:
 
 
 class _Endpoint:
-    """An endpoint as an ASGI application: around a function, Starlette puts a second layer that handles exceptions."""
+    """An endpoint as an ASGI application.
+
+    Starlette would wrap a plain function in a second layer that handles exceptions.
+    """
 
     def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Compute the response to a request and send it."""
         response = await self._answer(Request(scope, receive, send))
         await response(scope, receive, send)
 
@@ -92,8 +96,8 @@ def _is_known_name(host: str) -> bool:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer what no route takes: another path, another method. OPTIONS is answered on every route."""
-    assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for
+    """Return the response to an unknown path or a method that is not allowed; answer OPTIONS on every route."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # the only class that it is registered for
     if error.status_code == HTTPStatus.NOT_FOUND:
         hint = "GraphQL is at /graphql. Use the paths of items in the parts of a batch, at /graphql or /batch."
         return refusal(f"Unknown path. {hint}", error.status_code, headers=error.headers)
@@ -107,13 +111,16 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 async def _fail(_request: Request, error: Exception) -> Response:
-    """Answer what nobody has foreseen: a number to look up in the log."""
+    """Return the response to an unexpected exception. It contains an identifier that is also in the log."""
     unforeseen = to_wire_error(GraphQLError("", original_error=error))
     return Response(encode_json_bytes({"errors": [unforeseen]}), 500, media_type=JSON)
 
 
 def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> Starlette:
-    """Make the application; its batches are compiled, unless somebody wants to compare. Raises `SettingsError`."""
+    """Create the application. Raises `SettingsError`.
+
+    `compiled=False` disables the compiled path, in order to compare it with graphql-core.
+    """
     database = service.engine.database
     workers = Workers(database.connections, database.commit_timeout)
     contention = Contention(workers, database.lock_holders)
@@ -148,7 +155,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     )
 
     batches = door
-    if service.schema.mutation is None:  # nothing can be written; batches may read, all the same
+    if service.schema.mutation is None:  # nothing can be written, but batches may still read
         batches = replace(door, schema=build_schema(service.engine.catalog, reads_in_batches=True))
 
     async def live(_request: Request) -> Response:
@@ -164,7 +171,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         return RedirectResponse("/graphql")
 
     async def refuse_too_large(scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a body before it is sent, by its Content-Length."""
+        """Reject a body by its Content-Length, before it is sent."""
         await body_too_large(settings.max_body).response(JSON)(scope, receive, send)
 
     too_large: ASGIApp = refuse_too_large
@@ -174,9 +181,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
         gc.collect()
-        gc.freeze()  # what the start has made stays: no collection needs to look at it again
+        gc.freeze()  # objects created at startup live on, so that collections need not traverse them
         gc.set_threshold(_NEW_OBJECTS)
-        yield {"too_large": too_large, "turns": turns}  # partwise/http/protocol.py refuses by them
+        yield {"too_large": too_large, "turns": turns}  # partwise/http/protocol.py rejects requests with these
         door.introspections.close()
         large.close()
         writing.shutdown(wait=False, cancel_futures=True)
@@ -199,7 +206,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
 
 
 def _middleware(settings: Settings, turns: Turns | None) -> Iterator[Middleware]:
-    """Say what a request passes before it comes to its route, the outermost first."""
+    """Return the middleware that a request passes before its route, the outermost first."""
     if not settings.open:
         yield Middleware(_OwnNamesOnly)
     if settings.cors_origins:

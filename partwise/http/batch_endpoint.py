@@ -1,6 +1,6 @@
-"""The batch as one JSON document, at /batch, in the form of Oracle's ADF REST services: the mutation, in other words.
+"""The endpoint /batch: a batch as one JSON document in the format of Oracle's ADF REST services, run as the mutation.
 
-docs/contract.md, section 9.
+See docs/contract.md, section 9.
 """
 
 from functools import partial
@@ -39,13 +39,15 @@ from storage.errors import PartErrorCode
 from storage.json_text import decode_distinct, decode_json, encode_json_bytes
 
 REPLAYED = "Idempotency-Replayed"  # a header
-_SCHEMA = (Path(__file__).parent / "batch.schema.json").read_text()  # but what the GraphQL types say
+# Without the definitions that are derived from the GraphQL types.
+_SCHEMA = (Path(__file__).parent / "batch.schema.json").read_text()
 MEDIA_TYPES = (JSON, "application/vnd.oracle.adf.batch+json")
 _MUTATION = """mutation ($parts: [PartInput!]!, $dryRun: Boolean!) { batch(parts: $parts, dryRun: $dryRun) { status replayed
   parts { id path operation status preconditionSucceeded etag payload errors { code message pointer attributes constraint params } } } }"""
-_SHARED = {400, 409, 412, 422}  # 404 and 405 would say of /batch itself that it is not there, or takes no POST
-_STATUS: dict[str, int] = {  # of a request error, by its code; of others, 400
-    **dict.fromkeys(PartErrorCode, 409),  # what the database says at COMMIT, of no single part
+# Not 404 and 405: they would mean that /batch itself does not exist or does not accept POST.
+_SHARED = {400, 409, 412, 422}
+_STATUS: dict[str, int] = {  # status of a request error by its code; otherwise 400
+    **dict.fromkeys(PartErrorCode, 409),  # errors that the database raises at COMMIT, which concern no single part
     **dict.fromkeys(("TIMEOUT", "UNAVAILABLE", "SERIALIZATION_CONFLICT"), 503),
     "IDEMPOTENCY_KEY_REUSED": 422,
     **dict.fromkeys(("OUTCOME_UNKNOWN", "INTERNAL"), 500),
@@ -56,7 +58,7 @@ _Operation = Literal["get", "create", "update", "replace", "upsert", "delete"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A part as it is sent."""
+    """A part as sent by the client."""
 
     id: str
     path: str
@@ -67,7 +69,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     references: list[ReferenceRequest] | None = None
 
     def request(self) -> PartRequest:
-        """Turn it into a part as the mutation takes it."""
+        """Return the part in the form that the mutation accepts."""
         return PartRequest(
             id=self.id,
             path=self.path,
@@ -80,13 +82,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a body has to look like."""
+    """The JSON format of a request body."""
 
     parts: list[Part]
 
 
 async def answer_batch(door: Door, request: Request) -> Response:
-    """Run the batch that is sent; to GET, say what can be sent."""
+    """Run the batch in the request; for GET, return the JSON Schema of a batch."""
     timing = Timing()
     try:
         response = await _run(door, request, timing) if request.method == "POST" else _describe(door)
@@ -95,7 +97,7 @@ async def answer_batch(door: Door, request: Request) -> Response:
     except Busy as busy:
         response = refusal_of(busy)
     except ClientDisconnect:
-        response = Response(status_code=400)  # nobody reads it
+        response = Response(status_code=400)  # nobody receives it
     return door.timed(response, timing)
 
 
@@ -133,13 +135,13 @@ async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_
 
 
 class _PartAnswer(msgspec.Struct):
-    """A part as the mutation answers it. Its payload is handed on as it is."""
+    """A part of the mutation's response. Its payload is passed through undecoded."""
 
     id: str
     path: str
     operation: str
     status: int
-    preconditionSucceeded: bool | None  # noqa: N815  # as it is answered
+    preconditionSucceeded: bool | None  # noqa: N815  # the name in the response
     etag: str | None
     payload: Any
     errors: list[Any]
@@ -171,13 +173,13 @@ _NULL = msgspec.Raw(b"null")
 def _read(answered: bytes) -> _Answer:
     try:
         return _answers.decode(answered)
-    except (msgspec.DecodeError, ValueError):  # half of a surrogate pair, which msgspec does not read
+    except (msgspec.DecodeError, ValueError):  # an unpaired surrogate, which msgspec does not decode
         answer = decode_json(answered.decode())
         found = answer["data"]["batch"]
         batch = found and _BatchAnswer(
             status=found["status"],
             replayed=found["replayed"],
-            parts=[_PartAnswer(**part) for part in found["parts"]],  # type: ignore[misc]  # whose payload is read
+            parts=[_PartAnswer(**part) for part in found["parts"]],  # type: ignore[misc]  # its payload is decoded
         )
         return _Answer(data=_Data(batch), errors=answer.get("errors", []))
 
@@ -195,8 +197,8 @@ def _to_response(answer: _Answer, media_type: str, *, in_pieces: bool = False) -
 
 
 def _describe(door: Door) -> Response:
-    """Write the JSON Schema, its members described as those of the GraphQL types are."""
-    types = door.schema._schema.type_map  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+    """Return the JSON Schema, with the descriptions of the GraphQL types."""
+    types = door.schema._schema.type_map  # noqa: SLF001  # Strawberry has no public access to the graphql-core schema
     found = definitions_of(types["PartInput"], types["PartResult"], without=("index", "item", "items"))
     sent, answered = found["PartInput"]["properties"], found["PartResult"]
     sent["id"] |= {"minLength": 1, "maxLength": MAX_ID_LENGTH}
@@ -204,7 +206,7 @@ def _describe(door: Door) -> Response:
     sent["payload"]["type"], answered["properties"]["payload"]["type"] = ["object", "null"], "object"
     answered["required"].remove("errors")
     found["Operation"]["enum"] = [name.lower() for name in found["Operation"]["enum"]]
-    found["PartErrorCode"] = {"type": "string", "examples": found["PartErrorCode"]["enum"]}  # new ones may come
+    found["PartErrorCode"] = {"type": "string", "examples": found["PartErrorCode"]["enum"]}  # codes may be added later
     schema = decode_json(_SCHEMA)
     schema["$defs"]["Batch"]["properties"]["parts"]["maxItems"] = door.limits.parts
     schema["$defs"] |= found
@@ -212,10 +214,10 @@ def _describe(door: Door) -> Response:
 
 
 def _parts(body: Any) -> list[Part]:
-    """Read parts. Raises `Refused`."""
+    """Parse the parts of a body. Raises `Refused`."""
     try:
         return msgspec.convert(body, Batch).parts
-    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half of a surrogate pair is no name
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # an unpaired surrogate is not a valid name
         operations = f" Operations are {', '.join(get_args(_Operation))}, in lower case."
         hint = operations if "enum value" in str(error) else ""
         told = shorten(str(error).replace("`str`", "`string`").replace("`ExactFloat`", "`number`"))
@@ -224,7 +226,7 @@ def _parts(body: Any) -> list[Part]:
 
 
 def _in_upper_case(body: Any) -> list[dict[str, Any]]:
-    """Write parts as variables of the mutation."""
+    """Return the parts as variables of the mutation."""
     return [{**part, "operation": part["operation"].upper()} for part in body["parts"]]
 
 
@@ -241,7 +243,7 @@ def _without_null(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def _below_batch(error: dict[str, Any]) -> dict[str, Any]:
-    """Say what is wrong with this answer, and no GraphQL document."""
+    """Return the error with a path relative to this response; it does not refer to the GraphQL document."""
     path = error["path"][1:]
     return {"message": error["message"], **({"path": path} if path else {}), "extensions": error["extensions"]}
 

@@ -1,4 +1,7 @@
-"""The GraphQL endpoint: GraphQL over HTTP, with a JSON answer to everything (https://graphql.github.io/graphql-over-http/draft/)."""
+"""The GraphQL endpoint: GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/).
+
+Every response is JSON.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
@@ -52,28 +55,29 @@ from storage.json_text import (
 
 _VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
-_VARIES_COMPRESSED = (b"vary", b"Accept, Accept-Encoding")  # of compressed responses; the middleware adds it to others
-_NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # what a GraphQL request by GET has at least one of
+# For compressed responses; the middleware adds Accept-Encoding to the others.
+_VARIES_COMPRESSED = (b"vary", b"Accept, Accept-Encoding")
+_NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # a GraphQL request by GET has at least one of these
 
 
 T = TypeVar("T")
 
 
-class Refused(Exception):  # it carries the answer
-    """A request that is no GraphQL request."""
+class Refused(Exception):  # it carries the response
+    """A request that is not a valid GraphQL request."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.headers = status, code, headers or {}
 
     def response(self, media_type: str) -> Response:
-        """Write the answer."""
+        """Return the response to the rejected request."""
         return refusal(str(self), self.status, self.code, self.headers, media_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphQLRequest:
-    """What a client asks for."""
+    """The document, variables and operation name of a request."""
 
     query: str
     variables: dict[str, Any] | None
@@ -82,30 +86,30 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """The variables of a mutation of our own."""
+    """The variables of one of the server's own mutations."""
 
     parts: Sequence[PartRequest]
-    others: Mapping[str, Any]  # by the names of their arguments in Python
-    as_sent: Callable[[], dict[str, Any]]  # as graphql-core coerces them
+    others: Mapping[str, Any]  # by the Python names of their arguments
+    as_sent: Callable[[], dict[str, Any]]  # in the form that graphql-core coerces
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A request whose variables are still text."""
+    """A request whose variables are not decoded yet."""
 
     query: str | None = None
     operation_name: str | None = None
     variables: msgspec.Raw = msgspec.Raw()  # it is immutable
     extensions: dict[str, Any] | None = None
     document_id: str | None = None
-    id: str | None = None  # as Relay's examples name it
-    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # the same, of old
+    id: str | None = None  # the name in Relay's examples
+    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # the older name in Relay's examples
 
 
 _envelopes = msgspec.json.Decoder(Envelope)
 
 
 class InPieces(Response):
-    """An answer that is sent piece by piece; each is freed when it is sent."""
+    """A response that is sent piece by piece. Each piece is freed when it is sent."""
 
     def __init__(
         self, pieces: list[bytes], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None
@@ -115,7 +119,7 @@ class InPieces(Response):
         self.pieces = pieces
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         self.pieces.reverse()
         while self.pieces:
@@ -124,9 +128,9 @@ class InPieces(Response):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Answers requests to /graphql.
+    """The endpoint /graphql.
 
-    Compiled operations (resolvers/compiled/compiler.py) are answered without Strawberry's executor; the answers are the same.
+    Compiled operations (resolvers/compiled/compiler.py) run without Strawberry's executor, with the same responses.
     """
 
     schema: strawberry.Schema
@@ -137,17 +141,17 @@ class Door:
     health: Health
     limits: Limits
     max_body: int  # bytes
-    max_values: int  # of a body's JSON
+    max_values: int  # in the JSON of a body
     large: LargeRequests
     documents: Persisted
-    server_timing: bool = True  # whether answers say how long they took
-    compiled: bool = True  # whether operations are compiled
+    server_timing: bool = True  # True if responses have a Server-Timing header
+    compiled: bool = True  # True if operations are compiled
     introspections: Introspections
     background: Background
-    compresses: bool = True  # whether answers are compressed for clients that ask for it
+    compresses: bool = True  # True if responses are compressed for clients that accept it
 
     def context(self, timing: Timing, request: Request, turn: Turn) -> RequestContext:
-        """Make what a request brings along, once it is here; its time with the database is noted for those who tell it."""
+        """Create the context of a request that was received; the time spent in the database is added to `timing`."""
         deadline = timing.deadline(self.engine.database.timeout)
         asking = _Asking(self, timing, Call(deadline, request.receive, turn.park))
         return RequestContext(
@@ -163,7 +167,7 @@ class Door:
         )
 
     async def __call__(self, request: Request) -> Response:
-        """Answer one request."""
+        """Return the response to a request."""
         timing = Timing()
         answer = await self._answer(request, timing)
         is_compressed = any(name == b"content-encoding" for name, _ in answer.raw_headers)
@@ -171,7 +175,10 @@ class Door:
         return self.timed(answer, timing)
 
     def timed(self, answer: Response, timing: Timing) -> Response:
-        """Say in an answer how long it took, if that is wanted; note whether the database has answered."""
+        """Add the Server-Timing header, if enabled, and record in `health` if the database has responded.
+
+        Returns the response that was passed.
+        """
         if timing.has_answer:
             self.health.note_answer()
         if self.server_timing:
@@ -179,7 +186,7 @@ class Door:
         return answer
 
     async def run(self, text: str, given: Variables, context: RequestContext) -> bytes:
-        """Run a mutation of our own; give back the answer."""
+        """Run one of the server's own mutations; return the response body."""
         context.limits = context.limits.for_our_own
         compiled = documents_of(self.schema).compiled(text, None) if self.compiled else None
         answer: WrittenAnswer | None = None
@@ -212,7 +219,7 @@ class Door:
         except Busy as busy:
             return refusal_of(busy, media_type or JSON)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
+            return Response(status_code=400)  # nobody receives it
 
     async def _post(self, request: Request, media_type: str, timing: Timing) -> Response:
         body = await read_body(request, self.max_body)
@@ -229,9 +236,10 @@ class Door:
         run: Callable[[RequestContext], Awaitable[Response]],
         media_type: str,
     ) -> Response:
-        """Answer a request: here, or in a thread if its body is large. Raises `Refused`.
+        """Run a request in the event loop, or in a thread if its body is large. Raises `Refused`.
 
-        What is `Refused` in a thread is answered there: an exception holds all that was at hand when it was raised.
+        `Refused` is converted to a response within the thread, because an exception keeps all local variables of its
+        frames alive.
         """
         if len(body) <= LARGE:
             return await run(context)
@@ -259,7 +267,7 @@ class Door:
         return await self._answer_asked(asked, allowed, media_type, context)
 
     async def _run_compiled(self, body: bytes, context: RequestContext) -> WrittenAnswer | None:
-        """Answer an operation that is compiled; None where the ordinary way has to."""
+        """Run a compiled operation; return None if the request must fall back to graphql-core."""
         try:
             asked = _envelopes.decode(body)
             document_id = _document_id(asked.query, asked.document_id, asked.id, asked.doc_id)
@@ -272,7 +280,7 @@ class Door:
         return None if compiled is None else await compiled.run(asked.variables, context)
 
     def _to_request(self, body: Any, media_type: str) -> GraphQLRequest:
-        """Understand the members of a request. Raises `Refused`."""
+        """Validate the members of a request and resolve its document. Raises `Refused`."""
         if not isinstance(body, dict):
             raise Refused(400, "BAD_REQUEST", "The request must be an object with the member query.")
         query, variables, name, extensions = (
@@ -294,7 +302,7 @@ class Door:
         except BadReference as error:
             raise Refused(400, "BAD_REQUEST", str(error)) from None
         except NotServed as error:
-            status = error.status if media_type == GRAPHQL_JSON else 200  # it is a request like any other
+            status = error.status if media_type == GRAPHQL_JSON else 200  # as for any other well-formed request
             raise Refused(status, error.code, str(error), {"Cache-Control": "no-store"}) from None
         if text is None:
             raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
@@ -314,7 +322,7 @@ class Door:
         context.document = context.valid
         if elsewhere.why is Why.LARGE:
             return await self._complete(asked, context, media_type)
-        context.park()  # it waits for others like it
+        context.park()  # it waits for other introspection requests
         try:
             return await self._introspect(asked, context, elsewhere, media_type)
         except RequestError as error:
@@ -322,13 +330,13 @@ class Door:
             return _to_response(refused, media_type)
 
     async def _complete(self, asked: GraphQLRequest, context: RequestContext, media_type: str) -> InPieces:
-        """Complete an answer in a thread, of what was read."""
+        """Complete a response in a thread from the data that was read."""
         in_thread, read = context.in_thread(), context.answered
         compiled = documents_of(self.schema).compiled(asked.query, asked.operation_name) if self.compiled else None
 
         def complete() -> list[bytes]:
             if isinstance(compiled, CompiledQuery) and read is not None and not read.errors:
-                with suppress(Exception):  # whatever it is, the ordinary way answers it
+                with suppress(Exception):  # on any error, fall back to graphql-core
                     return compiled.finish(read.found, read.size)
             if isinstance(compiled, CompiledBatch) and compiled.key in in_thread.views:
                 with suppress(Exception):  # as above
@@ -348,7 +356,10 @@ class Door:
         elsewhere: Elsewhere,
         media_type: str,
     ) -> Response:
-        """Answer a document with introspection: from memory, or by execution in a thread. Raises a `RequestError`."""
+        """Return the response to a document with introspection, cached or executed in a thread.
+
+        Raises a `RequestError`.
+        """
         in_thread = context.in_thread()
 
         def execute() -> Written:
@@ -385,7 +396,7 @@ class Door:
 
 
 class _Asking:
-    """How one request asks the database; the time that it takes is noted."""
+    """The database access of one request, which records the time that it takes."""
 
     __slots__ = ("_call", "_door", "_timing")
 
@@ -393,16 +404,16 @@ class _Asking:
         self._door, self._timing, self._call = door, timing, call
 
     def read(self, run: Callable[[Transaction], T], last_duration: LastDuration | None = None) -> Awaitable[T]:
-        """Run a read, as `resolvers.execution.context.Read` says."""
+        """Run a read, as described in `resolvers.execution.context.Read`."""
         return self._timing.database(self._door.reader(run, self._call, last_duration))
 
     def write(self, job: Job[T]) -> Awaitable[Ran[T]]:
-        """Run a batch, as `resolvers.execution.context.Write` says."""
+        """Run a batch, as described in `resolvers.execution.context.Write`."""
         return self._timing.database(self._door.writer(job, self._call))
 
 
 def _execute_in_thread(schema: strawberry.Schema, asked: GraphQLRequest, context: RequestContext) -> ExecutionResult:
-    """Execute a valid document by an event loop of its own."""
+    """Execute a valid document in an event loop of its own."""
     return asyncio.run(
         schema_in_thread(schema).execute(
             asked.query, variable_values=asked.variables, operation_name=asked.operation_name, context_value=context
@@ -411,8 +422,8 @@ def _execute_in_thread(schema: strawberry.Schema, asked: GraphQLRequest, context
 
 
 def _key(asked: GraphQLRequest, context: RequestContext) -> Key:
-    """Tell introspections apart: by document, operation, and the variables that the operation defines."""
-    assert context.document is not None  # noqa: S101  # it is valid
+    """Return the cache key of an introspection: document, operation, and the variables that the operation defines."""
+    assert context.document is not None  # noqa: S101  # the document was validated
     operation = get_operation_ast(context.document, asked.operation_name)
     given = asked.variables or {}
     names = [each.variable.name.value for each in (operation.variable_definitions if operation else None) or ()]
@@ -421,7 +432,10 @@ def _key(asked: GraphQLRequest, context: RequestContext) -> Key:
 
 
 def _elsewhere(result: ExecutionResult) -> Elsewhere | None:
-    """Return whether a request is to be executed in a thread. Its traceback would hold all that was read."""
+    """Return the reason to execute a request in a thread, if there is one.
+
+    Its traceback is removed, because it would keep all data that was read alive.
+    """
     found: Elsewhere | None = None
     for error in result.errors or ():
         if isinstance(error.original_error, Elsewhere):
@@ -448,7 +462,7 @@ def _to_response(result: ExecutionResult, media_type: str) -> Response:
 
 
 def _to_answer(result: ExecutionResult) -> dict[str, Any]:
-    """Write the members of an answer."""
+    """Return the members of a response."""
     answer: dict[str, Any] = {}
     if result.errors:
         errors = result.errors
@@ -463,7 +477,10 @@ def _has_run(result: ExecutionResult) -> bool:
 
 
 class _Answer(Response):
-    """An answer that keeps what it is made of until it is sent: to free it takes time, for which the client need not wait."""
+    """A response that keeps its context alive until it is sent.
+
+    Freeing the context takes time, and the client should not wait for that.
+    """
 
     def __init__(self, body: bytes, context: RequestContext, media_type: str) -> None:
         super().__init__(body, media_type=media_type)
@@ -471,12 +488,12 @@ class _Answer(Response):
 
 
 def _wants_page(request: Request) -> bool:
-    """Return True if a person's browser asks for the page, and for nothing else."""
+    """Return True if a browser requests the page and the URL has no GraphQL request."""
     return not any(name in request.query_params for name in _NAMES) and prefers_page(accept_of(request))
 
 
 def _document_id(query: str | None, *names: T) -> T | None:
-    """Find what a document is named by: documentId; where neither that nor a query is given, what Relay's examples call it."""
+    """Return the identifier of a document: documentId, or a name from Relay's examples if there is no query either."""
     document_id, *others = names
     if document_id is not None or query:
         return document_id
@@ -484,8 +501,11 @@ def _document_id(query: str | None, *names: T) -> T | None:
 
 
 def _gives_variables_twice(body: bytes, variables: bytes) -> bool:
-    """Return True if a request has the member twice: only the last is decoded, and the first may be no JSON."""
-    if body.count(_VARIABLES) == 1:  # the usual case, and the fastest way to tell
+    """Return True if a request may have the member twice.
+
+    Only the last one is decoded, and the first one may be invalid JSON.
+    """
+    if body.count(_VARIABLES) == 1:  # the usual case, and the fastest test
         return False
     return body.count(_VARIABLES) - variables.count(_VARIABLES) > 1
 
@@ -497,18 +517,18 @@ def refusal(
     headers: Mapping[str, str] | None = None,
     media_type: str = JSON,
 ) -> Response:
-    """Refuse a request in JSON, as a GraphQL error."""
+    """Return the JSON response to a rejected request, in the form of a GraphQL error."""
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
     return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
 
 
 def refusal_of(busy: Busy, media_type: str = JSON) -> Response:
-    """Refuse a request because the server is busy."""
+    """Return the response to a request that is rejected because the server is busy."""
     return refusal(str(busy), 503, "UNAVAILABLE", {"Retry-After": str(busy.seconds)}, media_type)
 
 
 def accept_of(request: Request) -> str:
-    """Say what a client takes, in one line; `""` where it does not say."""
+    """Return the Accept headers of a request as one value; `""` if there are none."""
     return ", ".join(request.headers.getlist("accept"))
 
 
@@ -518,18 +538,18 @@ def _not_acceptable() -> Never:
 
 
 def content_type(request: Request) -> str:
-    """Say what a request's body is, without parameters."""
+    """Return the media type of a request's body, in lower case and without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def body_too_large(most: int) -> Refused:
-    """Return the refusal of a body that has more than so many bytes."""
+    """Return the error for a body of more than `most` bytes."""
     message = f"The body can have at most {most} bytes (the server's setting max_body)."
     return Refused(413, "BAD_REQUEST", message, {"Connection": "close"})
 
 
 async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
-    """Read a body of at most so many bytes. Raises `Refused`."""
+    """Read a body of at most `most` bytes. Raises `Refused`."""
     if content_type(request) not in media_types or not _is_utf_8(request.headers["content-type"]):
         raise Refused(415, "BAD_REQUEST", "Send JSON in UTF-8, with the header Content-Type: application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -546,14 +566,17 @@ async def read_body(request: Request, most: int, media_types: Container[str] = (
 
 
 def _is_utf_8(content_type: str) -> bool:
-    """Return True if a body does not say otherwise (RFC 8259 knows no other charset; some clients name it, nevertheless)."""
+    """Return True if a Content-Type does not specify a charset other than UTF-8.
+
+    RFC 8259 allows no other charset for JSON, but some clients specify it nevertheless.
+    """
     _, *parameters = (each.strip().lower() for each in content_type.split(";"))
     charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
     return all(each in {"utf-8", "utf8"} for each in charsets)
 
 
 def from_body(body: bytes, read: Callable[[str], Any] = decode_json) -> Any:
-    """Read a body as JSON. Raises `Refused`."""
+    """Decode a body as JSON. Raises `Refused`."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -572,7 +595,7 @@ def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> A
 
 
 def check_values(text: bytes, most: int, what: str) -> None:
-    """Refuse JSON with too many values before it is decoded. Raises `Refused`."""
+    """Validate that JSON has at most `most` values, before it is decoded. Raises `Refused`."""
     if may_have_more_values(text, most) and has_more_values(text, most):
         raise Refused(400, "BAD_REQUEST", f"{what} can have at most {most} values (the server's setting max_values).")
 

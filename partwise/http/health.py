@@ -1,4 +1,4 @@
-"""Whether the server can be used now, as /readyz says."""
+"""The readiness of the server, reported by /readyz."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -7,28 +7,28 @@ import anyio
 
 from storage.connections.database import NO_ANSWER, Database
 
-_TIMEOUT = 5.0  # seconds that the database has to answer
-_RECENT = 1.0  # seconds that an answer of the database stands for the next
+_TIMEOUT = 5.0  # seconds in which the database must respond
+_RECENT = 1.0  # seconds after a response of the database in which it is not queried again
 
 
 class Health:
-    """What is known about the database.
+    """The state of the database, as far as it is known.
 
-    Under load, the answers that requests got from it tell enough: to ask once more would be one more that has to wait.
+    Under load, the responses to requests are sufficient evidence. A separate query would only be one more that waits.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._answered = -_RECENT  # when the database answered last
+        self._answered = -_RECENT  # when the database last responded
         self._asks = anyio.CapacityLimiter(1)
 
     def note_answer(self) -> None:
-        """Note that the database has just answered."""
+        """Record that the database has just responded."""
         self._answered = self._clock()
 
     async def why_unready(self) -> str | None:
-        """Say why the server cannot be used; None if it can."""
+        """Return the reason why the server is not ready; None if it is ready."""
         if self._clock() - self._answered < _RECENT:
             return self._database.why_lost()
         with anyio.move_on_after(_TIMEOUT):

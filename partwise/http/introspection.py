@@ -1,7 +1,7 @@
-"""Answers to introspection: computed once for each document, in a thread, one at a time, and kept compressed.
+"""Introspection results: computed once per document, in a thread, one at a time, and cached in compressed form.
 
-The schema does not change while the server runs, so the same document with the same variables always has the same answer. For 500
-tables it has 15 MB and takes 5 seconds of Python.
+The schema does not change while the server runs, so the same document with the same variables always has the same
+result. For 500 tables the result has 15 MB and takes 5 seconds of Python.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from storage.errors import QueryTooComplex, TimedOut
 
-MOST_KEPT = 32 << 20  # bytes of all compressed answers
-LEVEL = 4  # of gzip
+MOST_KEPT = 32 << 20  # bytes of all cached results, compressed
+LEVEL = 4  # gzip level
 _MINUTE = 60.0  # seconds
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ Key = tuple[str, str | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """An answer as JSON."""
+    """A result as JSON."""
 
     body: bytes
     has_run: bool
@@ -36,19 +36,19 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer, compressed (RFC 1952)."""
+    """A result compressed with gzip (RFC 1952)."""
 
     body: bytes
 
     def plain(self) -> bytes:
-        """Return it as it is for clients that do not accept gzip."""
+        """Return the uncompressed result, for clients that do not accept gzip."""
         return gzip.decompress(self.body)
 
 
 class Introspections:
-    """Computes introspection in a thread of its own, one at a time, and keeps the answers that were used last.
+    """Computes introspection results in a thread of its own, one at a time, and caches those used most recently.
 
-    At most `per_minute` are computed in a minute; `timeout` in seconds is how long a request waits for one.
+    At most `per_minute` results are computed in a minute. A request waits at most `timeout` seconds for one.
     """
 
     def __init__(self, *, per_minute: int, timeout: float, most: int = MOST_KEPT) -> None:
@@ -56,17 +56,17 @@ class Introspections:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="partwise-introspection")
         self._lock = RLock()  # requests come from several event loops (large_requests.py)
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._size = 0  # bytes of them
+        self._size = 0  # bytes of the cached results and their keys
         self._running: dict[Key, Future[Written | Kept]] = {}
-        self._until: dict[Key, float] = {}  # when the last of those who wait for it gives up
-        self._begun: deque[float] = deque()  # when the last ones were computed
+        self._until: dict[Key, float] = {}  # when the last request that waits for it gives up
+        self._begun: deque[float] = deque()  # when the results of the last minute were begun
 
     def close(self) -> None:
-        """Begin nothing more, and wait for nothing."""
+        """Cancel computations that have not begun, without waiting for the one that runs."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def find(self, key: Key) -> Kept | None:
-        """Find an answer that is kept."""
+        """Return a cached result, or None."""
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
@@ -74,7 +74,7 @@ class Introspections:
             return found
 
     async def answer(self, key: Key, execute: Callable[[], Written]) -> Written | Kept:
-        """Return the answer to introspection. All requests that ask for the same wait for the same.
+        """Return the result of an introspection. Requests for the same key share one computation.
 
         Raises `QueryTooComplex` and `TimedOut`.
         """
@@ -90,7 +90,7 @@ class Introspections:
         return await self._wait(running)
 
     async def run(self, execute: Callable[[], Written]) -> Written:
-        """Run a document that asks for other things besides. Raises `QueryTooComplex` and `TimedOut`."""
+        """Run a document that also has fields other than introspection. Raises `QueryTooComplex` and `TimedOut`."""
         with self._lock:
             self._count()
         until = monotonic() + self._timeout
@@ -150,7 +150,7 @@ class Introspections:
 
 
 def _require_time(until: float) -> None:
-    """Compute nothing for those who have given up. Raises `TimedOut`."""
+    """Validate that a request still waits for the result. Raises `TimedOut`."""
     if monotonic() >= until:
         raise TimedOut("The server was too busy to begin the introspection in time. Try again.")
 

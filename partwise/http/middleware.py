@@ -1,4 +1,4 @@
-"""What all routes share: which pages of other origins may call, and answers that are compressed."""
+"""Middleware of all routes: CORS and compression of responses."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from partwise.http.graphql_endpoint import refusal
 from partwise.http.negotiation import takes_gzip
 
-# The headers of ours that a page of another origin may read.
+# The response headers of this server that a page of another origin may read.
 EXPOSED = ("Server-Timing", "Idempotency-Replayed", "Retry-After")
-_PREFLIGHT_AGE = 7_200  # seconds: browsers keep the answer no longer
+_PREFLIGHT_AGE = 7_200  # seconds; browsers do not cache the response longer
 _VARIES = (b"vary", b"Accept-Encoding")
-_MIN_COMPRESSED = 1_400  # bytes: what goes in one packet is not faster for being smaller
+_MIN_COMPRESSED = 1_400  # bytes; a response that fits into one packet is not faster when it is smaller
 
 
 class CrossOrigin(CORSMiddleware):
-    """CORS for the origins of the settings; a refused preflight is JSON, too.
+    """CORS for the origins in the settings. The response to a rejected preflight request is JSON, too.
 
-    No credentials: what a browser adds by itself is never a reason to trust a page.
+    Credentials are not allowed: data that a browser sends on its own is not a reason to trust a page.
     """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
@@ -29,13 +29,13 @@ class CrossOrigin(CORSMiddleware):
             app,
             allow_origins=origins,
             allow_methods=("GET", "HEAD", "POST"),
-            allow_headers=("*",),  # a header of the client's own (its name, a trace) opens nothing here
+            allow_headers=("*",),  # a client's own header (its name, a trace) grants no access here
             expose_headers=EXPOSED,
             max_age=_PREFLIGHT_AGE,
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer a browser that asks before it sends."""
+        """Return the response to a preflight request."""
         answer = super().preflight_response(request_headers)
         headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
         if answer.status_code == 200:  # noqa: PLR2004  # OK
@@ -44,13 +44,13 @@ class CrossOrigin(CORSMiddleware):
 
 
 class Compression:
-    """Compresses long answers for clients that ask for it; the others' go by, but for a note to caches."""
+    """Compresses large responses for clients that accept gzip. All other responses get a Vary header for caches."""
 
     def __init__(self, app: ASGIApp, level: int) -> None:
         self._app, self._level = app, level
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on."""
+        """Forward the request, with a `send` that compresses the response or adds Vary."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""What a client takes: media types and encodings, by its `Accept…` headers (RFC 9110, section 12.5)."""
+"""Content negotiation: the media types and encodings in `Accept…` headers (RFC 9110, section 12.5)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, wraps
@@ -7,8 +7,8 @@ from typing import TypeVar
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 HTML = "text/html"
-_MOST_KNOWN = 256  # headers: clients send few different ones
-_LONGEST_KNOWN = 1_000  # characters: whoever sends longer ones shall not fill our memory with them
+_MOST_KNOWN = 256  # cached header values; clients send few different ones
+_LONGEST_KNOWN = 1_000  # characters; longer values are not cached, so that a client cannot fill the memory with them
 
 
 T = TypeVar("T")
@@ -26,9 +26,9 @@ def _remembered(read: Callable[[str], T]) -> Callable[[str], T]:
 
 @_remembered
 def media_type_of(accept: str) -> str | None:
-    """Choose the media type of an answer; None where the client takes none of ours. `""` is no header.
+    """Return the media type of a response; None if the client accepts none of ours. `""` means that there is no header.
 
-    `application/graphql-response+json` is for those who name it: to others, JSON is what GraphQL has always been.
+    `application/graphql-response+json` is only for clients that name it. To all others GraphQL has always been JSON.
     """
     weights = _weights(accept)
     if not weights:
@@ -42,13 +42,13 @@ def media_type_of(accept: str) -> str | None:
 
 
 def first_accepted(accept: str, offered: Iterable[str]) -> str | None:
-    """Choose the first media type that a client takes. `""` is no header."""
+    """Return the first media type that a client accepts, or None. `""` means that there is no header."""
     weights = _weights(accept)
     return next((each for each in offered if not weights or _weight(weights, each)), None)
 
 
 def prefers_page(accept: str) -> bool:
-    """Return True if a client would rather have a page than JSON, as browsers say."""
+    """Return True if a client prefers HTML to JSON, as browsers do."""
     weights = _weights(accept)
     page = weights.get(HTML, 0.0)
     return page > 0 and page >= max(_weight(weights, JSON), _weight(weights, GRAPHQL_JSON))
@@ -56,18 +56,18 @@ def prefers_page(accept: str) -> bool:
 
 @_remembered
 def takes_gzip(accept_encoding: str) -> bool:
-    """Return True if a client asks for compressed answers. `""` is no header."""
+    """Return True if a client accepts gzip. `""` means that there is no header."""
     return _weights(accept_encoding).get("gzip", 0.0) > 0
 
 
 def _weight(weights: Mapping[str, float], media_type: str) -> float:
-    """Find how much a media type is wanted: the most specific range that fits it decides."""
+    """Return the weight of a media type: that of the most specific range that matches it."""
     ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((weights[each] for each in ranges if each in weights), 0.0)
 
 
 def _weights(header: str) -> Mapping[str, float]:
-    """Read what is listed, in lower case, and how much each is wanted. What is no weight from 0 to 1 is passed over."""
+    """Parse the listed names, in lower case, with their weights. Names whose weight is not from 0 to 1 are skipped."""
     found: dict[str, float] = {}
     for each in header.lower().split(","):
         name, *parameters = (piece.strip() for piece in each.split(";"))

@@ -1,4 +1,7 @@
-"""The pages for a browser: GraphiQL and the console (web/), built into the folder `static`, which asks no other host for anything."""
+"""The pages for a browser: GraphiQL and the console (web/), built into the folder `static`.
+
+They load nothing from other hosts.
+"""
 
 import asyncio
 import gzip
@@ -14,9 +17,9 @@ from starlette.types import Scope
 
 from partwise.http.negotiation import takes_gzip
 
-STATIC = Path(__file__).parent.parent / "static"  # made by hatch_build.py; not in git
+STATIC = Path(__file__).parent.parent / "static"  # created by hatch_build.py; not in git
 
-# Monaco writes <style> elements, has its icons in data: URLs and runs workers; nothing comes from elsewhere.
+# Monaco writes <style> elements, has its icons in data: URLs and runs workers. Nothing is loaded from other hosts.
 _POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
     "worker-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,16 +49,16 @@ along), or install a released wheel, which contains the pages. <code>pip install
 
 
 class _Assets(StaticFiles):
-    """Files whose names are hashes of their content. There are few: what was sent once is kept in memory."""
+    """Files whose names contain a hash of their content. There are few, so they are cached in memory once sent."""
 
     def __init__(self, directory: Path, *, compresses: bool) -> None:
         super().__init__(directory=directory, check_dir=False)
         self._compresses = compresses
-        self._contents: dict[tuple[str, bool], bytes] = {}  # by path, and whether it is compressed
+        self._contents: dict[tuple[str, bool], bytes] = {}  # by path and compression
         self._reading = asyncio.Lock()
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Serve one file; who has it never asks again."""
+        """Return one file, with headers that let browsers cache it without revalidation."""
         response = await super().get_response(path, scope)
         if isinstance(response, FileResponse):
             response = await self._from_memory(response, Headers(scope=scope))
@@ -65,7 +68,7 @@ class _Assets(StaticFiles):
     async def _from_memory(self, file: FileResponse, asked: Headers) -> Response:
         gzipped = self._compresses and takes_gzip(asked.get("accept-encoding", ""))
         headers = {name: file.headers[name] for name in ("content-type", "last-modified")}
-        headers["etag"] = f"W/{file.headers['etag']}"  # of both forms
+        headers["etag"] = f"W/{file.headers['etag']}"  # the same for the compressed and the plain form
         if gzipped:
             headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
         return Response(await self._content(str(file.path), gzipped=gzipped), headers=headers)
@@ -77,18 +80,18 @@ class _Assets(StaticFiles):
             return self._contents[path, gzipped]
 
 
-def _read(path: Path, gzipped: bool) -> bytes:  # noqa: FBT001  # a thread is given no names
+def _read(path: Path, gzipped: bool) -> bytes:  # noqa: FBT001  # run_sync passes positional arguments only
     plain = path.read_bytes()
     return gzip.compress(plain, mtime=0) if gzipped else plain
 
 
 def graphiql(*, takes_any: bool) -> Response:
-    """Show GraphiQL, which asks /graphql itself; it is off where its documents would not be run."""
+    """Return the GraphiQL page, which sends its requests to /graphql; it is off if only persisted documents run."""
     return _page("graphql.html") if takes_any else _off("GraphiQL")
 
 
 def routes(*, takes_any: bool, compresses: bool) -> list[BaseRoute]:
-    """Say where the console and all files of the pages are; the console is off where its documents would not be run."""
+    """Return the routes of the console and of the pages' files. The console is off if only persisted documents run."""
 
     async def console(_request: Request) -> Response:
         return _page("console.html") if takes_any else _off("the console")

@@ -1,7 +1,7 @@
-"""HTTP connections: uvicorn's, with time-outs, a least rate, a limit to their number, and a drain.
+"""HTTP connections: uvicorn's, with timeouts, a minimum data rate, a limit on their number, and draining.
 
-A connection is idle, receives a head, receives a body, or has the whole request. One sweep a second looks at all of them
-(`Sockets.sweep`), so that no request pays for a timer of its own.
+A connection is idle, receives a head, receives a body, or has received the whole request. One sweep per second examines
+all connections (`Sockets.sweep`), so that requests do not need timers of their own.
 """
 
 import asyncio
@@ -32,43 +32,41 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
-_MOST_HEAD = (
-    65_536  # bytes of a request's line and headers; nginx and haproxy take 32 KiB and 16 KiB at most by default
-)
+_MOST_HEAD = 65_536  # bytes of request line and headers; the defaults of nginx and haproxy are 32 KiB and 16 KiB
 _MOST_PIPELINED = 100  # requests of one connection that wait for the one before them
-_SLACK = 100  # connections beyond the limit that are told so; more are closed without a word
-_MOST_HELD = 512 << 20  # bytes of all bodies that are not answered yet
-_SMALL = 64 << 10  # bytes of a body that is never refused because of the others
-_LINGER = 2.0  # seconds that a client whose request was refused may go on sending, so that it can read why
-_FRESH = 1.0  # seconds in which a new connection sends its first request, while the server stops
-_EXAMINED = 16  # idle connections that are examined, at most, to make room for a new one
+_SLACK = 100  # connections beyond the limit that receive a 503 response; any more are closed without one
+_MOST_HELD = 512 << 20  # bytes of the bodies of all unfinished requests
+_SMALL = 64 << 10  # bytes; a body up to this size is never rejected because of the others
+_LINGER = 2.0  # seconds in which a client may continue to send after its request was rejected, to read the response
+_FRESH = 1.0  # seconds in which a new connection may send its first request while the server stops
+_EXAMINED = 16  # maximum number of idle connections that are examined to close one in favor of a new one
 
 
-# What a connection receives. Plain numbers: each header of each request is compared with one of them.
-_NOTHING = 0  # no request has begun, or the whole of it is here
+# The stages of a connection. They are plain integers, because each header of each request is compared with one of them.
+_NOTHING = 0  # no request has begun, or it was received completely
 _HEAD = 1
 _BODY = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
-    """How long clients may take, and how much they may hold."""
+    """The limits on the time that clients take and the resources that they occupy."""
 
-    header_timeout: float  # seconds, for a head, and from a connection to its first request
+    header_timeout: float  # seconds for a head, and from the connection to its first request
     body_timeout: float  # seconds in which `min_data_rate` is measured
-    min_data_rate: float  # bytes a second of a body that is sent, and of a response that is read
+    min_data_rate: float  # bytes per second of a body that is sent, and of a response that is read
     idle_timeout: float  # seconds between two requests
     max_connections: int
     max_body: int  # bytes
 
     @property
     def least(self) -> float:
-        """How many bytes must move in `body_timeout`."""
+        """The minimum number of bytes to transfer in `body_timeout`."""
         return self.body_timeout * self.min_data_rate
 
 
 class _Refused(Exception):  # it carries the response
-    """A request is refused before the application sees it."""
+    """A request that is rejected before it reaches the application."""
 
     def __init__(self, status: int, message: str, reason: str) -> None:
         super().__init__(message)
@@ -76,7 +74,7 @@ class _Refused(Exception):  # it carries the response
 
     @property
     def is_busy(self) -> bool:
-        """Return True if the server has too much to do: the request may be sent again."""
+        """Return True if the server is overloaded, so that the request may be sent again."""
         return self.status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -85,16 +83,19 @@ class Sockets:
 
     def __init__(self, limits: SocketLimits) -> None:
         self.limits = limits
-        self.draining = False  # whether each response says `Connection: close`
+        self.draining = False  # True if each response has `Connection: close`
         self.idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle first
-        self.held = 0  # bytes of bodies that are not answered yet
+        self.held = 0  # bytes of the bodies of unfinished requests
         self.closed: Counter[str] = Counter()  # by reason, since the last sweep
-        # Accepts those that wait behind a new connection: uvloop accepts one in each turn of the event loop. In overload a turn
-        # takes 40 ms, and hundreds would wait for seconds, before anybody could refuse them.
+        # Accepts the connections that wait behind a new one, because uvloop accepts one per iteration of the event
+        # loop. In overload an iteration takes 40 ms, and hundreds would wait for seconds before they are rejected.
         self.accept_more: Callable[[], object] = lambda: None
 
     def make_room(self, connections: set[Any]) -> bool:
-        """Close the connection that has been idle longest, if there are too many. Return False if there is none."""
+        """Close the connection that has been idle longest, if there are too many connections.
+
+        Return False if there are too many and none can be closed.
+        """
         if len(connections) <= self.limits.max_connections:
             return True
         for connection in list(islice(self.idle, _EXAMINED)):
@@ -106,7 +107,7 @@ class Sockets:
         return False
 
     def sweep(self, connections: set[Any], now: float) -> None:
-        """Close those that take too long, and log how many."""
+        """Close the connections that take too long, and log their number."""
         for connection in list(connections):
             connection.examine(now)
         if self.closed:
@@ -124,22 +125,22 @@ class Config(uvicorn.Config):
 
 
 class _Transport(asyncio.Transport):
-    """A connection's transport as uvicorn uses it: to close it may take a while (`Connection.close`)."""
+    """The transport that uvicorn uses. Closing it may be delayed (`Connection.close`)."""
 
     def __init__(self, connection: "Connection", transport: asyncio.Transport) -> None:
         super().__init__()
         self._connection, self._transport = connection, transport
-        self.write = transport.write  # type: ignore[method-assign]  # the hot path: no call in between
+        self.write = transport.write  # type: ignore[method-assign]  # the hot path: without an extra call
         self.pause_reading = transport.pause_reading  # type: ignore[method-assign]  # the same
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]  # the same
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]  # the same
 
     def close(self) -> None:
-        """Close the connection, once the client can have read the response."""
+        """Close the connection after the client has had time to read the response."""
         self._connection.close()
 
     def is_closing(self) -> bool:
-        """Return True if no further request is answered."""
+        """Return True if no further request is processed."""
         return self._connection.lingers or self._transport.is_closing()
 
 
@@ -154,29 +155,29 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        assert isinstance(config, Config)  # noqa: S101  # it is what our server makes
+        assert isinstance(config, Config)  # noqa: S101  # our server creates no other class
         self._sockets = config.sockets
-        self._real: asyncio.Transport = None  # type: ignore[assignment]  # there is one from `connection_made` on
+        self._real: asyncio.Transport = None  # type: ignore[assignment]  # set by `connection_made`
         self._stage = _NOTHING
-        self._since = 0.0  # when the stage, or the present window of the body, began; in seconds of the loop's clock
+        self._since = 0.0  # when the stage or the current window of the body began, in seconds of the loop's clock
         self._is_fresh = True  # no request has begun yet
-        self._is_deaf = False  # nothing more is understood
-        self._chunk = 0  # bytes of what is parsed at the moment
-        self._head = 0  # bytes of the head in chunks before that
-        self._announced = 0  # bytes that Content-Length announces
-        self._body = 0  # bytes of the body so far
-        self._body_then = 0  # the same when the present window began
-        self._held = 0  # bytes of the bodies that are not answered yet
-        self._may_be_unsent = False  # whether there is a response that the client may not have read
-        self._unsent = 0  # bytes that it had not read when their window began; 0: there is no window
+        self._is_deaf = False  # True if received data is ignored
+        self._chunk = 0  # bytes of the chunk that is being parsed
+        self._head = 0  # bytes of the head in earlier chunks
+        self._announced = 0  # bytes according to Content-Length
+        self._body = 0  # bytes of the body received so far
+        self._body_then = 0  # bytes of the body when the current window began
+        self._held = 0  # bytes of the bodies of unfinished requests
+        self._may_be_unsent = False  # True if there is a response that the client may not have read
+        self._unsent = 0  # bytes that the client had not read when the window began; 0 if there is no window
         self._unsent_since = 0.0
-        self.lingers = False  # it is closed for us; the client may still send
-        self._until = 0.0  # when that ends
+        self.lingers = False  # True if our side is closed, while the client may still send
+        self._until = 0.0  # when lingering ends
 
-    # What asyncio calls.
+    # Callbacks of asyncio
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Take a new connection, if there is room for it."""
+        """Register a new connection; reject it if there are too many."""
         self._real = transport
         super().connection_made(_Transport(self, transport))
         self._since = self.loop.time()
@@ -186,24 +187,24 @@ class Connection(HttpToolsProtocol):
         elif len(self.connections) > self._sockets.limits.max_connections + _SLACK:
             self._cut("refused")
         else:
-            self._stage = _HEAD  # its request may have come already
+            self._stage = _HEAD  # its request may have arrived already
             self._is_deaf = True
             self._respond(_Refused(503, "The server has too many connections. Try again later.", "refused"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection from the bookkeeping."""
         self._sockets.idle.pop(self, None)
         self._let_go()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come."""
+        """Parse received data."""
         if self._is_deaf or self._is_refused(data):
             return
         self._chunk = len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # to what is not spoken here: it is a request like any other
+        except httptools.HttpParserUpgrade as upgrade:  # to an unsupported protocol: the request is an ordinary one
             rest = data[upgrade.args[0] :]
             if rest:
                 self.data_received(rest)
@@ -219,7 +220,7 @@ class Connection(HttpToolsProtocol):
                 self._refuse(_head_too_large())
 
     def _is_refused(self, data: bytes) -> bool:
-        """Refuse a request before it is parsed, if the server is busy."""
+        """Reject a request before it is parsed, if the server is busy. Return True if it was rejected."""
         turns: Turns | None = self.app_state.get("turns")
         if turns is None or turns.is_calm or self._stage != _NOTHING or self._is_answering() or self.flow.write_paused:
             return False
@@ -234,18 +235,18 @@ class Connection(HttpToolsProtocol):
         return True
 
     def resume_writing(self) -> None:
-        """Let the application send more: the client has read what there was."""
+        """Resume the application's writes, because the client has read the data sent so far."""
         self._unsent = 0  # a new window
         super().resume_writing()
 
-    # What the parser calls.
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         if len(self.pipeline) >= _MOST_PIPELINED:
             raise _Refused(400, "Too many requests wait for a response.", "pipelined")
         super().on_message_begin()
-        if self._is_fresh:  # the time of its head began with the connection
+        if self._is_fresh:  # the header timeout began with the connection
             self._is_fresh = False
         else:
             self._since = self.loop.time()
@@ -254,8 +255,8 @@ class Connection(HttpToolsProtocol):
         self._head = self._announced = self._unsent = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        if self._stage != _HEAD:  # a trailer: nobody asks for it
+        """Store a header."""
+        if self._stage != _HEAD:  # a trailer, which is ignored
             return
         name = name.lower()
         if name == b"content-length":
@@ -265,13 +266,13 @@ class Connection(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Hand a request to the application, or to the one that refuses bodies that are too large."""
+        """Pass the request to the application, or to the one that rejects bodies that are too large."""
         if self._head + self._chunk > _MOST_HEAD and self._head_length() > _MOST_HEAD:
             raise _head_too_large()
         is_too_large = self._announced > self._sockets.limits.max_body
         if is_too_large:
             self._sockets.closed["too_large"] += 1
-            self.app = self.app_state["too_large"]  # what it answers passes the middleware, as any answer (app.py)
+            self.app = self.app_state["too_large"]  # its response passes through the middleware (app.py)
         super().on_headers_complete()
         if is_too_large or self._sockets.draining:
             self.cycle.keep_alive = False
@@ -280,10 +281,10 @@ class Connection(HttpToolsProtocol):
         self._body = self._body_then = 0
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Store a chunk of the body."""
         self._body += len(body)
         if self.cycle.response_complete:
-            if self._body > self._sockets.limits.max_body:  # nobody reads it, and it does not end
+            if self._body > self._sockets.limits.max_body:  # the body is not read, and does not end
                 self.transport.close()
             return
         cycle = self.cycle
@@ -297,7 +298,7 @@ class Connection(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        """End a request."""
+        """Complete the request."""
         self._stage = _NOTHING
         cycle = self.cycle
         if cycle.response_complete:
@@ -306,10 +307,10 @@ class Connection(HttpToolsProtocol):
         cycle.more_body = False
         cycle.message_event.set()
 
-    # What the application's response calls.
+    # Callback of the application's response
 
     def on_response_complete(self) -> None:
-        """Begin the next request, if it is here already."""
+        """Start the next request, if it was received already."""
         self.server_state.total_requests += 1
         self._may_be_unsent = True
         self._let_go()
@@ -324,11 +325,11 @@ class Connection(HttpToolsProtocol):
         elif self._stage == _NOTHING:
             self._become_idle()
         elif self._stage == _HEAD:
-            self._since = self.loop.time()  # until now, the next request was not asked for
+            self._since = self.loop.time()  # the header timeout of the next request begins with the response
         elif self.expect_100_continue:  # the client was not told to send the body: it may send the next request
             self.transport.close()
 
-    # What the sweep and the server call.
+    # Called by the sweep and by the server
 
     def examine(self, now: float) -> None:
         """Close the connection if it takes too long."""
@@ -349,12 +350,12 @@ class Connection(HttpToolsProtocol):
                 self.drop()
 
     def announce_close(self) -> None:
-        """Close the connection after the response that it waits for."""
+        """Close the connection after the response to the current request."""
         if self._is_answering():
             self.cycle.keep_alive = False
 
     def stop(self, now: float) -> None:
-        """Close the connection, if it has no request and none is on its way."""
+        """Close the connection, if it has no request and none is arriving; otherwise close it after the response."""
         is_new = self._is_fresh and now - self._since < _FRESH
         if self._is_answering():
             self.cycle.keep_alive = False
@@ -364,14 +365,14 @@ class Connection(HttpToolsProtocol):
             self.drop()
 
     def cut(self) -> None:
-        """Close the connection at once, with all that the kernel still has to send (socket(7), SO_LINGER)."""
+        """Close the connection at once and discard the data in the kernel's send buffer (socket(7), SO_LINGER)."""
         pseudo = self._real.get_extra_info("socket")
-        with suppress(OSError), socket.socket(fileno=os.dup(pseudo.fileno())) as copy:  # uvloop's own has no options
+        with suppress(OSError), socket.socket(fileno=os.dup(pseudo.fileno())) as copy:  # uvloop's has no setsockopt
             copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._real.abort()
 
     def is_quiet(self) -> bool:
-        """Return True if nothing has come that is still to be read: to close the connection now would lose a request."""
+        """Return True if no received data is unread. Otherwise closing the connection now would lose a request."""
         if self._real.is_closing() or sys.platform == "win32":
             return True
         poll = select.poll()
@@ -379,7 +380,7 @@ class Connection(HttpToolsProtocol):
         return not poll.poll(0)
 
     def drop(self) -> None:
-        """Close the connection, whatever the client has not read."""
+        """Close the connection, and discard data that the client has not read."""
         self._sockets.idle.pop(self, None)
         if self._real.get_write_buffer_size():
             self.cut()
@@ -387,7 +388,10 @@ class Connection(HttpToolsProtocol):
             self._real.close()
 
     def close(self) -> None:
-        """Close the connection; if the client still sends, only once it can have read the response (RFC 9112, section 9.6)."""
+        """Close the connection. If the client still sends, first give it time to read the response.
+
+        See RFC 9112, section 9.6.
+        """
         if self.lingers:
             return
         if self._stage == _NOTHING:
@@ -413,7 +417,7 @@ class Connection(HttpToolsProtocol):
 
     def _examine_body(self, now: float) -> None:
         limits = self._sockets.limits
-        if self.flow.read_paused:  # it is us who do not read
+        if self.flow.read_paused:  # the server itself does not read
             self._since, self._body_then = now, self._body
         elif now - self._since >= limits.body_timeout:
             if self._body - self._body_then < limits.least:
@@ -421,7 +425,7 @@ class Connection(HttpToolsProtocol):
             self._since, self._body_then = now, self._body
 
     def _reads_its_response(self, now: float) -> bool:
-        """Return True if the client reads what was sent, at the least rate."""
+        """Return True if the client reads the response at the minimum rate."""
         limits = self._sockets.limits
         unsent = _unsent_bytes(self._real)
         if unsent == 0:
@@ -439,10 +443,10 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self, refused: _Refused) -> None:
-        """Refuse the request that is being received; those before it are answered."""
+        """Reject the request that is being received. Requests before it are completed."""
         self._is_deaf = True
         if not self._is_answering():
-            if self._stage == _BODY:  # it is answered already
+            if self._stage == _BODY:  # its response was sent already
                 self._cut(refused.reason)
             else:
                 self._stage = _HEAD
@@ -459,7 +463,7 @@ class Connection(HttpToolsProtocol):
             self._respond(refused)
 
     def _respond(self, refused: _Refused) -> None:
-        """Send a response that is not the application's, and close."""
+        """Send a response on behalf of the application, and close the connection."""
         self._sockets.closed[refused.reason] += 1
         self._let_go()
         code = "UNAVAILABLE" if refused.is_busy else "BAD_REQUEST"
@@ -485,7 +489,10 @@ def _head_too_large() -> _Refused:
 
 
 def _unsent_bytes(transport: asyncio.Transport) -> int:
-    """Count what the client has not acknowledged: in our buffer, and on Linux in the kernel's, too (tcp(7), SIOCOUTQ)."""
+    """Return the number of bytes that the client has not acknowledged.
+
+    They are in our buffer and, on Linux, also in the kernel's (tcp(7), SIOCOUTQ).
+    """
     unsent = transport.get_write_buffer_size()
     if sys.platform == "linux" and not transport.is_closing():
         descriptor = transport.get_extra_info("socket").fileno()

@@ -1,8 +1,8 @@
-"""One server process: uvicorn's server, with our connections (protocol.py), and how it ends.
+"""One server process: uvicorn's server with our connections (protocol.py), and its shutdown.
 
-SIGTERM drains: for `drain_seconds` the server goes on serving, while `/readyz` says 503 and each response closes its
-connection; then it accepts nothing more, and what has begun has `shutdown_timeout` seconds. SIGINT does not drain. A second
-signal ends the process at once.
+SIGTERM drains: for `drain_seconds` the server continues to serve, while `/readyz` returns 503 and each response closes
+its connection. Then it accepts no more connections, and requests that have begun have `shutdown_timeout` seconds.
+SIGINT does not drain. A second signal ends the process at once.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from partwise.settings import Settings
 from partwise.workers.soon import Soon
 from storage.log import note
 
-DRAINING = "draining"  # in the state of requests: `/readyz` says 503
+DRAINING = "draining"  # key in the state of requests: `/readyz` returns 503
 INTERRUPTED = 2.0  # seconds that requests have after SIGINT
 _TICK = 0.1  # seconds, as in uvicorn
 _FILES_OF_A_CONNECTION = 4  # to the database: an SQLite file, its -wal and its -shm, or a socket
 _OTHER_FILES = 64
-_ACCEPTED = 16  # connections at a time: other processes may listen, too
-_UNSENT = 65_536  # bytes of a connection that the kernel holds besides those on their way; Linux takes up to 4 MB
-_MOMENT = 0.2  # seconds in which a thread ends that has nothing to do
+_ACCEPTED = 16  # connections accepted at a time, because other processes may listen, too
+_UNSENT = 65_536  # bytes of a connection that the kernel buffers besides those in flight; Linux's default is up to 4 MB
+_MOMENT = 0.2  # seconds in which an idle thread ends
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which drains before it ends."""
+    """uvicorn's server, with draining before shutdown."""
 
     config: Config
 
@@ -55,12 +55,12 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._shutdown_timeout = shutdown_timeout
         self._tell_started = started
-        self._signal: int | None = None  # the first that asked it to end
+        self._signal: int | None = None  # the first one received
         self._ticks = 0
         self._listeners: list[socket.socket] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         await super().startup(sockets)
         self._listeners = [
             socket.socket(fileno=os.dup(each.fileno())) for server in self.servers for each in server.sockets
@@ -72,21 +72,24 @@ class Server(uvicorn.Server):
         self._tell_started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at all connections once a second."""
+        """Examine all connections once per second."""
         if counter % 10 == 0:
             self.config.sockets.sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Handle signals until the block ends; unlike uvicorn, do not raise them again afterwards: the exit status is 0."""
+        """Handle signals until the block ends.
+
+        Unlike uvicorn, do not raise them again afterwards, so that the exit status is 0.
+        """
         before = {each: signal.signal(each, self.handle_exit) for each in self._signals}
         yield
         for each, handler in before.items():
             signal.signal(each, handler)
 
     def handle_exit(self, sig: int, _frame: FrameType | None = None) -> None:
-        """End the server; at the second signal, the process."""
+        """Shut down the server at the first signal; end the process at the second."""
         if self._signal is not None:
             if self._dies_of_second:
                 die_of(sig)
@@ -95,13 +98,13 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     def interrupt(self) -> None:
-        """End the server as SIGINT does, from any thread."""
+        """Shut down the server as SIGINT does. Thread-safe."""
         if self._signal is None:
             self._signal = signal.SIGINT
             self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, let requests end, and close."""
+        """Drain, wait for requests to end, and close."""
         clock = asyncio.get_running_loop().time
         is_interrupted = self._signal == signal.SIGINT
         self._announce_close()
@@ -114,7 +117,7 @@ class Server(uvicorn.Server):
             requests, connections = len(self.server_state.tasks), len(self.server_state.connections)
             note("shutdown_cut", "Requests did not end in time.", requests=requests, connections=connections)
             for connection in list(self.server_state.connections):
-                connection.cut()  # type: ignore[union-attr]  # they are ours
+                connection.cut()  # type: ignore[union-attr]  # all are of our class
             leave(0)
         await self.lifespan.shutdown()
 
@@ -122,10 +125,10 @@ class Server(uvicorn.Server):
         self.lifespan.state[DRAINING] = True
         self.config.sockets.draining = True
         for connection in self.server_state.connections:
-            connection.announce_close()  # type: ignore[union-attr]  # they are ours
+            connection.announce_close()  # type: ignore[union-attr]  # all are of our class
 
     async def _tick_until(self, end: float, is_done: Callable[[], bool]) -> bool:
-        """Go on as before, until it is done; return False if the time has passed before."""
+        """Continue to serve until `is_done` returns True; return False if the time `end` is reached before."""
         loop = asyncio.get_running_loop()
         while not is_done():
             if loop.time() >= end:
@@ -136,14 +139,14 @@ class Server(uvicorn.Server):
         return True
 
     def _has_ended(self) -> bool:
-        """Close what has no request; return True if nothing is left."""
+        """Close the connections without a request; return True if no connection or task is left."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
-            connection.stop(now)  # type: ignore[union-attr]  # they are ours
+            connection.stop(now)  # type: ignore[union-attr]  # all are of our class
         return not self.server_state.connections and not self.server_state.tasks
 
     def _stop_listening(self, sockets: list[socket.socket]) -> None:
-        """Close the listening sockets, and serve the connections that the kernel has made already: it would reset them."""
+        """Close the listening sockets, after accepting the connections in the backlog, which the kernel would reset."""
         for server in self.servers:
             server.close()
         for each in sockets:
@@ -155,7 +158,7 @@ class Server(uvicorn.Server):
         self._listeners = []
 
     def _accept_some(self) -> bool:
-        """Serve some of the connections that wait to be accepted; return False if there was none."""
+        """Accept some of the connections in the backlog; return False if there was none."""
         accepted: list[socket.socket] = []
         for listener in self._listeners:
             with suppress(OSError):  # there are no more
@@ -167,16 +170,16 @@ class Server(uvicorn.Server):
     def _serve_connection(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         connection.settimeout(0)
-        protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn makes them
+        protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
         )
         task = loop.create_task(loop.connect_accepted_socket(lambda: protocol, connection))
         task.add_done_callback(self.server_state.tasks.discard)
-        self.server_state.tasks.add(task)  # type: ignore[arg-type]  # it is only waited for
+        self.server_state.tasks.add(task)  # type: ignore[arg-type]  # uvicorn only waits for it
 
 
 def make_server(app: Any, settings: Settings, **options: Any) -> Server:
-    """Make the server of one process."""
+    """Create the server of one process."""
     limits = SocketLimits(
         header_timeout=settings.header_timeout,
         body_timeout=settings.body_timeout,
@@ -191,7 +194,7 @@ def make_server(app: Any, settings: Settings, **options: Any) -> Server:
 
 
 def options_of(settings: Settings) -> dict[str, Any]:
-    """Say what uvicorn has to know."""
+    """Return the options of uvicorn that follow from the settings."""
     return {
         "host": settings.host,
         "port": settings.port,
@@ -202,10 +205,10 @@ def options_of(settings: Settings) -> dict[str, Any]:
 
 
 def _fitting(settings: Settings) -> int:
-    """Raise the limit of open files as far as needed and allowed; return how many connections fit into it."""
+    """Raise the limit of open files as far as needed and allowed; return the number of connections that it permits."""
     if sys.platform == "win32":
         return settings.max_connections
-    import resource  # noqa: PLC0415  # there is none on Windows
+    import resource  # noqa: PLC0415  # not available on Windows
 
     others = _OTHER_FILES + _FILES_OF_A_CONNECTION * settings.connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -223,16 +226,16 @@ def _fitting(settings: Settings) -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process without waiting for threads: one may wait for a lock. The database rolls back what it had begun."""
+    """End the process without waiting for threads, because one may wait for a lock. The database rolls back."""
     logging.shutdown()
-    with suppress(OSError, ValueError):  # nobody reads it any more
+    with suppress(OSError, ValueError):  # the stream is closed
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
 
 
 def leave_threads() -> None:
-    """End the process if a thread would hold its end."""
+    """End the process if a thread would delay its exit."""
     others = [each for each in threading.enumerate() if each is not threading.current_thread() and not each.daemon]
     for each in others:
         each.join(_MOMENT)
@@ -241,15 +244,15 @@ def leave_threads() -> None:
 
 
 def die_of(sig: int) -> None:
-    """End the process at once, by the signal."""
+    """End the process at once, with the default action of the signal."""
     signal.signal(sig, signal.SIG_DFL)
     os.kill(os.getpid(), sig)
 
 
 def _bound_unsent(listener: socket.socket) -> None:
-    """Have the kernel take no more than it can send soon, so that clients that do not read cost little (tcp(7)).
+    """Limit the unsent bytes that the kernel buffers, so that clients that do not read use little memory (tcp(7)).
 
-    Accepted connections inherit it. Unlike a smaller send buffer, it does not slow down distant clients.
+    Accepted connections inherit the limit. Unlike a smaller send buffer, it does not slow down distant clients.
     """
     if hasattr(socket, "TCP_NOTSENT_LOWAT") and listener.family in {socket.AF_INET, socket.AF_INET6}:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)

@@ -1,4 +1,4 @@
-"""How long the phases of a request took, for the header Server-Timing (https://www.w3.org/TR/server-timing/)."""
+"""The durations of the phases of a request, for the header Server-Timing (https://www.w3.org/TR/server-timing/)."""
 
 from collections.abc import Awaitable
 from time import perf_counter
@@ -16,21 +16,21 @@ class Timing:
 
     def __init__(self) -> None:
         self._start = self._received = perf_counter()
-        self._asking: float | None = None  # when the database was asked first
-        self._answering = 0.0  # when the database had answered last
+        self._asking: float | None = None  # when the first use of the database began
+        self._answering = 0.0  # when the last use of the database ended
         self._database = 0.0  # seconds
-        self.has_answer = False  # whether the database has answered
+        self.has_answer = False  # True if the database has responded
 
     def received(self) -> None:
-        """Note that the whole request is here."""
+        """Record that the whole request was received."""
         self._received = perf_counter()
 
     def deadline(self, seconds: float) -> Deadline:
-        """Return until when the request has to be answered, counted from when the whole of it was here."""
+        """Return the deadline of the request, counted from the time when the whole request was received."""
         return Deadline(self._received + seconds)
 
     async def database(self, work: Awaitable[T]) -> T:
-        """Wait for work of the database."""
+        """Wait for the database, and add the time to its phase."""
         begun = perf_counter()
         if self._asking is None:
             self._asking = begun
@@ -43,7 +43,10 @@ class Timing:
             self._database += self._answering - begun
 
     def header(self) -> bytes:
-        """Write the header, in milliseconds. Without a word with the database there is only what was received, and the total."""
+        """Return the value of the header, in milliseconds.
+
+        If the database was not used, there are only `receive` and `total`.
+        """
         end = perf_counter()
         receive, total = 1e3 * (self._received - self._start), 1e3 * (end - self._start)
         if self._asking is None:

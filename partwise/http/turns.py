@@ -1,4 +1,7 @@
-"""Has requests wait for their turn, and refuses those that would wait too long (partwise/workers/admission.py decides which)."""
+"""The queue of requests: they wait for their turn, and those that would wait too long are rejected.
+
+partwise/workers/admission.py decides which ones.
+"""
 
 import asyncio
 import re
@@ -18,69 +21,75 @@ from storage.json_text import encode_json_bytes
 from storage.log import note
 
 _NOTED_EVERY = 1.0  # seconds
-_MOST_ANSWERS = 256  # that are kept: each has one of few media types and one of 60 numbers
+_MOST_ANSWERS = 256  # cached responses; each has one of few media types and one of 60 numbers of seconds
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTHS = re.compile(rb"\r\ncontent-length: ?([0-9]{1,9})(?=\r)")
-# What somebody has to look at who knows HTTP and CORS.
+# Headers that require the HTTP parser or the CORS middleware.
 _PARSED = re.compile(rb"\r\n(?:transfer-encoding|connection|expect|origin|upgrade)[ \t]*:")
 
 
 class Busy(Exception):
-    """The request would wait too long. Nothing of it has run."""
+    """A request that is rejected because it would wait too long. Nothing has run."""
 
     def __init__(self, seconds: int) -> None:
-        """Make it; `seconds` are those after which the request should be sent again."""
+        """Create the error; `seconds` is the time after which the client should send the request again."""
         super().__init__(_sentence(seconds))
         self.seconds = seconds
 
 
 class Turns:
-    """Who runs, and who waits, in one event loop."""
+    """The requests that run and that wait, in one event loop."""
 
     def __init__(self, admission: Admission, *, timeout: float) -> None:
-        """`timeout` in seconds ends the wait of a request that was taken, because an estimate can be wrong."""
+        """Create it; a request that was admitted waits at most `timeout` seconds, because an estimate can be wrong."""
         self.admission = admission
         self.timeout = timeout
-        self._refused: dict[str, int] = {}  # by lane, since the last line of the log
+        self._refused: dict[str, int] = {}  # by lane, since the last log line
         self._expect_nobody_soon = Soon(admission.expect_nobody)
 
     @property
     def is_calm(self) -> bool:
-        """Return True if nothing is refused, because nobody waits."""
+        """Return True if no request waits, so that none is rejected."""
         return not self.admission.held
 
     def query(self, receive: Receive) -> "Turn":
-        """Have a query run inside of a block, when it is its turn. Raises `Busy`; `ClientDisconnect` if the client has gone."""
+        """Return the turn of a query, a context manager that waits for it on entry.
+
+        Entering it raises `Busy`, or `ClientDisconnect` if the client has disconnected.
+        """
         return Turn(self, self.admission.queries, 0, receive)
 
     def batch(self, body: bytes, receive: Receive) -> "Turn":
-        """Have a batch run likewise."""
+        """Return the turn of a batch, as `query` does."""
         return Turn(self, self.lane_of_batch(len(body)), len(body), receive)
 
     def either(self, body: bytes, receive: Receive) -> "Turn":
-        """Have a GraphQL request run likewise."""
+        """Return the turn of a GraphQL request, as `query` does."""
         return Turn(self, self.lane_of(body), len(body), receive)
 
     def lane_of(self, body: bytes) -> Lane:
-        """Guess what a GraphQL request is. If the guess is wrong, it waits in the other lane, and that is all."""
+        """Guess the lane of a GraphQL request. A wrong guess only means that it waits in the other lane."""
         if len(body) > LARGE:
             return self.admission.large
-        is_batch = b"mutation" in body or b'"operation"' in body  # a part has one
+        is_batch = b"mutation" in body or b'"operation"' in body  # a member of each part
         return self.admission.batches if is_batch else self.admission.queries
 
     def lane_of_batch(self, size: int) -> Lane:
-        """Say where a batch with so many bytes of body waits."""
+        """Return the lane of a batch whose body has `size` bytes."""
         return self.admission.large if size > LARGE else self.admission.batches
 
     def refuses(self, lane: Lane, size: int) -> int | None:
-        """Return the seconds after which a request should be sent again, and count it for the log; None if it is taken now."""
+        """Return the seconds after which a rejected request should be sent again; None if it is admitted.
+
+        A rejected request is counted for the log.
+        """
         seconds = self.admission.refuses(lane, size)
         if seconds is not None:
             self.count(lane)
         return seconds
 
     def count(self, lane: Lane) -> None:
-        """Count a refusal. The log has one line for all of a second."""
+        """Count a rejected request. The log has one line for all those of a second."""
         if not self._refused:
             asyncio.get_running_loop().call_later(_NOTED_EVERY, self._note)
         self._refused[lane.name] = self._refused.get(lane.name, 0) + 1
@@ -90,9 +99,9 @@ class Turns:
         self._refused.clear()
 
     def refuse_unparsed(self, data: bytes) -> bytes | None:
-        """Return the response to a request that came in one piece and is refused; None if somebody has to parse it first.
+        """Return the response to a request that arrived in one piece and is rejected; None if it must be parsed.
 
-        To parse it and to hand it to the application takes several times as long, and in overload most requests are refused.
+        Parsing it and calling the application takes several times as long, and in overload most requests are rejected.
         """
         end = data.find(_END_OF_HEAD)
         if end < 0:
@@ -112,7 +121,8 @@ class Turns:
             return None
         seconds = self.refuses(lane, size)
         if seconds is None:
-            # Counted until its task runs: of all that come in one turn of the event loop, the first would let all others in.
+            # Counted until its task runs. Otherwise all requests that arrive in one iteration of the event loop would
+            # be admitted together with the first.
             self._expect_nobody_soon()
             self.admission.expect(lane, size)
             return None
@@ -130,7 +140,7 @@ class Turn:
         self._turns, self._lane, self._size, self._receive = turns, lane, size, receive
 
     async def __aenter__(self) -> Self:
-        """Wait until it is this request's turn."""
+        """Wait for this request's turn. Raises `Busy` and `ClientDisconnect`."""
         turns = self._turns
         if (seconds := turns.refuses(self._lane, self._size)) is not None:
             raise Busy(seconds)
@@ -142,11 +152,11 @@ class Turn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let others begin."""
+        """End the turn, so that other requests can begin."""
         self._turns.admission.leave(self._ticket)
 
     def park(self) -> None:
-        """Let others begin while this request waits for something else than the server, such as a lock."""
+        """Free the slot while this request waits for something other than the server, such as a lock."""
         self._turns.admission.park(self._ticket)
 
     async def _wait(self) -> None:
@@ -155,7 +165,7 @@ class Turn:
         end = loop.call_later(self._turns.timeout, self._give_up)
         try:
             await self._waiter
-        except BaseException:  # whatever it is, its place is free
+        except BaseException:  # on any error, its place in the queue is free
             self._turns.admission.leave(self._ticket)
             raise
         finally:
@@ -177,19 +187,19 @@ class Turn:
 
 
 class Gate:
-    """Refuses requests while the server is busy, before anything of them is decoded."""
+    """Middleware that rejects requests while the server is busy, before they are decoded."""
 
     def __init__(self, app: ASGIApp, turns: Turns) -> None:
         self._app, self._turns = app, turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, or refuse it."""
+        """Forward a request, or reject it with status 503."""
         if self._turns.is_calm or scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         size = _length(scope)
         lane = self._lane_of(scope, size)
-        if lane is None and _is_graphql(scope):  # its body tells; what comes in pieces is for the door
+        if lane is None and _is_graphql(scope):  # its body decides; a body in several chunks is left to the endpoint
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 lane, size = self._turns.lane_of(message["body"]), len(message["body"])
@@ -199,13 +209,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers, body = _refusal(seconds, _media_type(scope))
-        if any(name == b"expect" for name, _ in scope["headers"]):  # nobody knows whether its body will come
+        if any(name == b"expect" for name, _ in scope["headers"]):  # it is unknown if the client will send the body
             headers = [*headers, (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     def _lane_of(self, scope: Scope, size: int) -> Lane | None:
-        """Say what a request is, if its head tells that it asks something of the database."""
+        """Return the lane of a request, if its head shows that it uses the database."""
         if scope["path"] == "/batch" and scope["method"] == "POST":
             return self._turns.lane_of_batch(size)
         if scope["path"] == "/graphql" and scope["method"] != "POST" and _asks(scope["query_string"].lower()):
@@ -214,7 +224,7 @@ class Gate:
 
 
 def _asks(query_string: bytes) -> bool:
-    """Return True if the URL of /graphql has a request, or names one; without it is a page."""
+    """Return True if the URL of /graphql contains a document or refers to one. Otherwise it requests a page."""
     return b"query" in query_string or b"id" in query_string or b"extensions" in query_string
 
 
@@ -234,7 +244,7 @@ def _media_type(scope: Scope) -> str:
 
 
 def _again(message: Message, receive: Receive) -> Receive:
-    """Give back a message that was taken."""
+    """Return a `receive` that returns `message` first."""
     first: Message | None = message
 
     async def receive_again() -> Message:
@@ -248,8 +258,8 @@ def _again(message: Message, receive: Receive) -> Receive:
 
 
 def is_gone(receive: Receive) -> bool:
-    """Say, without waiting, whether the client of a request has gone whose body was read."""
-    next_message = cast("Coroutine[None, None, Message]", receive())  # whoever serves us has coroutines
+    """Return True, without waiting, if the client has disconnected. The body of the request must have been read."""
+    next_message = cast("Coroutine[None, None, Message]", receive())  # uvicorn passes a coroutine function
     try:
         next_message.send(None)
     except StopIteration as end:

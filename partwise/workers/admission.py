@@ -1,14 +1,16 @@
-"""Decides which requests begin, which wait, and which are refused because the server is busy. Pure, but for the clock it is given.
+"""Admission control: which requests begin, which wait, and which are rejected because the server is busy.
 
-Requests wait in three lanes until a slot is free: queries, batches, and requests with large bodies, which take so long that others
-should not wait for them. Lanes that share their slots take turns by the time that their requests take a slot, so that neither
-starves the other. A new request is refused if it would wait too long:
+The module has no side effects, and its only input from outside is the clock that it is passed.
 
-* longer than the target, if there has been a queue without a break for some time: such a queue only adds to the time of each
-  request (a standing queue in the words of CoDel, RFC 8289). A queue that is new is a burst, and may be longer.
-* or longer than half of the time that a request may take at all.
+Requests wait in three lanes until a slot is free: queries, batches, and requests with large bodies, which take so long
+that others should not wait for them. Lanes that share slots alternate by the slot time that their requests consume, so
+that neither starves the other. A new request is rejected if its estimated wait is too long:
 
-The wait is estimated from what waits already, in bytes of bodies, and from how long a slot was taken for each byte lately.
+* longer than the target, if there has been a queue without interruption for some time. Such a queue only adds to the
+  time of each request (a standing queue in the terms of CoDel, RFC 8289). A new queue is a burst, and may be longer.
+* or longer than half of the request timeout.
+
+The wait is estimated from the body bytes that wait already, and from the recent slot time per byte.
 """
 
 import math
@@ -17,21 +19,22 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_INTERVAL = 1.0  # seconds without a break, after which a queue is a standing one
-_BURST = 4  # times the target: what a request may wait in a queue that is new
-_SHARE = 0.5  # of the time-out: what a request may wait at all
-_FEW = 32  # requests of a lane that may wait longer than the target: of slow ones, even a short queue is a long wait
-_MOST_BYTES = 64 << 20  # of bodies that wait in a lane
-_OVERHEAD = 1_200  # bytes: what a request takes besides its body, measured in bytes of a batch's body
-_KEPT = 0.95  # of what is known about the time for each byte, after one more request
+_INTERVAL = 1.0  # seconds without interruption after which a queue is a standing queue
+_BURST = 4  # maximum wait in a new queue, as a multiple of the target
+_SHARE = 0.5  # maximum wait in any queue, as a fraction of the timeout
+# Requests of a lane that may wait longer than the target. If requests are slow, even a short queue is a long wait.
+_FEW = 32
+_MOST_BYTES = 64 << 20  # bytes of the bodies that wait in a lane
+_OVERHEAD = 1_200  # cost of a request besides its body, in bytes of a batch's body
+_KEPT = 0.95  # decay factor, per request, of the measured time per byte
 _LONGEST_RETRY = 60  # seconds
-_SOME = 2  # large requests that run at a time, or half as many as there are connections
-_TOGETHER = 64  # batches at the writer of SQLite: those that run together, and those that are next
+_SOME = 2  # minimum number of slots for large requests; half the number of connections if that is more
+_TOGETHER = 64  # batches at the writer of SQLite: the group that runs, and the next one
 
 
 @dataclass(slots=True, eq=False)
 class Slots:
-    """So many requests run at a time, of all lanes that share them."""
+    """The number of requests that run at a time, over all lanes that share the slots."""
 
     most: int
     running: int = 0
@@ -39,48 +42,48 @@ class Slots:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """The requests of one kind."""
+    """The queue and the statistics of one kind of request."""
 
     name: str
     slots: Slots
-    most: int  # of its requests run at a time
-    other: "Lane | None" = None  # that shares the slots
-    queue: "deque[Ticket]" = field(default_factory=deque)  # some of them may have left
-    waiting: int = 0  # of the queue, those that have not left
-    parked: int = 0  # that wait for something else than a slot
+    most: int  # maximum number of its requests that run at a time
+    other: "Lane | None" = None  # the lane that shares the slots
+    queue: "deque[Ticket]" = field(default_factory=deque)  # may include tickets that have left
+    waiting: int = 0  # tickets in the queue that have not left
+    parked: int = 0  # requests that wait for something other than a slot
     parked_bytes: int = 0
-    coming: int = 0  # that were let in, and have not arrived yet
+    coming: int = 0  # requests that were admitted, but have not arrived yet
     coming_bytes: int = 0
-    bytes: int = 0  # that those who wait are estimated at
+    bytes: int = 0  # estimated cost of the waiting requests, in bytes
     running: int = 0
-    busy_since: float = 0.0  # since when somebody has been waiting without a break
-    turns: float = 0.0  # seconds of slots that it was given, to take turns by
-    per_byte: float = 0.0  # seconds that a slot is taken; 0 while nothing is known
-    seconds: float = 0.0  # that the last requests have run, the older the less
-    done: float = 0.0  # their bytes, likewise
+    busy_since: float = 0.0  # start of the current period in which requests wait without interruption
+    turns: float = 0.0  # seconds of slot time granted so far, by which lanes alternate
+    per_byte: float = 0.0  # seconds of slot time per byte; 0 if not measured yet
+    seconds: float = 0.0  # run time of past requests, exponentially decayed
+    done: float = 0.0  # their bytes, exponentially decayed
 
     @property
     def has_slot(self) -> bool:
-        """Return True if one more of its requests may run."""
+        """Return True if another request of this lane may run."""
         return self.running < self.most and self.slots.running < self.slots.most
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A request that was taken."""
+    """A request that was admitted."""
 
     lane: Lane
     bytes: int
     arrived: float
-    begin: Callable[[], bool]  # called when it is its turn; False if nobody waits for it any more
+    begin: Callable[[], bool]  # called when the request's turn comes; returns False if it is not awaited anymore
     begun: float | None = None
     is_parked: bool = False
-    is_measured: bool = True  # whether the time that it runs says anything about the server
+    is_measured: bool = True  # False if its run time does not reflect the server's load
     has_left: bool = False
 
 
 class Admission:
-    """Takes requests, has them begin in order, and refuses them. Not thread-safe."""
+    """Admits requests, starts them in order, or rejects them. Not thread-safe."""
 
     def __init__(
         self,
@@ -92,21 +95,22 @@ class Admission:
         most: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin without requests. `target` and `timeout` are in seconds; `most` requests of a lane may wait, for a slot or a lock.
+        """Create it. At most `most` requests of a lane may wait for a slot or a lock.
 
-        `shared`: queries and batches use the same connections. Otherwise batches have a writer of their own, as on SQLite.
+        `target` and `timeout` are in seconds. If `shared` is True, queries and batches use the same connections.
+        Otherwise batches have a writer of their own, as on SQLite.
         """
         slots = Slots(connections)
         self.queries = Lane("queries", slots, connections)
         self.batches = Lane("batches", Slots(_TOGETHER), _TOGETHER)
         if shared:
-            self.queries.most = max(1, connections - 1)  # the last is for the other
+            self.queries.most = max(1, connections - 1)  # the last one is reserved for the other lane
             self.batches = Lane("batches", slots, self.queries.most, other=self.queries)
             self.queries.other = self.batches
         some = max(_SOME, connections // 2)
         self.large = Lane("large_requests", Slots(some), some)
         self.held = 0
-        """Requests that wait, for a slot or for something else. Nothing is refused while there are none."""
+        """The number of requests that wait for a slot or for something else. If it is 0, no request is rejected."""
         self._longest = _SHARE * timeout
         self._target = min(target, self._longest)
         self._burst = min(_BURST * target, self._longest)
@@ -114,7 +118,10 @@ class Admission:
         self._clock = clock
 
     def refuses(self, lane: Lane, size: int) -> int | None:
-        """Return in how many seconds a request with so many bytes of body should be sent again; None if it is taken now."""
+        """Return the seconds after which a rejected request should be sent again; None if it is admitted.
+
+        `size` is the number of bytes of its body.
+        """
         if not (lane.waiting or lane.parked):
             return None
         waiting = lane.waiting + lane.coming
@@ -131,17 +138,17 @@ class Admission:
         return min(max(1, math.ceil(wait - self._target)), _LONGEST_RETRY)
 
     def expect(self, lane: Lane, size: int) -> None:
-        """Count a request that is not refused, and arrives only when it has been parsed."""
+        """Count an admitted request that arrives only after it has been parsed."""
         lane.coming += 1
         lane.coming_bytes += _OVERHEAD + size
 
     def expect_nobody(self) -> None:
-        """Begin to count anew: those that were expected arrive now."""
+        """Reset the counts of expected requests, because these requests arrive now."""
         for lane in (self.queries, self.batches, self.large):
             lane.coming = lane.coming_bytes = 0
 
     def arrive(self, lane: Lane, size: int, begin: Callable[[], bool]) -> Ticket:
-        """Take a request. If its `begun` is None, it waits until `begin` is called."""
+        """Start or queue a request. If `begun` of its ticket is None, it waits until `begin` is called."""
         now = self._clock()
         ticket = Ticket(lane, _OVERHEAD + size, now, begin)
         if lane.waiting:
@@ -151,7 +158,7 @@ class Admission:
             return ticket
         else:
             lane.busy_since = now
-            if lane.other is not None and lane.other.waiting:  # what it did not use before is no credit
+            if lane.other is not None and lane.other.waiting:  # slot time that it did not use before is not credited
                 lane.turns = max(lane.turns, lane.other.turns)
         lane.queue.append(ticket)
         self.held += 1
@@ -160,7 +167,7 @@ class Admission:
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """End a request, whether it has begun or not. Others begin in its place."""
+        """End a request, whether it has begun or not. Waiting requests begin in its place."""
         if ticket.has_left:
             return
         ticket.has_left = True
@@ -179,9 +186,9 @@ class Admission:
             self._free(ticket)
 
     def park(self, ticket: Ticket) -> None:
-        """Free the slot of a request that waits for something else than the server, such as a lock.
+        """Free the slot of a request that waits for something other than the server, such as a lock.
 
-        When that is over it goes on without a slot: there are too few connections for many of them.
+        After that wait it continues without a slot. The number of connections limits how many such requests run.
         """
         if not ticket.is_parked and not ticket.has_left:
             ticket.is_parked, ticket.is_measured = True, False
@@ -194,7 +201,7 @@ class Admission:
         ticket.lane.parked_bytes += change * ticket.bytes
 
     def _wait(self, lane: Lane, now: float) -> float:
-        """Estimate how long one more request would wait: not less than the first in the queue has waited already."""
+        """Estimate the seconds that another request would wait, at least as long as the first one has waited so far."""
         queue = lane.queue
         if not lane.waiting:
             return 0.0
@@ -208,7 +215,7 @@ class Admission:
     def _start(self, ticket: Ticket, now: float) -> None:
         lane = ticket.lane
         ticket.begun = now
-        # Whoever waits has the ticket: a cycle would keep the whole request until garbage is collected.
+        # The waiting task refers to the ticket. A cycle would keep the whole request alive until garbage collection.
         ticket.begin = _nobody
         self._take_slot(ticket)
         lane.turns += ticket.bytes * lane.per_byte
@@ -228,7 +235,7 @@ class Admission:
             self._begin(following)
 
     def _begin(self, lane: Lane) -> None:
-        """Let the next of a lane begin, if it is still there."""
+        """Start the next request of a lane, unless it has left."""
         ticket = lane.queue.popleft()
         if ticket.has_left:
             return
@@ -249,12 +256,12 @@ class Admission:
 
 
 def _nobody() -> bool:
-    """Begin for nobody."""
+    """Return False: a `begin` that starts nothing."""
     return False
 
 
 def _next(lane: Lane) -> Lane | None:
-    """Choose whose turn it is, of the lanes that share a lane's slots."""
+    """Return the lane whose turn it is, among those that share the lane's slots; None if none can start a request."""
     other = lane.other
     own = lane if lane.waiting and lane.has_slot else None
     if other is None or not (other.waiting and other.has_slot):

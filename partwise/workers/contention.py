@@ -1,7 +1,8 @@
-"""Keeps those who wait for one lock from taking all connections of PostgreSQL (docs/engine.md, section 11).
+"""Lock contention: requests that wait for one lock must not occupy all connections of PostgreSQL.
 
-Everybody tries once, with little patience. Who meets a lock that is held for longer waits here, without a connection. From
-here at most half of the connections are used, in order, and two at most by those who would wait for each other.
+Each transaction is first tried with a short lock timeout. If a lock is held for longer, the request is parked here,
+without a connection. Parked requests use at most half of the connections, in order. Of those that would wait for each
+other, at most two have a connection. See docs/engine.md, section 11.
 """
 
 import asyncio
@@ -20,46 +21,48 @@ from storage.deadline import Claim
 from storage.errors import TimedOut
 from storage.log import note_occasionally
 
-PATIENCE = 0.04  # seconds that the first try waits for a lock
-_LITTLE_PATIENCE = 0.005  # seconds, while somebody is known to hold a lock for long
-_IN_A_ROW = (
-    2  # that have a connection, of those who would wait for each other: the next begins while the one before it commits
-)
-_PAUSE = 0.1  # seconds between two tries, if there is only one connection
-_LONG_WAIT = 1.0  # seconds, after which a wait is logged
+PATIENCE = 0.04  # seconds that the first attempt waits for a lock
+_LITTLE_PATIENCE = 0.005  # seconds, while some transaction is known to hold a lock for long
+# Requests that would wait for each other and have a connection: the next one begins while the one before it commits.
+_IN_A_ROW = 2
+_PAUSE = 0.1  # seconds between two attempts, if there is only one connection
+_LONG_WAIT = 1.0  # seconds after which a wait is logged
 
 T = TypeVar("T")
 Work = Callable[[float | None], Callable[[], T]]
-"""Makes what is to be run, with so many seconds of patience for locks; None: until the deadline."""
+"""Returns the function to run, given its lock timeout in seconds; None means until the deadline."""
 Facts = Mapping[str, str | float | None]
 
 
 @dataclass(slots=True, eq=False)
 class _Parked:
-    """One that waits for a lock."""
+    """A request that waits for a lock."""
 
     locks: RowLocks
     turn: "asyncio.Future[None]"
-    leads: bool = False  # whether it may use a connection
+    leads: bool = False  # True if it may use a connection
     since: float = field(default_factory=perf_counter)
 
 
 class Contention:
-    """Runs transactions in worker threads, and those that have met a lock a second time, when it is their turn."""
+    """Runs transactions in worker threads, and parks those that found a lock held until their turn comes."""
 
     def __init__(self, workers: Workers, holders: Callable[[], Facts] | None = None) -> None:
-        """Make it; `holders` says who holds the locks that are waited for, as far as the database tells. It may take long."""
+        """Create it; `holders` returns facts about the lock holders, as far as the database reports them.
+
+        It may take long.
+        """
         self._workers = workers
         self._holders = holders
         self._most = workers.slots.count // 2
         self._parked: list[_Parked] = []
-        self._wanted: dict[RowLock, Strength] = {}  # all locks of those who are parked
+        self._wanted: dict[RowLock, Strength] = {}  # all locks that parked requests need
         self._last_note = 0.0
         self._choose_soon = Soon(self._choose)
 
     @property
     def parked(self) -> int:
-        """How many wait for a lock that somebody else holds."""
+        """The number of requests that wait for a lock held by another transaction."""
         return len(self._parked)
 
     async def run(
@@ -69,7 +72,7 @@ class Contention:
         claim: Claim | None = None,
         locks: Callable[[], RowLocks] = dict,
     ) -> T:
-        """Run it to its end, as `Workers.run` does; `locks` says which rows it will lock."""
+        """Run a transaction to its end, as `Workers.run` does; `locks` returns the rows that it will lock."""
         slots = self._workers.slots
         if not slots.try_take():
             await slots.take(call)
@@ -105,7 +108,7 @@ class Contention:
                 except Locked:
                     own.turn = loop.create_future()
                     loop.call_later(_PAUSE, _begin, own.turn)
-                except TimedOut as late:  # also if it was canceled when it had waited for most of its time
+                except TimedOut as late:  # also if its statement was canceled after it had waited for most of its time
                     raise locked() from late
         finally:
             noting.cancel()
@@ -113,9 +116,9 @@ class Contention:
             self._choose_soon()
 
     def _choose(self) -> None:
-        """Give a turn to those who may have one: in order, as long as there are connections for them."""
+        """Start the parked requests that may use a connection, in order, as long as connections are available."""
         wanted: dict[RowLock, Strength] = {}
-        waiting: dict[RowLock, Strength] = {}  # of those before it that do not lead
+        waiting: dict[RowLock, Strength] = {}  # locks of earlier requests that do not lead
         leaders = [each for each in self._parked if each.leads]
         for each in self._parked:
             if not (each.leads or len(leaders) >= max(1, self._most) or would_wait(each.locks, waiting)):
@@ -129,7 +132,7 @@ class Contention:
         self._wanted = wanted
 
     def _note(self, own: _Parked) -> None:
-        """Log that locks are waited for, at most once a second: who holds them is asked in a thread."""
+        """Log that requests wait for locks, at most once per second. The holders are queried in a thread."""
         now = perf_counter()
         if now - self._last_note < _LONG_WAIT:
             return
@@ -139,7 +142,7 @@ class Contention:
         def note() -> None:
             facts: dict[str, str | float | None] = {} if self._holders is None else {**self._holders()}
             message = "Requests wait for a lock that another transaction holds."
-            note_occasionally("lock_wait", message, **{"seconds": waited, "waiting": waiting, **facts})  # type: ignore[arg-type]  # none is named `level`
+            note_occasionally("lock_wait", message, **{"seconds": waited, "waiting": waiting, **facts})  # type: ignore[arg-type]  # no key is `level`
 
         Thread(target=note, name="partwise-holders", daemon=True).start()
 

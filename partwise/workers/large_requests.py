@@ -1,7 +1,7 @@
-"""Answers large requests in threads of their own, so that the event loop serves others meanwhile.
+"""Runs large requests in threads of their own, so that the event loop can serve others meanwhile.
 
-Everything of such a request happens there: it is decoded, checked, planned, and its answer is written. Only the database
-is asked from the event loop, as for any other request.
+Such a request is decoded, validated and planned in its thread, and its response is encoded there. Only the database is
+accessed from the event loop, as for any other request.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from partwise.workers.threads import Call, Slots, run_in
 from resolvers.execution.context import RequestContext
 from storage.deadline import Deadline
 
-LARGE = 256 << 10  # bytes of a body: up to here, all that is done with it before the database is asked takes some 10 ms
-_AT_A_TIME = 2  # that compute; others wait. Each thread that computes may keep the event loop waiting for 5 ms
-_A_DAY = 86_400.0  # seconds: what was written is answered, however late
-_MOST_THREADS = 1_000  # those that wait for the database hold one, too: how many there are is bounded elsewhere
+LARGE = 256 << 10  # bytes of a body; up to this size, the work before the database is accessed takes about 10 ms
+_AT_A_TIME = 2  # requests that compute; others wait. Each computing thread may delay the event loop by 5 ms
+_A_DAY = 86_400.0  # seconds: a committed request gets its response, however late
+_MOST_THREADS = 1_000  # requests that wait for the database occupy one, too; their number is limited elsewhere
 
 T = TypeVar("T")
 
@@ -31,9 +31,10 @@ class LargeRequests:
         self._turns = Slots(_AT_A_TIME)
 
     async def __call__(self, context: RequestContext, answer: Callable[[RequestContext], Awaitable[T]]) -> T:
-        """Answer a request whose body has more than `LARGE` bytes, in a thread. Raises what `answer` raises.
+        """Run a request whose body has more than `LARGE` bytes in a thread. Raises what `answer` raises.
 
-        Raises `TimedOut` if its turn does not come by its deadline. `answer` should raise nothing that is usual: an exception holds all that was at hand when it was raised.
+        Raises `TimedOut` if its turn does not come by its deadline. `answer` should not raise for common errors,
+        because an exception keeps all local variables of its frames alive.
         """
         loop = asyncio.get_running_loop()
 
@@ -53,8 +54,8 @@ class LargeRequests:
         def run_there() -> T:
             answered = asyncio.run(run())
             if there.kept is None:
-                # It was rejected, or went the ordinary way: what has become of it may be hundreds of megabytes, held by cycles
-                # (of exceptions with their frames, of Strawberry's context). Few others are as young.
+                # It was rejected, or fell back to graphql-core. Its objects may take hundreds of megabytes and are kept
+                # alive by cycles (of exceptions with their frames, of Strawberry's context). Few others are as young.
                 gc.collect(1)
             return answered
 
@@ -65,11 +66,11 @@ class LargeRequests:
             self._turns.give_back()
 
     def close(self) -> None:
-        """End the threads."""
+        """Shut down the threads, without waiting for them."""
         self._threads.shutdown(wait=False)
 
     def _from_thread(self, ask: Callable[..., Awaitable[Any]], loop: asyncio.AbstractEventLoop) -> Any:
-        """Ask the database from the event loop of a thread: by way of that of the server."""
+        """Return a function that runs `ask` in the server's event loop and can be awaited in that of a thread."""
 
         async def ask_there(*arguments: Any) -> Any:
             return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._ask(ask, arguments), loop))
@@ -77,7 +78,7 @@ class LargeRequests:
         return ask_there
 
     async def _ask(self, ask: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
-        """Let others compute while the database works."""
+        """Await a database access; meanwhile, other large requests may compute."""
         self._turns.give_back()
         try:
             return await ask(*arguments)

@@ -1,4 +1,7 @@
-"""Hands reads to threads, but for a short one of an SQLite file that is alone: to wake a thread would take as long as it does."""
+"""Runs reads in threads, except for a short read of an SQLite file while no other read runs.
+
+Waking a thread would take as long as the read itself.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,8 +16,8 @@ from storage.connections.database import Database
 from storage.connections.transaction import Transaction
 from storage.errors import TimedOut, Unavailable
 
-_SHORT = 0.002  # seconds: what others may have to wait, because nothing else is done meanwhile
-_LONGEST = 2 * _SHORT  # seconds until a short read that turns out to be a long one is given up
+_SHORT = 0.002  # seconds for which a read may block the event loop
+_LONGEST = 2 * _SHORT  # seconds after which an inline read that takes longer than expected is aborted
 
 T = TypeVar("T")
 
@@ -26,17 +29,17 @@ class Reader:
         self._database = database
         self._workers = workers
         self._contention = contention
-        self._reads = 0  # that have begun, and have not ended
+        self._reads = 0  # reads that have begun but not ended
 
     async def __call__(
         self, read: Callable[[Transaction], T], call: Call, last_duration: LastDuration | None = None
     ) -> T:
-        """Run a read; in the event loop if it was short the last time (`last_duration`). Raises what it raises."""
+        """Run a read, in the event loop if its last run was short (`last_duration`). Raises what `read` raises."""
         last_duration = last_duration or LastDuration()
         self._reads += 1
         try:
             if self._database.can_read_inline and last_duration.seconds < _SHORT and await self._is_alone():
-                with suppress(TimedOut, Unavailable):  # it is a long one, or somebody else is in the way
+                with suppress(TimedOut, Unavailable):  # it takes long, or another transaction blocks it
                     return last_duration.measure(partial(self._read_inline, read))
             if self._database.dialect == "sqlite":
                 return await self._workers.run(
@@ -52,8 +55,8 @@ class Reader:
             self._reads -= 1
 
     async def _is_alone(self) -> bool:
-        """Return True if no other read is on its way: several take less time side by side."""
-        await asyncio.sleep(0)  # those that have come at the same time begin
+        """Return True if no other read is running, because several reads are faster in parallel."""
+        await asyncio.sleep(0)  # requests that arrived at the same time begin
         return self._reads == 1
 
     def _read_inline(self, read: Callable[[Transaction], T]) -> T:

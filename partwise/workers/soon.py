@@ -1,11 +1,11 @@
-"""Does something once in a turn of the event loop, however often it is asked for."""
+"""Calls a function once per iteration of the event loop, however often the call is requested."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Soon:
-    """A function that is called once, when the callbacks and tasks that wait already have run. For use in the event loop."""
+    """A function that is called once, after the pending callbacks and tasks have run. For use in the event loop."""
 
     __slots__ = ("_act", "_is_due")
 
@@ -14,7 +14,7 @@ class Soon:
         self._is_due = False
 
     def __call__(self) -> None:
-        """Have it called, unless it is about to be."""
+        """Schedule the call, unless it is scheduled already."""
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._run)

@@ -1,4 +1,4 @@
-"""Hands batches to threads; those that wait for SQLite's one writer go together (docs/engine.md, section 9)."""
+"""Runs batches in threads; those that wait for SQLite's single writer run as a group (docs/engine.md, section 9)."""
 
 import asyncio
 import threading
@@ -17,15 +17,15 @@ from storage.batch.execution.run import Engine, Job, Ran, run_batch, run_reading
 from storage.connections.driver_errors import locked
 from storage.errors import OutcomeUnknown, TimedOut
 
-_MOST_PARTS = 1_000  # of batches that are run together: a small one shall not wait for many large ones
-_IDLE = 60.0  # seconds without work, after which the writing thread ends
-_LONG = 0.1  # seconds that a batch has to wait for the writing thread until its client is watched
+_MOST_PARTS = 1_000  # parts of a group of batches, so that a small batch does not wait for many large ones
+_IDLE = 60.0  # seconds without work after which the writing thread ends
+_LONG = 0.1  # seconds that a batch waits for the writing thread before its client is watched
 
 T = TypeVar("T")
 
 
 class Writer:
-    """Runs batches, each to its end once it has begun: then a client that goes away changes nothing."""
+    """Runs batches. A batch that has begun runs to its end, even if the client disconnects."""
 
     def __init__(self, engine: Engine, contention: Contention) -> None:
         self._engine = engine
@@ -51,7 +51,8 @@ class Writer:
     async def _run(self, job: Job[T], call: Call) -> Ran[T]:
         if job.receipt is None:
             return await self._run_at_once(job, call)
-        # Others with the same idempotency key: each that waited in the database would hold a connection meanwhile.
+        # Batches with the same idempotency key wait here, because each one that waited in the database would occupy a
+        # connection.
         turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1, locked))
         if not turns.try_take():
             call.park()
@@ -73,7 +74,7 @@ class Writer:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A batch for the writing thread, and who waits for it."""
+    """A batch for the writing thread, and the future of its outcome."""
 
     job: Job[Any]
     call: Call
@@ -83,7 +84,7 @@ class _Waiting:
     watch: "asyncio.Task[None] | None" = None
 
     async def answer(self, thread: "_WritingThread") -> Ran[Any]:
-        """Have the batch run, and wait for it: to the end, or until the deadline if it has not begun by then."""
+        """Run the batch in the thread and wait for its end, or until the deadline if it has not begun by then."""
         self.future.add_done_callback(look_at)
         self.timer = self.loop.call_later(min(_LONG, self.call.deadline.left()), self._look_after)
         try:
@@ -93,30 +94,34 @@ class _Waiting:
             self.timer.cancel()
             if self.watch is not None:
                 self.watch.cancel()
-                self.watch = None  # it ends with an exception whose frames hold this: a cycle with all of the request
+                # It ends with an exception whose frames refer to this: a cycle with the whole request.
+                self.watch = None
 
     def _look_after(self) -> None:
-        """Withdraw the batch if its client has gone, or at the deadline: it takes so long that looking is worth the trouble."""
+        """Withdraw the batch if its client has disconnected, or at the deadline.
+
+        It waits so long that watching the client is worth the cost.
+        """
         if self.watch is None:
             self.watch = self.loop.create_task(self.call.watch(lambda: self._withdraw(ClientGone)))
         left = self.call.deadline.left()
-        if left or not self._withdraw(locked):  # one that has begun may be put back
+        if left or not self._withdraw(locked):  # a batch that has begun may be queued again
             self.timer = self.loop.call_later(left or _LONG, self._look_after)
 
     def _withdraw(self, error: Callable[[], Exception]) -> bool:
-        """Answer in the place of the thread, if the batch has not begun."""
+        """Set the error on behalf of the thread, if the batch has not begun. Return True if it was withdrawn."""
         if not self.job.claim.withdraw():
             return False
         self.settle(error())
         return True
 
     def tell(self, ran: Ran[Any] | Exception) -> None:
-        """Say what became of it; in any thread."""
-        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+        """Set the outcome of the batch. Thread-safe."""
+        with suppress(RuntimeError):  # the loop is closed, so the future is not awaited anymore
             self.loop.call_soon_threadsafe(self.settle, ran)
 
     def settle(self, ran: Ran[Any] | Exception) -> None:
-        """Say what became of it; in the loop's own thread."""
+        """Set the outcome of the batch, in the thread of the event loop."""
         if self.future.done():
             return
         if isinstance(ran, Exception):
@@ -126,9 +131,9 @@ class _Waiting:
 
 
 class _WritingThread:
-    """A thread that runs one group of batches after the other, while there are any.
+    """A thread that runs groups of batches one after the other, as long as there are any.
 
-    One of our own, because a worker thread of a pool takes longer to hand a batch over: a tenth of a small one's time.
+    It is not a worker thread of a pool, because passing a batch to one takes longer: a tenth of a small batch's time.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -139,13 +144,13 @@ class _WritingThread:
         self._runs = False
 
     def take(self, waiting: _Waiting) -> None:
-        """Have a batch run."""
+        """Queue a batch, and start the thread if it is not running."""
         self._queue.put(waiting)
         with self._starting:
             if not self._runs:
                 try:
                     threading.Thread(target=self._run, name="partwise-writer", daemon=True).start()
-                except RuntimeError:  # there are no more threads
+                except RuntimeError:  # no thread can be started
                     waiting.job.claim.withdraw()
                     raise
                 self._runs = True
@@ -155,22 +160,23 @@ class _WritingThread:
             pass
 
     def _run_next(self) -> bool:
-        """Run those that wait next; say whether there were any.
+        """Run the next group of batches; return False if there was none.
 
-        A call for each group, so that nothing of it is held while the thread waits: the next batch would pay for freeing it.
+        Each group has its own call, so that its objects are freed before the thread waits. Otherwise the next batch
+        would spend time on freeing them.
         """
         group = self._next_group()
         if not group:
             return False
         try:
             run_together(self._engine, [each.job for each in group], lambda place, ran: group[place].tell(ran))
-        except Exception as error:  # noqa: BLE001  # whatever it is, nobody shall wait for ever
+        except Exception as error:  # noqa: BLE001  # on any error, no request must wait forever
             for each in group:
                 each.tell(error)
         return True
 
     def _next_group(self) -> list[_Waiting]:
-        """Take those that wait, as many as may go together; none after some time without any."""
+        """Return the batches that wait, up to the size of a group; an empty list if none arrives for some time."""
         first = self._first_of_next or self._wait()
         self._first_of_next = None
         if first is None:

@@ -1,1 +1,1 @@
-"""From what clients send to operations and addresses, and what is wrong with it."""
+"""Binding of client input to operations and addresses, with its validation errors."""

@@ -1,7 +1,7 @@
-"""Binds a large batch of plain parts column by column: the same checks as parts.py makes, a thousand values at a time.
+"""Binding of large batches of plain parts by column: the same checks as in parts.py, a thousand values at a time.
 
-It takes a batch only whole, and only where nothing is wrong with any part; whatever it does not take, `parts.bind` binds
-part by part, with an error for each fault.
+A batch is bound as a whole, and only if every part is valid. Every other batch is bound part by part by `parts.bind`,
+which reports an error for each fault.
 """
 
 import re
@@ -23,27 +23,27 @@ from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import Boolean, Integer, Text, Value, ValueType
 from storage.rows.row import KeyTuple
 
-_FEWEST = 2  # parts: one alone needs no columns
+_FEWEST = 2  # parts: a single part does not need columns
 _TAKEN = frozenset({Verb.CREATE, Verb.UPDATE, Verb.DELETE})
-_OUT_OF_ORDINARY = frozenset("%$=,;?#")  # what makes a path segment more than a plain value
+_OUT_OF_ORDINARY = frozenset("%$=,;?#")  # characters with a special meaning in a path segment
 
 
-class _NotColumnar(Exception):  # it directs, and is no error
-    """The batch is to be bound part by part."""
+class _NotColumnar(Exception):  # control flow, not an error
+    """The batch must be bound part by part."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """Some of the parts as they were sent: columns."""
+    """Some of the parts as sent, in columns."""
 
     parts: Sequence[int]
     verbs: Sequence[Verb]
     paths: Sequence[str]
-    given: Sequence[Any]  # attributes with their values; None of a DELETE
+    given: Sequence[Any]  # attributes with their values; None for a DELETE
     if_match: Sequence[Any]
 
     def divided(self, by: Sequence[Any]) -> "list[_Sent]":
-        """Divide the parts by a column: those with one value of it, those with the next, each in their order."""
+        """Group the parts by the values of a column; each group keeps the order of its parts."""
         kinds = set(by)
         if len(kinds) == 1:
             return [self]
@@ -58,7 +58,7 @@ class _Sent:
 
 
 def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
-    """Bind a batch as blocks; none where it is to be bound part by part."""
+    """Return the blocks of a batch; an empty list if it must be bound part by part."""
     if len(requests) < _FEWEST:
         return []
     try:
@@ -96,7 +96,7 @@ def _sent(requests: Sequence[PartRequest]) -> _Sent:
 
 
 def _by_collection(sent: _Sent, scope: Scope) -> Iterator[Block]:
-    """Bind parts with one verb."""
+    """Bind parts that have the same verb."""
     if sent.verbs[0] is Verb.CREATE:
         for some in sent.divided(sent.paths):
             yield from _bind_alike(some, some.paths[0], (), scope)
@@ -108,7 +108,7 @@ def _by_collection(sent: _Sent, scope: Scope) -> Iterator[Block]:
 
 
 def _collections(paths: Sequence[str]) -> Sequence[str]:
-    """Say of which collections paths name items: one for all of them, or one for each."""
+    """Return the collections of item paths: one if all paths share it, otherwise one for each path."""
     collection = paths[0].rpartition("/")[0]
     start, text = f"\n{collection}/", "\n" + "\n".join(paths)
     if text.count(start) == text.count("\n") == len(paths) and text.count("/") == start.count("/") * len(paths):
@@ -117,7 +117,7 @@ def _collections(paths: Sequence[str]) -> Sequence[str]:
 
 
 def _given(payload: Any, item: Any) -> Any:
-    """Find what one part gives. The member of `item` goes with it: it has to fit the collection."""
+    """Return the attribute values of one part, with the member of `item`, which must match the collection."""
     if item is None:
         return payload
     if payload is not None:
@@ -127,7 +127,7 @@ def _given(payload: Any, item: Any) -> Any:
 
 
 class _Item(dict[str, Any]):
-    """What a part gives in `item`."""
+    """The attribute values that a part sends in `item`, with the name of its member."""
 
     def __init__(self, member: str, values: Mapping[str, Any]) -> None:
         super().__init__(values)
@@ -135,7 +135,7 @@ class _Item(dict[str, Any]):
 
 
 def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope) -> Iterator[Block]:
-    """Bind parts with one verb on one collection: those that give the same attributes are a block."""
+    """Bind parts with one verb on one collection. Parts that set the same attributes form a block."""
     resource = scope.catalog.collections.get(collection[1:])
     is_path = collection[:1] == "/" and len(collection) <= scope.limits.path
     if resource is None or not is_path or not rules.takes(resource, sent.verbs[0]):
@@ -161,12 +161,12 @@ def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope)
 
 
 def _is_other(given: Any, resource: Resource) -> bool:
-    """Return True if attributes are those of another resource than their collection's."""
+    """Return True if the attributes belong to a resource other than that of the collection."""
     return isinstance(given, _Item) and given.member != resource.field
 
 
 def _columns(sent: _Sent, names: Sequence[str]) -> Sequence[list[Any]] | None:
-    """Put the values of each attribute together; None where not all parts give these and no others."""
+    """Return the values of the parts by attribute; None if any part sets other attributes than these."""
     if not names or set(map(len, sent.given)) != {len(names)}:
         return None
     try:
@@ -201,7 +201,7 @@ def _check_writable(resource: Resource, name: str, verb: Verb) -> None:
 
 
 def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
-    """Check and convert the values of one attribute. Raises `InvalidJsonValue` or `_NotColumnar`."""
+    """Validate and convert the values of one attribute. Raises `InvalidJsonValue` or `_NotColumnar`."""
     classes = set(map(type, values))
     if type(None) in classes:
         if not attribute.nullable or attribute.generation is not Generation.NEVER:
@@ -212,7 +212,10 @@ def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
 
 
 def _values(type_: ValueType, values: list[Any], classes: set[type] | None = None) -> Sequence[Value]:
-    """Do what the type's reader does to each value: of the most frequent types in one go."""
+    """Apply the reader of the type to each value; values of the most frequent types are checked together.
+
+    Raises `InvalidJsonValue` or `_NotColumnar`.
+    """
     classes = set(map(type, values)) if classes is None else classes
     match type_:
         case Integer(smallest=smallest, largest=largest) if classes == {int}:
@@ -245,7 +248,10 @@ _COUNTING = re.compile(r"(?:(?:0|-?[1-9][0-9]{0,17})\n)+")
 
 
 def _integers(type_: Integer, texts: Sequence[str]) -> Sequence[Value]:
-    """Read keys in their canonical form, which is Python's own: no sign, no blank, no zero before."""
+    """Parse keys in their canonical form, which is Python's own: no plus sign, no blank, no leading zero.
+
+    Raises `_NotColumnar`.
+    """
     if not _COUNTING.fullmatch("\n".join(texts) + "\n"):
         raise _NotColumnar
     return _values(type_, list(map(int, texts)), {int})

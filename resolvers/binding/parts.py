@@ -1,6 +1,6 @@
-"""From a part as it was sent to an operation: binds its path to the catalog, checks and converts its payload.
+"""Conversion of parts as sent into operations: binds paths to the catalog, and validates and converts payloads.
 
-All faults that can be seen without the database are found here, all of them, before a connection is taken.
+Every fault that can be detected without the database is reported here, before a connection is acquired.
 """
 
 from collections import Counter
@@ -37,15 +37,13 @@ from storage.rows.locate import ByPart, Query
 from storage.sql import Window, total_order
 
 MAX_ID_LENGTH = 255  # characters
-_MOST_OF_BATCH = (
-    100_000  # faults of all parts; from here on, each part lists one of a kind that a client can cause any number of
-)
+_MOST_OF_BATCH = 100_000  # faults of all parts; beyond it, each part lists one of those a client can repeat
 
 _ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
 
 
 def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
-    """Bind all parts of a batch. Raises `BadRequest` for an id that none can have."""
+    """Bind all parts of a batch. Raises `BadRequest` if the length of an id is invalid."""
     for index, request in enumerate(requests):
         if not 1 <= len(request.id) <= MAX_ID_LENGTH:
             raise BadRequest(f"The id of part {index} must have 1 to {MAX_ID_LENGTH} characters.")
@@ -53,13 +51,13 @@ def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
 
 
 def bind_some(indexes: Sequence[int], requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
-    """Bind some parts of a batch, in order: those that they refer to among them."""
+    """Bind some parts of a batch, in order. `indexes` must include the parts that they refer to."""
     binder = _Binder(requests, scope)
     return [binder.bind(index) for index in indexes]
 
 
 class _Binder:
-    """Binds the parts of one batch in order: a reference may only name an earlier one."""
+    """Binder of the parts of one batch, in order, because a reference can only name an earlier part."""
 
     def __init__(self, requests: Sequence[PartRequest], scope: Scope) -> None:
         self._requests = requests
@@ -67,7 +65,7 @@ class _Binder:
         ids = [request.id for request in requests]
         self._first = {id_: len(ids) - 1 - place for place, id_ in enumerate(reversed(ids))}
         self._repeated = {} if len(self._first) == len(ids) else {i: n for i, n in Counter(ids).items() if n > 1}
-        self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, where that is known
+        self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, if it is known
         self._room = _MOST_OF_BATCH
 
     def bind(self, index: int) -> Part:
@@ -122,7 +120,7 @@ class _Binder:
             return None
 
     def _find(self, index: int, id_: str, resource: Resource, pointer: str) -> ByPart | Fault:
-        """Find the earlier part that a reference of a part names."""
+        """Return the earlier part that a reference names, or the fault if it cannot be referenced."""
         first = self._first.get(id_)
         if first is None or first >= index:
             what = (

@@ -1,4 +1,4 @@
-"""Binds paths to the catalog: from text that follows the grammar to the address of an item or a collection."""
+"""Binding of paths to the catalog: from parsed paths to addresses of items and collections."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -19,11 +19,11 @@ _NUMBER = re.compile(r"0|[1-9][0-9]*")
 _QUERY_NAMES = ("limit", "offset", "orderBy")
 
 FindPart = Callable[[str, Resource], ByPart | Fault]
-"""(id, the resource that its item must have) -> the part, or why it cannot be referenced."""
+"""(id, the resource that its item must have) -> the part, or the fault if it cannot be referenced."""
 
 
-class PathNotBound(Exception):  # it carries the fault that is the error
-    """The path follows the grammar, but leads nowhere in this catalog."""
+class PathNotBound(Exception):  # the error is the fault that it carries
+    """The path follows the grammar, but does not match this catalog."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
@@ -32,24 +32,24 @@ class PathNotBound(Exception):  # it carries the fault that is the error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a path leads to: an item, or a collection with what is wanted of it."""
+    """The target of a path: an item, or a collection with its query."""
 
     address: Address
-    query: Query | None  # None: the path has no query
+    query: Query | None  # None if the path does not have a query
 
     @property
     def resource(self) -> Resource:
-        """The resource at the end."""
+        """The resource of the last step."""
         return self.address[-1].resource
 
     @property
     def is_item(self) -> bool:
-        """Return True if it is one item, and no collection."""
+        """Return True if the path refers to one item, not to a collection."""
         return self.address[-1].selector is not None
 
 
 def no_parts(_id: str, _resource: Resource) -> ByPart | Fault:
-    """Refuse references where there are no parts."""
+    """Return the fault for a reference to a part outside a batch."""
     return InvalidReference(message="There are no parts to refer to here.", pointer="/path")
 
 

@@ -13,12 +13,12 @@ from storage.errors import Fault, InvalidPath
 from storage.rows.row import Row
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_RESERVED = re.compile(r"[,?&=$]")  # these, and "/", must be encoded inside a value
+_RESERVED = re.compile(r"[,?&=$]")  # these characters and "/" must be percent-encoded inside a value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A decoded piece of a path, and where it stands in it (characters from 0)."""
+    """A decoded piece of a path, with its offset in the path (characters from 0)."""
 
     text: str
     offset: int
@@ -26,7 +26,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyValues:
-    """The values of a key, in its order."""
+    """The values of a key, in the order of the key."""
 
     values: tuple[Text, ...]
 
@@ -73,7 +73,7 @@ class PathError(Exception):
 
 
 def parse_path(path: str, limits: Limits = DEFAULT_LIMITS) -> ResourcePath:
-    """Read a path. Raises `PathError`.
+    """Parse a path. Raises `PathError`.
 
     >>> [segment.collection.text for segment in parse_path("/artists/1/albums").segments]
     ['artists', 'albums']
@@ -145,7 +145,7 @@ def _split(raw: Text, separator: str) -> list[Text]:
 
 
 def _decode(raw: Text) -> Text:
-    """Decode percent-encoded UTF-8 (RFC 3986, section 2.1); `+` is itself."""
+    """Decode percent-encoded UTF-8 (RFC 3986, section 2.1); `+` is a plus sign. Raises `PathError`."""
     reserved = _RESERVED.search(raw.text)
     if reserved:
         raise PathError(f"{reserved[0]} must be percent-encoded inside a value", raw.offset + reserved.start())
@@ -162,12 +162,12 @@ def _decode(raw: Text) -> Text:
 
 
 def format_path(resource: Resource, row: Row) -> str:
-    """Write the canonical path of an item: its own collection and key."""
+    """Return the canonical path of an item: its collection and its key. Raises `GraphQLError` if the key has a null."""
     return format_paths(resource, [row.key])[0]
 
 
 def format_paths(resource: Resource, keys: Sequence[Sequence[Value]]) -> list[str]:
-    """Write the canonical paths of many items, by their keys."""
+    """Return the canonical paths of items, given their keys. Raises `GraphQLError` if a key has a null."""
     if len(resource.key) == 1 and all(type(number) is int for (number,) in keys):
         return [f"/{resource.collection}/{number!s}" for (number,) in keys]
     attributes = [resource.attributes[name] for name in resource.key]
@@ -181,7 +181,7 @@ def _key_text(attribute: Attribute, value: Value) -> str:
 
 
 def format_key(resource: Resource, values: Iterable[str]) -> str:
-    """Write a key; a text that is empty is written by name, because a segment is not."""
+    """Encode a key for a path. An empty text is written by name, because a segment cannot be empty."""
     encoded = [value if value.isascii() and value.isalnum() else quote(value, safe="") for value in values]
     if encoded == [""]:
         return f"{resource.key[0]}="

@@ -1,4 +1,4 @@
-"""What a part gives of its item: checks and converts its payload, finds what is missing."""
+"""Payloads of parts: validation and conversion of their values, and detection of missing attributes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,13 +24,13 @@ from storage.errors import (
 )
 from storage.rows.locate import ByPart
 
-READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that take no payload
-_LONGEST_NAME = 1_000  # characters of an unknown attribute that is pointed at
+READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that do not accept a payload
+_LONGEST_NAME = 1_000  # characters of an unknown attribute's name; a longer name is not included in the pointer
 
 
 @dataclass(slots=True)
 class Payload:
-    """What a part gives of its item, as far as it is right, and where it stands."""
+    """The valid values and references of a part, their JSON pointers, and the faults of the others."""
 
     base: str = "/payload"
     values: dict[str, Value] = field(default_factory=dict)
@@ -39,23 +39,23 @@ class Payload:
     references: list[Reference] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     suggest: Suggestions = field(default_factory=Suggestions)
-    most: int = MOST_FAULTS  # from here on, faults that a client can cause any number of are only counted
-    unlisted: int = 0  # those that are
+    most: int = MOST_FAULTS  # beyond it, faults that a client can cause any number of are only counted
+    unlisted: int = 0  # faults that are only counted
 
     def is_listed(self) -> bool:
-        """Return True if the next fault of such a kind is listed; if not, it is counted."""
+        """Return True if the next fault of an unlimited kind is listed; otherwise count it and return False."""
         if len(self.faults) < self.most:
             return True
         self.unlisted += 1
         return False
 
     def given(self) -> set[str]:
-        """The attributes that it names, by value or by reference, whether the value is right or not."""
+        """Return the attributes that the part sets by value or by reference, even if the value is invalid."""
         return {*self.named_attributes, *(name for each in self.references for name in each.attributes)}
 
 
 def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> Mapping[str, Any]:
-    """Find the attributes that were sent, under `payload` or under `item`."""
+    """Return the attributes sent in `payload` or `item`; add a fault if their form is invalid."""
     if request.payload is not None and request.item is not None:
         payload.faults.append(InvalidPayload(message="Give payload or item, not both.", pointer="/item"))
         return {}
@@ -77,7 +77,7 @@ def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> M
 
 
 def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw: Any) -> None:
-    """Check and convert one attribute's value."""
+    """Validate and convert the value of one attribute; add it, or a fault, to the payload."""
     attribute = resource.attribute(name)
     if attribute is None:
         if payload.is_listed():
@@ -90,7 +90,7 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
         payload.faults.append(InvalidValue(message=message, pointer=pointer, attributes=(own,)))
         return
     if raw is None and attribute.generation is Generation.WHEN_ABSENT and verb in {Verb.CREATE, Verb.UPSERT}:
-        return  # the database makes it
+        return  # the database generates it
     payload.named_attributes.add(own)
     payload.pointers[own] = pointer
     if rules.is_closed(resource, attribute, verb):
@@ -119,7 +119,7 @@ def _unknown(resource: Resource, name: str, base: str, suggest: Suggestions) -> 
 
 
 def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
-    """Return True if a trigger may make something of a null before the database checks it."""
+    """Return True if a trigger may replace a null before the database checks it."""
     match verb:
         case Verb.CREATE:
             return attribute.fillable
@@ -130,7 +130,7 @@ def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
 
 
 def _no_attribute(resource: Resource, name: str, known: Iterable[str], suggest: Suggestions) -> str:
-    """Say that there is no such attribute, and where it is a relation what to do instead."""
+    """Return the message for an unknown attribute; if it is a relation, the message states the alternative."""
     relation = resource.relation(name)
     if relation is None:
         return f"{resource.name} has no attribute {show(name)}.{suggest(name, known)}"
@@ -146,7 +146,10 @@ def _no_attribute(resource: Resource, name: str, known: Iterable[str], suggest: 
 
 
 def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], ForeignKey] | None:
-    """Find the foreign key that a reference's attribute or relation belongs to, and the attributes that it sets."""
+    """Return the attributes that a reference sets, and their foreign key, given an attribute or a relation.
+
+    Return None if there is no such foreign key.
+    """
     relation = resource.relations.get(name)
     if relation is not None and not relation.many:
         return relation.foreign_key.attributes, relation.foreign_key
@@ -158,7 +161,7 @@ def foreign_key(resource: Resource, name: str) -> tuple[tuple[str, ...], Foreign
 
 
 def no_reference(resource: Resource, name: str, pointer: str, suggest: Suggestions) -> Fault:
-    """Say why an attribute takes no reference."""
+    """Return the fault for an attribute that does not accept a reference."""
     if resource.attribute(name) is not None:
         message = f"{name} does not refer to another resource."
         return InvalidReference(message=message, pointer=pointer, attributes=(name,))
@@ -169,7 +172,10 @@ def no_reference(resource: Resource, name: str, pointer: str, suggest: Suggestio
 
 
 def check_completeness(payload: Payload, request: PartRequest, place: Place) -> None:
-    """Find what is missing, with what the path gives."""
+    """Add a fault for each required attribute that neither the payload nor the path sets.
+
+    On CREATE, also add a fault for each attribute that the path sets but must not set.
+    """
     if any(isinstance(fault, InvalidPayload) for fault in payload.faults):
         return
     resource = place.resource
@@ -193,13 +199,13 @@ def check_completeness(payload: Payload, request: PartRequest, place: Place) -> 
 
 
 def _is_closed_to_paths(resource: Resource, name: str, place: Place) -> bool:
-    """Return True if a new item cannot have the value that its path gives."""
+    """Return True if an attribute of a new item cannot be set by its path."""
     attribute = resource.attributes[name]
     return not attribute.insertable or (attribute.read_only and name in _key_of_path(place))
 
 
 def given_by_path(place: Place) -> Iterable[str]:
-    """Name the attributes that a path sets: those of the item's key, and those that point at its parent."""
+    """Yield the attributes that a path sets: those of the item's key, and those that refer to its parent."""
     step = place.address[-1]
     yield from _key_of_path(place)
     if step.relation is not None:

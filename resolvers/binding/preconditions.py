@@ -16,7 +16,7 @@ _ANY = "*"
 
 
 def bind_preconditions(request: PartRequest, faults: list[Fault]) -> Preconditions:
-    """Read what a part asks of its item."""
+    """Return the preconditions of a part; add a fault to `faults` for each one that is invalid."""
     if request.if_match is UNSET and request.if_none_match is UNSET:
         return None, None
     if _is_any(request.if_match) and _is_any(request.if_none_match):
@@ -49,7 +49,7 @@ def _precondition(given: Any, pointer: str, faults: list[Fault]) -> Precondition
 
 
 def check_place(request: PartRequest, place: Place, faults: list[Fault]) -> None:
-    """Refuse preconditions at a collection, except of an UPSERT."""
+    """Add a fault if a part has a precondition on a collection and is not an UPSERT."""
     if place.is_item or request.verb is Verb.UPSERT:
         return
     for pointer, given in (("/ifMatch", request.if_match), ("/ifNoneMatch", request.if_none_match)):

@@ -1,6 +1,7 @@
-"""Parts as they were sent.
+"""Parts as sent by the client.
 
-They are msgspec's structs, because it makes them in C while it decodes the variables (resolvers/compiled/variables.py).
+They are msgspec structs, because msgspec creates them in C while it decodes the variables
+(resolvers/compiled/variables.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from storage.batch.plan.operations import Verb
 
 
 class ReferenceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """An attribute, and the part whose item it is to point at."""
+    """An attribute, and the part whose item it refers to."""
 
     attribute: str
     part: str
@@ -25,11 +26,11 @@ class PartRequest(
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
-    omit_defaults=True,  # so that a member that comes to be some day does not change what tells older batches apart
+    omit_defaults=True,  # so that a member added later does not change the fingerprints of older batches
     gc=False,
     rename={"verb": "operation", "if_match": "ifMatch", "if_none_match": "ifNoneMatch"},
 ):
-    """A part as it was sent. Absent and null mean the same here but for the preconditions."""
+    """A part as sent. Absent and null are equivalent, except for the preconditions."""
 
     id: str
     path: str
@@ -42,7 +43,7 @@ class PartRequest(
 
 
 def to_request(given: Mapping[str, Any]) -> PartRequest:
-    """Read a `PartInput` that graphql-core has coerced."""
+    """Convert a `PartInput` that graphql-core has coerced."""
     item = given.get("item")
     references = given.get("references")
     return PartRequest(
@@ -62,14 +63,14 @@ def _plain_members(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Take the labels out of the enums that Strawberry has made."""
+    """Replace Strawberry's enum members by their labels."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     return value.value if isinstance(value, Enum) else value
 
 
 def members(given: Any) -> Mapping[str, Any]:
-    """Read what an input object gives, whichever way it was coerced."""
+    """Return the members of an input object that are set, whether graphql-core or msgspec has coerced it."""
     if not isinstance(given, msgspec.Struct):
-        return given  # type: ignore[no-any-return]  # a mapping, of `to_request`
+        return given  # type: ignore[no-any-return]  # a mapping created by `to_request`
     return {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}

@@ -1,4 +1,4 @@
-"""From values to the wire: JSON, and the text of paths (docs/contract.md, section 7). The way in is values.py."""
+"""Encoding of values as JSON and as text of paths (docs/contract.md, section 7). values.py decodes them."""
 
 import base64
 import math
@@ -29,12 +29,14 @@ from storage.catalog.types import (
     ValueType,
 )
 
-AS_THEY_ARE = frozenset({type(None), bool, str, ExactFloat, dict})  # the classes of values that JSON has too
+AS_THEY_ARE = frozenset(
+    {type(None), bool, str, ExactFloat, dict}
+)  # the classes of values that are written to JSON unchanged
 _NUMBERS = frozenset({int, float})
 
 
 def is_json(type_: ValueType) -> bool:
-    """Return True if JSON writes all values of a type as they are."""
+    """Return True if all values of a type are written to JSON unchanged."""
     match type_:
         case Integer(bits=bits):
             return bits < 64  # noqa: PLR2004  # BigInt
@@ -45,7 +47,7 @@ def is_json(type_: ValueType) -> bool:
 
 
 def to_json(type_: ValueType, value: Value) -> Any:
-    """Turn a value into JSON. Raises `GraphQLError` for what the database holds against its own type."""
+    """Encode a value as JSON. Raises `GraphQLError` if the stored value does not match the type of its column."""
     kind = value.__class__
     if kind in AS_THEY_ARE or (kind in _NUMBERS and not _is_written_otherwise(type_)):
         return value
@@ -79,12 +81,15 @@ def to_json(type_: ValueType, value: Value) -> Any:
 
 
 def _is_written_otherwise(type_: ValueType) -> bool:
-    """Return True if numbers of a type may be no numbers in JSON."""
+    """Return True if numbers of a type may be encoded as something other than JSON numbers."""
     return isinstance(type_, Anything) or (isinstance(type_, Integer) and type_.bits == 64)  # noqa: PLR2004  # BigInt
 
 
 def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
-    """Say that there is a null where the table's own definition wants a value (https://sqlite.org/quirks.html, section 5)."""
+    """Return the error for a null in a column that must have a value.
+
+    SQLite allows this in primary keys (https://sqlite.org/quirks.html, section 5).
+    """
     message = f"The database contains null for {attribute.name}, which must have a value."
     if in_key:
         message += (
@@ -95,7 +100,7 @@ def no_value(attribute: Attribute, *, in_key: bool) -> GraphQLError:
 
 
 def to_text(type_: ValueType, value: Value) -> str:
-    """Write a value as it stands in a path, before percent-encoding: its canonical form."""
+    """Encode a value in its canonical form for a path, before percent-encoding."""
     if isinstance(type_, Anything) and isinstance(value, int | float | str | bytes):
         return any_text(value)
     found = to_json(type_, value)
@@ -104,19 +109,20 @@ def to_text(type_: ValueType, value: Value) -> str:
     return found if isinstance(found, str) else repr(found)
 
 
-# Texts of paths that are no text of an Any: numbers in any spelling, bytes, and what is in quotes.
+# Texts in paths that are not read as the text of an Any: numbers in any spelling, bytes, and quoted text.
 LIKE_A_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LIKE_BYTES = re.compile(r"[xX]'.*'", re.DOTALL)
 QUOTED = re.compile(r"'(.*)'", re.DOTALL)
-_MOST_PLACES = 21  # before the point, until JavaScript writes an exponent
-_MOST_ZEROS = 6  # behind the point, likewise
+_MOST_PLACES = 21  # digits before the decimal point; beyond them, JavaScript writes an exponent
+_MOST_ZEROS = 6  # after the decimal point, likewise
 _WHOLE_REALS = 2.0**63  # smaller absolute values are written with all digits
 
 
 def any_text(value: float | str | bytes) -> str:
-    """Write a value of a column without a declared type for a path, before percent-encoding.
+    """Encode a value of a column without a declared type for a path, before percent-encoding.
 
-    Equal numbers are written alike, whether SQLite has an INTEGER or a REAL: its keys do not tell them apart.
+    Equal numbers have the same text, whether SQLite stores an INTEGER or a REAL, because its keys do not distinguish
+    them.
     """
     match value:
         case int():
@@ -132,12 +138,12 @@ def any_text(value: float | str | bytes) -> str:
 
 
 def _real_text(value: float) -> str:
-    """Write a double as JavaScript does (ECMA-262, section 6.1.6.1.20)."""
+    """Format a double as JavaScript does (ECMA-262, section 6.1.6.1.20)."""
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     sign, numbers, exponent = Decimal(repr(value)).normalize().as_tuple()
     assert isinstance(exponent, int)  # noqa: S101  # a number's
-    digits, places = "".join(map(str, numbers)), len(numbers) + exponent  # before the point
+    digits, places = "".join(map(str, numbers)), len(numbers) + exponent  # before the decimal point
     minus = "-" if sign else ""
     if len(digits) <= places <= _MOST_PLACES:
         return minus + digits.ljust(places, "0")

@@ -1,6 +1,6 @@
-"""From the wire to values: JSON, and the text of paths (docs/contract.md, section 7). The way back is serialization.py.
+"""Decoding of values from JSON and from the text of paths (docs/contract.md, section 7). serialization.py encodes them.
 
-Types are strict: what does not fit exactly is refused, nothing is rounded or cut.
+Types are strict: a value that does not fit exactly is rejected. Nothing is rounded or truncated.
 """
 
 import base64
@@ -44,41 +44,41 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _PLAIN_DECIMAL = re.compile(r"(-?(?:0|[1-9]\d{0,99}))(?:\.(\d{1,99}))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"  # seconds may be left out: <input type="datetime-local"> does
+_CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"  # seconds may be omitted, as <input type="datetime-local"> does
 _TIME = re.compile(_CLOCK, re.ASCII)
 _DATE_TIME = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
 _NO_SECONDS = re.compile(r":00(?=Z?$)", re.ASCII)
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
-_MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far beyond
+_MAX_DIGITS = 1_000  # of a decimal without a declared precision; PostgreSQL's own limit is far higher
 _MAX_EXPONENT = 1_000
-_LONGEST_NUMBER = 10_000  # characters of a decimal, with zeros that mean nothing
+_LONGEST_NUMBER = 10_000  # characters of a decimal, including insignificant zeros
 _MAX_JSON_DEPTH = 100  # levels
 _MOST_DIGITS = len(str(-(1 << 63)))  # of a whole number of 64 bits, with its sign
 _INTEGER_DIGITS = 19  # of the largest whole number of 64 bits
-_SPELLED_OUT = 10**21  # from here on JavaScript writes whole numbers with an exponent
+_SPELLED_OUT = 10**21  # from this value on, JavaScript writes whole numbers with an exponent
 _BIG = Integer(bits=64)
 _NO_ANY = (
     'must be a text, a number, or an object with one member: {"int": "9007199254740993"}, {"real": "Infinity"} or'
     ' {"base64": "AAEC"}'
 )
-_EXACT_INTEGERS = 2**53  # up to here a double holds every whole number
+_EXACT_INTEGERS = 2**53  # up to this value, a double represents every whole number
 
 
 class InvalidJsonValue(ValueError):
-    """A value that does not fit its type. The text continues a sentence that begins with the attribute's name."""
+    """A value that does not fit its type. The message continues a sentence that begins with the attribute's name."""
 
 
 Reader = Callable[[Any], Value]
-"""Turns a JSON value, which is not null, into a value. Raises `InvalidJsonValue`."""
+"""Converts a JSON value, which is not null, to a value. Raises `InvalidJsonValue`."""
 
 
 def from_json(type_: ValueType, raw: Any) -> Value:
-    """Turn a JSON value, which is not null, into a value. Raises `InvalidJsonValue`."""
+    """Convert a JSON value, which is not null, to a value. Raises `InvalidJsonValue`."""
     return reader(type_)(raw)
 
 
 def reader(type_: ValueType) -> Reader:
-    """Say how the JSON values of a type are read."""
+    """Return the function that converts JSON values of a type."""
     match type_:
         case Integer():
             return partial(_integer, type_)
@@ -152,7 +152,7 @@ def _label(labels: Sequence[str], raw: Any) -> str:
 
 def _document(raw: Any) -> Value:
     _check_json(raw)
-    return raw  # type: ignore[no-any-return]  # what JSON is made of has been checked
+    return raw  # type: ignore[no-any-return]  # `_check_json` has validated it
 
 
 def _array(read: Reader, raw: Any) -> Value:
@@ -180,12 +180,12 @@ def _float(bits: int, raw: Any) -> float:
 
 
 def _is_single(value: float) -> bool:
-    """Return True if a single-precision number comes back as it went in, in its shortest decimal form."""
+    """Return True if a number is equal to the shortest decimal form of its nearest single-precision number."""
     try:
         (single,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:
         return False
-    digits = 6, 7, 8, 9  # nine always tell a single from its neighbours
+    digits = 6, 7, 8, 9  # nine digits always distinguish a single-precision number from its neighbors
     shortest = next(
         (s for n in digits if struct.pack("f", float(s := f"{single:.{n}g}")) == struct.pack("f", single)), ""
     )
@@ -216,7 +216,7 @@ def _numeric(type_: Numeric, raw: Any) -> Decimal:
 
 
 def _plain_decimal(type_: Numeric, plain: re.Match[str]) -> Decimal | None:
-    """Read a decimal that its text shows to fit, without arithmetic (0.9 µs instead of 2.6); None where it may not."""
+    """Parse a decimal without arithmetic (0.9 µs instead of 2.6) if its text shows that it fits, else return None."""
     whole, fraction = plain.groups("")
     if type_.precision is None:
         return Decimal(plain[0])
@@ -227,7 +227,10 @@ def _plain_decimal(type_: Numeric, plain: re.Match[str]) -> Decimal | None:
 
 
 def _at_scale(type_: Numeric, value: Decimal) -> Decimal:
-    """Write a decimal with the digits that its type has; a scale may be negative, or more than the precision (PostgreSQL)."""
+    """Return a decimal with the scale of its type. Raises `InvalidJsonValue` if it has too many digits.
+
+    In PostgreSQL, a scale can be negative, or greater than the precision.
+    """
     if type_.precision is None:
         return value
     scale, whole = type_.scale or 0, type_.precision - (type_.scale or 0)
@@ -323,7 +326,10 @@ def _check_fraction(value: time | datetime, precision: int) -> None:
 
 
 def _anything(raw: Any) -> Value:
-    """Read a value of a column without a declared type: text, a number, or an object for what JSON has no such number for."""
+    """Convert JSON to a value of a column without a declared type. Raises `InvalidJsonValue`.
+
+    The JSON is text, a number, or an object for a value that JSON cannot represent as such.
+    """
     match raw:
         case str():
             return _string(raw)
@@ -340,7 +346,10 @@ def _anything(raw: Any) -> Value:
 
 
 def _any_whole(number: int) -> int:
-    """Read a whole number exactly; if JavaScript writes a nearby double in the same way, it may mean that double."""
+    """Return a whole number exactly, or as `Approximate` if JavaScript writes a nearby double with the same digits.
+
+    Raises `InvalidJsonValue` if it is too large.
+    """
     if abs(number) <= LARGEST_PLAIN:
         return number
     is_storable = _BIG.smallest <= number <= _BIG.largest
@@ -353,14 +362,17 @@ def _any_whole(number: int) -> int:
 
 
 def _any_number(number: float) -> int | float:
-    """Read a number with a fraction or an exponent: a whole one of 64 bits by all its digits, any other as the nearest double."""
+    """Convert a number with a fraction or an exponent. Raises `InvalidJsonValue` if a double cannot represent it.
+
+    A whole number of 64 bits keeps all its digits. Any other number becomes the nearest double.
+    """
     text = number.text if isinstance(number, ExactFloat) else repr(number)
     value = float(text)
     if not math.isfinite(value):
         raise InvalidJsonValue('must be a number that a double holds, or {"real": "Infinity"}')
     try:
         exact = Decimal(text)
-    except InvalidOperation:  # an exponent beyond all bounds, of a number next to zero
+    except InvalidOperation:  # an exponent beyond all limits, of a number close to zero
         return value
     if exact.is_zero():
         return 0
@@ -395,7 +407,10 @@ def _any_object(raw: dict[str, Any]) -> Value:
 
 
 def _any_from_text(text: str, *, canonical: bool) -> Value:
-    """Read a value of a path: a number, bytes like X'0AFF', or a text, in quotes if it looks like one of the others. Raises `InvalidJsonValue`."""
+    """Parse a value of a path for a column without a declared type. Raises `InvalidJsonValue`.
+
+    The value is a number, bytes such as X'0AFF', or text, which is quoted if it looks like a number or bytes.
+    """
     if quoted := QUOTED.fullmatch(text):
         value: Value = quoted[1]
     elif LIKE_BYTES.fullmatch(text):
@@ -417,7 +432,7 @@ def _any_from_text(text: str, *, canonical: bool) -> Value:
 
 
 def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
-    """Read digits as an INTEGER, and any other number as a REAL; in a filter as JSON has them."""
+    """Parse digits as an INTEGER, and any other number as a REAL; in a filter, digits are parsed as in JSON."""
     digits = _INTEGER.fullmatch(text)
     if digits and len(text) <= _MOST_DIGITS and _BIG.smallest <= int(text) <= _BIG.largest:
         return int(text) if canonical else _any_whole(int(text))
@@ -428,7 +443,7 @@ def _any_number_of_path(text: str, *, canonical: bool) -> int | float:
 
 
 def _check_json(raw: Any) -> None:
-    """Check a document, level by level: there may be a million values."""
+    """Validate a JSON document level by level, because it may have a million values. Raises `InvalidJsonValue`."""
     level: list[Any] = [raw]
     for _ in range(_MAX_JSON_DEPTH):
         inner: list[Any] = []
@@ -442,7 +457,7 @@ def _check_json(raw: Any) -> None:
                 case dict():
                     texts += each
                     inner += each.values()
-                case None | bool() | int() | ExactFloat():  # a number of JSON, however large
+                case None | bool() | int() | ExactFloat():  # a JSON number, however large
                     pass
                 case float():
                     if not math.isfinite(each):
@@ -457,9 +472,10 @@ def _check_json(raw: Any) -> None:
 
 
 def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
-    """Read a value of a path: of a filter in any form that JSON takes, of a key in the canonical one. Raises `InvalidJsonValue`.
+    """Parse a value of a path. Raises `InvalidJsonValue`.
 
-    Of a time in a key, seconds that are zero may be left out.
+    A value of a filter can have any form that JSON accepts. A value of a key must have the canonical form, except that
+    zero seconds can be omitted from a time.
     """
     raw: Any = text
     match type_:

@@ -1,1 +1,1 @@
-"""Operations that are compiled once for a document, and answered without graphql-core."""
+"""Operations that are compiled once for a document, and executed without graphql-core."""

@@ -1,4 +1,4 @@
-"""Aggregates and groups in answers of queries, completed by what is compiled once for a selection."""
+"""Completion of aggregates and groups in query responses, compiled once for a selection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +14,12 @@ _FUNCTIONS = frozenset(each.value for each in Function) - {Function.COUNT.value}
 
 
 def compile_aggregate(selection: Selection, resource: Resource) -> Callable[[Aggregate], Any]:
-    """Compile what is selected of an aggregate. Raises `NotCompilable`."""
+    """Compile the selection of an aggregate. Raises `NotCompilable`."""
     return writer({key: _of_aggregate(selection, key, name, resource) for key, name in fields(selection)})
 
 
 def compile_group(selection: Selection, resource: Resource) -> Callable[[Group], Any]:
-    """Compile what is selected of a group. Raises `NotCompilable`."""
+    """Compile the selection of a group. Raises `NotCompilable`."""
     return writer({key: _of_group(selection, key, name, resource) for key, name in fields(selection)})
 
 

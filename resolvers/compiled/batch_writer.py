@@ -1,8 +1,9 @@
-"""Answers of batches, completed by what is compiled once for a selection.
+"""Completion of batch responses, compiled once for a selection.
 
-A selection becomes a function that writes all parts field by field: a column for each field, and then a row of each
-part. What it does not know makes the selection `NotCompilable`; what it cannot write (a value that cannot be read, a null
-where there must be none) raises. Both are graphql-core's to complete, which gives the same answer or the right errors.
+A selection becomes a function that writes all parts field by field: first a column for each field, then a row for each
+part. A selection with unsupported fields is `NotCompilable`. A value that cannot be written (an unreadable value, or a
+null in a non-null field) raises an exception. In both cases, the request falls back to graphql-core, which returns the
+same response or the right errors.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,20 +39,23 @@ _DELETED = 204
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a field is of each part."""
+    """The values of a field for all parts."""
 
     of_parts: Callable[[Sequence[PartRequest], Sequence[Done | Failed]], Iterable[Any]]
-    of_block: Callable[[DoneBlock], Sequence[Any]] | None = None  # without the parts themselves
+    of_block: Callable[[DoneBlock], Sequence[Any]] | None = None  # reads a whole block, without its parts
 
     def read(self, requests: Sequence[PartRequest], outcomes: Sequence[Done | Failed]) -> Iterable[Any]:
-        """Read it of all parts that are answered."""
+        """Return the values of all parts in the response."""
         if self.of_block is not None and isinstance(outcomes, DoneBlocks):
             return outcomes.column(self.of_block)
         return self.of_parts(requests, outcomes)
 
 
 def compile_batch(selection: Selection, catalog: Catalog, *, later: bool = False) -> Callable[[BatchView], Any]:
-    """Compile what is selected of a batch's result; `later`: pages are made when they are written. Raises `NotCompilable`."""
+    """Compile the selection of a batch's result. Raises `NotCompilable`.
+
+    If `later` is True, pages are created only when they are written.
+    """
     return writer({key: _batch_field(selection, key, name, catalog, later=later) for key, name in fields(selection)})
 
 
@@ -82,7 +86,7 @@ def _parts(selection: Selection, catalog: Catalog, *, later: bool) -> Callable[[
 
     def write(view: BatchView) -> list[Any]:
         outcomes, requests = view.outcome.parts, view.requests
-        if len(outcomes) < len(requests):  # of a rejected batch: those in error
+        if len(outcomes) < len(requests):  # a rejected batch lists only the parts that failed
             requests = [requests[outcome.index] for outcome in outcomes]
         return rows_of_columns(row, [each.read(requests, outcomes) for each in reads], len(outcomes))
 
@@ -108,7 +112,7 @@ _COLUMNS: Mapping[str, Column] = {
 
 
 def _left(done: DoneBlock, read: Callable[[RowColumns], Sequence[Any]]) -> Sequence[Any]:
-    """Read something of the rows that a block has left: of deleted ones, null."""
+    """Return what `read` returns for the rows that a block left; null for each deleted row."""
     if done.left is None or done.status == _DELETED:
         return [None] * len(done.block.parts)
     return read(done.left)
@@ -129,7 +133,7 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog, *, late
 
 
 def _payloads(catalog: Catalog, *, later: bool) -> Column:
-    """Write payloads: a row's values as they are, but those that JSON writes otherwise."""
+    """Return the column of payloads. Values are written unchanged, except those with another form in JSON."""
     payloads = {name: row_class(resource.attributes) for name, resource in catalog.resources.items()}
 
     def write(rows: RowColumns) -> Sequence[Any]:
@@ -144,7 +148,7 @@ def _payloads(catalog: Catalog, *, later: bool) -> Column:
 
 
 def _later(read: Callable[[Done | Failed], Any]) -> Callable[[Done | Failed], Any]:
-    """Have pages be made when they are written."""
+    """Wrap a reader so that pages are created only when they are written."""
 
     def of_part(outcome: Done | Failed) -> Any:
         is_page = isinstance(outcome, Done) and outcome.page is not None

@@ -1,6 +1,7 @@
-"""Documents that were parsed and found valid, kept by their text, and what was compiled of them.
+"""Cache of parsed and valid documents, by their text, with their compiled operations and costs.
 
-Several threads look at them: large requests are answered beside the event loop (partwise/workers/large_requests.py).
+Several threads access it, because large requests are processed outside the event loop
+(partwise/workers/large_requests.py).
 """
 
 import threading
@@ -15,20 +16,20 @@ from resolvers.documents.limits import Limits
 from resolvers.execution.cost import Cost
 
 MAX_DOCUMENTS = 1_000
-MAX_LENGTH = 16_000  # characters of one: a longer one holds its values in its text, and does not come again
-MAX_TOTAL = 400_000  # characters of all: parsed, each takes about 90 bytes
+MAX_LENGTH = 16_000  # characters of one: a longer one contains its values as literals, and is not sent again
+MAX_TOTAL = 400_000  # characters of all: each takes about 90 bytes when parsed
 
 
 @dataclass(slots=True, kw_only=True)
 class Document:
-    """A document that is valid."""
+    """A valid document, with its compiled operations and their costs."""
 
     node: DocumentNode
     compiled: dict[str | None, Compiled | None] = field(default_factory=dict)  # by the name of the operation
     costs: dict[tuple[str | None, Limits], Cost] = field(default_factory=dict)  # of operations whose cost does not vary
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
-        """Find the operation that is to run."""
+        """Return the operation to execute; None if there is no such operation."""
         operations = [each for each in self.node.definitions if isinstance(each, OperationDefinitionNode)]
         if name is None:
             return operations[0] if len(operations) == 1 else None
@@ -36,7 +37,7 @@ class Document:
 
 
 class Documents:
-    """The documents that were used last."""
+    """An LRU cache of documents, limited by number and by total length."""
 
     def __init__(
         self, compiler: Compiler, *, most: int = MAX_DOCUMENTS, longest: int = MAX_LENGTH, total: int = MAX_TOTAL
@@ -51,12 +52,12 @@ class Documents:
         return len(self._kept)
 
     def find(self, text: str) -> DocumentNode | None:
-        """Find a document."""
+        """Return a cached document; None if it is not cached."""
         found = self._find(text)
         return None if found is None else found.node
 
     def keep(self, text: str, node: DocumentNode) -> None:
-        """Keep a document that is valid; those that were not used for the longest time make room."""
+        """Add a valid document, and evict the least recently used ones if a limit is exceeded."""
         if len(text) > self._longest:
             return
         with self._lock:
@@ -69,7 +70,7 @@ class Documents:
                 self._length -= len(gone)
 
     def compiled(self, text: str, name: str | None) -> Compiled | None:
-        """Find an operation, compiled; None where its document is not known, or is not understood whole."""
+        """Return an operation, compiled on its first use; None if it is not cached or not compilable."""
         document = self._find(text)
         if document is None:
             return None
@@ -77,12 +78,12 @@ class Documents:
             operation = document.operation(name)
             if operation is None:
                 return None
-            with self._lock:  # the compiler keeps what it has made of the schema
+            with self._lock:  # the compiler caches types that it creates from the schema
                 document.compiled[name] = self._compiler.compile(document.node, operation)
         return document.compiled[name]
 
     def cost(self, text: str, name: str | None, limits: Limits, count: Callable[[], Cost]) -> Cost:
-        """Find what an operation costs; it is counted anew where its document is not known, or where the cost varies."""
+        """Return the cost of an operation. It is counted again if the document is not cached or the cost varies."""
         document = self._find(text)
         found = None if document is None else document.costs.get((name, limits))
         if found is not None:

@@ -1,8 +1,13 @@
-"""Operations whose document is understood whole: their answers are completed without graphql-core.
+"""Compilation of operations, whose responses are then completed without graphql-core (the compiled path).
 
-Understood is a mutation with one `batch`, whose parts come by a variable, and whose selection is plain
-(resolvers/compiled/batch_writer.py): its variables are coerced without graphql-core, too. And a query whose selection is plain
-(resolvers/compiled/query_writer.py). In between everything is as ever (resolvers/execution/batch_mutation.py, resolvers/execution/queries.py).
+Two kinds of operations are compilable:
+
+* a mutation with one `batch` whose parts are a variable and whose selection is plain
+  (resolvers/compiled/batch_writer.py); its variables are coerced without graphql-core, too
+* a query whose selection is plain (resolvers/compiled/query_writer.py)
+
+Execution itself is the same as with graphql-core (resolvers/execution/batch_mutation.py,
+resolvers/execution/queries.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,24 +60,27 @@ from storage.reading import ReadPlan, read_root
 from storage.rows.reader import RowReader
 
 Written = bytes | list[bytes]
-"""An answer as JSON; a large one in pieces."""
+"""A response as JSON; a large one in pieces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledBatch:
-    """An operation that is understood whole."""
+    """A compiled mutation with one batch."""
 
-    key: str  # of `batch` in the answer
+    key: str  # of `batch` in the response
     nodes: list[FieldNode]
     variables: VariablesDecoder
-    arguments: Mapping[str, Any]  # those whose values stand in the document
+    arguments: Mapping[str, Any]  # those whose values are literals in the document
     plan: AnswerPlan
-    cost: Cost  # of a plain selection: that of its parts alone, whatever the limits are
+    cost: Cost  # of a plain selection: that of its parts alone, independent of the limits
     complete: Callable[[BatchView], Any]
-    complete_large: Callable[[], Callable[[BatchView], Any]]  # the same, made when it is needed first
+    complete_large: Callable[[], Callable[[BatchView], Any]]  # the same for large responses, compiled on first use
 
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> Written | None:
-        """Answer a request; None where the ordinary way has to: before the batch has run, or with its result in `context`."""
+        """Execute a request and return its response; None if the request must fall back to graphql-core.
+
+        The batch has then not run yet, or its result is in `context`.
+        """
         try:
             given = msgspec.structs.asdict(self.variables.decode(variables))
         except (ValueError, RecursionError):
@@ -80,13 +88,13 @@ class CompiledBatch:
         return await self.run_parts(given.pop("parts"), context, **given)
 
     async def run_parts(self, parts: Sequence[PartRequest], context: RequestContext, **given: Any) -> Written | None:
-        """Answer a request whose variables are decoded. None is as above."""
+        """Execute a request whose variables are decoded. None has the same meaning as for `run`."""
         arguments = {**self.arguments, **given}
         try:
             context.cost = self.cost
             check_parts({self.key: parts}, context)
             view = await answer(parts, lambda: self.plan, context, **arguments)
-        except Exception as error:  # noqa: BLE001  # as graphql-core does with what a resolver raises
+        except Exception as error:  # noqa: BLE001  # as graphql-core does with exceptions of resolvers
             located = located_error(error, self.nodes, [self.key])
             return encode_json_bytes({"errors": [to_wire_error(located)], "data": {self.key: None}})
         try:
@@ -94,29 +102,29 @@ class CompiledBatch:
                 return await context.background(partial(self.finish, view))
             context.kept = view, (completed := self.complete(view))
             return encode_json_bytes({"data": {self.key: completed}})
-        except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
+        except Exception:  # noqa: BLE001  # whatever it is, graphql-core completes the response
             context.finished = view
             return None
 
     def finish(self, view: BatchView) -> list[bytes]:
-        """Write a large answer. Raises `CannotSerialize`, among others."""
+        """Encode a large response. Raises `CannotSerialize`, among others."""
         return encode_in_pieces({"data": {self.key: self.complete_large()(view)}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledQuery:
-    """A query that is understood whole."""
+    """A compiled query."""
 
     schema: GraphQLSchema
     document: DocumentNode
     definition: OperationDefinitionNode
-    nodes: Mapping[str, list[FieldNode]]  # response key -> where it is selected
-    complete: Mapping[str, Callable[[Any], Any]]  # response key -> what is found there
+    nodes: Mapping[str, list[FieldNode]]  # response key -> the nodes that select it
+    complete: Mapping[str, Callable[[Any], Any]]  # response key -> completion of what was read
     planned: dict[Limits, ReadPlan] = field(default_factory=dict)  # of a query without variables
     last_duration: LastDuration = field(default_factory=LastDuration)
 
     async def run(self, variables: msgspec.Raw, context: RequestContext) -> Written | None:
-        """Answer a request; None where the ordinary way has to."""
+        """Execute a request and return its response; None if the request must fall back to graphql-core."""
         plan: ReadPlan | None = None
         try:
             plan = self._plan(variables, context.scope)
@@ -130,15 +138,15 @@ class CompiledQuery:
             data = self._data(found.roots)
             context.kept = found, data
             return encode_json_bytes({"data": data})
-        except RequestError as error:  # the database is not there, or takes too long: no use to ask it again
+        except RequestError as error:  # the database is unavailable or too slow: a second attempt would not help
             errors = [to_wire_error(located_error(error, self.nodes[key], [key])) for key in plan or ()]
             data = {key: None if key in (plan or ()) else write(None) for key, write in self.complete.items()}
             return encode_json_bytes({"errors": errors, "data": data})
-        except Exception:  # noqa: BLE001  # whatever it is, the ordinary way answers it
+        except Exception:  # noqa: BLE001  # whatever it is, graphql-core completes the response
             return None
 
     def finish(self, found: Mapping[str, Any], size: int) -> list[bytes]:
-        """Write a large answer of what was read, of about so many bytes."""
+        """Encode a large response, given what was read and its approximate size in bytes."""
         answer = {"data": self._data(found)}
         return encode_in_pieces(answer) if size > VERY_LARGE else [encode_json_bytes(answer)]
 
@@ -146,16 +154,20 @@ class CompiledQuery:
         return {key: write(found.get(key)) for key, write in self.complete.items()}
 
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
-        """Plan what is read; None where something is wrong with the arguments, or costs too much."""
+        """Plan the reads; None if the variables or arguments are invalid, or the cost exceeds the limit."""
         definitions = self.definition.variable_definitions
-        if len(bytes(variables)) > MANY:  # hardly any are valid; the ordinary way decodes them only once
+        if len(bytes(variables)) > MANY:  # hardly any are valid, and graphql-core's path decodes them only once
             return None
         given = decode_json(bytes(variables).decode()) if bytes(variables) else None
-        if not isinstance(given, dict | None):  # also where nobody asks for them: the ordinary way refuses the request
+        if not isinstance(
+            given, dict | None
+        ):  # even if no variable is defined: graphql-core's path rejects the request
             return None
         if not definitions and scope.limits in self.planned:
             return self.planned[scope.limits]
-        coerced = get_variable_values(self.schema, definitions or (), given or {}, max_errors=0)  # the first ends it
+        coerced = get_variable_values(
+            self.schema, definitions or (), given or {}, max_errors=0
+        )  # stop at the first error
         if not isinstance(coerced, VariableValues):
             return None
         cost = cost_of(self.schema, self.document, self.definition, given or {}, scope.limits)
@@ -171,7 +183,7 @@ class CompiledQuery:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was read of the root fields, and its size in bytes, as it was counted."""
+    """The results of the root fields, and their counted size in bytes."""
 
     roots: Mapping[str, Any]
     size: int
@@ -186,7 +198,7 @@ Compiled = CompiledBatch | CompiledQuery
 
 
 class Compiler:
-    """Compiles operations over one schema."""
+    """Compiler of operations over one schema."""
 
     def __init__(self, schema: GraphQLSchema, catalog: Catalog) -> None:
         self._schema = schema
@@ -194,7 +206,7 @@ class Compiler:
         self._inputs = Inputs(schema)
 
     def compile(self, document: DocumentNode, definition: OperationDefinitionNode) -> Compiled | None:
-        """Compile an operation of a valid document; None where it is not understood whole."""
+        """Compile an operation of a valid document; return None if it is not compilable."""
         try:
             root = selection_of_definition(self._schema, document, definition)
             match definition.operation:
@@ -202,7 +214,7 @@ class Compiler:
                     return self._compile_query(root, document, definition)
                 case OperationType.MUTATION if _is_each_variable_used_once(document, definition):
                     return self._compile_batch(root, document, definition)
-        except (NotCompilable, GraphQLError, RecursionError):  # a directive with a variable, fragments in fragments
+        except (NotCompilable, GraphQLError, RecursionError):  # a directive with a variable, or deeply nested fragments
             pass
         return None
 
@@ -249,7 +261,10 @@ class Compiler:
 
 
 def _is_each_variable_used_once(document: DocumentNode, definition: OperationDefinitionNode) -> bool:
-    """Return True if each variable has one place besides its definition; where that is an argument, no directive takes it."""
+    """Return True if each variable is used once besides its definition.
+
+    If that use is an argument of `batch`, no directive uses the variable.
+    """
     counter = _VariableCounter()
     for node in document.definitions:
         if node is definition or isinstance(node, FragmentDefinitionNode):
@@ -263,7 +278,7 @@ class _VariableCounter(Visitor):
         self.count = 0
 
     def enter_variable(self, *_: object) -> None:
-        """Count one."""
+        """Count an occurrence of a variable."""
         self.count += 1
 
 

@@ -1,7 +1,8 @@
-"""Answers of queries, completed by what is compiled once for a selection, from columns and never item by item.
+"""Completion of query responses, compiled once for a selection, by columns and never item by item.
 
-A table of items becomes a list of answers, a column for each field; what is related to them is written once for its whole table,
-and shared out. What it does not know makes the selection `NotCompilable`; what it cannot write raises, and the ordinary way decides.
+A table of items becomes a list of response objects, from a column for each field. Related items are written once for
+their whole table, and then distributed. A selection with unsupported fields is `NotCompilable`. A value that cannot be
+written raises an exception, and the request falls back to graphql-core.
 """
 
 import math
@@ -29,7 +30,7 @@ from storage.catalog.types import Enumeration, Float, JsonDocument, Opaque
 from storage.json_text import encode_json_bytes
 from storage.reading import Items, Many, One, Page, Pages
 
-_SHARED_BY = 16  # items, on average, that point at one: where there are fewer, each is written as fast where it stands
+_SHARED_BY = 16  # items, on average, that refer to the same one: with fewer, encoding each in place is as fast
 
 Table = Callable[[Items], list[Any]]
 Column = Callable[[Items], Sequence[Any]]
@@ -37,12 +38,12 @@ Write = Callable[[Page], Any]
 
 
 def compile_root(selection: Selection, key: str, name: str, catalog: Catalog) -> Callable[[Any], Any]:
-    """Compile a root field: what is found is a page, an item, or none. Raises `NotCompilable`."""
+    """Compile a root field, whose read returns a page, an item, or None. Raises `NotCompilable`."""
     return _Compilation(catalog).root(selection, key, name)
 
 
 class _Compilation:
-    """Compiles selections over one catalog."""
+    """Compiler of selections over one catalog."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -68,13 +69,13 @@ class _Compilation:
     # --- items
 
     def _items(self, selection: Selection, resource: Resource, place: str = "") -> Table:
-        """Compile what is selected of items; `place` goes before the names of their relations in the plan."""
+        """Compile the selection of items; `place` is the prefix of the names of their relations in the plan."""
         columns = {key: self._field(selection, key, name, place) for key, name in self._named(selection, resource)}
         row, reads = row_class(columns), tuple(columns.values())
         return lambda items: rows_of_columns(row, [read(items) for read in reads], len(items))
 
     def _named(self, selection: Selection, resource: Resource) -> Iterable[tuple[str, Attribute | Relation | str]]:
-        """Find what the fields of an item are: attributes, relations, or what all items have."""
+        """Yield the response keys with their attribute or relation, or the name of a field that all items have."""
         for key, name in fields(selection):
             yield key, resource.attribute(name) or resource.relation(name) or name
 
@@ -102,7 +103,7 @@ class _Compilation:
     # --- pages
 
     def _connection(self, selection: Selection, resource: Resource) -> Callable[[Pages], Write]:
-        """Compile a connection: what all its pages share is written first, and then each page."""
+        """Compile a connection: what its pages share is completed first, and then each page."""
         members = {key: self._member(selection, key, name, resource) for key, name in fields(selection)}
         row, reads = row_class(members), tuple(members.values())
 
@@ -155,9 +156,9 @@ class _Compilation:
 def _one(key: str, table: Table) -> Column:
     def read(items: Items) -> Sequence[Any]:
         related = items.related[key]
-        assert isinstance(related, One)  # noqa: S101  # as it is planned
+        assert isinstance(related, One)  # noqa: S101  # the plan determines it
         answers = table(related.items)
-        if len(answers) * _SHARED_BY <= len(items):  # each is written once, and copied
+        if len(answers) * _SHARED_BY <= len(items):  # each is encoded once, and copied
             answers = [msgspec.Raw(encode_json_bytes(answer)) for answer in answers]
         return related.share(answers)
 
@@ -167,7 +168,7 @@ def _one(key: str, table: Table) -> Column:
 def _many(key: str, connection: Callable[[Pages], Write]) -> Column:
     def read(items: Items) -> Sequence[Any]:
         related = items.related[key]
-        assert isinstance(related, Many)  # noqa: S101  # as it is planned
+        assert isinstance(related, Many)  # noqa: S101  # the plan determines it
         return list(map(connection(related.found), related.pages))
 
     return read
@@ -207,7 +208,7 @@ def _nodes_by(table: Table) -> Callable[[Pages], Sequence[Any]]:
 
 
 def _has_cursors(page: Page, found: Pages) -> bool:
-    return page.start < page.stop and bool(found.cursors)  # without a key (a view) there are none
+    return page.start < page.stop and bool(found.cursors)  # a view without a key does not have cursors
 
 
 _PAGE_INFO: Mapping[str, Callable[[Page, Pages], Any]] = {

@@ -1,7 +1,8 @@
-"""Variables coerced in C: msgspec types made from the schema's input types.
+"""Coercion of variables in C, with msgspec types created from the schema's input types.
 
-They take what GraphQL takes just as it stands, and refuse the rest. That may still be right (an ID that is a number,
-one value for a list of one) or wrong: then graphql-core's coercion decides, with its own results and errors.
+They accept values that GraphQL accepts without conversion, and reject all others. A rejected value can still be valid
+(an ID that is a number, a single value for a list) or invalid: graphql-core's coercion decides, with its own results
+and errors.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +33,8 @@ _SCALARS: Mapping[str, Any] = {
     "String": str,
     "Boolean": bool,
     "Int": Annotated[int, Meta(ge=-(1 << 31), le=(1 << 31) - 1)],
-    "Float": Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)] | float,  # whole numbers as far as a double holds them all
+    "Float": Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]
+    | float,  # whole numbers up to the limit of a double's precision
     "JSON": Any,
     "Any": Any,
 }
@@ -42,23 +44,26 @@ _OWN_INPUTS: Mapping[str, type[msgspec.Struct]] = {"PartInput": PartRequest, "Re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """A variable that is the value of an argument."""
+    """A variable used as the value of an argument."""
 
     name: str
     type: Any  # as msgspec decodes it
-    default: Any = msgspec.NODEFAULT  # without one it has to be given
+    default: Any = msgspec.NODEFAULT  # without a default, the variable is required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariablesDecoder:
-    """Decodes the variables of a batch."""
+    """Decoder of the variables of a batch."""
 
     _whole: TypedDecoder
-    _around: TypedDecoder  # the same, the parts still text
+    _around: TypedDecoder  # the same, but leaves the parts as text
     _part: TypedDecoder
 
     def decode(self, variables: msgspec.Raw | str) -> Any:
-        """Read variables, with an attribute `parts`. Raises `ValueError` or `RecursionError`, also where graphql-core takes them."""
+        """Decode variables to an object with an attribute `parts`.
+
+        Raises `ValueError` or `RecursionError`, also for some variables that graphql-core accepts.
+        """
         raw = variables.encode() if isinstance(variables, str) else bytes(variables)
         if len(raw) <= MANY:
             return self._whole.decode(raw)
@@ -66,7 +71,7 @@ class VariablesDecoder:
             return self._whole.decode(raw) if len(raw) <= LONG_TYPED else self._decode_long(raw)
 
     def _decode_long(self, raw: bytes) -> Any:
-        """Decode part by part: between two of them, other threads run."""
+        """Decode part by part, so that other threads can run between two parts."""
         found = self._around.decode(raw)
         found.parts = [self._decode_part(each) for each in found.parts]
         return found
@@ -79,11 +84,11 @@ class VariablesDecoder:
 
 
 class _Open(msgspec.Struct, forbid_unknown_fields=True):
-    """An input of which any members may be given."""
+    """Base class of inputs that can have any of their members."""
 
 
 class _OneOf(msgspec.Struct, forbid_unknown_fields=True):
-    """An input of which exactly one member is given."""
+    """Base class of inputs that must have exactly one member."""
 
     def __post_init__(self) -> None:
         if len(members(self)) != 1:
@@ -91,14 +96,17 @@ class _OneOf(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _StandIn(type):
-    """The class of what stands for a scalar; msgspec asks whether a coerced value is of it, and the scalar has said so."""
+    """Metaclass of the classes that represent scalars.
+
+    msgspec checks that a coerced value is an instance of the class. Every value is, because the scalar has accepted it.
+    """
 
     def __instancecheck__(cls, _value: object) -> bool:
         return True
 
 
 def _has_documents(schema: GraphQLSchema) -> bool:
-    """Return True if an attribute that can be written is a JSON document: only there is `-0` another value than 0."""
+    """Return True if a writable attribute is a JSON document, because only there is `-0` different from 0."""
     return any(
         get_named_type(field.type).name == "JSON"
         for name, type_ in schema.type_map.items()
@@ -108,17 +116,17 @@ def _has_documents(schema: GraphQLSchema) -> bool:
 
 
 class Inputs:
-    """The msgspec types that stand for the input types of a schema."""
+    """The msgspec types that represent the input types of a schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._objects: dict[str, type[msgspec.Struct]] = {}
         self._scalars: dict[str, type] = {}
-        self._coerce: dict[type, Callable[[Any], Any]] = {}  # what stands for a scalar -> its own coercion
+        self._coerce: dict[type, Callable[[Any], Any]] = {}  # class that represents a scalar -> the scalar's coercion
         self._has_documents = _has_documents(schema)
 
     def decoder(self, parts: str, others: Mapping[str, Variable]) -> VariablesDecoder:
-        """Make a decoder of the variables of a batch: its parts, by the name of their variable, and other arguments."""
+        """Create the decoder of a batch's variables, given the name of the variable with its parts and the others."""
 
         def variables(part: Any) -> Any:
             fields: list[Any] = [
@@ -138,13 +146,13 @@ class Inputs:
     def _convert(self, type_: type, value: Any) -> Any:
         try:
             return self._coerce[type_](value)
-        except Exception as error:  # a scalar may raise what it likes, as it may in graphql-core
+        except Exception as error:  # a scalar can raise any exception, as in graphql-core
             raise ValueError("graphql-core has to coerce it") from error
 
     def _object(self, name: str) -> type[msgspec.Struct]:
         if name not in self._objects:
             type_ = self._schema.type_map[name]
-            assert isinstance(type_, GraphQLInputObjectType)  # noqa: S101  # as it is named
+            assert isinstance(type_, GraphQLInputObjectType)  # noqa: S101  # only input objects are requested
             self._objects[name] = self._make_object(type_)
         return self._objects[name]
 
@@ -154,7 +162,7 @@ class Inputs:
         own = {field.encode_name: field for field in msgspec.structs.fields(base)}
         fields: list[Any] = []
         for name, field in type_.fields.items():
-            assert field.default is None and field.default_value is Undefined, name  # noqa: PT018, S101  # ours have none
+            assert field.default is None and field.default_value is Undefined, name  # noqa: PT018, S101  # our inputs do not have defaults
             python_name, default = (own[name].name, own[name].default) if name in own else (name, UNSET)
             if is_required_input_field(field):
                 fields.append((python_name, self._type(field.type)))
@@ -172,12 +180,12 @@ class Inputs:
     def _type(self, type_: GraphQLInputType) -> Any:
         if isinstance(type_, GraphQLNonNull):
             return self._value(type_.of_type)
-        return Optional[self._value(type_)]  # noqa: UP045  # `|` is not for all types made at run time
+        return Optional[self._value(type_)]  # noqa: UP045  # `|` does not work for all types created at run time
 
     def _value(self, type_: Any) -> Any:
         match type_:
             case GraphQLList(of_type=of):
-                return list[self._type(of)]  # type: ignore[misc]  # made at run time
+                return list[self._type(of)]  # type: ignore[misc]  # created at run time
             case GraphQLInputObjectType(name=name):
                 return self._object(name)
             case GraphQLEnumType(name=name, values=values):

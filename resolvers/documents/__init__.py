@@ -1,1 +1,1 @@
-"""GraphQL documents: what they select, and how much they may ask for."""
+"""GraphQL documents: their selections and their limits."""

@@ -1,13 +1,13 @@
-"""How long and how involved a document may be: looks at it before it runs.
+"""Limits on the size and complexity of a document, checked before it is executed.
 
-Each takes time linear to what it looks at, so that a refusal costs less than what it refuses:
+Each check takes time linear in its input, so that rejecting a document costs less than executing it:
 
 * `excess_of_text`, before a document is parsed: characters and tokens, counted at the speed of a regular expression.
-* `excess_of_shape`, before it is validated: definitions, depth, selections, aliases, directives, root fields, introspections. Fragments
-  count wherever they are spread, but each is looked at once. Unknown fragments count nothing, and circular ones are not
-  followed around: validation refuses both.
+* `excess_of_shape`, before it is validated: definitions, depth, selections, aliases, directives, root fields and
+  introspections. Fragments count wherever they are spread, but each is visited once. Unknown fragments count zero,
+  and circular ones are not followed, because validation rejects both.
 
-`excess_of_cost` (cost.py) follows, before it runs.
+`excess_of_cost` (cost.py) follows, before execution.
 """
 
 import re
@@ -36,38 +36,38 @@ from resolvers.documents.limits import MOST, Limits, excess
 from storage.errors import QueryTooComplex
 
 INTROSPECTIONS = frozenset({"__schema", "__type"})
-MAX_COMPARISONS = 30_000  # of fields with the same name, while validating; in units of graphql-core, two for each pair
+MAX_COMPARISONS = 30_000  # of fields with the same name, during validation; in units of graphql-core, two for each pair
 
 # --- the text
 
-# Each alternative ends where it fails to go on, also at the end of the text: no place is looked at twice.
+# Each alternative matches possessively, also up to the end of the text, so that no character is scanned twice.
 _TOKEN = re.compile(
     r'#[^\r\n]*+|"""(?:[^"\\]++|\\(?:""")?|"(?!""))*+(?:""")?|"(?:[^"\\\r\n]++|\\.)*+"?'
     r"|[_A-Za-z]\w*+|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+|\.\.\.|[^\s,\ufeff]",
     re.ASCII,
 )
 
-# The place of each error is found by going through the text before it, line by line. A hundred errors behind 200,000 empty
-# lines took 2.8 seconds. The errors of a document that is longer than this have no places.
+# graphql-core computes the location of each error by scanning the text before it, line by line. A hundred errors after
+# 200,000 empty lines took 2.8 seconds. The errors of a document that is longer than this do not have locations.
 _MAX_PLACED = 20_000  # characters
 _MAX_PLACED_LINES = 1_000
 _LINE_END = re.compile(r"\r\n|[\n\r]")
 
 
 def count_tokens(text: str) -> int:
-    """Count tokens as the GraphQL specification has them (section 2.1), and comments."""
+    """Return the number of tokens, as defined by the GraphQL specification (section 2.1), including comments."""
     return len(_TOKEN.findall(text))
 
 
 def excess_of_text(text: str, limits: Limits) -> QueryTooComplex | None:
-    """Look at a document before it is parsed."""
+    """Return an error if a document exceeds a limit of its text, before it is parsed."""
     return excess({"document": len(text)}, limits) or excess({"tokens": count_tokens(text)}, limits)
 
 
 def parse_options(text: str) -> ParseOptions:
-    """Say how to parse a document that is taken."""
+    """Return graphql-core's options for parsing a document; a long document is parsed without locations."""
     is_long = len(text) > _MAX_PLACED or len(_LINE_END.findall(text)) > _MAX_PLACED_LINES
-    options: Any = {"no_location": True} if is_long else {}  # Strawberry hands on what graphql-core knows
+    options: Any = {"no_location": True} if is_long else {}  # Strawberry passes options on to graphql-core
     return cast("ParseOptions", options)
 
 
@@ -76,10 +76,10 @@ def parse_options(text: str) -> ParseOptions:
 
 @dataclass(slots=True)
 class _Shape:
-    """What a definition has, fragments left out or written out."""
+    """The counts of a definition, before or after its fragments are expanded."""
 
-    depth: int = 0  # fields above each other
-    root_fields: int = 0  # fields that stand below no other
+    depth: int = 0  # nested fields
+    root_fields: int = 0  # fields that are not below another field
     selections: int = 0  # fields and fragments
     aliases: int = 0
     directives: int = 0
@@ -87,7 +87,7 @@ class _Shape:
     spreads: Counter[tuple[str, int]] = field(default_factory=Counter)  # (fragment, fields above it) -> how often
 
     def add(self, other: "_Shape", below: int, times: int) -> None:
-        """Write a fragment out."""
+        """Add the counts of a fragment that is spread `times` times below `below` fields."""
         self.depth = max(self.depth, below + other.depth)
         if below == 0:
             self.root_fields = min(self.root_fields + other.root_fields * times, MOST)
@@ -98,12 +98,12 @@ class _Shape:
 
 
 def excess_of_shape(document: DocumentNode, limits: Limits) -> QueryTooComplex | None:
-    """Look at a document before it is validated."""
+    """Return an error if a document exceeds a limit of its shape, before it is validated."""
     return excess(shape_of(document), limits)
 
 
 def shape_of(document: DocumentNode) -> dict[str, int]:
-    """Count what a document has, by limit: all its operations together, as all of them are validated."""
+    """Return the counts of a document by limit: of all its operations together, because all of them are validated."""
     own = {
         each.name.value: _own_shape(each) for each in document.definitions if isinstance(each, FragmentDefinitionNode)
     }
@@ -154,14 +154,14 @@ def _own_shape(definition: OperationDefinitionNode | FragmentDefinitionNode) -> 
 
 
 def _write_out(shape: _Shape, fragments: Mapping[str, _Shape]) -> None:
-    """Add the fragments that are spread, which are written out already, unless they lead back here."""
+    """Add the counts of the fragments that are spread, which are expanded already, except a fragment to itself."""
     for (name, above), times in shape.spreads.items():
         if name in fragments and fragments[name] is not shape:
             shape.add(fragments[name], above, times)
 
 
 def _innermost_first(fragments: Mapping[str, _Shape]) -> Iterator[str]:
-    """Go through the fragments, each after those that it spreads, without recursion: they may be any number."""
+    """Yield the fragments, each after those that it spreads, without recursion, because there may be any number."""
     seen: set[str] = set()
     for root in fragments:
         path = [(root, iter(fragments[root].spreads))] if root not in seen else []
@@ -183,17 +183,17 @@ _INTROSPECTION = re.compile(r"__(?:schema|type)\b")
 
 
 def introspects(text: str) -> bool:
-    """Return True if a document may ask for `__schema` or `__type`."""
+    """Return True if a document may select `__schema` or `__type`."""
     return _INTROSPECTION.search(text) is not None
 
 
 def has_introspection(document: DocumentNode, operation: OperationDefinitionNode) -> bool:
-    """Return True if a valid operation asks for `__schema` or `__type` anywhere."""
+    """Return True if a valid operation selects `__schema` or `__type` anywhere."""
     return any(name in INTROSPECTIONS for name in _fields_of(document, operation, everywhere=True))
 
 
 def is_introspection(document: DocumentNode, operation: OperationDefinitionNode) -> bool:
-    """Return True if a valid operation asks for nothing but `__schema`, `__type` and `__typename`: its answer is always the same."""
+    """Return True if an operation queries only `__schema`, `__type` and `__typename`, so its response is constant."""
     names = set(_fields_of(document, operation, everywhere=False))
     return operation.operation is OperationType.QUERY and bool(names & INTROSPECTIONS) and names <= _CONSTANT
 
@@ -202,7 +202,7 @@ _CONSTANT = INTROSPECTIONS | {"__typename"}
 
 
 def _fields_of(document: DocumentNode, operation: OperationDefinitionNode, *, everywhere: bool) -> Iterator[str]:
-    """Go through the names of an operation's fields, of the root or everywhere; those of each fragment once."""
+    """Yield the names of an operation's fields, at the root or everywhere; those of each fragment once."""
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     waiting = [operation.selection_set]
     while waiting:
@@ -222,7 +222,7 @@ def _fields_of(document: DocumentNode, operation: OperationDefinitionNode, *, ev
 
 
 class _FewComparisons(OverlappingFieldsCanBeMergedRule):
-    """Gives up comparing fields of one name sooner than graphql-core does, which takes a second to."""
+    """Rule that stops comparing fields of the same name earlier than graphql-core, which stops after a second."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
@@ -233,7 +233,7 @@ RULES = tuple(_FewComparisons if rule is OverlappingFieldsCanBeMergedRule else r
 
 
 def excess_of_validation(errors: Sequence[GraphQLError]) -> QueryTooComplex | None:
-    """Say why validation was given up, where it was (not for the number of its errors)."""
+    """Return an error if validation was aborted for its complexity; None if it was aborted for its number of errors."""
     given_up = [each for each in errors if isinstance(each, ValidationAbortedError)]
     if not any(each.message == "Validation aborted." for each in given_up):
         return None

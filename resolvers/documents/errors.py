@@ -1,13 +1,13 @@
-"""What graphql-core says of a request that it refuses: in the words of JSON where it has Python's, and which value is meant."""
+"""Messages of graphql-core about rejected requests: rewritten to JSON's literals, and parsed for pointers."""
 
 import re
 
 _NOT_NULL = re.compile(r"( type '[\w!\[\]]+') not to be None\.$")
-# What it says of a variable's value. Nothing before the end of the match is the client's own text.
+# The beginning of a message about a variable's value. The match does not contain any text of the client.
 _VALUE = re.compile(r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<steps>(?:\.\w+|\[\d+\])+))?: ")
 _STEP = re.compile(r"\w+")
-# Then, where the value is shown as Python would: words and names of the schema, a colon, and that value with its strings in quotes.
-# Anything else, such as a string that was cut in the middle of an escape, is left as it is.
+# The rest of the message, if it shows the value in Python's notation: words and names of the schema, a colon, and the
+# value with its strings in quotes. Anything else, such as a string that was cut inside an escape, is left unchanged.
 _TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _SHOWN = re.compile(rf"""((?:[^'":]|'[\w!\[\]]+')*: )((?:[^'"]|{_TEXT})*)""", re.DOTALL)
 _WORD = re.compile(rf"{_TEXT}|\b(?:None|True|False)\b", re.DOTALL)
@@ -15,7 +15,7 @@ _WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 def in_words_of_json(message: str) -> str:
-    """Say `null` for `None`, and the like; what the client has sent as a text stays as it was."""
+    """Replace Python's literals in a message by JSON's (`null` for `None`, …), except in the client's own text."""
     message = _NOT_NULL.sub(r"\1 not to be null.", message)
     told = _VALUE.match(message)
     shown = _SHOWN.fullmatch(message, told.end()) if told else None
@@ -26,7 +26,7 @@ def in_words_of_json(message: str) -> str:
 
 
 def pointer_into_variables(message: str) -> str | None:
-    """Find the value of a variable that is refused, as a JSON Pointer (RFC 6901) into `variables`; None where it is none."""
+    """Return the JSON Pointer (RFC 6901) into `variables` of the rejected value; None if there is none."""
     told = _VALUE.match(message)
     if told is None:
         return None

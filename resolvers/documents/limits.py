@@ -7,14 +7,14 @@ from resolvers.documents.suggestions import Suggestions
 from storage.catalog.model import Catalog
 from storage.errors import QueryTooComplex
 
-MOST = 10**15  # where counting ends: fragments in fragments make numbers of any length
-MOST_ERRORS = 50  # of a request that does not run
+MOST = 10**15  # counting stops here, because nested fragments can multiply to numbers of any length
+MOST_ERRORS = 50  # of a request that is not executed
 MOST_FAULTS = 100  # of a part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one request may ask for."""
+    """The limits of one request."""
 
     parts: int = 10_000  # of a mutation
     page: int = 1_000  # items
@@ -24,22 +24,22 @@ class Limits:
     document: int = 200_000  # characters
     tokens: int = 8_000
     definitions: int = 300  # operations and fragments
-    depth: int = 32  # fields above each other
-    selections: int = 3_000  # fields and fragments, with each fragment written out where it is spread
+    depth: int = 32  # nested fields
+    selections: int = 3_000  # fields and fragments, with each fragment expanded wherever it is spread
     aliases: int = 200
     directives: int = 500
     root_fields: int = 100
     introspections: int = 10  # fields __schema and __type
-    cost: int = 2_500_000  # objects that the answer may have
+    cost: int = 2_500_000  # maximum number of objects in the response
 
     @property
     def for_our_own(self) -> "Limits":
-        """The same for parts, paths and the cost of parts; a document of our own is none of a client's."""
+        """The same limits of parts, paths and cost, with the default limits for a document, which is not a client's."""
         return Limits(parts=self.parts, page=self.page, nesting=self.nesting, path=self.path, cost=self.cost)
 
     @property
     def default_page(self) -> int:
-        """How many items a page has where nobody says."""
+        """The number of items of a page if the client does not specify it."""
         return min(100, self.page)
 
 
@@ -62,7 +62,7 @@ _COUNTED = {
 def excess(
     found: Mapping[str, int], limits: Limits, what_has: str = "This query has", advice: str = ""
 ) -> QueryTooComplex | None:
-    """Name all limits that are passed, with their values and what was found."""
+    """Return an error that names each exceeded limit with its value and the actual number; None if none is exceeded."""
     over = {limit: number for limit, number in found.items() if number > getattr(limits, limit)}
     if not over:
         return None
@@ -76,7 +76,7 @@ def excess(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What paths and queries are bound to."""
+    """The catalog and the limits that paths and queries are bound to."""
 
     catalog: Catalog
     limits: Limits = DEFAULT_LIMITS

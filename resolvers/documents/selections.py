@@ -1,4 +1,4 @@
-"""What a GraphQL operation selects: fields by their key in the answer, fragments and directives resolved."""
+"""Selections of a GraphQL operation: fields by response key, with fragments and directives resolved."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ class Selection:
     fields: dict[str, list[FieldDetails]]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Go through the response keys with the names of their fields; introspection's own are left out."""
+        """Yield the response keys with the names of their fields, except introspection fields."""
         for key, details in self.fields.items():
             name = details[0].node.name.value
             if not name.startswith("__"):
                 yield key, name
 
     def nodes(self, key: str) -> list[FieldNode]:
-        """Find where the document selects a field."""
+        """Return the nodes of the document that select a field."""
         return [details.node for details in self.fields[key]]
 
     def arguments(self, key: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Selection:
         return get_argument_values(definition, node, self.operation.variables)
 
     def below(self, key: str, type_name: str) -> "Selection":
-        """Select what a field's selections ask of an object type: its own, or one that its interface stands for."""
+        """Return the selection of a field for an object type: its own, or one that implements its interface."""
         return _below(self.operation, self.fields[key], type_name)
 
 
@@ -65,12 +65,12 @@ def _below(operation: _Operation, details: list[FieldDetails], type_name: str) -
 
 
 def _operation(info: Info) -> _Operation:
-    raw = info._raw_info  # noqa: SLF001  # Strawberry offers no other way to graphql-core's own
+    raw = info._raw_info  # noqa: SLF001  # Strawberry has no public access to graphql-core's info
     return _Operation(
         schema=raw.schema,
         definition=raw.operation,
         fragments={name: FragmentDetails(definition) for name, definition in raw.fragments.items()},
-        variables=VariableValues({}, raw.variable_values),  # type: ignore[arg-type]  # Strawberry hands on the coerced ones only
+        variables=VariableValues({}, raw.variable_values),  # type: ignore[arg-type]  # Strawberry passes only the coerced values
     )
 
 
@@ -80,7 +80,10 @@ def selection_of_definition(
     definition: OperationDefinitionNode,
     variables: VariableValues | None = None,
 ) -> Selection:
-    """Select the root fields of an operation; without variables, before any request: then no directive may take one."""
+    """Return the selection of an operation's root fields.
+
+    Without `variables`, as before any request, no directive may have a variable as its argument.
+    """
     fragments = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
     operation = _Operation(
         schema=schema,
@@ -95,13 +98,13 @@ def selection_of_definition(
 
 
 def selection_of_field(info: Info, type_name: str) -> Selection:
-    """Select what is asked of the field that is being resolved."""
+    """Return the selection of the field that is being resolved."""
     details = [FieldDetails(node, None) for node in info._raw_info.field_nodes]  # noqa: SLF001  # as above
     return _below(_operation(info), details, type_name)
 
 
 def selection_of_operation(info: Info) -> Selection:
-    """Select the root fields of the operation."""
+    """Return the selection of the root fields of the operation."""
     operation = _operation(info)
     root = info._raw_info.parent_type  # noqa: SLF001  # as above
     collected = collect_fields(operation.schema, operation.fragments, operation.variables, root, operation.definition)
@@ -109,5 +112,5 @@ def selection_of_operation(info: Info) -> Selection:
 
 
 def response_keys(info: Info) -> Sequence[str | int]:
-    """Say where in the answer the field stands that is being resolved."""
+    """Return the path in the response of the field that is being resolved."""
     return info._raw_info.path.as_list()  # noqa: SLF001  # as above

@@ -1,16 +1,16 @@
-"""Finds the name that was probably meant, for the messages of errors."""
+"""Suggestions of similar names for error messages."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 _MOST_COMPARED = (
-    5_000  # names, for all suggestions of a request: each takes about 10 µs, and every part may have a wrong name
+    5_000  # names, for all suggestions of a request: each takes about 10 µs, and every part can have an unknown name
 )
 _LONGEST = 100  # characters of a name
 
 
 class Suggestions:
-    """The suggestions of one request: once it has compared too many names, it makes no more."""
+    """The suggestions of one request. After too many comparisons, it no longer suggests names."""
 
     __slots__ = ("_compared",)
 
@@ -18,7 +18,7 @@ class Suggestions:
         self._compared = 0
 
     def __call__(self, name: str, known: Iterable[str]) -> str:
-        """Ask whether a similar name was meant; `""` if there is none."""
+        """Return a question that suggests the most similar name; `""` if there is none."""
         names: Collection[str] = [*known]
         if len(name) > _LONGEST or self._compared > _MOST_COMPARED:
             return ""

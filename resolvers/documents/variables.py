@@ -1,8 +1,8 @@
-"""Rejects variables that do not fit their types: in linear time, and with a bounded number of errors.
+"""Validation of variables against their types, in linear time and with a bounded number of errors.
 
-graphql-core prints a whole object for each of its wrong members, and creates every error before it stops: 92 kB of unknown
-members took two seconds. Here the first errors are created, in graphql-core's order and words, and the others are only
-counted. Values are shown as JSON, and shortened before they are printed.
+graphql-core prints a whole object for each of its invalid members, and creates every error before it stops: 92 kB of
+unknown members took two seconds. Here the first errors are created, in graphql-core's order and words, and the others
+are only counted. Values are shown as JSON, and shortened before they are printed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -30,22 +30,23 @@ from resolvers.documents.limits import MOST_ERRORS
 
 _MOST_SHOWN = 240  # characters of a text or a number, as graphql-core shows them
 _MOST_MEMBERS = 10  # of a list or an object
-_MOST_LEVELS = 2  # of lists and objects within each other
-# Looking for similar names takes time: the length of a name times the length of all that could be meant. Beyond this sum,
-# about 50 ms, names are rejected without a suggestion.
+_MOST_LEVELS = 2  # of nested lists and objects
+# The search for similar names takes time proportional to the length of a name times the length of all candidates.
+# Beyond this sum, about 50 ms, names are rejected without a suggestion.
 _MOST_COMPARED = 200_000  # pairs of characters
-_MOST_COUNTED = 20_000  # errors beside those that are listed: counting a million would take seconds
+_MOST_COUNTED = 20_000  # errors that are not listed: counting a million would take seconds
 
 Path = tuple[Any, ...]
-"""The place of a value, innermost first: `(step, (step, ()))`. A step is a name or an index; `()` is the variable itself."""
+"""The path of a value, innermost step first: `(step, (step, ()))`. A step is a name or an index; `()`: the variable."""
 
 
 def refuse_variables(
     schema: GraphQLSchema, definitions: Iterable[VariableDefinitionNode], given: Mapping[str, Any]
 ) -> list[GraphQLError]:
-    """Find the values that do not fit their types. At most `MOST_ERRORS` are listed; the last one says how many more there are.
+    """Return an error for each value that does not fit its type, at most `MOST_ERRORS`.
 
-    Each error has `extensions`: `code`, and `pointer`, a JSON Pointer into `variables` (RFC 6901).
+    The message of the last error states how many more there are. The `extensions` of each error are `code` and
+    `pointer`, a JSON Pointer into `variables` (RFC 6901).
     """
     found, is_given_up = _Refusals(), False
     for definition in definitions:
@@ -71,20 +72,20 @@ def refuse_variables(
 
 
 def and_more(message: str, more: int, *, at_least: bool = False) -> str:
-    """Continue the message of the last error that is listed."""
+    """Append the number of unlisted errors to the message of the last listed error."""
     return f"{message} … and {'at least ' if at_least else ''}{more} more"
 
 
-class _TooDeep(Exception):  # it directs, and is no error
-    """A value is nested more deeply than graphql-core takes it."""
+class _TooDeep(Exception):  # control flow, not an error
+    """A value is nested more deeply than graphql-core accepts."""
 
 
-class _GivenUp(Exception):  # it directs, and is no error
-    """There are so many errors that counting the others would take long."""
+class _GivenUp(Exception):  # control flow, not an error
+    """There are so many errors that counting the rest would take too long."""
 
 
 class _Refusals:
-    """What is wrong with the variables of one request."""
+    """The errors in the variables of one request."""
 
     variable: VariableDefinitionNode
 
@@ -93,12 +94,15 @@ class _Refusals:
         self.unlisted = 0
         self._members: dict[str, _Members] = {}
         self._compared = 0
-        self._shown: tuple[Any, str] = None, "null"  # the object that was shown last: each of its members may be wrong
+        self._shown: tuple[Any, str] = (
+            None,
+            "null",
+        )  # the object that was shown last, because each of its members may be invalid
 
-    # --- looking
+    # --- checking
 
     def check(self, value: Any, type_: GraphQLInputType, path: Path, depth: int) -> None:
-        """Look at a value and at all that it contains."""
+        """Check a value and everything in it; add an error for each mismatch. Raises `_TooDeep` or `_GivenUp`."""
         if isinstance(type_, GraphQLNonNull):
             if value is None and self._is_listed():
                 self._refuse(path, f"Expected value of non-null type '{type_}' not to be null.")
@@ -118,7 +122,7 @@ class _Refusals:
                 self._refuse(path, self._in_words(reason, value, type_))
         elif isinstance(value, list):
             self._check_list(value, type_.of_type, path, depth)
-        else:  # one value is a list of one
+        else:  # a single value is coerced to a list of one
             self.check(value, type_.of_type, path, depth + 1)
 
     def _check_list(self, values: Sequence[Any], of: GraphQLInputType, path: Path, depth: int) -> None:
@@ -148,7 +152,7 @@ class _Refusals:
             return
         if self.unlisted > _MOST_COUNTED:
             raise _GivenUp
-        members = self._members_of(type_)  # whether a OneOf has exactly one, Strawberry checks when it coerces
+        members = self._members_of(type_)  # Strawberry checks that a OneOf has exactly one, when it coerces it
         known = [name for name in value if name in members.places]
         for name in members.in_order(known, value):
             if name in value:
@@ -174,10 +178,10 @@ class _Refusals:
             self._members[type_.name] = _Members(type_)
         return self._members[type_.name]
 
-    # --- telling
+    # --- reporting
 
     def _is_listed(self) -> bool:
-        """Return True if the next error is listed; if not, it is counted."""
+        """Return True if the next error is listed; otherwise count it and return False."""
         if len(self.errors) < MOST_ERRORS:
             return True
         self.unlisted += 1
@@ -226,7 +230,7 @@ class _Members:
         self._required = [name for name, field in type_.fields.items() if is_required_input_field(field)]
 
     def in_order(self, known: Sequence[str], given: Mapping[str, Any]) -> list[str]:
-        """List those that are given, and those that are missing, in the order of the schema."""
+        """Return the members that are given, and the required ones that are missing, in the order of the schema."""
         missing = [name for name in self._required if name not in given]
         return sorted([*known, *missing], key=self.places.__getitem__)
 
@@ -234,7 +238,7 @@ class _Members:
 # --- scalars
 
 Reader = Callable[[Any], str | None]
-"""Says what is wrong with a value that is not null, `{}` standing for that value; None if it fits."""
+"""Returns the reason why a value, which is not null, is invalid, with `{}` for the value; None if it is valid."""
 
 
 def _is_number(value: Any) -> bool:
@@ -300,7 +304,7 @@ _READERS: Mapping[str, Reader] = {
 
 
 def _reader(type_: Any) -> Reader:
-    """Say how the values of a leaf's type are looked at."""
+    """Return the function that checks values of a leaf type."""
     if isinstance(type_, GraphQLEnumType):
         return lambda value: _label(type_, value)
     return _READERS[type_.name]
@@ -316,7 +320,10 @@ def _label(type_: GraphQLEnumType, value: Any) -> str | None:
 
 
 def show(value: Any) -> str:
-    """Show a value as JSON with graphql-core's quotes, and as short as graphql-core does; in a time that depends on what is shown."""
+    """Format a value as JSON with graphql-core's quotes, and shorten it as graphql-core does.
+
+    The time depends on the length of the result, not on that of the value.
+    """
     return _show(value, 0)
 
 
@@ -344,7 +351,7 @@ def _show(value: Any, level: int) -> str:
 
 
 def _ends(values: Any) -> Iterable[Any]:
-    """Take the first and the last members of a long list or object."""
+    """Return the members of a list or an object; of a long one, only the first and the last."""
     if len(values) <= _MOST_MEMBERS:
         return values  # type: ignore[no-any-return]  # a list, or the items of an object
     first, last = _MOST_MEMBERS // 2, _MOST_MEMBERS // 2 - 1
@@ -352,7 +359,7 @@ def _ends(values: Any) -> Iterable[Any]:
 
 
 def _quoted(text: str) -> str:
-    """Write a text as Python does, and cut it as graphql-core does, but look only at its ends."""
+    """Quote a text as Python does, and cut it as graphql-core does, but read only its ends."""
     if len(text) <= _MOST_SHOWN:
         return shorten(repr(text))
     quote = '"' if "'" in text and '"' not in text else "'"
@@ -361,8 +368,8 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str, quote: str) -> str:
-    """Escape a piece of a text that stands in such quotes."""
-    mark = "'" if quote == '"' else "\"'"  # makes Python choose these quotes
+    """Escape a piece of a text that is enclosed in these quotes."""
+    mark = "'" if quote == '"' else "\"'"  # forces Python to choose these quotes
     return repr(text + mark)[1 : -len(repr(mark)) + 1]
 
 

@@ -1,1 +1,1 @@
-"""Runs batches and queries: plans what is read, asks the engine, hands on what it found."""
+"""Execution of batches and queries: plans reads, runs the engine, returns what it read."""

@@ -1,4 +1,4 @@
-"""The batch mutation: bind, plan, run, answer."""
+"""Execution of the batch mutation: binding, planning, running, and reading its result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,12 +44,12 @@ async def batch(
     dry_run: bool,  # noqa: FBT001  # as the schema calls it
     idempotency_key: str | None,
 ) -> BatchView:
-    """Resolve the field, unless its batch has run already (resolvers/compiled/compiler.py)."""
+    """Resolve the field `batch`; run the batch unless it has run already (resolvers/compiled/compiler.py)."""
     context: RequestContext = info.context
     key = str(response_keys(info)[-1])
     try:
         view = context.views.get(key) or context.finished or await _run(info, context, parts, dry_run, idempotency_key)
-    except Exception as error:  # it is raised again, if the request is completed elsewhere
+    except Exception as error:  # it is raised again if the request is completed in a thread
         if context.document is None:
             context.failures[key] = error
         raise
@@ -90,12 +90,12 @@ async def answer(
     dry_run: bool,
     idempotency_key: str | None = None,
 ) -> BatchView:
-    """Run every part, in order, in one transaction: all of them, or none."""
+    """Run every part, in order, in one transaction, and return the result. Either all parts are committed, or none."""
     receipt = receipt_of(parts, idempotency_key, context, dry_run=dry_run)
     blocks = bind_blocks(parts, context.scope)
     bound = cache(partial(bind, parts, context.scope))
     if not blocks:
-        bound()  # what is wrong with a part on its face is found before anything runs
+        bound()  # report invalid parts before anything runs
     planned = plan()
     job = Job(
         batch=Batch(
@@ -103,7 +103,7 @@ async def answer(
             bind_all=bound,
             blocks=blocks,
             bind_only=lambda indexes: bind_some(indexes, parts, context.scope),
-            shown=planned.shown if receipt is None else ResultDetail.ROWS,  # a replay may ask for all of them
+            shown=planned.shown if receipt is None else ResultDetail.ROWS,  # a replay may select any of them
             times=planned.times,
             more_of_row=MORE_OF_ITEM if planned.has_lists else 0,
         ),
@@ -118,16 +118,16 @@ async def answer(
 
 
 def check_parts(sent: Mapping[str, Sequence[PartRequest]], context: RequestContext) -> None:
-    """Refuse a mutation without parts, with too many of them, or whose answer may have too many objects.
+    """Raise `NoParts`, `TooManyParts` or `QueryTooComplex` if the parts of a mutation are outside the limits.
 
-    The parts of several batches, here by response key, count together, before the first of them runs.
+    The parts of all its batches, given by response key, count together, before the first batch runs.
     """
     count = sum(map(len, sent.values()))
     if count == 0:
         raise NoParts("A batch needs at least one part.")
     if count > context.limits.parts:
         raise TooManyParts(f"A mutation takes at most {context.limits.parts} parts, and this one has {count}.")
-    assert context.cost is not None  # noqa: S101  # it was counted before anything runs
+    assert context.cost is not None  # noqa: S101  # it is counted before anything runs
     excess = context.cost.excess(sent, context.limits)
     if excess is not None:
         raise excess
@@ -136,7 +136,7 @@ def check_parts(sent: Mapping[str, Sequence[PartRequest]], context: RequestConte
 def _sent(
     selection: Selection, batches: Sequence[str], parts: Sequence[PartRequest]
 ) -> Mapping[str, Sequence[PartRequest]]:
-    """Find the parts of all batches of a mutation, by response key."""
+    """Return the parts of all batches of a mutation, by response key."""
     if not parts or len(batches) == 1:
         return {batches[0]: parts}
     return {key: [to_request(each) for each in selection.arguments(key)["parts"]] for key in batches}
@@ -144,18 +144,18 @@ def _sent(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPlan:
-    """What the answer needs beside the outcomes: relations of items, and queries, each by its place."""
+    """The reads that a response needs in addition to the outcomes: relations of items, and queries, by their place."""
 
     items: Mapping[Place, Mapping[str, ItemPlan]] = field(default_factory=dict)  # by resource name
     queries: Mapping[str, Planned] = field(default_factory=dict)
     shown: ResultDetail  # of the rows that the parts leave
-    times: int = 1  # how often the answer has the values of a row at most
-    has_lists: bool = False  # whether the items of collections are selected: graphql-core may have to complete them
+    times: int = 1  # how often the response contains the values of a row at most
+    has_lists: bool = False  # True if the items of collections are selected: graphql-core may have to complete them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFound:
-    """What was read for an answer."""
+    """The items and queries that were read for a response."""
 
     items: Mapping[Place, Mapping[int, Item | list[Item]]]  # by part
     queries: Mapping[str, QueryAnswer]
@@ -163,7 +163,7 @@ class AnswerFound:
 
 
 def plan_answer(result: Selection, scope: Scope) -> AnswerPlan:
-    """Plan what a batch's answer reads. Raises `GraphQLError` for arguments that are wrong, before anything runs."""
+    """Plan the reads for the response of a batch. Raises `GraphQLError` for invalid arguments, before anything runs."""
     items: dict[Place, dict[str, ItemPlan]] = {}
     queries: dict[str, Planned] = {}
     for key, name in result:
@@ -197,7 +197,7 @@ _SHOWN = {
 
 
 def shown_of(result: Selection) -> ResultDetail:
-    """Say what an answer shows of the rows that the parts leave."""
+    """Return the detail in which a response shows the rows that the parts leave."""
     parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
     return max(
         (_SHOWN.get(name, ResultDetail.NOTHING) for part in parts for _, name in part), default=ResultDetail.NOTHING
@@ -205,13 +205,16 @@ def shown_of(result: Selection) -> ResultDetail:
 
 
 def has_lists(result: Selection) -> bool:
-    """Return True if an answer has the items of collections, other than as payload."""
+    """Return True if a response contains the items of collections in a form other than payload."""
     parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
     return any(name == "items" for part in parts for _, name in part)
 
 
 def times_of(result: Selection, catalog: Catalog) -> int:
-    """Say how often an answer has the values of a row at most: by `payload`, `item` and `items`, and by aliases in these."""
+    """Return how often a response contains the values of a row at most.
+
+    `payload`, `item` and `items` count, and the aliases in the latter two.
+    """
     parts = [result.below(key, "PartResult") for key, name in result if name == "parts"]
     payloads = sum(name == "payload" for part in parts for _, name in part)
     items = sum(
@@ -234,7 +237,10 @@ def _plan_part_items(part: Selection, key: str, scope: Scope, *, in_list: bool) 
 
 
 def read_answer(rows: Rows, outcome: Outcome, plan: AnswerPlan, savepoint: str | None) -> AnswerFound:
-    """Read relations and queries as the batch left them: with a savepoint, each field of a query by itself."""
+    """Read relations and queries in the state that the batch left.
+
+    With a savepoint, each field of a query is read separately, so that it can fail separately.
+    """
     own = rows_of(outcome) if plan.items else {}
     items = {place: _read_items(rows, own, plans) for place, plans in plan.items.items()}
     queries = {
@@ -281,7 +287,7 @@ def _read_items(
 
 
 def batch_readers() -> BatchReaders:
-    """Say how the mutation runs, and how its results are read."""
+    """Return the functions that run the mutation and read its results."""
     return BatchReaders(part=to_request, batch=batch, item=_item, items=_items, query=_query)
 
 

@@ -1,4 +1,4 @@
-"""What one request brings along: the engine, the limits, and the one read that all its root fields share."""
+"""The context of a request: the engine, the limits, and the single read that its root fields share."""
 
 import asyncio
 import math
@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class LastDuration:
-    """How long a read took the last time."""
+    """The duration of the last run of a read."""
 
     seconds: float = math.inf
 
     def measure(self, run: Callable[[], T]) -> T:
-        """Run it, and see how long it takes."""
+        """Run a function, store its duration, and return its result."""
         start = perf_counter()
         try:
             return run()
@@ -36,29 +36,29 @@ class LastDuration:
 
 
 class Read(Protocol):
-    """Runs a read in a transaction that sees one snapshot, to its end: a client that goes away changes nothing."""
+    """Function that runs a read in one snapshot, to its end, even if the client disconnects."""
 
     def __call__(self, read: Callable[[Transaction], T], last_duration: LastDuration | None = None, /) -> Awaitable[T]:
-        """Run it; `last_duration` helps to choose the fastest strategy."""
+        """Run the read; `last_duration` helps to choose the fastest strategy."""
 
 
 class Write(Protocol):
-    """Runs a batch, to its end."""
+    """Function that runs a batch, to its end."""
 
     def __call__(self, job: Job[T], /) -> Awaitable[Ran[T]]:
-        """Run it."""
+        """Run the batch."""
 
 
 class Why(Enum):
-    """Why a request is executed in a thread."""
+    """The reason why a request is executed in a thread."""
 
-    INTROSPECTION = "introspection"  # and nothing else
-    MIXED = "mixed"  # introspection, and other things
-    LARGE = "large"  # what was read takes long to write
+    INTROSPECTION = "introspection"  # only introspection
+    MIXED = "mixed"  # introspection and other fields
+    LARGE = "large"  # what was read takes too long to serialize on the event loop
 
 
-class Elsewhere(Exception):  # it directs, and is no error
-    """The request is to be executed in a thread: its answer takes too long to complete on the event loop."""
+class Elsewhere(Exception):  # control flow, not an error
+    """The request must be executed in a thread, because its response takes too long to complete on the event loop."""
 
     def __init__(self, why: Why) -> None:
         super().__init__(why)
@@ -66,45 +66,48 @@ class Elsewhere(Exception):  # it directs, and is no error
 
 
 class Background(Protocol):
-    """Runs a function in a thread, to its end: what takes too long on the event loop."""
+    """Function that runs another function in a thread, to its end, because it takes too long on the event loop."""
 
     def __call__(self, run: Callable[[], T], /) -> Awaitable[T]:
-        """Run it."""
+        """Run the function."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
-    """One request's context."""
+    """The context of one request."""
 
     engine: Engine
     read: Read
     write: Write
     background: Background
     limits: Limits
-    deadline: Deadline | None = None  # until when the answer is waited for
-    park: Callable[[], None] = lambda: None  # called when it waits for others, and must not keep a slot meanwhile
+    deadline: Deadline | None = None  # until which the client's response is awaited
+    park: Callable[[], None] = lambda: None  # called when the request waits for others and must release its slot
     accept_encoding: str = ""  # the header
-    key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as they were sent
-    operation_name: str | None = None  # which operation of the document is to run
+    key_headers: Sequence[str] = ()  # the headers Idempotency-Key, as sent
+    operation_name: str | None = None  # the operation of the document to execute
     cost: Cost | None = None  # of the operation, once it is counted
-    valid: DocumentNode | None = None  # the document, once it is found valid
-    document: DocumentNode | None = None  # the same, once the request is executed elsewhere
+    valid: DocumentNode | None = None  # the document, once it is validated
+    document: DocumentNode | None = None  # the same, once the request is executed in a thread
     views: dict[str, BatchView] = field(default_factory=dict)  # the batches that have run, by response key
-    failures: dict[str, Exception] = field(default_factory=dict)  # and those that have not
-    answered: QueryAnswer | None = None  # what the root fields have read
-    fields: int = 0  # of the answer so far, where they are counted
-    finished: BatchView | None = None  # the request's only batch, where it has run already
-    kept: Any = None  # what the answer was made of
-    query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, once the first asks for it
+    failures: dict[str, Exception] = field(default_factory=dict)  # the errors of batches that failed
+    answered: QueryAnswer | None = None  # the result of the read of the root fields
+    fields: int = 0  # of the response so far, if they are counted
+    finished: BatchView | None = None  # the request's only batch, if it has run already
+    kept: Any = None  # what the response was built from
+    query: "asyncio.Task[Any] | None" = field(default=None)  # the read of all root fields, started by the first of them
     bounds: Scope | None = None  # see `scope`
 
     def forget(self) -> None:
-        """Let go of what was read: graphql-core's executors are cycles, and keep their context until garbage is collected."""
+        """Drop the references to what was read.
+
+        graphql-core's executors are reference cycles, which keep their context alive until the garbage is collected.
+        """
         self.views.clear()
         self.finished = self.answered = self.query = self.kept = None
 
     def in_thread(self) -> "RequestContext":
-        """Make a context for an event loop in another thread: the database is asked by this one."""
+        """Create a context for an event loop in another thread; the database is still accessed from this event loop."""
         loop = asyncio.get_running_loop()
 
         def read(run: Callable[[Transaction], T], last_duration: LastDuration | None = None) -> Awaitable[T]:
@@ -120,7 +123,7 @@ class RequestContext:
 
     @property
     def scope(self) -> Scope:
-        """What paths and queries are bound to: one for the whole request, because suggestions are counted there."""
+        """The scope of paths and queries: one for the whole request, because it counts the suggestions."""
         if self.bounds is None or self.bounds.limits is not self.limits:
             self.bounds = Scope(catalog=self.engine.catalog, limits=self.limits)
         return self.bounds

@@ -1,21 +1,25 @@
-"""How many objects an answer may have: counted before anything runs, with the request's variables, in time linear to the document.
+"""Cost of a request: the maximum number of objects in its response.
 
-**The cost is the number of objects that the answer has at most.** Each field that has fields of its own is one object;
-`nodes` and `edges` are as many as the page has items, for each item of the page above, and `groupBy` as many as its own
-`first` says. Scalars are free: a row is read whole,
-and the number of selections has its own limit. `totalCount`, `aggregate` and `groupBy` are ten more: they look at rows that
-the answer does not show. Introspection is free: it reads no row, GraphQL's own rules
-keep it shallow, and `max_introspections` and `introspections_per_minute` limit how often it runs.
+It is counted before execution, with the request's variables, in time linear in the document.
 
-**A batch costs what the same rows cost in a query.** A GET of a collection is 1 and the page that its path asks for; any other
-part whose `payload` or `item` is selected is 1. What is read below `item` and `items` counts for each of them. So the
-document's own cost is counted first (`Cost.objects`), and that of the parts once they are known (`Cost.excess`).
+**The cost is the maximum number of objects in the response.** Each field that has subfields is one object. `nodes` and
+`edges` count once for each item of the page, for each item of the page above. `groupBy` counts as many objects as its
+own `first`. Scalars are free: a row is read as a whole, and the number of selections has its own limit. `totalCount`,
+`aggregate` and `groupBy` cost ten more, because they read rows that the response does not show. Introspection is free:
+it does not read rows, GraphQL's own rules keep it shallow, and `max_introspections` and `introspections_per_minute`
+limit how often it runs.
 
-The limit is 2.5 million objects. A row of five values takes about 0.3 kB while it is answered, so an answer at the limit is
-more than `max_answer` lets through: the cost keeps the database from work whose answer could not be sent. 200 artists with 100 albums of 100 tracks each (2,040,401) pass,
-though there may be 3,503 tracks in truth: the cost is what *could* come. Three levels of default pages (1,010,101) pass; 1,000 artists
-with default pages of albums and of tracks (10.1 million) do not, nor do four levels of default pages (102 million).
-Clients that reach the limit state how many items they want with `first`.
+**A batch costs as much as the same rows in a query.** A GET of a collection costs 1 plus the page size of its path. Any
+other part costs 1 if its `payload` or `item` is selected. Objects below `item` and `items` count for each item.
+Therefore, the cost of the document itself is counted first (`Cost.objects`), and the cost of the parts when they are
+known (`Cost.excess`).
+
+The limit is 2.5 million objects. A row of five values takes about 0.3 kB while its response is written, so a response
+at the limit exceeds `max_answer`. The cost thus prevents database work whose response could not be sent. 200 artists
+with 100 albums of 100 tracks each (2,040,401) are accepted, even if the database has only 3,503 tracks, because the
+cost is an upper bound. Three levels of default pages (1,010,101) are accepted. 1,000 artists with default pages of
+albums and of tracks (10.1 million) are rejected, as are four levels of default pages (102 million). Clients that reach
+the limit can set the number of items with `first`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,17 +54,17 @@ from resolvers.documents.limits import MOST, Limits, excess
 from storage.batch.plan.operations import Verb
 from storage.errors import QueryTooComplex
 
-LOOK = 10  # objects that a look at all rows is worth
-UNKNOWN_LENGTH = 10  # objects of a list of which nobody says how long it is
+LOOK = 10  # objects that reading all rows counts as
+UNKNOWN_LENGTH = 10  # objects of a list of unknown length
 
 _LOOKS = frozenset({"totalCount", "aggregate", "groupBy"})
 _OF_THE_PAGE = frozenset({"nodes", "edges"})
-_OF_PARTS = frozenset({"Mutation", "BatchResult", "PartResult"})  # what they answer belongs to parts
+_OF_PARTS = frozenset({"Mutation", "BatchResult", "PartResult"})  # types whose fields belong to parts
 
 
 @dataclass(frozen=True, slots=True)
 class PartCost:
-    """What the selection of `parts` costs for each part."""
+    """The cost of the selection of `parts` for each part."""
 
     payloads: int = 0  # how often `payload` is selected
     items: int = 0  # how often `item` is
@@ -69,7 +73,7 @@ class PartCost:
     below_each: int = 0  # objects below each of the items of a collection
 
     def plus(self, other: "PartCost") -> "PartCost":
-        """Add what is selected elsewhere of the same parts."""
+        """Return the sum of this cost and that of another selection of the same parts."""
         return PartCost(
             self.payloads + other.payloads,
             self.items + other.items,
@@ -79,7 +83,10 @@ class PartCost:
         )
 
     def of(self, parts: Sequence[PartRequest], limits: Limits) -> int:
-        """Count the objects of parts. `payload` and `item` are one object; a collection is read whatever is selected of it."""
+        """Return the number of objects of parts.
+
+        `payload` and `item` count as one object. A collection counts its page even if nothing of it is selected.
+        """
         of_item = max(self.payloads, self.items) + self.below_item
         of_each = max(self.payloads, self.lists, 1) + self.below_each
         pages = [size for each in parts if each.verb is Verb.GET and (size := page_size(each.path, limits)) is not None]
@@ -91,9 +98,9 @@ _ADVICE = " Request fewer items: set limit in the paths of collections (/albums?
 
 
 def page_size(path: str, limits: Limits) -> int | None:
-    """Return how many items a GET of a path reads at most; None for the path of one item.
+    """Return the maximum number of items that a GET of a path reads; None for the path of one item.
 
-    A path that will be rejected reads none.
+    The number is 0 for a path that will be rejected.
     """
     way, mark, _ = path.partition("?")
     if way.count("/") % 2 == 0:  # collections and keys alternate
@@ -114,21 +121,21 @@ def page_size(path: str, limits: Limits) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The objects of an answer: those that its document tells, and what each part of its batches adds."""
+    """The number of objects of a response: those of its document, and those that each part of its batches adds."""
 
     objects: int
-    varies: bool  # with the request's variables
+    varies: bool  # True if it depends on the request's variables
     batches: Mapping[str, PartCost] = field(default_factory=dict)  # response key -> its parts
 
     def excess(self, parts: Mapping[str, Sequence[PartRequest]], limits: Limits) -> QueryTooComplex | None:
-        """Refuse an operation whose batches, by response key with their parts, cost too much."""
+        """Return an error if an operation costs too much, given the parts of its batches by response key."""
         of_parts = sum(self.batches.get(key, _NO_PARTS).of(each, limits) for key, each in parts.items())
         return excess({"cost": min(self.objects + of_parts, MOST)}, limits, "This request has", _ADVICE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Below:
-    """The objects below one object: those that are there once, those for each item of its page, and what its parts add."""
+    """The number of objects below one object: once, for each item of its page, and for each of its parts."""
 
     once: int
     each: int
@@ -146,9 +153,9 @@ def cost_of(
     variables: Mapping[str, Any],
     limits: Limits,
 ) -> Cost:
-    """Count the objects that the answer to an operation has at most, without those of parts. The document is valid.
+    """Return the maximum number of objects of an operation's response, without those of parts. The document is valid.
 
-    It counts what is written: a field that is selected twice counts twice, and one that a directive may leave out counts.
+    Fields count as written: a field that is selected twice counts twice, and a field that a directive may skip counts.
     """
     counting = _Counting(schema, document, operation, variables, limits)
     root = schema.get_root_type(operation.operation)
@@ -158,12 +165,12 @@ def cost_of(
 
 
 def excess_of_cost(cost: Cost, limits: Limits) -> QueryTooComplex | None:
-    """Refuse what costs too much."""
+    """Return an error if the cost of a document, without that of parts, exceeds the limit."""
     return excess({"cost": cost.objects}, limits)
 
 
 class _Counting:
-    """One operation with its variables."""
+    """The counter of one operation with its variables."""
 
     def __init__(
         self,
@@ -184,7 +191,10 @@ class _Counting:
         self.varies = False
 
     def below(self, selection_set: SelectionSetNode, type_: GraphQLNamedType) -> _Below:
-        """Count the objects below one object of a type. It goes as deep as a valid document: 200 levels at most."""
+        """Return the number of objects below one object of a type.
+
+        The recursion is as deep as a valid document: at most 200 levels.
+        """
         once = each = 0
         part, batches = _NO_PARTS, dict[str, PartCost]()
         for selection in selection_set.selections:
@@ -204,7 +214,7 @@ class _Counting:
         return _Below(once, each, part, batches)
 
     def _fragment(self, name: str) -> _Below:
-        """Count what a fragment selects: it has its own type, so it counts the same wherever it is spread."""
+        """Return the number of objects of a fragment, which is the same for all spreads: it has its own type."""
         if name not in self._written_out:
             fragment = self._fragments[name]
             type_ = self._schema.type_map[fragment.type_condition.name.value]
@@ -231,7 +241,7 @@ class _Counting:
         return _Below(UNKNOWN_LENGTH * objects, 0)
 
     def _of_parts(self, node: FieldNode, name: str, parent: GraphQLNamedType) -> _Below:
-        """Count what belongs to parts: how many there are is not known yet, nor how long their pages are."""
+        """Return the cost of a field that belongs to parts, whose number and page sizes are not known yet."""
         if node.selection_set is None:
             return _Below(0, 0, PartCost(payloads=1)) if name == "payload" else _NOTHING
         if parent.name == "PartResult":
@@ -246,7 +256,7 @@ class _Counting:
         if parent.name == "Mutation":
             key = node.alias.value if node.alias else name
             return _Below(below.once, 0, batches={key: below.part})
-        return below  # `parts` and `query`, whose fields are objects by themselves
+        return below  # `parts` and `query`, whose fields count by themselves
 
     def _object(
         self, selection_set: SelectionSetNode, name: str, parent: GraphQLNamedType
@@ -256,7 +266,7 @@ class _Counting:
         return definition, self.below(selection_set, get_named_type(definition.type))
 
     def _length(self, node: FieldNode) -> int:
-        """Return how many items a page has; what is over a limit is refused where it is read."""
+        """Return the maximum number of items of a page; planning rejects a number over the limit."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         for name in ("first", "last"):
             size = self._integer(given.get(name))
@@ -272,6 +282,6 @@ class _Counting:
                 self.varies = True
                 if name.value not in self._variables:
                     return self._integer(self._defaults.get(name.value))
-                found = self._variables[name.value]  # as it was sent: GraphQL takes 10.0 for an Int, too
+                found = self._variables[name.value]  # as sent: GraphQL also accepts 10.0 for an Int
                 return int(found) if isinstance(found, int | float) else None
         return None

@@ -1,4 +1,4 @@
-"""From the arguments `filter` and `orderBy` to conditions and orders, checked and typed (docs/contract.md, section 5)."""
+"""Conversion of the arguments `filter` and `orderBy` to conditions and orders (docs/contract.md, section 5)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +23,12 @@ from storage.catalog.types import (
 )
 from storage.sql import All, AnyOf, Compare, Condition, HasRelated, IsTrue, Not, Operator, Sort, total_order
 
-MAX_NESTING = 20  # of conditions in conditions
+MAX_NESTING = 20  # levels of nested conditions
 MAX_OPERANDS = 2_000  # of one filter
 MAX_PATTERN = 10_000  # characters of `like` and `ilike`
 MAX_STEPS = 10  # of one order
 
-_OF_RELATION = 20  # operands that a relation counts as: PostgreSQL plans 1,000 of them for seconds
+_OF_RELATION = 20  # operands that a relation counts as, because PostgreSQL takes seconds to plan 1,000 of them
 _OPERATORS = {operator.value: operator for operator in Operator}
 _OF_TEXT = frozenset(
     {Operator.LIKE, Operator.ILIKE, Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.CONTAINS, Operator.HAS_KEY}
@@ -38,18 +38,18 @@ _PATTERNS = frozenset({Operator.LIKE, Operator.ILIKE})
 
 
 def bad_request(message: str) -> GraphQLError:
-    """Say what is wrong with an argument."""
+    """Return the error for an invalid argument, with the code BAD_REQUEST."""
     return GraphQLError(message, extensions={"code": "BAD_REQUEST"})
 
 
 def bind_filter(given: Mapping[str, Any] | None, resource: Resource, catalog: Catalog) -> Condition:
-    """Bind the argument `filter`. Raises `GraphQLError`, which names the place that is wrong."""
+    """Bind the argument `filter`. Raises `GraphQLError`, which names the invalid member."""
     return All() if given is None else _Binding(catalog).conditions(given, resource, "filter", 1)
 
 
 @dataclass(slots=True)
 class _Binding:
-    """One filter, while it is being bound."""
+    """The binding of one filter, which counts its operands."""
 
     catalog: Catalog
     operands: int = 0
@@ -78,7 +78,7 @@ class _Binding:
         attribute, relation = resource.attribute(name), resource.relation(name)
         if attribute is not None:
             return self._compared(attribute, value, place)
-        assert relation is not None  # noqa: S101  # the schema knows no other members
+        assert relation is not None  # noqa: S101  # the schema does not have other members
         self._count(_OF_RELATION, place)
         target = self.catalog.target_of(relation)
         if relation.many:
@@ -131,7 +131,7 @@ class _Binding:
 
 
 def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[Value]:
-    """Convert what an attribute is compared with. Raises `InvalidJsonValue`."""
+    """Convert the operand of a comparison. Raises `InvalidJsonValue`."""
     if operator is Operator.IS_NULL:
         return bool(raw)
     if isinstance(type_, JsonDocument) and operator is not Operator.HAS_KEY:
@@ -152,12 +152,12 @@ def _value(type_: ValueType, operator: Operator, raw: Any) -> Value | Sequence[V
 
 
 def _plain(raw: Any) -> Any:
-    """Take the label out of an enum that Strawberry has made."""
+    """Return the label of an enum member of Strawberry, or any other value unchanged."""
     return getattr(raw, "value", raw)
 
 
 def _unlimited(type_: ValueType) -> ValueType:
-    """Leave out the limits of what can be stored: one may compare with more."""
+    """Return a type without its limits on stored values, because comparisons can use other values."""
     match type_:
         case Text():
             return Text()
@@ -174,7 +174,7 @@ def _unlimited(type_: ValueType) -> ValueType:
 
 
 def bind_order(given: Sequence[Mapping[str, Any]] | None, resource: Resource, catalog: Catalog) -> tuple[Sort, ...]:
-    """Bind the argument `orderBy`; the key always comes last. Raises `GraphQLError`."""
+    """Bind the argument `orderBy`, followed by the key. Raises `GraphQLError`."""
     if len(given or ()) > MAX_STEPS:
         raise bad_request(f"orderBy takes at most {MAX_STEPS} steps.")
     sorts = [_sort(step, resource, catalog, f"orderBy[{n}]") for n, step in enumerate(given or ())]
@@ -196,5 +196,5 @@ def _sort(step: Mapping[str, Any], resource: Resource, catalog: Catalog, place: 
         resource, step = catalog.target_of(relation), value
         path.append((relation, resource))
     direction, _, nulls = str(_plain(value)).partition("_")
-    assert attribute is not None  # noqa: S101  # the schema knows no other members
+    assert attribute is not None  # noqa: S101  # the schema does not have other members
     return Sort(attribute.name, tuple(path), descending=direction == "DESC", nulls_first=nulls == "NULLS_FIRST")

@@ -1,6 +1,6 @@
-"""Idempotency keys as clients send them, and what tells one batch from another.
+"""Idempotency keys as sent by clients, and fingerprints of batches.
 
-The header is that of https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, and may be bare, too.
+The header follows https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, but quotes are optional.
 """
 
 import json
@@ -20,15 +20,15 @@ from storage.errors import BadRequest, KeysNotKept
 
 HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255  # characters
-_KEY = re.compile(r"[!-~]([ -~]*[!-~])?")  # a header loses blanks at its ends
+_KEY = re.compile(r"[!-~]([ -~]*[!-~])?")  # blanks at the ends of a header are lost
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')  # a string of RFC 9651, section 3.3.3
-_EXACT_INTEGERS = 2**53  # up to here a double holds every whole number
+_EXACT_INTEGERS = 2**53  # up to this value, a double represents every whole number
 
 
 def receipt_of(
     parts: Sequence[PartRequest], argument: str | None, context: RequestContext, *, dry_run: bool
 ) -> Receipt | None:
-    """Say what a batch is to be known by; None without a key, and in a dry run, which leaves nothing behind.
+    """Return the receipt of a batch; None if it does not have a key, or in a dry run, which stores nothing.
 
     Raises `BadRequest`, or `KeysNotKept`.
     """
@@ -41,7 +41,7 @@ def receipt_of(
 
 
 def key_of(argument: str | None, headers: Sequence[str]) -> str | None:
-    """Read the key of a batch: its argument, or the header. Raises `BadRequest`."""
+    """Return the key of a batch, from its argument or from the header; None if there is none. Raises `BadRequest`."""
     given = [] if argument is None else [_checked(argument, "idempotencyKey")]
     given += [_checked(_unquoted(header), f"The header {HEADER}") for header in headers]
     if len(set(given)) > 1:
@@ -52,7 +52,9 @@ def key_of(argument: str | None, headers: Sequence[str]) -> str | None:
 
 
 def _unquoted(header: str) -> str:
-    header = header.strip(" \t")  # which are no part of it (RFC 9110, section 5.5), and left to us behind it
+    header = header.strip(
+        " \t"
+    )  # not part of the value (RFC 9110, section 5.5); the server does not remove trailing ones
     if not header.startswith('"'):
         return header
     quoted = _QUOTED.fullmatch(header)
@@ -69,15 +71,18 @@ def _checked(key: str, what: str) -> str:
     return key
 
 
-# --- what tells one batch from another
+# --- fingerprints
 
 
 def fingerprint(parts: Sequence[PartRequest]) -> str:
-    """Hash parts as they were sent (SHA-256), the same whichever way they came; the order of members does not matter."""
+    """Return the SHA-256 hash of parts as sent.
+
+    It does not depend on the path through which the parts were decoded and coerced, or on the order of members.
+    """
     sent = [part if part.item is None else msgspec.structs.replace(part, item=_plain(part.item)) for part in parts]
     try:
         text = _canonical(sent)
-    except RecursionError:  # no part with such a value is ever written
+    except RecursionError:  # a part with such a value is never committed
         text = b""
     return sha256(text).hexdigest()
 
@@ -91,7 +96,7 @@ def _canonical(parts: Sequence[PartRequest]) -> bytes:
 
 
 def _plain(item: Any) -> dict[str, Any]:
-    """Write an item as plain members; a whole number as such, which may have been coerced to a Float or not."""
+    """Convert an item to plain members. Whole numbers become integers, whether they were coerced to Float or not."""
     return {
         name: {attribute: _whole(value) for attribute, value in members(given).items()}
         for name, given in members(item).items()
@@ -107,19 +112,19 @@ def _whole(value: Any) -> Any:
 
 
 def _as_number(value: Any) -> msgspec.Raw:
-    """Write a number that kept its digits: as a double is written, if it is one."""
+    """Encode a number that kept its digits: as a double if it is equal to one. Raises `TypeError` for other values."""
     if not isinstance(value, ExactFloat):
         raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-    if value.text == "-0":  # most attributes take it for 0, and some doors do so for them
+    if value.text == "-0":  # most attributes read it as 0, and some endpoints convert it for them
         return msgspec.Raw(b"0")
     return msgspec.Raw(_encoder.encode(float(value)) if _is_double(value) else value.text.encode())
 
 
 def _is_double(value: float) -> bool:
-    """Return True if a number that may have kept its digits says no more than a double does."""
+    """Return True if a number, which may have kept its digits, is equal to the shortest decimal form of a double."""
     try:
         return not isinstance(value, ExactFloat) or Decimal(value.text) == Decimal(repr(float(value)))
-    except InvalidOperation:  # an exponent beyond all bounds
+    except InvalidOperation:  # an exponent beyond all limits
         return False
 
 

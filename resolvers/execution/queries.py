@@ -1,4 +1,4 @@
-"""From a query's selection to a read plan."""
+"""Planning of reads from the selection of a query."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,14 +34,14 @@ _MAX_OFFSET = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What can be read of a query, by response key, and what is wrong with the other fields."""
+    """The planned reads of a query, and the errors of its other fields, by response key."""
 
     reads: Mapping[str, RootRead]
     errors: Mapping[str, GraphQLError]
 
 
 def plan_query(selection: Selection, scope: Scope) -> Planned:
-    """Plan what is selected of Query."""
+    """Plan the reads for a selection of Query."""
     reads: dict[str, RootRead] = {}
     errors: dict[str, GraphQLError] = {}
     for key, name in selection:
@@ -114,7 +114,7 @@ def _plan_selected(connection: Selection, arguments: Mapping[str, Any], resource
 
 
 def _plan_aggregations(selection: Selection, resource: Resource) -> tuple[Aggregation, ...]:
-    """Plan what all fields `aggregate` of a connection or of a group ask for, each once."""
+    """Return the aggregations that the fields `aggregate` of a connection or a group select, each once."""
     found: dict[Aggregation, None] = {}
     for key, name in selection:
         if name != "aggregate":
@@ -132,7 +132,7 @@ def _plan_aggregations(selection: Selection, resource: Resource) -> tuple[Aggreg
 
 
 def _own_name(resource: Resource, name: str) -> str:
-    """Name an attribute as it is called now."""
+    """Return the current name of an attribute."""
     attribute = resource.attribute(name)
     assert attribute is not None  # noqa: S101  # the schema has it
     return attribute.name
@@ -153,7 +153,10 @@ def _ask(selections: Iterable[Selection], *names: str) -> bool:
 
 
 def _plan_nodes(connection: Selection, resource: Resource, scope: Scope) -> ItemPlan:
-    """Plan the items of a page. All that is selected of them is read as one: relations are told apart by their places."""
+    """Plan the items of a page.
+
+    Everything selected of them is read together. Relations are distinguished by their place in the response.
+    """
     plans = [
         (f"{key}/", plan_items(connection.below(key, resource.name), resource, scope))
         for key, name in connection
@@ -217,7 +220,7 @@ def _position(text: str, argument: str, resource: Resource, sorts: Sequence[Sort
 
 
 def plan_items(selection: Selection, resource: Resource, scope: Scope) -> ItemPlan:
-    """Plan what is selected of an item: attributes and relations."""
+    """Plan the attributes and relations that are selected of an item. Raises `GraphQLError`."""
     attributes: set[str] = set()
     relations = {}
     for key, name in selection:
@@ -236,8 +239,8 @@ def plan_items(selection: Selection, resource: Resource, scope: Scope) -> ItemPl
 
 
 def most_aliases(selection: Selection) -> int:
-    """Say how often one field is selected at most, under different keys."""
-    if len(selection.fields) < 2:  # noqa: PLR2004  # one cannot be twice
+    """Return the maximum number of response keys that select the same field."""
+    if len(selection.fields) < 2:  # noqa: PLR2004  # a single field cannot be selected twice
         return 1
     return max(Counter(name for _, name in selection).values(), default=1)
 

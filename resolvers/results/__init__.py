@@ -1,1 +1,1 @@
-"""From what the engine found to what clients see."""
+"""Conversion of the engine's outcomes and reads into responses."""

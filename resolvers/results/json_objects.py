@@ -1,4 +1,4 @@
-"""How answers are written by what is compiled once for a selection: shared by batches and queries."""
+"""Functions that complete response objects, shared by the compiled paths of batches and queries."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -9,32 +9,32 @@ from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, GraphQLOutputT
 
 from resolvers.documents.selections import Selection
 
-_SLICE = 20_000  # objects: some 3 ms
+_SLICE = 20_000  # objects: about 3 ms
 
 
 class NotCompilable(Exception):
-    """A selection that asks for more than what is at hand."""
+    """A selection that the compiled path does not support."""
 
 
 class CannotSerialize(Exception):
-    """There is no value where there must be one."""
+    """A value of a non-null field is missing or cannot be written."""
 
 
 def fields(selection: Selection) -> Iterable[tuple[str, str]]:
-    """Go through the response keys with the names of their fields, introspection's own among them."""
+    """Return the response keys with the names of their fields, including introspection fields."""
     return ((key, details[0].node.name.value) for key, details in selection.fields.items())
 
 
 def row_class(keys: Iterable[str]) -> Callable[..., Any]:
-    """Make the class of objects with these members: msgspec makes and encodes them several times as fast as dicts."""
+    """Create a class of objects with these members. msgspec creates and encodes them several times as fast as dicts."""
     names = {f"member_{number}": key for number, key in enumerate(keys)}
     return msgspec.defstruct("Answer", list(names), rename=names, gc=False)
 
 
 def rows_of_columns(row: Callable[..., Any], columns: Sequence[Iterable[Any]], count: int) -> list[Any]:
-    """Make objects of columns; where directives leave none, empty ones.
+    """Return objects built from columns; empty objects if directives leave no column.
 
-    Many are made in slices: one call would keep the event loop from running for as long as it takes.
+    Many objects are created in slices, because a single call would block the event loop until it is done.
     """
     if not columns:
         return [row() for _ in range(count)]
@@ -48,23 +48,23 @@ def rows_of_columns(row: Callable[..., Any], columns: Sequence[Iterable[Any]], c
 
 
 def writer(readers: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """Write an object, each member as its reader finds it."""
+    """Return a function that creates an object, with each member read by its reader."""
     row, reads = row_class(readers), tuple(readers.values())
     return lambda source: row(*[read(source) for read in reads])
 
 
 def constant(value: Any) -> Callable[[Any], Any]:
-    """Write the same for everything."""
+    """Return a function that always returns the same value."""
     return lambda _source: value
 
 
 def completion(type_: GraphQLOutputType) -> Callable[[Any], Any]:
-    """Say how a value of a leaf's type, or of a list of them, is completed (GraphQL specification, section 6.4.3)."""
+    """Return the completion of values of a leaf type, or of lists of them (GraphQL specification, section 6.4.3)."""
     if isinstance(type_, GraphQLNonNull):
         return _required(completion(type_.of_type))
     if isinstance(type_, GraphQLList):
         return _each(completion(type_.of_type))
-    assert is_leaf_type(type_)  # noqa: S101  # attributes have no other
+    assert is_leaf_type(type_)  # noqa: S101  # attributes do not have other types
     if isinstance(type_, GraphQLEnumType):
         return _label(type_)
     write = type_.coerce_output_value

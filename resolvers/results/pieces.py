@@ -1,4 +1,4 @@
-"""Large answers, written as JSON piece by piece: one call for all of it would keep the event loop from running until it is done."""
+"""Encoding of large responses as JSON in pieces, because a single call would block the event loop until it is done."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import msgspec
 
 from storage.json_text import encode_json_bytes
 
-LARGE = 256 << 10  # bytes as `storage.allowance` counts them: some 2 ms, so it is written in a thread
-VERY_LARGE = 1 << 20  # bytes: some 8 ms, so it is written in pieces, between which other threads run
+LARGE = 256 << 10  # bytes as `storage.allowance` counts them: about 2 ms, so it is written in a thread
+VERY_LARGE = 1 << 20  # bytes: about 8 ms, so it is written in pieces, between which other threads run
 _PIECE = 256 << 10  # bytes
-_FIRST = 1_024  # values that are written together at first; from then on, as many as are about one piece
-_MOST = 16_384  # values that are written together, and at most counted of one value
+_FIRST = 1_024  # values that are written together at first; then as many as fill about one piece
+_MOST = 16_384  # maximum number of values that are written together, or counted in one value
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A part of an answer that is made when it is written, so that not all of them are in memory at once."""
+    """A piece of a response that is created when it is written, so that not all pieces are in memory at once."""
 
     make: Callable[[], Any]
 
@@ -27,12 +27,12 @@ _SCALARS = frozenset({str, int, float, bool, NoneType})
 
 
 def encode_in_pieces(answer: Any) -> list[bytes]:
-    """Write JSON as pieces, which together are what `encode_json_bytes` writes."""
+    """Encode a response as pieces of JSON. Joined, they are equal to the result of `encode_json_bytes`."""
     return list(_joined(_Writing().pieces(answer)))
 
 
 def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Put small pieces together."""
+    """Join small pieces to larger ones."""
     waiting = bytearray()
     for piece in pieces:
         waiting += piece
@@ -44,17 +44,17 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Writing:
-    """One answer that is being written.
+    """The encoding of one response.
 
-    What has few values is written in one call. Of what has more, one member is written after the other, and as many elements of
-    a list together as have few values.
+    A value that contains few values is encoded in one call. Of a larger object, one member is encoded after the other.
+    Of a larger list, as many elements are encoded together as contain few values.
     """
 
     def __init__(self) -> None:
         self._most = _FIRST  # values that are written together
 
     def pieces(self, value: Any) -> Iterator[bytes]:
-        """Write a value."""
+        """Yield the pieces of a value."""
         if isinstance(value, Later):
             value = value.make()
         number = _count(value, self._most)
@@ -70,7 +70,7 @@ class _Writing:
             )
 
     def _encode(self, value: Any, number: int) -> bytes:
-        """Write a value that has so many values in one call, and learn how many are about one piece."""
+        """Encode a value that contains `number` values in one call, and adjust the number of values for one piece."""
         written = encode_json_bytes(value)
         if len(written) > _PIECE or number * 2 > self._most:
             self._most = max(1, min(number * _PIECE // len(written), self._most * 2, _MOST))
@@ -98,7 +98,10 @@ class _Writing:
         yield b"]"
 
     def _end_of_slice(self, values: list[Any], start: int) -> tuple[int, int]:
-        """Return where the elements end that are written together, and how many values they have; none if one has too many."""
+        """Return the end of the elements that are encoded together, and the number of their values.
+
+        The end is `start` if the first element contains too many values.
+        """
         if (each := _values_of_leaf(values[start])) is not None:
             end = min(start + max(1, self._most // each), len(values))
             return end, each * (end - start)
@@ -112,9 +115,9 @@ class _Writing:
 
 
 def _count(value: Any, most: int) -> int | None:
-    """Count the values in a value; None if there are more than so many, or if there is something to be made later.
+    """Return the number of values in a value; None if it is greater than `most`, or if the value contains a `Later`.
 
-    If the first element of a list has no lists or objects, the others are taken to have none, as is true of rows.
+    If the first element of a list does not contain lists or objects, the others are assumed not to, as in rows.
     """
     count, found = 0, [value]
     while found:
@@ -146,7 +149,7 @@ def _members_of(value: Any) -> Collection[Any]:
 
 
 def _values_of_leaf(value: Any) -> int | None:
-    """Count the values of a scalar, or of an object of scalars; None if it has lists or objects, or is to be made later."""
+    """Return the number of values of a scalar or of an object of scalars; None for any other value, or a `Later`."""
     if isinstance(value, Later):
         return None
     members = _members_of(value)

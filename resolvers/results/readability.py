@@ -1,4 +1,4 @@
-"""Whether what the database holds can be read: the same judgement as an answer's fields make, over rows."""
+"""Detection of stored values that cannot be read, with the same checks on rows as the fields of a response make."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from storage.rows.row import Row
 
 
 def unreadable_values(resource: Resource, rows: Iterable[Row]) -> Counter[tuple[str, str]]:
-    """Count the values that cannot be read, by attribute and reason."""
+    """Return the number of values that cannot be read, by attribute and reason."""
     found: Counter[tuple[str, str]] = Counter()
     attributes = resource.attributes.values()
     for row in rows:

@@ -1,4 +1,4 @@
-"""The catalog as clients see it: what a form is built from (docs/contract.md, section 5)."""
+"""The catalog as clients see it, from which they can build forms (docs/contract.md, section 5)."""
 
 import re
 from collections.abc import Callable
@@ -37,14 +37,14 @@ from storage.sql import sqlite_times
 
 N = TypeVar("N", int, Decimal)
 
-_EXACT = Context(prec=1_000)  # digits: PostgreSQL declares no more
+_EXACT = Context(prec=1_000)  # digits: the maximum precision in PostgreSQL declarations
 
 TypeName = Callable[[ValueType], str]
-"""Names the scalar of a type."""
+"""Returns the name of a type's scalar."""
 
 
 def describe(catalog: Catalog, type_name: TypeName) -> list[ResourceDescription]:
-    """Describe all resources."""
+    """Return the descriptions of all resources."""
     return [_describe(resource, type_name) for resource in catalog.resources.values()]
 
 
@@ -111,7 +111,7 @@ def _describe_attribute(attribute: Attribute, resource: Resource, type_name: Typ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limits:
-    """What an attribute takes: what its type takes, as `from_json` checks it, and its model."""
+    """The limits of an attribute's values: those of its type, as checked by `from_json`, and those of its model."""
 
     min_length: int | None = None
     max_length: int | None = None
@@ -122,7 +122,7 @@ class _Limits:
 
 
 def _joined(own: Limits, bounds: Bounds) -> Limits:
-    """Join the limits of a model with those of the checks of its table."""
+    """Combine the limits of a model with those of the table's CHECK constraints."""
     limits = replace(
         own,
         min_length=_larger(own.min_length, bounds.min_length),
@@ -142,7 +142,7 @@ def _as_decimal(number: Any) -> Decimal | None:
 
 
 def _edge(type_: ValueType, number: Decimal | None, edge: Any) -> Any:
-    """Write a limit: a number, or the date or time that a check names."""
+    """Encode a limit: a number, or the date or time in a CHECK constraint."""
     if isinstance(edge, date | time):  # datetime is a date
         return to_json(type_, edge)
     return _written(type_, number)
@@ -163,13 +163,13 @@ def _limits_of(type_: ValueType, own: Limits) -> _Limits:
         case Time(precision=precision) | DateTime(precision=precision):
             return _Limits(scale=precision)
         case Array(of=of):
-            return _limits_of(of, NO_LIMITS)  # a model's are of the list
+            return _limits_of(of, NO_LIMITS)  # a model's limits apply to the list itself
         case _:
             return _Limits()
 
 
 def _limits_of_decimal(type_: Numeric, own: Limits) -> _Limits:
-    """Join what column and model say of a decimal's digits: in all, before and after the point."""
+    """Combine the limits of column and model on a decimal's digits: in total, before and after the decimal point."""
     column_scale = None if type_.precision is None else type_.scale or 0
     scale = _narrower(column_scale, own.decimal_places)
     before = [digits - after for digits, after in _digits(type_, own)]
@@ -189,7 +189,7 @@ def _limits_of_decimal(type_: Numeric, own: Limits) -> _Limits:
 
 
 def _digits(type_: Numeric, own: Limits) -> list[tuple[int, int]]:
-    """Say how many digits there may be, and how many of them are kept for those after the point."""
+    """Return, for column and model, the maximum number of digits, and how many of them are decimal places."""
     found = [(type_.precision, type_.scale), (own.max_digits, own.decimal_places)]
     return [(digits, after or 0) for digits, after in found if digits is not None]
 
@@ -203,7 +203,10 @@ def _larger(one: N | None, other: N | None) -> N | None:
 
 
 def _lowest(edge: Decimal | None, own: Limits, scale: int | None = None) -> Decimal | None:
-    """Find the least value that type and model take; without a scale there is none next to an exclusive limit."""
+    """Return the smallest value that type and model accept.
+
+    Without a scale, an exclusive limit is ignored, because no value is next to it.
+    """
     return _bound(edge, own.minimum, own.above, scale)
 
 
@@ -229,7 +232,7 @@ def _negated(number: Decimal | None) -> Decimal | None:
 def _written(type_: ValueType, limit: Decimal | None) -> Any:
     try:
         return None if limit is None else _as_value(type_, _raw(type_, format(limit, "f")))
-    except ValueError:  # beyond what the type holds: no value is so
+    except ValueError:  # outside the range of the type, so it does not limit any value
         return None
 
 
@@ -239,10 +242,10 @@ _TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": F
 
 
 def _default(attribute: Attribute) -> Any:
-    """Write a default as values of its type are, where it is a plain value; one that is made anew each time has none to show."""
+    """Return a default, encoded like values of its type; None if it is not constant, or only readable in SQL."""
     type_, made = attribute.type, attribute.default
     try:
-        if made is not None:  # the model's goes before the database's
+        if made is not None:  # the model's default takes precedence over the database's
             return _as_value(type_, to_json(type_, made())) if attribute.default_is_constant else None
         sql = (attribute.default_sql or "").strip()
         if isinstance(type_, Anything):
@@ -252,12 +255,12 @@ def _default(attribute: Attribute) -> Any:
         if text is not None and attribute.format.is_numeric and isinstance(type_, Date | DateTime):
             return to_json(type_, sqlite_times.read(type_, attribute.format, int(text)))
         return None if text is None else _as_value(type_, _raw(type_, text))
-    except ValueError:  # what only the database reads
+    except ValueError:  # a literal that only the database can read
         return None
 
 
 def _as_value(type_: ValueType, raw: Any) -> Any:
-    """Write JSON as values of a type are. Raises `ValueError` for what is none of them."""
+    """Encode JSON like the values of a type. Raises `ValueError` if it is not a value of the type."""
     return to_json(type_, from_json(type_, raw))
 
 
@@ -265,7 +268,7 @@ _BLOB = re.compile(r"[xX]'((?:[0-9A-Fa-f]{2})*)'", re.ASCII)
 
 
 def _any_literal(sql: str) -> Any:
-    """Read a literal of SQLite as JSON has it, where its own storage class decides; None where it is none."""
+    """Convert an SQLite literal to JSON by its own storage class; return None if it is not a literal."""
     if number := _NUMBER.fullmatch(sql):
         return decode_json(number[1])
     if blob := _BLOB.fullmatch(sql):

@@ -1,4 +1,4 @@
-"""From outcomes to results: rows to items, faults to part errors, exceptions to request errors."""
+"""Conversion of outcomes into results: rows to items, faults to part errors, exceptions to request errors."""
 
 import logging
 import math
@@ -54,28 +54,28 @@ from storage.sql import Unstorable
 logger = logging.getLogger("partwise")
 
 Place = tuple[str, str]
-"""The keys of `parts` and of `item` or `items` in the answer."""
+"""The keys of `parts` and of `item` or `items` in the response."""
 
 _MANY_PARTS = 2_000
 _NOT_MODIFIED = 304
-_WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses that answer neither payload nor item
+_WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses whose results have neither payload nor item
 
 
 @dataclass(slots=True, kw_only=True)
 class QueryAnswer:
-    """What was read for a query: by response key, and what went wrong instead."""
+    """The results and the errors of a query's fields, by response key."""
 
     found: Mapping[str, Read | Ambiguous]
     errors: Mapping[str, Exception] = field(default_factory=dict)
     size: int = 0  # bytes that were read
-    left: float = math.inf  # bytes that might have been read besides
+    left: float = math.inf  # bytes that could be read in addition
     most: float = field(init=False)  # bytes
 
     def __post_init__(self) -> None:
         self.most = self.size + self.left
 
     def field(self, key: str) -> Found:
-        """Answer one field, item by item. Raises its error, or `QueryTooComplex`."""
+        """Return what was read for a field, item by item. Raises the error of the field, or `QueryTooComplex`."""
         if key in self.errors:
             raise self.errors[key]
         found = self.found.get(key)
@@ -88,7 +88,7 @@ class QueryAnswer:
 
 
 def read_each(rows: RowReader, plan: ReadPlan, savepoint: str) -> QueryAnswer:
-    """Read each field of a query by itself. A refused read is an error of its field."""
+    """Read each field of a query separately. If the database refuses a read, that is an error of its field only."""
     found: dict[str, Read | Ambiguous] = {}
     errors: dict[str, Exception] = {}
     for key, read in plan.items():
@@ -101,45 +101,45 @@ def read_each(rows: RowReader, plan: ReadPlan, savepoint: str) -> QueryAnswer:
 
 
 def row_of(outcome: Done | Failed) -> Row | None:
-    """Find the row whose state is answered for a part."""
+    """Return the row whose state is in the result of a part; None if the result does not have one."""
     if isinstance(outcome, Failed):
         return outcome.current
     return None if outcome.status in _WITHOUT_STATE else outcome.row
 
 
 def path_of(request: PartRequest, outcome: Done | Failed) -> str:
-    """Write the item's canonical path, or the path as sent."""
+    """Return the item's canonical path, or the path as sent."""
     item = outcome.item if isinstance(outcome, Failed) else outcome.row
     try:
         return request.path if item is None else format_path(item.resource, item)
-    except GraphQLError:  # an item whose key cannot be read has none
+    except GraphQLError:  # an item whose key cannot be read does not have a canonical path
         return request.path
 
 
 def status_of(outcome: Done | Failed) -> int:
-    """Say what became of a part as HTTP does."""
+    """Return the HTTP status of a part; if it failed, the status of its first fault."""
     return outcome.faults[0].status if isinstance(outcome, Failed) else outcome.status
 
 
 def etag_of(outcome: Done | Failed) -> str | None:
-    """Find the version of the item that is answered; of one that has not changed (304), its version."""
+    """Return the etag of the item in the result, or of an item that has not changed (304)."""
     row = outcome.row if isinstance(outcome, Done) and outcome.status == _NOT_MODIFIED else row_of(outcome)
     return None if row is None else row.etag
 
 
 def payload_of(outcome: Done | Failed) -> Any:
-    """Write the attributes of the item, or of the items of a collection."""
+    """Return the payload of a part: the attributes of its item, or the items of a collection."""
     if isinstance(outcome, Done) and outcome.page is not None:
         found = outcome.page.found
         is_plain = isinstance(found, RowColumns) and found.is_readable
-        items = to_payloads(found) if is_plain else [to_payload(row) for row in outcome.page.rows]  # type: ignore[arg-type]  # as is tested
+        items = to_payloads(found) if is_plain else [to_payload(row) for row in outcome.page.rows]  # type: ignore[arg-type]  # `is_plain` tests it
         return {"items": items, "hasMore": outcome.page.has_more}
     row = row_of(outcome)
     return None if row is None else to_payload(row)
 
 
 def to_payload(row: Row) -> dict[str, Any]:
-    """Write all attributes of a row as JSON."""
+    """Encode all attributes of a row as JSON. Raises `GraphQLError` if a value cannot be read."""
     values = row.values
     return {
         name: value if (value := values[name]).__class__ in AS_THEY_ARE else to_json(attribute.type, value)
@@ -148,7 +148,7 @@ def to_payload(row: Row) -> dict[str, Any]:
 
 
 def to_payloads(rows: RowColumns) -> list[Any]:
-    """Write all attributes of rows that can be read, column by column."""
+    """Encode all attributes of readable rows as JSON, column by column."""
     attributes = rows.resource.attributes
     columns = [
         rows.columns[name]
@@ -159,18 +159,18 @@ def to_payloads(rows: RowColumns) -> list[Any]:
     return rows_of_columns(_payload_class(tuple(attributes)), columns, len(rows))
 
 
-@cache  # as many as there are resources
+@cache  # one entry for each resource
 def _payload_class(names: tuple[str, ...]) -> Callable[..., Any]:
     return row_class(names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartView:
-    """One part's result, read field by field as the query asks for it."""
+    """The result of one part. Only the fields that are selected are computed."""
 
     request: PartRequest
     outcome: Done | Failed
-    found: Mapping[Place, Item | list[Item] | None]  # what was read of its items' relations
+    found: Mapping[Place, Item | list[Item] | None]  # its items with the relations that were read
 
     @property
     def id(self) -> str:
@@ -179,12 +179,12 @@ class PartView:
 
     @property
     def index(self) -> int:
-        """Its place in the request."""
+        """The index of the part in the request."""
         return self.outcome.index
 
     @property
     def operation(self) -> Operation:
-        """What it did."""
+        """The operation of the part."""
         return Operation(self.request.verb.value)
 
     @property
@@ -194,31 +194,31 @@ class PartView:
 
     @property
     def status(self) -> int:
-        """As HTTP uses it."""
+        """The HTTP status of the part."""
         return status_of(self.outcome)
 
     @property
     def precondition_succeeded(self) -> bool | None:
-        """Whether the preconditions held."""
+        """True if the preconditions held; None if there were none, or if they were not evaluated."""
         return self.outcome.precondition
 
     @property
     def etag(self) -> str | None:
-        """The version of the item."""
+        """The etag of the item."""
         return etag_of(self.outcome)
 
     @property
     def payload(self) -> Any:
-        """Its attributes."""
+        """The attributes of the item, or the items of the collection."""
         return payload_of(self.outcome)
 
     @property
     def errors(self) -> list[PartError]:
-        """What is wrong with it."""
+        """The errors of the part."""
         return [_to_error(fault) for fault in faults_of(self.outcome)] if isinstance(self.outcome, Failed) else []
 
     def items(self, place: Place) -> Item | list[Item] | None:
-        """The item that it answers, or the items of its collection, with the relations that are asked for."""
+        """Return the item of the result, or the items of its collection, with the selected relations."""
         if place in self.found:
             return self.found[place]
         if isinstance(self.outcome, Done) and self.outcome.page is not None:
@@ -228,7 +228,7 @@ class PartView:
 
 
 def faults_of(outcome: Failed) -> Sequence[Fault]:
-    """List the faults of a part: at most `MOST_FAULTS`; the last one says how many more there are."""
+    """Return the faults of a part, at most `MOST_FAULTS`; the message of the last states how many more there are."""
     more = outcome.unlisted + max(len(outcome.faults) - MOST_FAULTS, 0)
     if not more:
         return outcome.faults
@@ -249,7 +249,7 @@ def _to_error(fault: Fault) -> PartError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
-    """The result of a batch, read field by field."""
+    """The result of a batch. Only the fields that are selected are computed."""
 
     requests: Sequence[PartRequest]
     outcome: Outcome
@@ -259,27 +259,27 @@ class BatchView:
 
     @property
     def is_large(self) -> bool:
-        """Return True if its answer takes too long to write on the event loop."""
+        """True if the response takes too long to write on the event loop."""
         return self.size > LARGE or len(self.outcome.parts) > _MANY_PARTS
 
     @property
     def status(self) -> BatchStatus:
-        """What became of it."""
+        """The outcome of the batch."""
         return BatchStatus(self.outcome.status.value)
 
     @property
     def committed(self) -> bool:
-        """Return True if all of it is written."""
+        """True if the batch was committed."""
         return self.outcome.status is Status.COMMITTED
 
     @property
     def replayed(self) -> bool:
-        """Return True if it was written before, under the same idempotency key."""
+        """True if the batch was committed before, with the same idempotency key."""
         return self.outcome.replayed
 
     @property
     def parts(self) -> list[PartView]:
-        """The results of its parts."""
+        """The results of the parts."""
         return [
             PartView(
                 request=self.requests[part.index],
@@ -291,7 +291,7 @@ class BatchView:
 
 
 def rows_of(outcome: Outcome) -> dict[int, Row | list[Row]]:
-    """Find the rows whose state is answered: part -> its row, or the rows of its collection."""
+    """Return the rows whose state is in the result, by part: its row, or the rows of its collection."""
     rows: dict[int, Row | list[Row]] = {}
     for part in outcome.parts:
         if isinstance(part, Done) and part.page is not None:
@@ -301,11 +301,11 @@ def rows_of(outcome: Outcome) -> dict[int, Row | list[Row]]:
     return rows
 
 
-# --- how the schema's fields are read
+# --- readers of the schema's fields
 
 
 def readers(catalog: Catalog, root: Any) -> Readers:
-    """Say how the fields of items are read; `root` reads those of Query."""
+    """Return the functions that read the fields of items; `root` reads those of Query."""
     return Readers(
         attribute=_attribute_reader,
         path=lambda item: format_path(item.row.resource, item.row),
@@ -329,14 +329,14 @@ def readers(catalog: Catalog, root: Any) -> Readers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """An item of a page, and where it stands in the page's order."""
+    """An item of a page, with its cursor."""
 
     node: Item
     cursor: str
 
 
 def _edges(page: ItemPage) -> list[Edge]:
-    cursors = page.cursors or repeat("")  # those that nobody asks for
+    cursors = page.cursors or repeat("")  # placeholders if no cursor is selected
     nodes = (Item(row=item.row, related=item.related, in_edge=True) for item in page.items)
     return [Edge(node=node, cursor=cursor) for node, cursor in zip(nodes, cursors, strict=False)]
 
@@ -391,7 +391,10 @@ def _related(item: Item, info: Info) -> Item | ItemPage | None:
 
 
 def relation_key(keys: Sequence[str | int], *, in_edge: bool = False) -> str:
-    """Name a relation by its place: below a list, or the node of an edge in a list, their keys go before it."""
+    """Return the name of a relation in the plan, given its path in the response.
+
+    Below a list, or the node of an edge in a list, the keys of these are its prefix.
+    """
     last, *above = reversed(keys)
     if in_edge:
         node, _, edges, *_ = above
@@ -403,7 +406,10 @@ def relation_key(keys: Sequence[str | int], *, in_edge: bool = False) -> str:
 
 
 def to_wire_errors(errors: Sequence[GraphQLError]) -> list[dict[str, Any]]:
-    """Write the errors of a request that did not run: at most `MOST_ERRORS`; the last one says how many more there are."""
+    """Convert the errors of a request that was not executed, at most `MOST_ERRORS`.
+
+    The message of the last one states how many more there are.
+    """
     written = [to_wire_error(error) for error in errors[:MOST_ERRORS]]
     if len(errors) > MOST_ERRORS:
         given_up = isinstance(errors[-1], ValidationAbortedError)
@@ -412,7 +418,10 @@ def to_wire_errors(errors: Sequence[GraphQLError]) -> list[dict[str, Any]]:
 
 
 def to_wire_error(error: GraphQLError) -> dict[str, Any]:
-    """Write a GraphQL error for the client. What is not in the catalogue is INTERNAL, with an id to look up in the log."""
+    """Convert a GraphQL error for the client.
+
+    An exception that is not in the catalog of errors is logged, and becomes INTERNAL with the id of its log entry.
+    """
     original = error.original_error
     formatted: dict[str, Any] = dict(error.formatted)
     if isinstance(original, RequestError):

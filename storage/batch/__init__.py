@@ -1,1 +1,1 @@
-"""What is done: operations in, outcomes out, in one transaction."""
+"""Batches: operations in, outcomes out, in one transaction."""

@@ -1,4 +1,4 @@
-"""What there is: resources, attributes, keys and relations; from a reflected database, from SQLModel classes."""
+"""The catalog: resources, attributes, keys and relations, from a reflected database and from SQLModel classes."""
 
 from storage.catalog.model import (
     Attribute,

@@ -1,4 +1,7 @@
-"""The affinity of an SQLite column: how it stores and compares values (https://sqlite.org/datatype3.html, section 3.1)."""
+"""The affinity of an SQLite column: its rules for storing and comparing values.
+
+https://sqlite.org/datatype3.html, section 3.1
+"""
 
 from functools import cache
 

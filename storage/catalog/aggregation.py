@@ -1,4 +1,4 @@
-"""What can be said of many values together (docs/contract.md, section 5): which attributes have it, and of which type it is."""
+"""Aggregate functions (docs/contract.md, section 5): the attributes that have them, and the types of their results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _LARGE = 64  # bits
 
 
 class Function(Enum):
-    """What is said of many values; the values are the names in the API."""
+    """The aggregate functions. The values are the names in the API."""
 
     COUNT = "count"  # of rows
     SUM = "sum"
@@ -22,7 +22,7 @@ class Function(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """A function of an attribute; `count` is of the rows themselves."""
+    """A function of an attribute; `count` counts rows."""
 
     function: Function
     attribute: str = ""
@@ -32,7 +32,7 @@ COUNT = Aggregation(Function.COUNT)
 
 
 def result_type(function: Function, type_: ValueType) -> ValueType | None:
-    """Say which type a function of an attribute's values has; None where it has none."""
+    """Return the type of a function of an attribute's values, or None if the function does not apply."""
     match function, type_:
         case Function.COUNT, _:
             return Integer()
@@ -49,15 +49,15 @@ def result_type(function: Function, type_: ValueType) -> ValueType | None:
 
 
 def attributes_with(function: Function, resource: Resource) -> Sequence[Attribute]:
-    """Find the attributes of a resource that have a function."""
+    """Return the attributes of a resource to which a function applies."""
     return [each for each in resource.attributes.values() if result_type(function, each.type) is not None]
 
 
 def orderable(resource: Resource) -> Sequence[Attribute]:
-    """Find the attributes that items can be ordered by."""
+    """Return the attributes by which items can be ordered."""
     return [each for each in resource.attributes.values() if not isinstance(each.type, JsonDocument | Array | Opaque)]
 
 
 def groupable(resource: Resource) -> Sequence[Attribute]:
-    """Find the attributes that items can be grouped by: those that have a least value."""
+    """Return the attributes by which items can be grouped: those with a least value."""
     return attributes_with(Function.MIN, resource)

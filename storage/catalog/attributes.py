@@ -1,4 +1,4 @@
-"""From columns to attributes: names, types, defaults, and who makes their values."""
+"""Conversion of columns to attributes: names, types, defaults, and the generation of their values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ from storage.catalog.types import (
 )
 from storage.catalog.value_types import Dialect, value_type
 
-# What `type = "…"` of an attribute in partwise.toml can say.
+# Values of `type = "…"` of an attribute in partwise.toml.
 TYPES_BY_NAME: Mapping[str, ValueType] = {
     "Int": Integer(),
     "BigInt": Integer(bits=64),
@@ -72,7 +72,7 @@ def all_drafts(served: Iterable[Draft], tables: Iterable[TableFacts]) -> Drafts:
 
 
 def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Drafts) -> None:
-    """Give a resource its attributes."""
+    """Add the attributes of a resource to its draft. Raises `CatalogError`."""
     facts, model = draft.facts, draft.model
     for wrong in draft.override.attributes:
         if wrong not in facts.sql_types:
@@ -136,7 +136,10 @@ def _check_hidden_key(draft: Draft, column: str) -> None:
 
 
 def _source(draft: Draft, name: str, every: Drafts) -> tuple[Draft, str]:
-    """Follow foreign keys of columns without a declared type to a column with one, or else to the last column."""
+    """Return the column from which a column has its type.
+
+    If it does not have a declared type, follow its foreign keys to a column with one, or else to the last column.
+    """
     seen: set[tuple[str, str]] = set()
     while _is_open(draft, name) and (draft.facts.name, name) not in seen:
         seen.add((draft.facts.name, name))
@@ -153,13 +156,13 @@ def _source(draft: Draft, name: str, every: Drafts) -> tuple[Draft, str]:
 
 
 def _is_open(draft: Draft, name: str) -> bool:
-    """Return True if a column has no type from the table, the model or the operator."""
+    """Return True if neither the table, the model nor the operator sets a type for a column."""
     override = draft.override.attributes.get(name, AttributeOverride())
     return not draft.facts.sql_types[name] and override.type is None and not _is_typed(draft, name)
 
 
 def _is_typed(draft: Draft, name: str) -> bool:
-    """Return True if a model gives a column a type."""
+    """Return True if a model sets a column's type."""
     column = None if draft.model is None else draft.model.columns.get(name)
     return column is not None and not isinstance(column.type, sa.types.NullType)
 
@@ -191,14 +194,17 @@ def _type_of(draft: Draft, name: str, dialect: Dialect) -> ValueType | None:
 
 
 def _converts(draft: Draft, name: str) -> bool:
-    """Return True if SQLite may convert a value that a column is compared with: https://sqlite.org/datatype3.html, section 4.2."""
+    """Return True if SQLite may convert a value that is compared with the column.
+
+    https://sqlite.org/datatype3.html, section 4.2
+    """
     return draft.facts.is_view or bool(draft.facts.sql_types[name])
 
 
 def _format_of(
     draft: Draft, column: str, declared: _Declared, override: AttributeOverride, dialect: Dialect
 ) -> TimeFormat:
-    """Return how a column stores dates and times. Raises `CatalogError`."""
+    """Return the format of dates and times in a column. Raises `CatalogError`."""
     if override.format is None:
         return TimeFormat.ISO
     place = f"{draft.facts.name}.{column}"
@@ -229,7 +235,7 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
     generation = _generation(column, draft)
     rights, is_key = facts.rights, name in facts.primary_key
     insertable, updatable = name not in rights.not_inserted, name not in rights.not_updated
-    # If the table cannot be written at all, attributes are not marked one by one.
+    # If nothing can be inserted or updated, attributes are not marked one by one.
     is_closed = (rights.can_insert or rights.can_update) and not insertable and (is_key or not updatable)
     default_denied = rights.can_insert and name in rights.defaults
     if default_denied:
@@ -265,12 +271,12 @@ def _attribute(own: str, column: object, declared: _Declared, override: Attribut
 
 
 def in_utf_8(comment: str | None) -> str | None:
-    """Return a comment of the database, unless it has bytes that are not UTF-8."""
+    """Return a comment from the database, or None if it is not valid UTF-8."""
     return comment if comment is not None and is_utf_8(comment) else None
 
 
 def version_column(draft: Draft) -> str | None:
-    """Find the column that counts versions, by configuration or by the model."""
+    """Return the column that counts versions, from the configuration or the model."""
     return draft.override.version or (draft.model.version_column if draft.model else None)
 
 

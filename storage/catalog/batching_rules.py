@@ -1,8 +1,8 @@
-"""Which resources' parts can run in groups, and why those of others run one by one (docs/engine.md).
+"""The rules for batching: the resources whose parts can run in groups, and the reasons of others (docs/engine.md).
 
-Parts are grouped where what one of them does to another can be told from their keys alone. Wherever the database does
-something that only it can tell (triggers, actions of foreign keys, other comparisons than Python's), they are not:
-wrong is worse than slow.
+Parts are grouped if the effect of one on another can be derived from their keys. If the database does something that
+only it can know (triggers, actions of foreign keys, comparisons other than Python's), they are not grouped: wrong is
+worse than slow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ from storage.catalog.types import Anything, Boolean, Bytes, Date, Enumeration, I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """How the parts on one resource can be grouped."""
+    """The batching rules of one resource."""
 
-    unbatchable_reasons: tuple[str, ...]  # why they are not; empty: they are
+    unbatchable_reasons: tuple[str, ...]  # why parts run one by one; empty: they can be grouped
     delete_cascades: bool
     cascading_attributes: frozenset[str]
 
 
 def grouping_of(draft: Draft, by_table: Mapping[str, Draft], tables: Sequence[TableFacts]) -> Grouping:
-    """Say how the parts on a resource can be grouped; `tables` are all that the database has, served or not."""
+    """Return the batching rules of a resource. `tables` are all tables of the database, served or not."""
     pointing = [(facts, key) for facts in tables for key in facts.foreign_keys if key.target_table == draft.facts.name]
     return Grouping(
         unbatchable_reasons=tuple(_reasons(draft, by_table, pointing)),
@@ -71,7 +71,7 @@ def _reasons(
 
 
 def _shares_rows(draft: Draft, by_table: Mapping[str, Draft]) -> bool:
-    """Return True if a table above it or below it is served, too."""
+    """Return True if a parent or a child of the table is also served."""
     own = draft.facts.name
     return any(name in by_table for name in draft.facts.family.above) or any(
         own in each.facts.family.above for each in by_table.values()
@@ -91,7 +91,7 @@ def _is_plain(attribute: Attribute) -> bool:
             return True
         case Text(padded=padded):
             return not padded
-        case Anything(converts=converts):  # 1 equals 1.0 for both
+        case Anything(converts=converts):  # 1 equals 1.0 in both
             return not converts
         case _:
             return False

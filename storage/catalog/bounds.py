@@ -8,27 +8,27 @@ from typing import Any
 
 from storage.catalog.types import Bytes, Integer, Json, Unreadable, Value, ValueType
 
-_NARROW_BITS = 32  # integers up to here are JSON numbers: docs/contract.md, section 7
+_NARROW_BITS = 32  # integers of up to this size are JSON numbers: docs/contract.md, section 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What one check requires of an attribute's values; None where it sets no limit."""
+    """The requirements of one check on an attribute's values; None for a limit that it does not set."""
 
     attribute: str
     type: ValueType
     minimum: Any = None
-    above: Any = None  # exclusive; only of types in which no value is the next one
+    above: Any = None  # exclusive; only for types whose values do not have a successor
     maximum: Any = None
     below: Any = None  # exclusive
     min_length: int | None = None  # characters, or bytes
     max_length: int | None = None
     choices: tuple[Any, ...] = ()
-    pattern: str | None = None  # a regular expression: shown to clients, and judged by the database alone
-    judged: bool = True  # whether the comparisons are the same in Python and in the database
+    pattern: str | None = None  # a regular expression: shown to clients, and evaluated only by the database
+    judged: bool = True  # True if comparisons have the same result in Python and in the database
 
     def takes(self, value: Value) -> bool:
-        """Return whether the check accepts a value. Null and what cannot be read are left to the database."""
+        """Return True if the check accepts a value. Null and unreadable values are left to the database."""
         if value is None or not self.judged or isinstance(value, Unreadable):
             return True
         number: Any = value
@@ -43,11 +43,11 @@ class Bounds:
         )
 
     def takes_all(self, values: Sequence[Value]) -> bool:
-        """Return whether the check accepts every value of a column."""
+        """Return True if the check accepts every value of a column."""
         if not self.judged:
             return True
         given: Sequence[Any] = values
-        if type(None) in set(map(type, values)):  # decimals are slow to compare with None
+        if type(None) in set(map(type, values)):  # comparing decimals with None is slow
             given = [value for value in values if value is not None]
         if not given:
             return True
@@ -67,7 +67,7 @@ class Bounds:
         )
 
     def joined(self, other: "Bounds") -> "Bounds":
-        """Return the bounds of both: the narrower of each kind."""
+        """Return the combined bounds: the narrower of each kind."""
         return Bounds(
             attribute=self.attribute,
             type=self.type,
@@ -83,7 +83,7 @@ class Bounds:
         )
 
     def params(self) -> dict[str, Json]:
-        """Return the known limits by the keywords of JSON Schema, for clients that translate messages."""
+        """Return the known limits with the keywords of JSON Schema, for clients that translate messages."""
         written: Mapping[str, Json] = {
             "minimum": written_as_json(self.type, self.minimum),
             "exclusiveMinimum": written_as_json(self.type, self.above),
@@ -97,7 +97,7 @@ class Bounds:
         return {name: value for name, value in written.items() if value is not None}
 
     def sentence(self) -> str:
-        """Return the limits as a sentence for a person."""
+        """Return the limits as a sentence for users."""
         said = [*self._of_values(), *self._of_length()]
         if self.choices:
             said.append(f"must be one of {', '.join(_shown(self.type, each) for each in self.choices)}")
@@ -139,12 +139,12 @@ class Bounds:
 
 
 def says_something(bounds: Bounds) -> bool:
-    """Return whether bounds have any limit."""
+    """Return True if bounds have any limit."""
     return bounds != Bounds(attribute=bounds.attribute, type=bounds.type, judged=bounds.judged)
 
 
 def narrowest(bounds: Iterable[Bounds]) -> Bounds | None:
-    """Return what several checks together require of an attribute; None if there are none."""
+    """Return the combined requirements of several checks on an attribute, or None if there are no checks."""
     found: Bounds | None = None
     for each in bounds:
         found = each if found is None else found.joined(each)
@@ -152,7 +152,7 @@ def narrowest(bounds: Iterable[Bounds]) -> Bounds | None:
 
 
 def without_judgement(bounds: Bounds) -> Bounds:
-    """Return bounds that are shown to clients, and left to the database to judge."""
+    """Return bounds that are shown to clients, but evaluated only by the database."""
     return replace(bounds, judged=False)
 
 
@@ -173,7 +173,7 @@ def _counted(number: int, unit: str) -> str:
 
 
 def written_as_json(type_: ValueType, value: Any) -> Json:
-    """Write a limit as the values of its attribute are written (docs/contract.md, section 7)."""
+    """Return a limit in the JSON form of its attribute's values (docs/contract.md, section 7)."""
     match value:
         case int() if isinstance(type_, Integer) and type_.bits > _NARROW_BITS:
             return str(value)

@@ -1,4 +1,4 @@
-"""Builds the catalog: what the database has, named by the rules, the models and the operator."""
+"""Construction of the catalog from the database, with names from the rules, the models and the operator."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
@@ -25,9 +25,9 @@ def build_catalog(
     overrides: Overrides | None = None,
     checks_at_commit: bool = True,
 ) -> Catalog:
-    """Build the catalog of what a database has; with models, of their tables only.
+    """Build the catalog of a database. With models, it contains only their tables.
 
-    Raises `CatalogError` where a name or a setting is wrong.
+    Raises `CatalogError` if a name or a setting is wrong.
     """
     overrides = overrides or {}
     notices: list[str] = []
@@ -74,7 +74,7 @@ def _left_out(tables: Sequence[TableFacts], overrides: Overrides) -> list[str]:
 
 
 def _named_in_utf_8(tables: Sequence[TableFacts], notices: list[str]) -> list[TableFacts]:
-    """Leave out tables that no statement can name."""
+    """Return the tables without those whose names are not valid UTF-8, because no statement can refer to them."""
     notices += [
         f"The table {table.name!r} is not served because its name is not UTF-8."
         for table in tables
@@ -127,7 +127,10 @@ def _make_drafts(
 
 
 def _is_hidden(draft: Draft, readable: Collection[str]) -> bool:
-    """Return True if a table is hidden: the rows of a partition or an inheriting table are served through its parent."""
+    """Return True if a table is hidden.
+
+    The rows of a partition or an inheriting table are served through its parent.
+    """
     if draft.override.hidden is not None or draft.model is not None:
         return bool(draft.override.hidden)
     return any(table in readable for table in draft.facts.family.above)
@@ -229,7 +232,7 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
 
 
 def _limits_of_writing(draft: Draft, *, has_key: bool, may_be_part: bool) -> Iterator[str]:
-    """Describe why items can only be read, or which of their changes the database cannot run."""
+    """Describe why items are read-only, or which writes the database cannot run."""
     facts = draft.facts
     start = f"{draft.name}: {facts.name!r}"
     if facts.is_virtual:
@@ -261,7 +264,7 @@ def _cannot_be_left_out(attribute: Attribute) -> bool:
 
 
 def _fields(draft: Draft, model: Model) -> dict[str, str]:
-    """Lead from the model's fields to attributes."""
+    """Map the model's fields to attributes."""
     return {name: draft.names[column] for column, name in model.fields.items() if column in draft.names}
 
 

@@ -1,8 +1,8 @@
-"""Reads the simple checks of tables: comparisons, lists and patterns of one column with constants, joined by AND.
+"""A parser of simple checks: comparisons, lists and patterns of one column with constants, joined by AND.
 
-What a check says beyond that is left to the database: a term is read only where its meaning is certain. PostgreSQL writes
-checks again in a form of its own (https://www.postgresql.org/docs/current/functions-info.html, pg_get_expr); SQLite keeps
-the text of their author.
+All other checks are left to the database: a term is read only if its meaning is certain. PostgreSQL rewrites
+checks to its own form (https://www.postgresql.org/docs/current/functions-info.html, pg_get_expr). SQLite keeps
+the author's text.
 """
 
 import re
@@ -17,7 +17,7 @@ _COMMON = r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?:\d+(?:\.\d*)?|
 _SIGNS = r"<=|>=|<>|!=|==|::|\S"
 _TOKENS = {
     "postgresql": re.compile(rf"{_COMMON}|{_SIGNS}", re.DOTALL),
-    # Names in backticks and brackets, too (https://sqlite.org/lang_keywords.html).
+    # Also names in backticks and brackets (https://sqlite.org/lang_keywords.html).
     "sqlite": re.compile(rf"{_COMMON}|`(?:[^`]|``)*`|\[[^\]]*\]|{_SIGNS}", re.DOTALL),
 }
 _NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
@@ -28,7 +28,7 @@ _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "==": "=", "<
 
 
 class Token(NamedTuple):
-    """A piece of SQL, and where it is in its text."""
+    """A token of SQL, with its position in the text."""
 
     text: str
     start: int
@@ -36,18 +36,18 @@ class Token(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The token as a keyword; a quoted name never is one."""
+        """The token as a keyword; a quoted name is never one."""
         return self.text.upper()
 
 
 def tokenize(sql: str, dialect: Dialect) -> list[Token]:
-    """Cut SQL into strings, names, numbers and signs; comments are left out."""
+    """Split SQL into strings, names, numbers and signs, without comments."""
     found = (Token(match[0], match.start(), match.end()) for match in _TOKENS[dialect].finditer(sql))
     return [token for token in found if not token.text.startswith(("--", "/*"))]
 
 
 def depths(tokens: Sequence[Token]) -> list[int]:
-    """Return the bracket depth of each token; a bracket has the depth outside it."""
+    """Return the bracket depth of each token. A bracket has the depth outside of it."""
     found, depth = [], 0
     for token in tokens:
         depth -= token.word in _CLOSING
@@ -57,7 +57,7 @@ def depths(tokens: Sequence[Token]) -> list[int]:
 
 
 def divided(tokens: Sequence[Token], by: str) -> list[list[Token]]:
-    """Divide tokens at a word or sign outside brackets."""
+    """Split tokens at a word or sign that is outside of brackets."""
     parts: list[list[Token]] = [[]]
     for token, depth in zip(tokens, depths(tokens), strict=True):
         if depth == 0 and token.word == by:
@@ -95,7 +95,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """An operand is compared with a constant: < <= > >= or <>."""
+    """A comparison of an operand with a constant: < <= > >= or <>."""
 
     operand: Operand
     operator: str
@@ -104,7 +104,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """An operand is one of some constants."""
+    """A test that an operand is one of some constants."""
 
     operand: Operand
     constants: tuple[Constant, ...]
@@ -112,7 +112,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An operand matches a pattern: a regular expression, or one of SQLite's GLOB."""
+    """A match of an operand with a pattern: a regular expression, or SQLite's GLOB."""
 
     operand: Operand
     pattern: str
@@ -124,17 +124,17 @@ Term = Comparison | Listing | Match
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimpleCheck:
-    """The terms of a check that are understood; all of them must be true."""
+    """The terms of a check that could be parsed; all of them must be true."""
 
     terms: tuple[Term, ...] = ()
-    complete: bool = False  # whether they are the whole check
+    complete: bool = False  # True if they are the whole check
 
 
 _UNKNOWN = SimpleCheck()
 
 
 def read_check(sql: str, dialect: Dialect) -> SimpleCheck:
-    """Read the expression of a check."""
+    """Parse the expression of a check."""
     return _read(tokenize(sql, dialect))
 
 
@@ -155,7 +155,7 @@ def _read(tokens: Sequence[Token]) -> SimpleCheck:
 
 
 def _conjuncts(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Divide tokens at AND, except the AND of a BETWEEN."""
+    """Split tokens at AND, except the AND of a BETWEEN."""
     parts: list[list[Token]] = [[]]
     waiting = 0
     for token, depth in zip(tokens, depths(tokens), strict=True):
@@ -169,7 +169,10 @@ def _conjuncts(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def _one_of(alternatives: Sequence[Sequence[Token]]) -> SimpleCheck:
-    """Read `column IS NULL OR …`, which means the same as the rest for values that are not null; no other OR is read."""
+    """Parse `column IS NULL OR …`, which is equivalent to the rest for values that are not null.
+
+    No other OR is parsed.
+    """
     nulls = [_null_test(each) for each in alternatives]
     columns = {column for column in nulls if column is not None}
     others = [each for each, column in zip(alternatives, nulls, strict=True) if column is None]
@@ -190,7 +193,7 @@ def _null_test(tokens: Sequence[Token]) -> str | None:
 
 
 def _leaf(tokens: Sequence[Token]) -> SimpleCheck:
-    """Read one comparison."""
+    """Parse one comparison."""
     terms = tuple(_terms(tokens))
     return SimpleCheck(terms=terms, complete=bool(terms))
 
@@ -245,7 +248,7 @@ def _comparison(operator: str, left: Sequence[Token], right: Sequence[Token]) ->
 
 
 def _any_of(tokens: Sequence[Token]) -> tuple[Constant, ...] | None:
-    """Read `ANY (ARRAY[…])`, as PostgreSQL writes IN."""
+    """Parse `ANY (ARRAY[…])`, which is PostgreSQL's form of IN."""
     if len(tokens) < 2 or tokens[0].word != "ANY" or not _is_bracketed(tokens[1:]):  # noqa: PLR2004
         return None
     listed, casts = _uncast(_without_brackets(tokens[1:]))
@@ -269,7 +272,7 @@ def _constants(tokens: Sequence[Token]) -> tuple[Constant, ...] | None:
 
 
 def _operand(tokens: Sequence[Token]) -> Operand | None:
-    """Read a column, or its length."""
+    """Parse a column, or its length. Return None for any other expression."""
     base, casts = _uncast(_without_brackets(tokens))
     base = _without_brackets(base)
     if casts and len(base) > 1:
@@ -293,7 +296,7 @@ def _is_name(text: str) -> bool:
 
 
 def _constant(tokens: Sequence[Token]) -> Constant | None:
-    """Read a number or a string."""
+    """Parse a number or a string. Return None for any other expression."""
     base, casts = _uncast(_without_brackets(tokens))
     base = _without_brackets(base)
     if casts and len(base) > 1:
@@ -314,20 +317,20 @@ def _constant(tokens: Sequence[Token]) -> Constant | None:
 
 
 def _uncast(tokens: Sequence[Token]) -> tuple[Sequence[Token], tuple[str, ...]]:
-    """Take the casts from an expression: `(name)::text` is `(name)` and `text`."""
+    """Split the casts from an expression: `(name)::text` becomes `(name)` and `text`."""
     base, *casts = divided(tokens, "::")
     return base, tuple(_type_name(each) for each in casts)
 
 
 def _type_name(tokens: Sequence[Token]) -> str:
-    """Write the name of a type: `character varying`, `numeric(10,2)`, `text[]`."""
+    """Return the name of a type: `character varying`, `numeric(10,2)`, `text[]`."""
     words = [token.text for token in tokens]
     spaced = (" " if _WORD.fullmatch(one) and _WORD.fullmatch(other) else "" for one, other in pairwise(words))
     return "".join(word + space for word, space in zip(words, [*spaced, ""], strict=True))
 
 
 def _is_bracketed(tokens: Sequence[Token]) -> bool:
-    """Return whether one pair of brackets is around everything."""
+    """Return True if one pair of brackets encloses all tokens."""
     if len(tokens) < 2 or tokens[0].text != "(" or tokens[-1].text != ")":  # noqa: PLR2004
         return False
     return all(depth > 0 for depth in depths(tokens)[1:-1])
@@ -341,9 +344,9 @@ def _without_brackets(tokens: Sequence[Token]) -> Sequence[Token]:
 
 # --- patterns
 
-# The parts of regular expressions that mean the same in ECMAScript and in PostgreSQL
-# (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-SYNTAX-DETAILS): plain ASCII characters, escaped signs,
-# classes of them, groups, alternatives and quantifiers.
+# The parts of regular expressions that have the same meaning in ECMAScript and in PostgreSQL
+# (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-SYNTAX-DETAILS): plain ASCII characters,
+# escaped signs, classes of them, groups, alternatives and quantifiers.
 _ATOM = (
     r"(?:[A-Za-z0-9 _,;:!@#%&=<>~\"'`/-]|\\[.*+?^$(){}\[\]|/\\]"
     r"|\[\^?(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9 _.,;:!@#%&=<>~\"'`+*?$])+-?\])"
@@ -360,7 +363,7 @@ _LONGEST_PATTERN = 500  # characters
 
 
 def shared_pattern(match: Match) -> str | None:
-    """Return a pattern as a regular expression of ECMAScript; None where it might mean something else there."""
+    """Return a pattern as a regular expression of ECMAScript, or None if its meaning may differ there."""
     if len(match.pattern) > _LONGEST_PATTERN:
         return None
     if match.is_glob:
@@ -369,7 +372,7 @@ def shared_pattern(match: Match) -> str | None:
 
 
 def _from_glob(glob: str) -> str | None:
-    """Translate a pattern of GLOB with stars at its ends at most."""
+    """Translate a pattern of GLOB whose only stars are at its ends. Return None for any other pattern."""
     start, end = glob.startswith("*"), glob.endswith("*") and len(glob) > 1
     middle = glob[start : len(glob) - end]
     pieces, place = [], 0

@@ -1,4 +1,4 @@
-"""Turns the checks and unique indexes of the database into those of the catalog."""
+"""Conversion of the database's checks and unique indexes to those of the catalog."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,14 +27,14 @@ from storage.catalog.types import (
 )
 from storage.catalog.value_types import Dialect
 
-_EXACT = Context(prec=1_000)  # digits: PostgreSQL declares no more
+_EXACT = Context(prec=1_000)  # digits: the most that PostgreSQL can declare
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _EXACT_NUMBERS = _INTEGERS | {"numeric"}
 _DOUBLE = "double precision"
 _TEXTS = frozenset({"text", "character varying", "bpchar", "character"})
-# The type of PostgreSQL whose values are compared as ours are, by our own type.
+# The type of PostgreSQL, for our own type, whose values compare as ours do.
 _OF_TIME: Mapping[type, str] = {Date: "date", Time: "time without time zone"}
-_MOST_DIGITS = 15  # of a number in SQLite's text: so many a double keeps
+_MOST_DIGITS = 15  # of a number in the text of an SQLite check: a double keeps this many
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d:\d\d", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
@@ -42,7 +42,7 @@ _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d(?:
 
 
 class _NotUnderstood(Exception):  # control flow, not an error
-    """What is compared here, and how, is left to the database."""
+    """A term cannot be evaluated in Python, so it is left to the database."""
 
 
 def columns_of(draft: Draft) -> tuple[Column, ...]:
@@ -107,12 +107,12 @@ def _check(facts: CheckFacts, draft: Draft, dialect: Dialect) -> Check:
 
 
 def _in_words(comment: str | None) -> str | None:
-    """Return a comment as a message; the database may hold one that is no UTF-8."""
+    """Return a comment as a message, or None if it is not valid UTF-8."""
     return comment if comment is not None and is_utf_8(comment) else None
 
 
 def indexes_of(draft: Draft) -> tuple[UniqueIndex, ...]:
-    """Return the unique indexes and exclusions that only the database can compare rows by."""
+    """Return the unique indexes and exclusions by which only the database can compare rows."""
     return tuple(
         _index(facts, draft)
         for facts in draft.facts.unique_indexes
@@ -121,7 +121,7 @@ def indexes_of(draft: Draft) -> tuple[UniqueIndex, ...]:
 
 
 def _can_be_told(*texts: str | None) -> bool:
-    """Return True if the text of a rule is UTF-8; if not, only the database judges the rule."""
+    """Return True if the text of a rule is valid UTF-8. If not, only the database evaluates the rule."""
     return all(is_utf_8(text) for text in texts if text is not None)
 
 
@@ -146,7 +146,7 @@ def _index(facts: IndexFacts, draft: Draft) -> UniqueIndex:
 
 
 def _decided_by(attributes: Sequence[str], columns: Iterable[str], draft: Draft) -> tuple[str, ...]:
-    """Return attributes, with those that columns are or are computed from."""
+    """Return the attributes, together with those that the columns are or are computed from."""
     sources = {column.name: column.computed_from for column in draft.facts.stored}
     found = dict.fromkeys(columns)
     for _ in sources:
@@ -158,7 +158,7 @@ def _decided_by(attributes: Sequence[str], columns: Iterable[str], draft: Draft)
 
 
 def _bounds(term: Term, draft: Draft, dialect: Dialect) -> Bounds:
-    """Return what a term requires of its attribute. Raises `_NotUnderstood`."""
+    """Return the requirements of a term on its attribute. Raises `_NotUnderstood`."""
     column = _column(term.operand, draft.facts.stored, dialect)
     attribute = draft.attributes.get(draft.names.get(column.name, ""))
     if attribute is None:
@@ -169,7 +169,7 @@ def _bounds(term: Term, draft: Draft, dialect: Dialect) -> Bounds:
 
 
 def _column(operand: Operand, columns: Iterable[ColumnFacts], dialect: Dialect) -> ColumnFacts:
-    """Find the column that a check names; SQLite takes names in any case."""
+    """Return the column that a check refers to. SQLite ignores the case of names. Raises `_NotUnderstood`."""
     wanted = operand.column.lower() if dialect == "sqlite" else operand.column
     for column in columns:
         if wanted == (column.name.lower() if dialect == "sqlite" else column.name):
@@ -178,7 +178,7 @@ def _column(operand: Operand, columns: Iterable[ColumnFacts], dialect: Dialect) 
 
 
 class _Reader:
-    """Reads the terms of one attribute, where Python compares its values as the database does."""
+    """A converter of terms on one attribute to bounds, if Python compares its values as the database does."""
 
     def __init__(self, attribute: Attribute, column: ColumnFacts, dialect: Dialect, *, counts_characters: bool) -> None:
         self._attribute = attribute
@@ -188,7 +188,7 @@ class _Reader:
         self._counts_characters = counts_characters
 
     def read(self, term: Term) -> Bounds:
-        """Read a term. Raises `_NotUnderstood`."""
+        """Return the bounds of a term. Raises `_NotUnderstood`."""
         match term:
             case Match():
                 return self._matched(term)
@@ -222,7 +222,7 @@ class _Reader:
         return self._made(min_length=1)
 
     def _measured(self, term: Comparison | Listing) -> Bounds:
-        """Read a comparison of the length: of the characters of a text, or of bytes."""
+        """Return the bounds of a length: of a text in characters, or of bytes. Raises `_NotUnderstood`."""
         is_text = isinstance(self._type, Text) and self._counts_characters
         if not (is_text or (isinstance(self._type, Bytes) and not term.operand.casts)):
             raise _NotUnderstood
@@ -241,7 +241,7 @@ class _Reader:
             raise _NotUnderstood
         return self._made(min_length=least if least is not None and least > 0 else None, max_length=most)
 
-    # --- what has an order
+    # --- types with an order
 
     def _compared(self, term: Comparison) -> Bounds:
         self._check_operand(term.operand)
@@ -266,7 +266,7 @@ class _Reader:
                 raise _NotUnderstood
 
     def _check_operand(self, operand: Operand) -> None:
-        """Make sure that the column is compared like our values."""
+        """Check that the database compares the column as Python compares our values. Raises `_NotUnderstood`."""
         allowed = self._operand_casts() if self._dialect == "postgresql" else self._sqlite_casts()
         if not set(operand.casts) <= allowed:
             raise _NotUnderstood
@@ -297,11 +297,12 @@ class _Reader:
 
     @property
     def _is_iso(self) -> bool:
-        """Return True if dates and times are compared as the texts that we write."""
+        """True if dates and times are compared as the texts that we write."""
         return self._attribute.format is TimeFormat.ISO
 
     def _sqlite_casts(self) -> frozenset[str]:
-        # By the affinity of the column, which determines how it stores and compares values (https://sqlite.org/datatype3.html).
+        # By the affinity of the column, which determines how it stores and compares values
+        # (https://sqlite.org/datatype3.html).
         affinity = affinity_of(self._column.base)
         match self._type:
             case Integer() | Float() | Numeric() if affinity in {"INTEGER", "NUMERIC", "REAL"}:
@@ -318,7 +319,7 @@ class _Reader:
     # --- constants
 
     def _value(self, constant: Constant) -> Any:
-        """Read a constant as a value of the attribute. Raises `_NotUnderstood`."""
+        """Convert a constant to a value of the attribute. Raises `_NotUnderstood`."""
         match self._type:
             case Integer() | Numeric():
                 number = self._number(constant)
@@ -366,7 +367,7 @@ class _Reader:
                     return time.fromisoformat(text)
                 case DateTime(aware=False) if _MOMENT.fullmatch(text):
                     return datetime.fromisoformat(text)
-                case DateTime(aware=True) if self._dialect == "sqlite" and _MOMENT.fullmatch(text):  # kept in UTC
+                case DateTime(aware=True) if self._dialect == "sqlite" and _MOMENT.fullmatch(text):  # stored in UTC
                     return datetime.fromisoformat(text).replace(tzinfo=UTC)
                 case DateTime(aware=True) if self._dialect == "postgresql" and _INSTANT.fullmatch(text):
                     return datetime.fromisoformat(text).astimezone(UTC)
@@ -380,7 +381,7 @@ class _Reader:
 
 
 def _number(constant: Constant, casts: Iterable[str]) -> Decimal:
-    """Read a number, which PostgreSQL may write as a string with a cast. Raises `_NotUnderstood`."""
+    """Parse a number, which PostgreSQL may write as a string with a cast. Raises `_NotUnderstood`."""
     if not set(constant.casts) <= set(casts) or not (constant.is_number or constant.casts):
         raise _NotUnderstood
     try:
@@ -398,7 +399,7 @@ def _number(constant: Constant, casts: Iterable[str]) -> Decimal:
 
 
 def _edges(operator: str, number: Decimal, scale: int) -> tuple[Decimal | None, Decimal | None]:
-    """Return the least and the greatest number, of those with so many digits after the point, for which a comparison holds."""
+    """Return the least and the greatest number with `scale` decimal places for which a comparison is true."""
     step = Decimal(1).scaleb(-scale)
     up = number.quantize(step, ROUND_CEILING, _EXACT)
     down = number.quantize(step, ROUND_FLOOR, _EXACT)

@@ -1,4 +1,4 @@
-"""The limits that the fields of a model set (`Field(ge=…, max_length=…)`), beside those of their columns."""
+"""The limits that the fields of a model set (`Field(ge=…, max_length=…)`), in addition to those of their columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a field's value has to be; None where the field does not say."""
+    """The limits of a field's value; None for a limit that the field does not set."""
 
     minimum: Decimal | None = None
     above: Decimal | None = None  # exclusive
@@ -19,7 +19,7 @@ class Limits:
     below: Decimal | None = None  # exclusive
     min_length: int | None = None
     max_length: int | None = None
-    max_digits: int | None = None  # of a decimal, in all
+    max_digits: int | None = None  # of a decimal, in total
     decimal_places: int | None = None
 
 
@@ -27,7 +27,10 @@ NO_LIMITS = Limits()
 
 
 def limits_of(field: FieldInfo) -> Limits:
-    """Read the limits of a field, also where they stand in its annotation; of several of a kind the narrowest."""
+    """Return the limits of a field, including those in its annotation.
+
+    If there are several of a kind, the narrowest applies.
+    """
     metadata = [*field.metadata, *_annotated(field.annotation)]
     return Limits(
         minimum=max(_numbers(metadata, "ge"), default=None),
@@ -42,7 +45,7 @@ def limits_of(field: FieldInfo) -> Limits:
 
 
 def _annotated(annotation: Any) -> Iterator[Any]:
-    """Walk through `Annotated[int, Ge(1)] | None`."""
+    """Yield the metadata of an annotation such as `Annotated[int, Ge(1)] | None`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         for each in annotation.__metadata__:
@@ -55,7 +58,7 @@ def _annotated(annotation: Any) -> Iterator[Any]:
 
 
 def _numbers(metadata: list[Any], name: str) -> list[Decimal]:
-    """Collect a limit by the name that it has in annotated-types and in pydantic: `Gt`, `Interval`, `condecimal` …."""
+    """Return the values of a limit, by its name in annotated-types and pydantic: `Gt`, `Interval`, `condecimal` …."""
     found = [getattr(each, name, None) for each in metadata]
     limits = [Decimal(str(each)) for each in found if isinstance(each, int | float | Decimal)]
     return [each for each in limits if each.is_finite()]

@@ -1,4 +1,7 @@
-"""The catalog: all resources with their attributes, keys, constraints and relations. Built once at start, immutable."""
+"""The catalog: all resources with their attributes, keys, constraints and relations.
+
+Built once at startup, immutable.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,7 +18,7 @@ Values = Mapping[str, Value]  # attribute name -> value
 
 
 class Generation(Enum):
-    """When the database makes an attribute's value itself."""
+    """The cases in which the database generates an attribute's value."""
 
     NEVER = "never"
     WHEN_ABSENT = "when absent"  # serial, identity by default, SQLite's rowid
@@ -29,48 +32,49 @@ class Attribute:
     name: str
     column: str
     type: ValueType
-    # As the database declares it, without length or precision; of a foreign key of SQLite without a declared type, its target's.
+    # The database's declared type, without length or precision. A foreign key of SQLite without a declared type has its
+    # target's.
     sql_type: str
-    format: TimeFormat = TimeFormat.ISO  # SQLite: how dates and times are stored
-    by_code_points: bool = False  # SQLite: compared so, because we lack the column's own collation
+    format: TimeFormat = TimeFormat.ISO  # SQLite: the storage of dates and times
+    by_code_points: bool = False  # SQLite: compared by code points, because the column's own collation is not available
     nullable: bool = True
     generation: Generation = Generation.NEVER
     read_only: bool = False
-    insertable: bool = True  # whether our role may give it a value in a new row
-    updatable: bool = True  # whether our role may change it
-    fillable: bool = False  # whether a trigger may give a new row a value where none is given, or null
-    refillable: bool = False  # the same, of a changed row
-    default_denied: bool = False  # its default is one that our role may not compute
-    sequence: str | None = None  # PostgreSQL: what a generated key is taken from, where we may take from it
-    counts_on: bool = False  # SQLite's AUTOINCREMENT: a generated key is never given a second time
+    insertable: bool = True  # True if our role may set it in a new row
+    updatable: bool = True  # True if our role may change it
+    fillable: bool = False  # True if a trigger may set it in a new row if it is missing or null
+    refillable: bool = False  # the same for a changed row
+    default_denied: bool = False  # our role may not compute its default
+    sequence: str | None = None  # PostgreSQL: the sequence of a generated key, if our role may use it
+    counts_on: bool = False  # SQLite's AUTOINCREMENT: a generated key is never reused
     default_sql: str | None = None  # the database's default, as the database writes it
     default: Callable[[], Value] | None = None  # the model's default
-    default_is_constant: bool = False  # whether the model's default is the same each time
-    on_update: Callable[[], Value] | None = None  # the model's value for each update that does not give one
-    limits: Limits = NO_LIMITS  # the model's, beside those of `type`
+    default_is_constant: bool = False  # True if the model's default is the same each time
+    on_update: Callable[[], Value] | None = None  # the model's value for each update that does not set one
+    limits: Limits = NO_LIMITS  # the model's, in addition to those of `type`
     description: str | None = None
     former_names: tuple[str, ...] = ()
 
     @property
     def has_default(self) -> bool:
-        """Return True if a CREATE that leaves it out still gives it a value other than null."""
+        """True if a CREATE without this attribute still sets it to a value other than null."""
         return self.generation is not Generation.NEVER or self.default_sql is not None or self.default is not None
 
     @property
     def required(self) -> bool:
-        """Return True if a CREATE must give it."""
+        """True if a CREATE must set the attribute."""
         may_be_null = self.nullable and not self.default_denied
         return not (may_be_null or self.has_default or self.fillable or self.read_only)
 
     @property
     def required_to_replace(self) -> bool:
-        """Return True if a REPLACE must give it."""
+        """True if a REPLACE must set the attribute."""
         return not (self.nullable or self.has_default or self.refillable or self.read_only) and self.updatable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UniqueKey:
-    """Attributes whose values together, none of them null, belong to one item at most."""
+    """Attributes whose combined values, none of them null, belong to at most one item."""
 
     attributes: tuple[str, ...]
     deferred: bool = False
@@ -79,17 +83,17 @@ class UniqueKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignKey:
-    """Attributes that hold the key values of an item of the target resource."""
+    """Attributes that contain the key values of an item of the target resource."""
 
     name: str | None = None
     attributes: tuple[str, ...]
-    target: str  # the type name of the resource that is pointed at
+    target: str  # the type name of the referenced resource
     target_attributes: tuple[str, ...]
     deferred: bool = False
     collated: bool = (
-        False  # whether only the database can tell whose child a row is: by a collation, or a type like citext
+        False  # True if only the database can compare the values, because of a collation, or a type like citext
     )
-    # PostgreSQL: schema and name of the target attributes' collations, where the attributes have others.
+    # PostgreSQL: schema and name of the target attributes' collations, if the attributes have others.
     collations: tuple[tuple[str, str] | None, ...] = ()
     on_delete: str | None = None  # CASCADE, SET NULL, SET DEFAULT; None: the delete is refused
     on_update: str | None = None
@@ -97,7 +101,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """What the database may name when it refuses a row: the constraint's name or text, and its attributes."""
+    """The name that the database may report when it refuses a row: a constraint's name or text, with its attributes."""
 
     name: str
     attributes: tuple[str, ...]
@@ -106,7 +110,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of the table, served or not: what a row needs before it is written."""
+    """A column of the table, served or not, with the facts that are needed to build a row before it is written."""
 
     name: str
     attribute: str | None
@@ -115,8 +119,8 @@ class Column:
     default_sql: str | None
     computed: str | None  # the expression of a generated column
     computed_from: tuple[str, ...]  # the columns that it reads
-    is_made: bool  # whether the database generates an unpredictable value
-    can_read: bool = True  # whether our role may read it
+    is_made: bool  # True if the database generates an unpredictable value
+    can_read: bool = True  # True if our role may read it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,24 +130,24 @@ class Check:
     name: str | None
     label: str  # its name in errors of the database
     expression: str  # as SQL, over the columns of the table
-    columns: frozenset[str]  # that it reads
+    columns: frozenset[str]  # columns that it reads
     attributes: tuple[str, ...]
     decided_by: tuple[str, ...]  # the same, and those that they are computed from
     bounds: tuple[Bounds, ...] = ()  # its known limits, by attribute
-    complete: bool = False  # whether `bounds` are the whole check
+    complete: bool = False  # True if `bounds` are the whole check
     message: str | None = None  # set by its author
     table: TableName | None = (
         None  # PostgreSQL: the one table, such as a partition, to whose rows it applies; None: all rows
     )
 
     def is_for(self, table: TableName | None) -> bool:
-        """Return True if it applies to the rows of a table; None: the table is not known."""
+        """Return True if the check applies to the rows of a table; None means that the table is not known."""
         return self.table is None or self.table == table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexTerm:
-    """One of the expressions that rows are compared by, as SQL."""
+    """One of the expressions by which rows are compared, as SQL."""
 
     expression: str
     operator: str
@@ -152,19 +156,19 @@ class IndexTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UniqueIndex:
-    """A unique index or an exclusion that only the database can compare rows by: over expressions, of some rows only ….
+    """A unique index or exclusion by which only the database can compare rows: over expressions, of some rows only ….
 
-    Where it is also a key, of attributes that are compared in a way of their own, `key` has them.
+    If it is also a key, of attributes with their own equality, `key` contains these attributes.
     """
 
     name: str | None
     terms: tuple[IndexTerm, ...]
     predicate: str | None  # which rows it covers, as SQL; None: all
-    columns: frozenset[str]  # that it reads
-    attributes: tuple[str, ...]  # that its terms read
+    columns: frozenset[str]  # columns that it reads
+    attributes: tuple[str, ...]  # attributes that its terms read
     decided_by: tuple[
         str, ...
-    ]  # the same, those that say whether it is about a row, and those that they are computed from
+    ]  # the same, those that decide whether it covers a row, and those that they are computed from
     key: tuple[str, ...] = ()
     nulls_distinct: bool = True
     deferred: bool = False
@@ -173,7 +177,7 @@ class UniqueIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A way from an item to others: to one (its own foreign key) or to many (another resource's foreign key)."""
+    """A link from an item to others: to one (its own foreign key) or to many (another resource's foreign key)."""
 
     name: str
     many: bool
@@ -183,22 +187,22 @@ class Relation:
 
     @property
     def here(self) -> tuple[str, ...]:
-        """The attributes of the item that the relation starts from."""
+        """The attributes of the item from which the relation starts."""
         return self.foreign_key.target_attributes if self.many else self.foreign_key.attributes
 
     @property
     def there(self) -> tuple[str, ...]:
-        """The attributes of the items that the relation leads to, in the order of `here`."""
+        """The attributes of the items to which the relation leads, in the order of `here`."""
         return self.foreign_key.attributes if self.many else self.foreign_key.target_attributes
 
 
 Validator = Callable[[Values, bool], Values | tuple[Fault, ...]]
-"""(all values known of a row, whether it is new) -> the values to write, or what is wrong with them."""
+"""(all known values of a row, whether it is new) -> the values to write, or the errors in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One kind of thing that the API serves: a table or a view."""
+    """A table or a view that the API serves."""
 
     name: str  # the GraphQL type
     collection: str  # the path segment and root field of all its items
@@ -206,41 +210,41 @@ class Resource:
     table: str
     schema: str | None = None
     attributes: Mapping[str, Attribute]
-    key: tuple[str, ...]  # empty: no key, no items, only a collection to read
+    key: tuple[str, ...]  # empty: without a key, there are no items, only a collection to read
     unique_keys: tuple[UniqueKey, ...] = ()  # other than the key
     foreign_keys: tuple[ForeignKey, ...] = ()
     relations: Mapping[str, Relation]
-    constraints: tuple[Constraint, ...] = ()  # checks, and unique constraints that are no unique key
+    constraints: tuple[Constraint, ...] = ()  # checks, and unique constraints that are not unique keys
     columns: tuple[Column, ...] = ()  # all of the table
     checks: tuple[Check, ...] = ()
     indexes: tuple[UniqueIndex, ...] = ()
     key_constraint: str | None = None  # the name of the primary key
     read_only: bool = False
-    can_create: bool = True  # whether our role may do so; likewise for the next three
+    can_create: bool = True  # True if our role has the privilege; likewise for the next three
     can_update: bool = True
     can_delete: bool = True
     can_lock: bool = True
     version: str | None = None  # the attribute that counts versions
     next_version: Callable[[Value], Value] | None = None
-    counts_versions: bool = False  # each version is the one before it plus one, and the first is 1
+    counts_versions: bool = False  # each version is the previous one plus one, and the first is 1
     validate: Validator | None = None
     description: str | None = None
     former_collections: tuple[str, ...] = ()
     is_view: bool = False
-    rowid: str | None = None  # SQLite: by which name statements find a row's own number, where rows have one
-    has_triggers: bool = False  # they may change what is written
-    is_inherited: bool = False  # PostgreSQL: other tables inherit from it, whose rows have keys of their own
+    rowid: str | None = None  # SQLite: the name by which statements refer to the rowid, if rows have one
+    has_triggers: bool = False  # they may change the values that are written
+    is_inherited: bool = False  # PostgreSQL: other tables inherit from it, and their rows have their own keys
     copies: Mapping[tuple[TableName, str], str] = dataclasses.field(
         default_factory=dict
     )  # constraints of partitions and inheriting tables that are copies of ours
     partitioned_by: Mapping[TableName, tuple[str, ...]] = dataclasses.field(
         default_factory=dict
-    )  # the attributes that decide on a row's partition
+    )  # the attributes that determine a row's partition
     unserved_columns: frozenset[str] = frozenset()
-    has_before_triggers: bool = False  # they may change a row before the table's checks see it
-    has_policies: bool = False  # there may be rows that are seen and cannot be locked
-    deferred_keys: bool = False  # whether some unique key or foreign key is checked at COMMIT only
-    unbatchable_reasons: tuple[str, ...] = ()  # why parts on it run one by one; empty: alike parts run in one statement
+    has_before_triggers: bool = False  # they may change a row before the table's checks are evaluated
+    has_policies: bool = False  # there may be rows that are visible but cannot be locked
+    deferred_keys: bool = False  # True if some unique key or foreign key is checked only at COMMIT
+    unbatchable_reasons: tuple[str, ...] = ()  # why parts on it run one by one; empty: similar parts run together
     delete_cascades: bool = False  # deleting an item deletes or changes others (ON DELETE)
     cascading_attributes: frozenset[str] = frozenset()  # attributes whose change changes others (ON UPDATE)
     keys: tuple[tuple[str, ...], ...] = dataclasses.field(
@@ -248,12 +252,12 @@ class Resource:
     )  # the key, and the unique keys
     required: tuple[str, ...] = dataclasses.field(
         init=False, repr=False, compare=False
-    )  # the attributes that a CREATE must give
+    )  # the attributes that a CREATE must set
     required_to_replace: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
     untyped: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)  # the attributes of type Any
     judged: Mapping[str, tuple[Bounds, ...]] = dataclasses.field(
         init=False, repr=False, compare=False
-    )  # the limits of checks that can be judged without the database
+    )  # the limits of checks that can be evaluated without the database
 
     def __post_init__(self) -> None:
         unique = tuple(unique.attributes for unique in self.unique_keys)
@@ -272,31 +276,31 @@ class Resource:
         return f"Resource({self.name})"
 
     def attribute(self, name: str) -> Attribute | None:
-        """Find an attribute by its name, or a former one."""
+        """Return an attribute by its name or a former name, or None."""
         found = self.attributes.get(name)
         if found is None:
             found = next((each for each in self.attributes.values() if name in each.former_names), None)
         return found
 
     def relation(self, name: str) -> Relation | None:
-        """Find a relation by its name, or a former one."""
+        """Return a relation by its name or a former name, or None."""
         found = self.relations.get(name)
         if found is None:
             found = next((each for each in self.relations.values() if name in each.former_names), None)
         return found
 
     def bounds(self, name: str) -> Bounds | None:
-        """Return what all checks together require of an attribute; None if nothing is known."""
+        """Return the combined requirements of all checks on an attribute, or None if none are known."""
         checks = [check for check in self.checks if check.table is None]
         return narrowest(each for check in checks for each in check.bounds if each.attribute == name)
 
     def choices(self, name: str) -> tuple[str, ...]:
-        """List the texts that checks leave an attribute; none where no check lists any."""
+        """Return the texts that checks allow for an attribute; empty if no check lists any."""
         bounds = self.bounds(name)
         return tuple(each for each in bounds.choices if isinstance(each, str)) if bounds is not None else ()
 
     def accepts(self, values: Values) -> bool:
-        """Return whether the checks that can be judged without the database accept values."""
+        """Return True if values pass the checks that can be evaluated without the database."""
         return all(
             bounds.takes(values[name]) for name, every in self.judged.items() if name in values for bounds in every
         )
@@ -308,22 +312,25 @@ class Resource:
         return next((unique.name for unique in self.unique_keys if unique.attributes == key), None)
 
     def unique_key_of(self, attributes: frozenset[str]) -> tuple[str, ...] | None:
-        """Find the key, or the unique key, that has exactly these attributes."""
+        """Return the key, or the unique key, that has exactly these attributes, or None."""
         return next((key for key in self.keys if frozenset(key) == attributes), None)
 
     @property
     def deferred_unique(self) -> frozenset[tuple[str, ...]]:
-        """The unique keys that are checked at COMMIT only."""
+        """The unique keys that are checked only at COMMIT."""
         return frozenset(key.attributes for key in self.unique_keys if key.deferred)
 
     @property
     def writable(self) -> bool:
-        """Return True if any part may create, change or delete items."""
+        """True if parts can create, change or delete items."""
         return not self.read_only and bool(self.key)
 
     @property
     def lockable(self) -> bool:
-        """Return True if its rows are locked before they are changed (PostgreSQL: locking needs a privilege to change them)."""
+        """True if rows are locked before they are changed.
+
+        On PostgreSQL, locking requires the privilege to change them.
+        """
         return self.writable and self.can_lock
 
 
@@ -332,9 +339,9 @@ class Catalog:
     """All resources by type name, in the order in which batches lock them."""
 
     resources: Mapping[str, Resource]
-    notices: tuple[str, ...] = ()  # what is left out, or served otherwise than the database has it, and why
-    checks_at_commit: bool = True  # whether the database may check anything at COMMIT only
-    has_triggers: bool = field(init=False, repr=False, compare=False)  # whether any resource has
+    notices: tuple[str, ...] = ()  # what is omitted, or served differently from the database, and why
+    checks_at_commit: bool = True  # True if the database may check anything only at COMMIT
+    has_triggers: bool = field(init=False, repr=False, compare=False)  # True if any resource has triggers
     collections: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
     referenced_by: Mapping[str, tuple[tuple[Resource, ForeignKey], ...]] = field(init=False, repr=False, compare=False)
 
@@ -352,5 +359,5 @@ class Catalog:
         object.__setattr__(self, "referenced_by", {name: tuple(keys) for name, keys in referenced_by.items()})
 
     def target_of(self, relation: Relation | ForeignKey) -> Resource:
-        """Find the resource that a relation or a foreign key leads to."""
+        """Return the resource that a relation or a foreign key leads to."""
         return self.resources[relation.target]

@@ -1,6 +1,6 @@
-"""What the catalog takes from SQLModel classes: names, types, defaults, relationships and validators.
+"""The parts of SQLModel classes that the catalog uses: names, types, defaults, relationships and validators.
 
-Nothing here imports SQLModel (that is `sqlmodel_classes.py`): a server without models need not wait for it.
+This module does not import SQLModel (`sqlmodel_classes.py` does), so that a server without models starts without it.
 """
 
 import re
@@ -22,8 +22,8 @@ from storage.catalog.model import Validator, Values
 from storage.catalog.types import Unreadable, Value
 from storage.errors import Fault, InvalidValue
 
-_UNREAD = Unreadable(reason="")  # stands for a field that is no column
-_AUTHORS_OWN = ("Value error, ", "Assertion failed, ")  # pydantic puts them before what a validator says
+_UNREAD = Unreadable(reason="")  # the value of a field that is not a column
+_AUTHORS_OWN = ("Value error, ", "Assertion failed, ")  # prefixes that pydantic adds to the message of a validator
 _PYDANTICS_OWN = re.compile(r"^(\w+ input|[A-Z]\w*) should ")  # "Input should be …", "String should have …"
 _PLAIN = (bool, int, float, Decimal, str, bytes, date, time, UUID, list, dict)  # datetime is a date
 _CONSTANT_FACTORIES = (list, dict)  # an empty list, an empty object
@@ -42,7 +42,7 @@ class ModelRelation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One SQLModel table class, as the catalog asks about it."""
+    """One SQLModel table class, as plain values."""
 
     name: str
     table: str
@@ -51,14 +51,17 @@ class Model:
     descriptions: Mapping[str, str]
     description: str | None
     relations: tuple[ModelRelation, ...]
-    many_to_many: tuple[str, ...]  # relationships over a link table: served as the link table's own resource
+    many_to_many: tuple[str, ...]  # relationships over a link table, which is served as its own resource
     version_column: str | None
     next_version: Callable[[Value], Value] | None
     class_: type[BaseModel]  # an SQLModel table class
 
 
 def default_of(model: Model, column: str) -> Callable[[], Value] | None:
-    """Find what the model, not the database, gives a column that a CREATE leaves out: its field's or its column's."""
+    """Return the model's default for a column that a CREATE omits: the field's or the column's.
+
+    None if only the database has one.
+    """
     field = _field_with_default(model, column)
     if field is not None:
         return lambda: to_value(field.get_default(call_default_factory=True), model.columns[column].type)
@@ -66,7 +69,7 @@ def default_of(model: Model, column: str) -> Callable[[], Value] | None:
 
 
 def default_is_constant(model: Model, column: str) -> bool:
-    """Return True if what `default_of` finds gives the same value each time, as far as can be seen without calling it."""
+    """Return True if the default from `default_of` is the same each time, as far as is known without calling it."""
     field = _field_with_default(model, column)
     if field is not None:
         return field.default_factory is None or field.default_factory in _CONSTANT_FACTORIES
@@ -75,12 +78,12 @@ def default_is_constant(model: Model, column: str) -> bool:
 
 
 def field_of(model: Model, column: str) -> FieldInfo | None:
-    """Find the field of a column."""
+    """Return the field of a column, or None."""
     return model.class_.model_fields.get(model.fields.get(column, ""))
 
 
 def _field_with_default(model: Model, column: str) -> FieldInfo | None:
-    """Find the field of a column, where it has a default other than null that needs no other values."""
+    """Return the field of a column if it has a default that is not null and does not depend on other values, else None."""
     field = field_of(model, column)
     is_known = field is not None and not field.is_required() and not field.default_factory_takes_validated_data
     if field is None or not is_known or (field.default_factory is None and field.default is None):
@@ -89,7 +92,7 @@ def _field_with_default(model: Model, column: str) -> FieldInfo | None:
 
 
 def column_default(column: sa.Column[Any], key: str) -> Callable[[], Value] | None:
-    """Find the value that SQLAlchemy's `default` or `onupdate` would give; None for one that is an SQL expression."""
+    """Return the function for SQLAlchemy's `default` or `onupdate`, or None if it is missing or an SQL expression."""
     default = getattr(column, key)
     if default is None or default.is_sequence or default.is_clause_element:
         return None
@@ -99,7 +102,7 @@ def column_default(column: sa.Column[Any], key: str) -> Callable[[], Value] | No
 
 
 def to_value(value: Any, type_: sa.types.TypeEngine[Any]) -> Value:
-    """Turn what a model holds into a value: members of enums into their labels, instants into UTC, other objects into their text."""
+    """Convert a model's value: members of enums to their labels, instants to UTC, other objects to their text."""
     if isinstance(value, Enum) and isinstance(type_, sa.Enum):
         return next((label for label, member in _members(type_).items() if member is value), str(value.value))
     if isinstance(value, datetime) and value.tzinfo is not None:
@@ -108,21 +111,22 @@ def to_value(value: Any, type_: sa.types.TypeEngine[Any]) -> Value:
 
 
 def _members(type_: sa.Enum) -> dict[str, Enum]:
-    """Pair labels with members, in the order that SQLAlchemy gives both."""
+    """Return the members of an enum by label, in SQLAlchemy's order."""
     members = type_.enum_class.__members__.values() if type_.enum_class is not None else ()
     return dict(zip(type_.enums, members, strict=False))
 
 
 def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
-    """Make the function that runs a model's own validators on a row.
+    """Create the function that runs a model's own validators on a row.
 
-    `attribute_names` leads from the model's fields to the attributes of the resource. Of a row with a value that cannot be
-    read, the validators of the fields judge the others, as if that one had failed; those of the model as a whole cannot judge.
+    `attribute_names` maps the model's fields to the attributes of the resource. If a row has a value that cannot be
+    read, the validators of the other fields run, as if validation of that field had failed. Validators of the whole
+    model do not run.
     """
     types = {model.fields[name]: column.type for name, column in model.columns.items() if name in model.fields}
     enums = {name: _members(type_) for name, type_ in types.items() if isinstance(type_, sa.Enum)}
 
-    def validate(values: Values, new: bool) -> Values | tuple[Fault, ...]:  # noqa: FBT001  # a callable's type has no names
+    def validate(values: Values, new: bool) -> Values | tuple[Fault, ...]:  # noqa: FBT001  # the type of a callable has no argument names
         data: dict[str, Any] = {name: values[a] for name, a in attribute_names.items() if a in values}
         data |= {name: members[data[name]] for name, members in enums.items() if data.get(name) in members}
         if any(isinstance(value, Unreadable) for value in data.values()):
@@ -147,7 +151,8 @@ def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
             if isinstance(data.get(name, _UNREAD), Unreadable):
                 continue
             try:
-                given: Any = own.validate_assignment(checked, name, data[name])  # of fields alone: data, extra, names
+                # For a validator of fields: data, extra, names.
+                given: Any = own.validate_assignment(checked, name, data[name])
                 checked = given[0]
             except ValidationError as error:
                 faults += (_fault(each, attribute_names) for each in error.errors())
@@ -159,7 +164,7 @@ def validator(model: Model, attribute_names: Mapping[str, str]) -> Validator:
 
 @cache
 def _field_validator(class_: type[BaseModel]) -> SchemaValidator:
-    """Make what validates the fields of a model one by one, without its validators of the whole."""
+    """Create a validator for the fields of a model one by one, without the validators of the whole model."""
     schema: Any = class_.__pydantic_core_schema__
     definitions = schema["definitions"] if schema["type"] == "definitions" else []
     while schema["type"] != "model-fields":
@@ -169,7 +174,7 @@ def _field_validator(class_: type[BaseModel]) -> SchemaValidator:
 
 
 def _is_made_later(error: Any) -> bool:
-    """A field that is missing is either made by the database or reported as REQUIRED already."""
+    """Return True if a field is missing: the database generates it, or it is already reported as REQUIRED."""
     return bool(error["type"] == "missing")
 
 

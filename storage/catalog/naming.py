@@ -1,4 +1,7 @@
-"""Names: from those of tables and columns to those of types, collections, attributes and relations (contract, section 4)."""
+"""Derivation of names of types, collections, attributes and relations from those of tables and columns.
+
+The rules are in docs/contract.md, section 4.
+"""
 
 import importlib
 import re
@@ -12,10 +15,10 @@ _CASE_CHANGE = re.compile(r"(?<=[^A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATOR = re.compile(r"[\s_.\-]+")
 _KEY_ENDING = re.compile(r"(?:_id|(?<=[a-z0-9])I[dD])$|(?<=.)_ID$")
 
-# Words that look like plurals, and whose false singular even gives the word back ("ga" -> "gas").
+# Words that look like plurals. The plural of their false singular is the word itself ("ga" -> "gas").
 _NO_PLURALS = frozenset({"alias", "atlas", "bias", "canvas", "gas", "lens"})
 
-# Names that the schema has already: a filter has these members, a Node these fields, a path these query names.
+# Names that the schema already uses: members of a filter, fields of Node, and the query parameters of a path.
 TAKEN_ATTRIBUTES = frozenset({"path", "etag", "and", "or", "not", "limit", "offset", "orderBy"})
 TAKEN_ROOTS = frozenset({"node", "resources", "query", "batch"})
 TAKEN_TYPES = frozenset(
@@ -41,9 +44,12 @@ DERIVED_ENDINGS = (
 
 @cache
 def _inflect() -> Any:
-    """Import inflect without typeguard, whose decorator parses all of inflect again for each function: over a second of CPU."""
+    """Import inflect without typeguard.
+
+    Its decorator would parse all of inflect again for each function, which takes over a second of CPU.
+    """
     unchecked = ModuleType("typeguard")
-    unchecked.typechecked = lambda function: function  # type: ignore[attr-defined]  # that is all that inflect takes of it
+    unchecked.typechecked = lambda function: function  # type: ignore[attr-defined]  # the only name of typeguard that inflect uses
     others = sys.modules.get("typeguard")
     sys.modules["typeguard"] = unchecked
     try:
@@ -55,7 +61,7 @@ def _inflect() -> Any:
 
 
 def words(name: str) -> list[str]:
-    """Split a name at blanks, underscores, dashes, points and changes of case.
+    """Split a name at blanks, underscores, dashes, periods and changes of case.
 
     >>> words("InvoiceLine"), words("order details"), words("customerID")
     (['Invoice', 'Line'], ['order', 'details'], ['customer', 'ID'])
@@ -64,7 +70,7 @@ def words(name: str) -> list[str]:
 
 
 def pascal(name: str) -> str:
-    """Write a name in PascalCase, as GraphQL allows it (GraphQL specification, section 2.1.9).
+    """Convert a name to PascalCase, as GraphQL allows it (GraphQL specification, section 2.1.9).
 
     >>> pascal("Order Details"), pascal("first_name"), pascal("2nd")
     ('OrderDetails', 'FirstName', '_2nd')
@@ -73,7 +79,7 @@ def pascal(name: str) -> str:
 
 
 def camel(name: str) -> str:
-    """Write a name in camelCase.
+    """Convert a name to camelCase.
 
     >>> camel("AlbumId"), camel("first_name"), camel("URL")
     ('albumId', 'firstName', 'url')
@@ -90,11 +96,11 @@ def _allowed(name: str) -> str:
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if not name or name[0].isdigit():
         return f"_{name}"
-    return re.sub("^__+", "_", name)  # two are introspection's own
+    return re.sub("^__+", "_", name)  # two are reserved for introspection
 
 
 def singular(word: str) -> str:
-    """Make a word singular, where making it plural again gives the word back.
+    """Return the singular of a word, or the word itself if the plural of that is not the word.
 
     >>> singular("lines"), singular("categories"), singular("status"), singular("Album")
     ('line', 'category', 'status', 'Album')
@@ -102,14 +108,14 @@ def singular(word: str) -> str:
     lower = word.lower()
     if not lower.strip("_0123456789") or lower in _NO_PLURALS or lower.endswith(("us", "is", "ss")):
         return word
-    found: str | bool = _inflect().singular_noun(lower)  # False where it is none
+    found: str | bool = _inflect().singular_noun(lower)  # False if there is none
     if not isinstance(found, str) or _inflect().plural(found) != lower:
         return word
     return word[:1] + found[1:] if found[:1] == lower[:1] else found
 
 
 def plural(word: str) -> str:
-    """Make a word plural.
+    """Return the plural of a word.
 
     >>> plural("line"), plural("category"), plural("aircraft")
     ('lines', 'categories', 'aircraft')
@@ -122,7 +128,7 @@ def plural(word: str) -> str:
 
 
 def type_name(table: str) -> str:
-    """Name the type of a reflected table.
+    """Return the type name for a reflected table.
 
     >>> type_name("invoice_lines"), type_name("Order Details"), type_name("news")
     ('InvoiceLine', 'OrderDetail', 'News')
@@ -132,7 +138,7 @@ def type_name(table: str) -> str:
 
 
 def collection_name(type_: str) -> str:
-    """Name the collection of a type: path segment and root field.
+    """Return the name of the collection of a type, which is its path segment and root field.
 
     >>> collection_name("InvoiceLine"), collection_name("Aircraft")
     ('invoiceLines', 'aircraftList')
@@ -146,7 +152,7 @@ def collection_name(type_: str) -> str:
 
 
 def without_key_ending(column: str) -> str:
-    """Take off a foreign-key column's `Id` / `_id` ending.
+    """Remove a foreign-key column's `Id` / `_id` ending.
 
     >>> without_key_ending("ArtistId"), without_key_ending("artist_id"), without_key_ending("ReportsTo")
     ('Artist', 'artist', 'ReportsTo')
@@ -155,7 +161,7 @@ def without_key_ending(column: str) -> str:
 
 
 def to_one_name(columns: Iterable[str], target: str) -> str:
-    """Name the relation from a row to the one that its foreign key points at."""
+    """Return the name of the relation from a row to the one that its foreign key refers to."""
     columns = tuple(columns)
     if len(columns) == 1:
         stripped = without_key_ending(columns[0])
@@ -165,7 +171,7 @@ def to_one_name(columns: Iterable[str], target: str) -> str:
 
 
 def to_many_name(columns: Iterable[str], children: str, parent: str) -> str:
-    """Name the relation from a row to those whose foreign key points at it."""
+    """Return the name of the relation from a row to those whose foreign key refers to it."""
     columns = tuple(columns)
     if len(columns) > 1:
         return f"{children}By{'And'.join(map(pascal, columns))}"
@@ -178,13 +184,13 @@ def _lower_first(name: str) -> str:
 
 
 def field_name(type_: str) -> str:
-    """Name the root field of one item."""
+    """Return the name of the root field of one item."""
     first, *others = _CASE_CHANGE.split(type_)
     return first.lower() + "".join(others)
 
 
 def free(name: str, taken: Iterable[str]) -> str:
-    """Give a name that is taken a trailing `_`, as often as it needs."""
+    """Return the name with as many trailing `_` as are needed to make it unique."""
     taken = set(taken)
     while name in taken:
         name += "_"
@@ -192,5 +198,5 @@ def free(name: str, taken: Iterable[str]) -> str:
 
 
 def is_graphql_name(name: str) -> bool:
-    """Return True if GraphQL allows the name, introspection's own `__` left out (GraphQL specification, section 2.1.9)."""
+    """Return True if GraphQL allows the name, except for introspection's `__` (specification, section 2.1.9)."""
     return re.fullmatch(r"(?!__)[A-Za-z_][A-Za-z0-9_]*", name) is not None

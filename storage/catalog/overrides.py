@@ -1,35 +1,35 @@
-"""What an operator says about names, hiding and types: the `[resources.…]` tables of partwise.toml, as plain values."""
+"""The operator's settings for names, visibility and types, as plain values: `[resources.…]` in partwise.toml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 class CatalogError(Exception):
-    """The catalog cannot be built as asked for. The text says which name or setting is wrong."""
+    """The catalog cannot be built as configured. The text names the wrong name or setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeOverride:
-    """One column's settings."""
+    """The settings of one column."""
 
     name: str | None = None
     former_name: str | None = None  # also served, deprecated
     hidden: bool = False
     read_only: bool = False
-    type: str | None = None  # a scalar's name; for SQLite, whose columns hold anything
-    format: str | None = None  # how an SQLite column stores dates and times: a value of `TimeFormat`
+    type: str | None = None  # the name of a scalar; for SQLite, whose columns can store any type
+    format: str | None = None  # the storage of dates and times in an SQLite column: a value of `TimeFormat`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOverride:
-    """One check's settings."""
+    """The settings of one check."""
 
     message: str | None = None  # the message if it is violated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceOverride:
-    """One table's settings."""
+    """The settings of one table."""
 
     name: str | None = None
     collection: str | None = None

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of its tables beyond SQLAlchemy's reflection, and what our role may do with them.
+"""Facts from PostgreSQL's catalog that SQLAlchemy's reflection does not provide, and the privileges of our role.
 
 https://www.postgresql.org/docs/current/catalogs.html
 """
@@ -32,15 +32,15 @@ UNION
 SELECT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
 """
-# Triggers that may change a row before its columns are checked: BEFORE, FOR EACH ROW, not disabled. The bits of tgtype are in
-# https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_trigger.h
+# Triggers that may change a row before its columns are checked: BEFORE, FOR EACH ROW, not disabled. The bits of tgtype
+# are in https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_trigger.h
 _FILLING = """
 SELECT c.relname, bool_or(t.tgtype & 4 = 4), bool_or(t.tgtype & 16 = 16)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgenabled IN ('O', 'A')
 GROUP BY c.relname
 """
-# Columns of keys, unique and foreign ones, too, whose equality is not that of their characters.
+# Columns of unique keys and foreign keys whose equality is not that of their characters.
 _COLLATED = """
 SELECT DISTINCT c.relname
 FROM (SELECT indrelid, indkey::int2[] FROM pg_index WHERE indisunique
@@ -52,7 +52,7 @@ LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE c.relnamespace = current_schema()::regnamespace
   AND (t.typname = 'citext' OR b.typname = 'citext' OR NOT coalesce(l.collisdeterministic, true))
 """
-# Foreign keys with columns of other collations than those that they point at, by which PostgreSQL compares them.
+# Foreign keys with columns of other collations than their targets, by which PostgreSQL compares them.
 _COMPARED = """
 SELECT c.relname, t.relname, array_agg(a.attname::text ORDER BY n.place),
        array_agg(a.attcollation <> b.attcollation AND b.attcollation <> 0 ORDER BY n.place),
@@ -76,7 +76,7 @@ _GUARDED = """
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND row_security_active(c.oid)
 """
-# Of relations with any right missing: what our role may do with some column, or with all.
+# For relations with any missing privilege: what our role may do with at least one column, or with all.
 _RIGHTS = """
 SELECT c.relname, current_user::text, has_any_column_privilege(c.oid, 'SELECT'), has_any_column_privilege(c.oid, 'INSERT'),
        has_any_column_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE')
@@ -94,8 +94,9 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
   AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
            AND has_table_privilege(c.oid, 'UPDATE'))
 """
-# Views that read with the rights of whoever asks, and something that our role may not read. What such a view reads by way of
-# another one of its kind is looked at, too; other views read with their owners' rights.
+# Views that read with the privileges of the caller, and a relation that our role may not read. The relations of such a
+# view that it reads through another view of this kind are included. Other views read with the privileges of their
+# owners.
 _UNREAD = """
 WITH RECURSIVE asks (view, relation, number) AS (
   SELECT r.ev_class, d.refobjid, d.refobjsubid
@@ -115,7 +116,7 @@ WHERE v.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p'
                ELSE has_any_column_privilege(t.oid, 'SELECT') END
 ORDER BY v.relname, t.relname
 """
-# Defaults of columns that our role could not compute: what it may not use, in the words of a privilege.
+# Defaults of columns that our role cannot compute, with the privilege that it lacks.
 _DEFAULTS = """
 SELECT c.relname, current_user::text, a.attname,
        CASE WHEN s.oid IS NULL THEN 'EXECUTE privilege on function ' || f.proname ELSE 'USAGE privilege on sequence ' || s.relname END
@@ -153,7 +154,7 @@ ORDER BY x.indexrelid
 
 
 def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
-    """Ask the database about the tables of its current schema, given the columns of each. Raises `CatalogError`."""
+    """Read the facts about the tables of the current schema, given the columns of each. Raises `CatalogError`."""
     gathered = Gathered()
     role, schema = connection.exec_driver_sql("SELECT current_user::text, current_schema()::text").one()
     if schema is None:
@@ -170,7 +171,7 @@ def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[
         if is_copy:
             gathered.copied_foreign.add((table, name))
         own = mentioned(exclusion, columns.get(table, ())) if exclusion else tuple(key)
-        if kind == "c":  # in the order of the table, as SQLite's are
+        if kind == "c":  # in the order of the table, as for SQLite
             own = tuple(column for column in columns.get(table, ()) if column in own)
         gathered.constraints.setdefault(table, []).append(NamedConstraint(name=name, columns=own))
         if deferred:
@@ -205,7 +206,7 @@ def gather_postgresql(connection: sa.Connection, columns: Mapping[str, Sequence[
 
 
 def _gather_rights(connection: sa.Connection) -> dict[str, Rights]:
-    """Find what our role may not do, with which tables."""
+    """Read the missing privileges of our role, by table."""
     found = {
         name: Rights(role=role, can_read=reads, can_insert=inserts, can_update=updates, can_delete=deletes)
         for name, role, reads, inserts, updates, deletes in connection.exec_driver_sql(_RIGHTS)

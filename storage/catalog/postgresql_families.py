@@ -1,4 +1,4 @@
-"""Partitions and inheriting tables of PostgreSQL: which table serves the rows of which, and whose constraint a copy is.
+"""Partitions and inheriting tables of PostgreSQL: the tables that serve their rows, and their copied constraints.
 
 https://www.postgresql.org/docs/current/ddl-inherit.html, https://www.postgresql.org/docs/current/ddl-partitioning.html
 """
@@ -29,8 +29,8 @@ LEFT JOIN (
 ) AS g ON g.tgrelid = c.oid
 WHERE tn.nspname = current_schema() OR n.nspname = current_schema() ORDER BY tc.relname, n.nspname, c.relname
 """
-# An inherited check has the name of its parent's. Copies of foreign keys and indexes name their parent by its OID, which is negative
-# for indexes here: OIDs are unique within one catalog only.
+# An inherited check has the name of its parent's. Copies of foreign keys and indexes refer to their parent by OID. It
+# is negative for indexes here, because OIDs are unique only within one catalog.
 _CONSTRAINTS = """
 SELECT n.nspname, c.relname, k.conname::text, k.oid::bigint, k.conparentid::bigint, k.contype = 'c' AND k.coninhcount > 0,
        k.contype = 'x', CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END,
@@ -61,15 +61,15 @@ FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid JOIN pg_names
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A constraint or unique index of a table in some tree."""
+    """A constraint or unique index of a table in one of the trees."""
 
     name: str
-    parent: int  # the one that it is a copy of; 0: none
+    parent: int  # the constraint or index that it is a copy of; 0: none
     is_inherited: bool
     is_unique: bool
-    text: str | None  # where columns alone do not say what it is about
+    text: str | None  # set if columns alone do not define it
     columns: tuple[str, ...]
-    check: str | None  # its expression, if rows have to fulfil one
+    check: str | None  # its expression, if it is a check
     comment: str | None
 
 
@@ -84,7 +84,10 @@ class _Trees:
 
 
 def gather_families(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Mapping[str, Family]:
-    """Return the tables of the current schema that are parents or children of others; one query if there are none."""
+    """Return the tables of the current schema that are parents or children of others.
+
+    Runs a single query if there are none.
+    """
     families: dict[str, Family] = {}
     above: dict[str, dict[TableName, None]] = {}
     below: dict[str, dict[TableName, None]] = {}
@@ -160,7 +163,7 @@ def _mentioned(definition: str, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _origin(each: _Found, every: Mapping[int, _Found], own: Mapping[int, _Found]) -> str | None:
-    """Return the name of the table's own constraint that this one is a copy of; None if it is not a copy."""
+    """Return the name of the table's own constraint that this one is a copy of, or None if it is not a copy."""
     parent = each.parent
     while parent and parent not in own:
         parent = every[parent].parent if parent in every else 0
@@ -168,7 +171,10 @@ def _origin(each: _Found, every: Mapping[int, _Found], own: Mapping[int, _Found]
 
 
 def _add_partition_keys(connection: sa.Connection, families: Mapping[str, Family], trees: _Trees) -> None:
-    """Add the columns that decide on a row's partition: if there is no partition, PostgreSQL reports only the table."""
+    """Add the columns that determine a row's partition.
+
+    They are needed because PostgreSQL reports only the table if there is no partition for a row.
+    """
     keys: dict[TableName, tuple[Sequence[str], str]] = {
         (schema, table): (own, text or "") for schema, table, text, own in connection.exec_driver_sql(_PARTITIONED)
     }

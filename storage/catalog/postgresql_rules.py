@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of the rules for rows: checks of tables and domains, unique indexes, exclusions, columns.
+"""Rules for rows in PostgreSQL's catalog: checks of tables and domains, unique indexes, exclusions, columns.
 
 https://www.postgresql.org/docs/current/catalogs.html
 """
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from storage.catalog.checks import tokenize
 from storage.catalog.reflected import CheckFacts, ColumnFacts, Gathered, IndexFacts, IndexTermFacts, mentioned
 
-# A check that is NOT VALID is enforced for rows that are written; one that is NOT ENFORCED (PostgreSQL 18) is not, nor is
-# one of a foreign table.
+# A check that is NOT VALID is enforced for rows that are written. A check that is NOT ENFORCED (PostgreSQL 18) is not,
+# and neither is a check of a foreign table.
 _CHECKS = """
 SELECT c.relname, k.conname, pg_get_expr(k.conbin, k.conrelid), obj_description(k.oid, 'pg_constraint'),
        array(SELECT a.attname::text FROM pg_attribute a
@@ -51,7 +51,7 @@ LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace s ON s
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY c.relname, a.attnum
 """
-# The operators that unique indexes (as B-trees compare: strategy 3) and exclusions compare by, one row for each key column.
+# The operators of unique indexes (equality in a B-tree: strategy 3) and of exclusions, one row for each key column.
 _INDEXES = """
 SELECT t.relname, i.relname, a.attname, pg_get_indexdef(x.indexrelid, n.place::int, true),
        format('OPERATOR(%%I.%%s)', os.nspname, o.oprname),
@@ -75,7 +75,7 @@ WHERE t.relnamespace = current_schema()::regnamespace AND (x.indisunique OR x.in
   AND x.indisvalid AND n.place <= x.indnkeyatts
 ORDER BY t.relname, x.indexrelid, n.place
 """
-# Triggers that run before each row, of a table or of what is below it, and rules, which may do something else instead.
+# Triggers that run before each row, of a table or of a table below it; and rules, which may replace the statement.
 _BEFORE = """
 WITH RECURSIVE below (root, relation) AS (
   SELECT oid, oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
@@ -91,7 +91,7 @@ _BY_CHARACTERS = "SELECT current_setting('server_encoding') NOT IN ('SQL_ASCII',
 
 
 def gather_rules(connection: sa.Connection, columns: Mapping[str, Sequence[str]], gathered: Gathered) -> None:
-    """Ask the database about the tables of its current schema, given the columns of each."""
+    """Read the rules of the tables of the current schema into `gathered`, given the columns of each."""
     gathered.counts_characters = bool(connection.exec_driver_sql(_BY_CHARACTERS).scalar())
     gathered.triggered_before = {row[0] for row in connection.exec_driver_sql(_BEFORE)}
     for table, *column in connection.exec_driver_sql(_COLUMNS):
@@ -129,7 +129,7 @@ def _column(found: Sequence[Any], names: Sequence[str]) -> ColumnFacts:
 
 
 def _of_column(text: str, column: str) -> str:
-    """Write the check of a domain as one of a column that has it."""
+    """Return the check of a domain, rewritten for a column of that domain."""
     quoted = '"' + column.replace('"', '""') + '"'
     written = text
     for token in reversed(tokenize(text, "postgresql")):

@@ -1,4 +1,4 @@
-"""What a database has: its tables and views with all that the catalog asks about, as plain values."""
+"""Reflection of a database: its tables and views with all facts that the catalog needs, as plain values."""
 
 import warnings
 from collections.abc import Mapping
@@ -26,21 +26,24 @@ _AT_COMMIT = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgdeferrable)"
 
 
 def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
-    """Read the tables and views of the connection's own schema, in the order of their names; last those that cannot be served."""
+    """Read the tables and views of the connection's own schema, in the order of their names.
+
+    Those that cannot be served come last.
+    """
     inspector = sa.inspect(connection)
     is_sqlite = connection.dialect.name == "sqlite"
     views = {*inspector.get_view_names(), *([] if is_sqlite else inspector.get_materialized_view_names())}
     survey = survey_sqlite(connection, inspector.get_table_names(), sorted(views)) if is_sqlite else Survey()
     readable = survey.served if is_sqlite else None
     left_out = [
-        # Foreign keys hold whatever is served.
+        # Foreign keys are enforced even if the table is not served.
         TableFacts(name=name, columns=(), sql_types={}, left_out=why, foreign_keys=survey.foreign_keys.get(name, ()))
         for name, why in survey.left_out.items()
     ]
     if is_sqlite and not readable:
         return tuple(left_out)
     with warnings.catch_warnings():
-        # Expression indexes and unknown types are dealt with here, and said in the catalog's own words.
+        # The catalog handles expression indexes and unknown types, and reports them in its own words.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
         columns = inspector.get_multi_columns(kind=ObjectKind.ANY, filter_names=readable)
         keys = inspector.get_multi_pk_constraint(kind=ObjectKind.TABLE, filter_names=readable)
@@ -57,7 +60,8 @@ def reflect(connection: sa.Connection) -> tuple[TableFacts, ...]:
     tables = []
     for table in sorted(columns, key=lambda key: key[1]):
         name = table[1]
-        if name.lower() == RECEIPTS or name not in gathered.sql_types:  # ours; of another schema of the search path
+        # Our own table, or a table of another schema of the search path.
+        if name.lower() == RECEIPTS or name not in gathered.sql_types:
             continue
         names = [column["name"] for column in columns[table]]
         unique = gathered.unique.get(name, [])
@@ -137,7 +141,7 @@ def _foreign_key(key: ReflectedForeignKeyConstraint) -> ForeignKeyFacts:
 
 
 def _complete(key: ForeignKeyFacts, keys: Mapping[Any, Any], table: Any) -> ForeignKeyFacts:
-    """Name the target columns of a foreign key that leaves them out: they are the target's primary key."""
+    """Add the target columns to a foreign key that omits them: they are the target's primary key."""
     if key.target_columns:
         return key
     target = keys.get((table[0], key.target_table))
@@ -145,5 +149,8 @@ def _complete(key: ForeignKeyFacts, keys: Mapping[Any, Any], table: Any) -> Fore
 
 
 def has_late_checks(connection: sa.Connection) -> bool:
-    """Return True if a check may wait until COMMIT and belong to no table that is served; SQLite's never can be asked before."""
+    """Return True if a constraint may be checked only at COMMIT, even one of a table that is not served.
+
+    Return False on SQLite, whose late checks cannot be run before COMMIT.
+    """
     return connection.dialect.name != "sqlite" and bool(connection.exec_driver_sql(_AT_COMMIT).scalar())

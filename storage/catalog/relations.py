@@ -1,4 +1,4 @@
-"""From foreign keys to relations: which there are, and how they are named."""
+"""Derivation of relations from foreign keys, with their names."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from storage.catalog.types import Text
 
 
 def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[str]) -> None:
-    """Give a resource its foreign keys to others that are served."""
+    """Add the foreign keys of a resource to others that are served. Raises `CatalogError`."""
     for key in draft.facts.foreign_keys:
         target = by_table.get(key.target_table) if key.target_schema is None else None
         attributes = draft.attributes_of(key.columns)
@@ -44,7 +44,7 @@ def add_foreign_keys(draft: Draft, by_table: Mapping[str, Draft], notices: list[
 
 
 def _check_formats(draft: Draft, attributes: Iterable[str], target: Draft, there: Iterable[str]) -> None:
-    """Make sure that both ends of a foreign key read the same dates and times of the same columns. Raises `CatalogError`."""
+    """Check that both ends of a foreign key have the same format of dates and times. Raises `CatalogError`."""
     for name, other in zip(attributes, there, strict=True):
         one, two = draft.attributes[name], target.attributes[other]
         if one.format is not two.format:
@@ -55,7 +55,7 @@ def _check_formats(draft: Draft, attributes: Iterable[str], target: Draft, there
 
 
 def _no_index(draft: Draft, key: ForeignKeyFacts) -> str:
-    """Say that a relation is read without an index, and which one would help."""
+    """Return the notice for a relation that is read without an index, with the statement that creates one."""
     columns = ", ".join(f"{_quoted(name)} COLLATE {how}" for name, how in zip(key.columns, key.unserved, strict=True))
     name = _quoted("_".join((draft.facts.name, *key.columns, "collated")))
     return (
@@ -78,12 +78,12 @@ def _columns(draft: Draft, attributes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _given_name(model: Model | None, wanted: Callable[[ModelRelation], bool]) -> str | None:
-    """Find the name of the Relationship that a model has for a foreign key."""
+    """Return the name of a model's Relationship for a foreign key, or None."""
     return next((relation.name for relation in model.relations if wanted(relation)), None) if model else None
 
 
 def add_to_one(draft: Draft, by_table: Mapping[str, Draft]) -> None:
-    """Give a resource its relations to one."""
+    """Add the to-one relations of a resource. Raises `CatalogError`."""
     names = {each.name: each for each in by_table.values()}
     for key in draft.foreign_keys:
         columns = _columns(draft, key.attributes)
@@ -93,7 +93,7 @@ def add_to_one(draft: Draft, by_table: Mapping[str, Draft]) -> None:
 
 
 def add_to_many(draft: Draft, by_table: Mapping[str, Draft]) -> None:
-    """Give a resource its relations to many."""
+    """Add the to-many relations of a resource. Raises `CatalogError`."""
     for child in by_table.values():
         for key in child.foreign_keys:
             if key.target != draft.name or not child.facts.primary_key:
@@ -120,7 +120,7 @@ def _add_relation(draft: Draft, given: str | None, derived: str, relation: Relat
 
 
 def rename_relations(draft: Draft) -> None:
-    """Give relations the names that the operator wants."""
+    """Rename relations as the operator has configured. Raises `CatalogError`."""
     for derived, own in draft.override.relations.items():
         if derived not in draft.relations:
             known = ", ".join(draft.relations) or "none"

@@ -1,4 +1,4 @@
-"""A resource in the making, and how types and root fields get their names."""
+"""The draft of a resource, and the names of types and root fields."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from storage.catalog.reflected import TableFacts
 
 @dataclass(slots=True)
 class Draft:
-    """A resource in the making."""
+    """A resource under construction."""
 
     facts: TableFacts
     model: Model | None
@@ -26,13 +26,13 @@ class Draft:
     relations: dict[str, Relation] = field(default_factory=dict)
 
     def attributes_of(self, columns: Iterable[str]) -> tuple[str, ...] | None:
-        """Name the attributes of columns; None where one of them is not served."""
+        """Return the attributes of columns, or None if one of the columns is not served."""
         columns = tuple(columns)
         return tuple(self.names[column] for column in columns) if all(c in self.names for c in columns) else None
 
 
 def name_resources(drafts: Sequence[Draft], notices: list[str]) -> None:
-    """Name types and root fields: first those that are given, then those that are derived and have to make room."""
+    """Set the names of types and root fields: configured names first, then derived ones, which yield in a conflict."""
     for draft in drafts:
         draft.name = draft.override.name or (draft.model.name if draft.model else naming.type_name(draft.facts.name))
         draft.root = naming.field_name(draft.name)
@@ -52,7 +52,7 @@ def _has_given_name(draft: Draft) -> bool:
 
 
 def _check_given_names(draft: Draft, drafts: Sequence[Draft]) -> None:
-    """A name that an operator gives never renames another table."""
+    """Check that a configured name is valid and does not rename another table. Raises `CatalogError`."""
     override = draft.override
     for name in present(override.name) + present(override.collection) + present(override.former_collection):
         if not naming.is_graphql_name(name):
@@ -86,5 +86,5 @@ def _name_roots(draft: Draft, roots: set[str]) -> None:
 
 
 def present(name: str | None) -> tuple[str, ...]:
-    """Make a tuple of a name that may not be given."""
+    """Return a tuple of the name, or an empty one if there is no name."""
     return (name,) if name else ()

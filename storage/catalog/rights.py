@@ -1,4 +1,6 @@
-"""The privileges of the server's role on a table: which operations they allow, and a note for each that is missing (PostgreSQL).
+"""The privileges of the server's role on a table (PostgreSQL).
+
+They determine which operations are supported. Each missing privilege has a note.
 
 https://www.postgresql.org/docs/current/ddl-priv.html
 """
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from storage.catalog.reflected import TableFacts
 from storage.catalog.resource_draft import Draft
 
-_LISTED = 5  # tables that have a note each; more have one together
+_LISTED = 5  # tables with a note of their own; more share one note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

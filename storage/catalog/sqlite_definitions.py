@@ -1,4 +1,6 @@
-"""Reads the CREATE statements that SQLite keeps: what its pragmas do not tell of checks, constraints, columns and indexes.
+"""A parser of the CREATE statements in SQLite's schema, for facts that its pragmas do not report.
+
+These are facts about checks, constraints, columns and indexes.
 
 https://sqlite.org/lang_createtable.html
 """
@@ -23,7 +25,7 @@ class CheckDefinition:
 
 @dataclass(slots=True)
 class TableDefinition:
-    """What the text of a CREATE TABLE says."""
+    """The facts from the text of a CREATE TABLE."""
 
     checks: list[CheckDefinition] = field(default_factory=list)
     unique_names: dict[tuple[str, ...], str] = field(default_factory=dict)  # columns of named keys -> name
@@ -34,18 +36,18 @@ class TableDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexDefinition:
-    """What the text of a CREATE INDEX says: its expressions, and which rows it is about."""
+    """The expressions of a CREATE INDEX, and its condition on rows."""
 
     terms: tuple[str, ...]
     predicate: str | None
 
 
 def read_table(sql: str) -> TableDefinition:
-    """Read a CREATE TABLE."""
+    """Parse a CREATE TABLE."""
     found = TableDefinition()
     tokens = tokenize(sql, "sqlite")
     opening = next((place for place, token in enumerate(tokens) if token.text == "("), None)
-    if opening is None:  # CREATE TABLE … AS SELECT is kept with brackets
+    if opening is None:  # SQLite stores CREATE TABLE … AS SELECT with brackets
         return found
     for part in divided(_inside(tokens, opening), ","):
         if not part:
@@ -58,7 +60,7 @@ def read_table(sql: str) -> TableDefinition:
 
 
 def _read_constraints(sql: str, tokens: Sequence[Token], column: str | None, found: TableDefinition) -> None:
-    """Read the constraints of a table, or of one column."""
+    """Parse the constraints of a table, or of one column, into `found`."""
     name: str | None = None
     place = 0
     while place < len(tokens):
@@ -99,7 +101,7 @@ def _read_constraints(sql: str, tokens: Sequence[Token], column: str | None, fou
 
 
 def _inside(tokens: Sequence[Token], opening: int) -> Sequence[Token]:
-    """Return what is in the brackets that open at a place."""
+    """Return the tokens in the brackets that open at a position."""
     rest = tokens[opening:]
     levels = depths(rest)
     end = next((place for place in range(1, len(rest)) if levels[place] == 0), len(rest))
@@ -111,12 +113,12 @@ def _text(sql: str, tokens: Sequence[Token]) -> str:
 
 
 def _names(tokens: Sequence[Token]) -> tuple[str, ...]:
-    """Return the columns of a key; each may have a collation and an order behind it."""
+    """Return the columns of a key. Each may be followed by a collation and an order."""
     return tuple(unquoted(each[0].text) for each in divided(tokens, ",") if each)
 
 
 def read_index(sql: str) -> IndexDefinition | None:
-    """Read a CREATE INDEX; None where that is not what it is."""
+    """Parse a CREATE INDEX. Return None if the text is not one."""
     tokens = tokenize(sql, "sqlite")
     on = next((place for place, token in enumerate(tokens) if token.word == "ON"), None)
     opening = next((place for place, token in enumerate(tokens) if token.text == "(" and place > (on or 0)), None)
@@ -135,7 +137,10 @@ def _without_order(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def runs_before_a_write(sql: str) -> bool:
-    """Return whether a CREATE TRIGGER is of one that runs before a row is inserted or updated: it does where it does not say when."""
+    """Return True if a CREATE TRIGGER runs before a row is inserted or updated.
+
+    That is the default if it specifies none of BEFORE, AFTER and INSTEAD OF.
+    """
     words = [token.word for token in tokenize(sql, "sqlite")]
     event = next((place for place, word in enumerate(words) if word in _EVENTS and place > 1), None)
     if event is None or words[event] == "DELETE":

@@ -1,4 +1,4 @@
-"""What SQLite says of its tables beyond SQLAlchemy's reflection, and the types that its users write."""
+"""Facts from SQLite that SQLAlchemy's reflection does not provide, and the type names that its users write."""
 
 import re
 import sqlite3
@@ -25,7 +25,7 @@ from storage.catalog.reflected import (
 from storage.catalog.sqlite_definitions import TableDefinition, read_index, read_table, runs_before_a_write
 from storage.catalog.types import is_utf_8
 
-# Type names that people write in SQLite and that SQLAlchemy does not know; the last is our own (see tables.py).
+# Type names that SQLite users write and SQLAlchemy does not know. The last one is our own (see tables.py).
 TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "BOOL": sa.BOOLEAN,
     "JSONB": sa.JSON,
@@ -40,9 +40,9 @@ TYPE_NAMES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
 _ANY, _BLOB = (
     "ANY",
     "BLOB",
-)  # the first, in a STRICT table, is as no type elsewhere: https://sqlite.org/stricttables.html
-# What SQLite's own modules name their shadow tables. SQLite lists those of a virtual table that it has opened, and not
-# all of others: https://sqlite.org/vtab.html, "The xShadowName Method".
+)  # ANY in a STRICT table means no type in others: https://sqlite.org/stricttables.html
+# The suffixes of the shadow tables of SQLite's own modules. SQLite lists those of a virtual table that has been opened,
+# but not always the others: https://sqlite.org/vtab.html, "The xShadowName Method".
 _SHADOWS: Mapping[str, tuple[str, ...]] = {
     "fts3": ("content", "segments", "segdir", "docsize", "stat"),
     "fts4": ("content", "segments", "segdir", "docsize", "stat"),
@@ -60,22 +60,28 @@ _AWARE = re.compile(r"TIMESTAMPTZ|(TIMESTAMP|DATETIME) WITH TIME ZONE", re.IGNOR
 
 @dataclass(slots=True)
 class Survey:
-    """What of an SQLite file statements can read and write on this SQLite, which may lack what its tables were made with."""
+    """The readable and writable parts of an SQLite file.
+
+    This SQLite may lack features that its tables use.
+    """
 
     served: list[str] = field(default_factory=list)  # tables and views
-    left_out: dict[str, str] = field(default_factory=dict)  # why others are not served
+    left_out: dict[str, str] = field(default_factory=dict)  # table -> why it is not served
     virtual: set[str] = field(default_factory=set)
-    part_of: dict[str, str] = field(default_factory=dict)  # see `TableFacts`, as for the rest
+    part_of: dict[str, str] = field(default_factory=dict)  # see `TableFacts`, also for the rest
     unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
     lost_collations: dict[str, dict[str, str]] = field(default_factory=dict)
     refused: dict[str, dict[str, str]] = field(default_factory=dict)
-    foreign_keys: dict[str, tuple[ForeignKeyFacts, ...]] = field(default_factory=dict)  # of tables that are left out
+    foreign_keys: dict[str, tuple[ForeignKeyFacts, ...]] = field(default_factory=dict)  # of tables that are not served
 
 
 def survey_sqlite(connection: sa.Connection, tables: Sequence[str], views: Sequence[str]) -> Survey:
-    """Find what can be read and written of each table and view: modules, tokenizers, functions and collations may be missing."""
+    """Return the readable and writable parts of each table and view.
+
+    Modules, tokenizers, functions and collations may be missing.
+    """
     found = Survey()
-    unnamed = [name for name in (*tables, *views) if not is_utf_8(name)]  # no statement can name them
+    unnamed = [name for name in (*tables, *views) if not is_utf_8(name)]  # no statement can refer to them
     found.left_out |= dict.fromkeys(unnamed, "its name is not UTF-8")
     tables, views = ([name for name in names if is_utf_8(name)] for names in (tables, views))
     modules = {
@@ -84,8 +90,8 @@ def survey_sqlite(connection: sa.Connection, tables: Sequence[str], views: Seque
     found.virtual |= modules.keys()
     strange = []
     for name in modules:
-        error = _error_of(connection, f"SELECT * FROM {_quoted(name)} LIMIT 1")  # which also marks its shadow tables
-        if error is not None and not _is_corrupt(error):  # of one that is corrupt, other rows may be read
+        error = _error_of(connection, f"SELECT * FROM {_quoted(name)} LIMIT 1")  # this also marks its shadow tables
+        if error is not None and not _is_corrupt(error):  # other rows of a corrupt table may be readable
             found.left_out[name] = str(error)
             if str(error).startswith("no such module"):
                 strange.append(name)
@@ -114,13 +120,13 @@ def _texts(connection: sa.Connection) -> Sequence[tuple[str, str]]:
 
 
 def _module(sql: str) -> str | None:
-    """Name the module of a virtual table; None of any other."""
+    """Return the module of a virtual table, or None for any other table."""
     found = _MODULE.match(sql)
     return found[1].lower() if found else None
 
 
 def _shadows(connection: sa.Connection, modules: Mapping[str, str]) -> dict[str, str]:
-    """Find the shadow tables, each with the virtual table that it belongs to."""
+    """Return the shadow tables, each with the virtual table that it belongs to."""
     by_rule = {
         f"{name}_{ending}".lower(): name for name, module in modules.items() for ending in _SHADOWS.get(module, ())
     }
@@ -132,13 +138,13 @@ def _shadows(connection: sa.Connection, modules: Mapping[str, str]) -> dict[str,
 
 
 def _owner(name: str, modules: Iterable[str]) -> str | None:
-    """Find the virtual table whose name a table's begins with; the longest, if there are several."""
+    """Return the virtual table whose name is a prefix of a table's name, the longest if there are several, or None."""
     owners = [each for each in modules if name.lower().startswith(f"{each}_".lower())]
     return max(owners, key=len, default=None)
 
 
 def _try(connection: sa.Connection, name: str, found: Survey, *, is_view: bool) -> None:
-    """Prepare what is done with a table or a view, and note what cannot be."""
+    """Prepare the statements that a table or a view needs, and record those that fail."""
     quoted = _quoted(name)
     error = _error_of(connection, f"PRAGMA table_xinfo({quoted})")
     if error is not None:
@@ -148,7 +154,7 @@ def _try(connection: sa.Connection, name: str, found: Survey, *, is_view: bool) 
     kinds = {row[1]: row[6] for row in rows if row[6] != _HIDDEN and is_utf_8(row[1])}
     errors = _errors_by_column(connection, name, kinds, "")
     if errors and (is_view or len(errors) == len(kinds)):
-        # Of a table WITHOUT ROWID whose key has an unknown collation, SQLite says "no query solution" and no more.
+        # For a table WITHOUT ROWID whose key has an unknown collation, SQLite only reports "no query solution".
         found.left_out[name] = str(
             _error_of(connection, f"SELECT count(*) FROM {quoted}") or next(iter(errors.values()))
         )
@@ -175,7 +181,7 @@ def _try(connection: sa.Connection, name: str, found: Survey, *, is_view: bool) 
 def _errors_by_column(
     connection: sa.Connection, table: str, columns: Collection[str], rest: str
 ) -> dict[str, BaseException]:
-    """Find the columns that no statement can read, or compare (`rest`), and what SQLite says of each."""
+    """Return the columns that no statement can read, or compare (`rest`), with SQLite's error for each."""
     source = f"FROM {_quoted(table)} LIMIT 0"
     every = ", ".join(_quoted(column) + rest for column in columns)
     if _error_of(connection, f"SELECT {every} {source}") is None:
@@ -185,7 +191,7 @@ def _errors_by_column(
 
 
 def _error_of(connection: sa.Connection, sql: str) -> BaseException | None:
-    """Return why a statement cannot be run; None if it can."""
+    """Return the error of a statement, or None if it can be run."""
     try:
         connection.exec_driver_sql(sql).close()
     except sa.exc.DBAPIError as error:
@@ -202,7 +208,7 @@ def _quoted(name: str) -> str:
 
 
 def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]]) -> Gathered:
-    """Ask the file about its tables, given the columns of each."""
+    """Read the facts about the tables of the file, given the columns of each."""
     gathered = Gathered()
     listed = connection.exec_driver_sql("PRAGMA table_list").all()
     strict = {name for _, name, _, _, _, is_strict in listed if is_strict}
@@ -232,7 +238,7 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
             if runs_before_a_write(sql):
                 gathered.triggered_before.add(_as_declared(table, columns))
         if kind == "table" and sql and re.search(r"INITIALLY\s+DEFERRED", sql, re.IGNORECASE):
-            gathered.deferred_foreign[table] = None  # which of them SQLite does not tell
+            gathered.deferred_foreign[table] = None  # SQLite does not report which of them
         if kind == "table" and sql and re.search(r"COLLATE\s+(?!BINARY\b)", sql, re.IGNORECASE):
             gathered.collated.add(table)
         if kind == "table" and sql and table in columns and re.match(r"CREATE\s+TABLE", sql, re.IGNORECASE):
@@ -249,9 +255,10 @@ def gather_sqlite(connection: sa.Connection, columns: Mapping[str, Sequence[str]
 
 
 def _untyped_of_view(connection: sa.Connection, view: str, sql_types: Mapping[str, str]) -> Sequence[str]:
-    """Find the columns of a view without a declared type that SQLite, from 3.41 on, calls BLOB.
+    """Return the columns of a view without a declared type that SQLite, from 3.41 on, reports as BLOB.
 
-    What a column was declared as a connection tells only by what it converts (https://sqlite.org/c3ref/column_decltype.html).
+    A connection reveals the declared type of a column only by its conversions
+    (https://sqlite.org/c3ref/column_decltype.html).
     """
     found = [column for column, sql_type in sql_types.items() if sql_type.upper() == _BLOB]
     if not found:
@@ -259,16 +266,16 @@ def _untyped_of_view(connection: sa.Connection, view: str, sql_types: Mapping[st
     path = next(file for _, schema, file in connection.exec_driver_sql("PRAGMA database_list") if schema == "main")
     names = ", ".join("`" + column.replace("`", "``") + "`" for column in found)
     marks = ", ".join("x'00'" for _ in found)
-    sqlite3.register_converter(_BLOB, lambda _: _BLOB)  # for connections that ask for types: this one alone
+    sqlite3.register_converter(_BLOB, lambda _: _BLOB)  # only for connections that detect types, which is this one
     with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, detect_types=sqlite3.PARSE_DECLTYPES)) as own:
         (row,) = own.execute(
             f'SELECT {names} FROM "{view}" WHERE 0 UNION ALL SELECT {marks}'
-        ).fetchall()  # names of the file's own
+        ).fetchall()  # names from the file itself
     return [column for column, declared in zip(found, row, strict=True) if declared != _BLOB]
 
 
 def _gather_definition(table: str, definition: TableDefinition, columns: Sequence[str], gathered: Gathered) -> None:
-    """Take from the text of a table what no pragma tells."""
+    """Add the facts from the text of a table that no pragma reports."""
     gathered.checks[table] += [
         CheckFacts(name=each.name, label=each.name or each.text, text=each.text, columns=mentioned(each.text, columns))
         for each in definition.checks
@@ -297,7 +304,7 @@ def _gather_definition(table: str, definition: TableDefinition, columns: Sequenc
 
 
 def _gather_unique_rules(connection: sa.Connection, table: str, columns: Sequence[str], gathered: Gathered) -> None:
-    """Find the unique indexes that compare rows in a way of their own, and the names of the others."""
+    """Add the unique indexes that do not compare rows only by plain columns, and the names of the others."""
     quoted = table.replace('"', '""')
     written = connection.exec_driver_sql(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,)
@@ -339,16 +346,16 @@ def _as_term(name: str) -> str:
 
 
 def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -> None:
-    """Find the indexes, and the unique keys: SQLAlchemy reads them out of the table's text, and not from every spelling of it."""
+    """Add the indexes and unique keys. SQLAlchemy parses them from the table's text, but not in every spelling."""
     quoted = table.replace('"', '""')
     found = []
     for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{quoted}")').all():
-        if not is_utf_8(name):  # no statement can name it
+        if not is_utf_8(name):  # no statement can refer to it
             gathered.odd_unique.update({table} if unique else ())
             continue
         escaped = name.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA index_xinfo("{escaped}")').all()
-        columns = [row[2] for row in rows if row[5]]  # the others are carried along
+        columns = [row[2] for row in rows if row[5]]  # the others are auxiliary columns
         if not partial and None not in columns:
             gathered.indexes[table].append({row[2]: row[4].upper() for row in rows if row[5]})
         if unique and any(row[4].upper() != "BINARY" for row in rows if row[5]):
@@ -361,14 +368,17 @@ def _gather_indexes(connection: sa.Connection, table: str, gathered: Gathered) -
 
 
 def _as_declared(name: str, names: Iterable[str]) -> str:
-    """SQLite takes names in any case: find the one that is meant."""
+    """Return the declared spelling of a name, because SQLite ignores the case of names."""
     return next((each for each in names if each.lower() == name.lower()), name)
 
 
 def foreign_keys_of(
     connection: sa.Connection, table: str, columns: Mapping[str, Sequence[str]]
 ) -> list[ForeignKeyFacts]:
-    """Find the foreign keys with their actions, which SQLAlchemy reads out of the table's text, and not all."""
+    """Return the foreign keys with their actions.
+
+    SQLAlchemy parses these from the table's text, but not all of them.
+    """
     quoted = table.replace('"', '""')
     rows = connection.exec_driver_sql(f'PRAGMA foreign_key_list("{quoted}")').all()
     found = []
@@ -391,8 +401,8 @@ def foreign_keys_of(
 def unserved(
     key: ForeignKeyFacts, own: Sequence[Mapping[str, str]], targets: Sequence[Mapping[str, str]]
 ) -> tuple[str, ...]:
-    """Find the collations that an index of a foreign key needs, where there are indexes of it and none has them."""
-    # The first that was made is the table's own, whose collations are those of its columns; SQLite lists the latest first.
+    """Return the collations that an index of a foreign key needs, if it has indexes and none of them has these."""
+    # The first index was created with the table, and has the collations of its columns. SQLite lists the latest first.
     wanted = next((index for index in reversed(targets) if set(index) == set(key.target_columns)), None)
     found = [dict(islice(index.items(), len(key.columns))) for index in own]
     there = [index for index in found if set(index) == set(key.columns)]
@@ -403,14 +413,14 @@ def unserved(
 
 
 def is_aware(sql_type: str) -> bool:
-    """Return True if a type that SQLite's users wrote names instants."""
+    """Return True if a type name from an SQLite schema denotes instants."""
     return _AWARE.fullmatch(sql_type) is not None
 
 
 def is_known(sql_type: str) -> bool:
-    """Return True if a type that SQLite's users wrote says more than SQLite's rule of last resort, NUMERIC affinity.
+    """Return True if a type name from an SQLite schema means more than SQLite's fallback, NUMERIC affinity.
 
-    https://sqlite.org/datatype3.html, section 3.1: a column of type POLYGON has that affinity, and holds anything.
+    https://sqlite.org/datatype3.html, section 3.1: a column of type POLYGON has that affinity, and can store anything.
     """
     base = sql_type.partition("(")[0].strip().upper()
     words = ("INT", "CHAR", "CLOB", "TEXT", "BLOB", "REAL", "FLOA", "DOUB", "NUM", "DEC", "DATE", "TIME", "BOOL")

@@ -1,4 +1,7 @@
-"""Reads SQLModel classes into plain values (`models.py`). Imported for models only: SQLModel takes half a second."""
+"""Conversion of SQLModel classes to plain values (`models.py`).
+
+Imported only for models, because SQLModel takes half a second.
+"""
 
 from collections.abc import Iterable
 from types import ModuleType
@@ -13,7 +16,7 @@ from storage.catalog.naming import camel
 
 
 def models_of(module: ModuleType) -> tuple[type[SQLModel], ...]:
-    """Find the table classes in a module's namespace, in the order in which they stand there."""
+    """Return the table classes in a module's namespace, in the order of their definition."""
     found = (
         each
         for each in vars(module).values()
@@ -23,7 +26,7 @@ def models_of(module: ModuleType) -> tuple[type[SQLModel], ...]:
 
 
 def read_models(classes: Iterable[type[SQLModel]]) -> tuple[Model, ...]:
-    """Read table classes into plain values."""
+    """Convert table classes to plain values."""
     return tuple(_read(each) for each in classes)
 
 
@@ -60,9 +63,9 @@ def _read(class_: type[SQLModel]) -> Model:
 
 
 def _version_column(mapper: Mapper[Any], table: sa.Table) -> sa.Column[Any] | None:
-    """Find the version column; `version_id_col` may also be its name."""
+    """Return the version column; `version_id_col` may also be its name."""
     given: object = mapper.version_id_col
-    return table.columns[given] if isinstance(given, str) else given  # type: ignore[return-value]  # else a column of the table
+    return table.columns[given] if isinstance(given, str) else given  # type: ignore[return-value]  # otherwise a column of the table
 
 
 def _own_doc(class_: type[SQLModel]) -> str | None:

@@ -1,4 +1,4 @@
-"""Makes the tables of SQLModel classes where they are missing, on SQLite with types that lose nothing."""
+"""Creation of the missing tables of SQLModel classes, on SQLite with types that do not lose digits or zones."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ SAFE_DIGITS = 15  # decimal digits that survive SQLite's binary floating point (
 
 
 class _DecimalText(sa.types.UserDefinedType[Any]):
-    """A decimal that SQLite keeps as text, because it may have more digits than a double holds."""
+    """A decimal that SQLite stores as text, because it may have more digits than a double can hold."""
 
     cache_ok = True
 
@@ -27,7 +27,7 @@ class _DecimalText(sa.types.UserDefinedType[Any]):
 
 
 class _AwareDateTime(sa.types.UserDefinedType[Any]):
-    """An instant, so declared that it is known as one when the file is served without the models."""
+    """An instant, with a declared type that is recognized when the file is served without the models."""
 
     cache_ok = True
 
@@ -36,10 +36,10 @@ class _AwareDateTime(sa.types.UserDefinedType[Any]):
 
 
 def create_tables(connection: sa.Connection, models: Iterable[type[BaseModel]]) -> None:
-    """Create the tables that are missing; those that exist stay as they are (migrations are Alembic's)."""
+    """Create the missing tables. Existing tables are not changed (use Alembic for migrations)."""
     metadata = sa.MetaData()
     for model in models:
-        table: sa.Table = model.__table__  # type: ignore[attr-defined]  # what SQLModel makes of table=True
+        table: sa.Table = model.__table__  # type: ignore[attr-defined]  # set by SQLModel for table=True
         copy = table.to_metadata(metadata)
         if connection.dialect.name == "sqlite":
             for column in copy.columns:

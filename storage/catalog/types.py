@@ -1,4 +1,4 @@
-"""The types of values, as all databases share them, and the values themselves."""
+"""The types of values that all databases share, and the values themselves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,16 @@ from enum import Enum
 from typing import Literal, Self
 from uuid import UUID
 
-# Python turns 4,300 digits into an `int` (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits), in a time that
-# grows with their square.
+# Python converts up to 4,300 digits to an `int` (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits),
+# in a time that grows with the square of their number.
 _MOST_DIGITS = 600
 
 
 def is_utf_8(text: str) -> bool:
-    """Return True if a text can be written in UTF-8: it has no byte that was none when it was read, and no half of a surrogate pair."""
+    """Return True if a text can be encoded in UTF-8.
+
+    It then has neither bytes that were invalid when it was read, nor half of a surrogate pair.
+    """
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -22,9 +25,9 @@ def is_utf_8(text: str) -> bool:
 
 
 class BrokenText(str):
-    """A text of the database that is not UTF-8: each byte that is none is half of a surrogate pair (PEP 383).
+    """A text from the database that is not UTF-8: each invalid byte is half of a surrogate pair (PEP 383).
 
-    It is told from other texts by its class: nobody has to look at their characters.
+    Its class distinguishes it from other texts, so that their characters need not be checked.
     """
 
     __slots__ = ()
@@ -34,9 +37,11 @@ _LONG = 2_000  # characters of a number
 
 
 def _shortened(text: str) -> str:
-    """Leave out the digits of a long number that make no difference to the nearest double: `float` takes 0.1 s for 16 million.
+    """Drop the digits of a long number that do not affect the nearest double.
 
-    A tie between two doubles has less than 800 digits. Of those left out it matters whether there is one that is not 0.
+    `float` would take 0.1 s for 16 million digits.
+
+    A tie between two doubles has less than 800 digits. Of the dropped digits, it only matters whether one is not 0.
     """
     whole, _, fraction = text.partition(".")
     if "e" in fraction or "E" in fraction or "e" in whole or "E" in whole:
@@ -47,17 +52,19 @@ def _shortened(text: str) -> str:
 
 
 class ExactFloat(float):
-    """A JSON number that keeps its digits: one with a fraction or an exponent, `-0`, or an integer too long for Python's `int`.
+    """A JSON number that keeps its digits.
 
-    The float is the nearest double, which is infinite for a number beyond all doubles. Two of them are equal if their
-    decimal values are equal: `1.10` equals `1.1`, and `0.1` equals the double 0.1.
+    It has a fraction or an exponent, or is `-0` or an integer too long for Python's `int`.
+
+    The float is the nearest double, which is infinite for a number larger than all doubles. Two numbers are equal if
+    their decimal values are equal: `1.10` equals `1.1`, and `0.1` equals the double 0.1.
     """
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Read the digits of a JSON number (RFC 8259, section 6)."""
+        """Parse a JSON number and keep its digits (RFC 8259, section 6)."""
         number = super().__new__(cls, text if len(text) <= _LONG else _shortened(text))
         number.text = text
         return number
@@ -70,7 +77,7 @@ class ExactFloat(float):
             return NotImplemented
         try:
             return Decimal(self.text) == Decimal(other if isinstance(other, int) else repr(other))
-        except InvalidOperation:  # an exponent beyond all bounds
+        except InvalidOperation:  # an exponent out of range
             return self.text == repr(other)
 
     def __ne__(self, other: object) -> bool:
@@ -80,12 +87,12 @@ class ExactFloat(float):
 
     @property
     def is_whole(self) -> bool:
-        """Return True if it is written as an integer: `-0`, or one of too many digits."""
+        """True if it is written as an integer: `-0`, or one with too many digits."""
         return self.text.lstrip("-").isdecimal()
 
 
 def exact_integer(text: str) -> int | ExactFloat:
-    """Read an integer of JSON; what an `int` cannot hold keeps its digits."""
+    """Parse a JSON integer. An integer that `int` cannot hold keeps its digits."""
     if text == "-0":
         return _MINUS_ZERO
     return ExactFloat(text) if len(text) > _MOST_DIGITS else int(text)
@@ -95,9 +102,9 @@ _MINUS_ZERO = ExactFloat("-0")
 
 
 class Approximate(int):
-    """A whole number of JSON that is also how JavaScript writes a double next to it: 1152921504606847000 for 2 ** 60.
+    """A JSON integer that may also be JavaScript's spelling of a double near it: 1152921504606847000 for 2 ** 60.
 
-    Only the stored value can tell which of them is meant (docs/contract.md, section 7).
+    Only the stored value determines which of them is meant (docs/contract.md, section 7).
     """
 
     __slots__ = ()
@@ -108,7 +115,7 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """Stands for what an existing database holds against its own type: an error of that field, not of the request."""
+    """A stored value that does not match its own type: an error of that field, not of the request."""
 
     reason: str
 
@@ -139,12 +146,12 @@ class Integer:
 
     @property
     def smallest(self) -> int:
-        """The smallest of them."""
+        """The smallest integer of this size."""
         return -(1 << (self.bits - 1))
 
     @property
     def largest(self) -> int:
-        """The largest of them."""
+        """The largest integer of this size."""
         return (1 << (self.bits - 1)) - 1
 
 
@@ -157,7 +164,7 @@ class Float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numeric:
-    """An exact decimal: `precision` digits in all, `scale` of them after the point; None is unlimited."""
+    """An exact decimal with `precision` digits in total and `scale` decimal places; None is unlimited."""
 
     precision: int | None = None
     scale: int | None = None
@@ -170,7 +177,7 @@ class Boolean:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Characters; `padded` is PostgreSQL's char(n), where trailing blanks mean nothing."""
+    """Characters; `padded` is PostgreSQL's char(n), where trailing blanks are not significant."""
 
     max_length: int | None = None  # characters
     padded: bool = False
@@ -190,30 +197,30 @@ class Date:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
-    """A time of day without zone; `precision` is the digits of its seconds' fraction."""
+    """A time of day without a zone; `precision` is the number of digits of its fraction of a second."""
 
     precision: int = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateTime:
-    """A date and time; `aware` is an instant, kept in UTC; otherwise a clock's reading without zone."""
+    """A date and time. If `aware`, it is an instant, stored in UTC; otherwise it is a local time without a zone."""
 
     aware: bool = False
     precision: int = 6
 
 
 class TimeFormat(Enum):
-    """How an SQLite column stores dates and times; the values are the names in partwise.toml."""
+    """The storage of dates and times in an SQLite column. The values are the names in partwise.toml."""
 
-    ISO = "iso"  # text as we write it; compares as text
+    ISO = "iso"  # text in our own spelling; compares as text
     UNIX = "unix"  # the number of seconds since 1970, in UTC
     UNIX_MS = "unix_ms"  # the number of milliseconds since 1970, in UTC
     MIXED = "mixed"  # text or numbers in any spelling; compares as instants
 
     @property
     def is_numeric(self) -> bool:
-        """Return True if values are stored as numbers."""
+        """True if values are stored as numbers."""
         return self in {TimeFormat.UNIX, TimeFormat.UNIX_MS}
 
 
@@ -224,7 +231,7 @@ class Uuid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enumeration:
-    """One of the labels."""
+    """One of the labels of an enum."""
 
     name: str
     labels: tuple[str, ...]
@@ -232,26 +239,27 @@ class Enumeration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonDocument:
-    """Any JSON value but null, which is the database's own null."""
+    """Any JSON value except null, which is the database's null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Array:
-    """A list of one dimension."""
+    """A one-dimensional list."""
 
     of: "ValueType"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opaque:
-    """A type that only the database understands (inet, interval, tsvector …): served as the database writes it."""
+    """A type that only the database can parse (inet, interval, tsvector …), served in the database's own spelling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anything:
     """A value of a column without a declared type in SQLite: a 64-bit integer, a double, text or bytes."""
 
-    # Whether SQLite may convert what it is compared with: an expression of a view, or a column with a declared type.
+    # True if SQLite may convert a value that is compared with it: with an expression of a view, or a column with a
+    # declared type.
     converts: bool = False
 
 

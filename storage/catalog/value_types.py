@@ -1,4 +1,4 @@
-"""From the types of SQLAlchemy to the types of values."""
+"""Conversion of SQLAlchemy's types to the types of values."""
 
 from typing import Any, Literal
 
@@ -26,18 +26,18 @@ from storage.catalog.types import (
 
 Dialect = Literal["sqlite", "postgresql"]
 
-_MICROSECONDS = 6  # digits that both databases and Python keep of a second
+_MICROSECONDS = 6  # digits of a fraction of a second that both databases and Python keep
 
 
 def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueType | None:
-    """Say which values a column of this SQLAlchemy type holds; None where only its own Python code could tell."""
+    """Return the type of values in a column of this SQLAlchemy type, or None if only its Python code could decide."""
     if isinstance(type_, sa.types.TypeDecorator):
         if not _is_of_sqlmodel(type_):
             return None
         type_ = type_.impl_instance
     if isinstance(type_, postgresql.DOMAIN):
         inner = value_type(type_.data_type, dialect)
-        # Reflection does not tell a domain's own length: the database keeps it.
+        # Reflection does not report a domain's own length; the database enforces it.
         return Text(padded=True) if isinstance(inner, Text) and inner.padded else inner
     if isinstance(type_, sa.Enum):
         name = type_.enum_class.__name__ if type_.enum_class is not None else type_.name or ""
@@ -49,8 +49,11 @@ def value_type(type_: sa.types.TypeEngine[object], dialect: Dialect) -> ValueTyp
 
 
 def _is_of_sqlmodel(type_: sa.types.TypeDecorator[object]) -> bool:
-    """Return True if it is a type of SQLModel's own; only the columns of models have such types, so SQLModel is imported already."""
-    from sqlmodel.sql.sqltypes import AutoString, UTCDateTime  # noqa: PLC0415  # half a second that others do not wait for
+    """Return True if the type is one of SQLModel's own.
+
+    Only the columns of models have such types, so SQLModel is already imported.
+    """
+    from sqlmodel.sql.sqltypes import AutoString, UTCDateTime  # noqa: PLC0415  # half a second that other servers do not wait for
 
     return isinstance(type_, AutoString | UTCDateTime)
 
@@ -99,5 +102,5 @@ def _scale(type_: sa.Numeric[Any]) -> int | None:
 
 
 def _precision(type_: sa.Time | sa.DateTime) -> int:
-    precision = getattr(type_, "precision", None)  # PostgreSQL's TIME and TIMESTAMP have one
+    precision = getattr(type_, "precision", None)  # PostgreSQL's TIME and TIMESTAMP have a precision
     return _MICROSECONDS if precision is None else int(precision)

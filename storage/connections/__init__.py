@@ -1,1 +1,1 @@
-"""Connections to the database, and what may go wrong with them."""
+"""Connections to the database, and the translation of their errors."""

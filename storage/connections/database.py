@@ -1,4 +1,4 @@
-"""Engines and connections: which there are, how each is set up, and how a transaction begins on one."""
+"""Database engines and connections: their pools, their setup, and the start of transactions."""
 
 import math
 import os
@@ -29,12 +29,12 @@ from storage.sql import postgresql, sqlite_functions
 NO_ANSWER = "The database does not answer."
 _UNREACHABLE = "The database cannot be reached. Try again."
 _OLDEST_SQLITE = (3, 37)  # RETURNING, STRICT tables, PRAGMA table_list
-_STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's words when BEGIN is sent in that mode
-_LINE = "line"  # in what the pool keeps of a connection of PostgreSQL: its socket
-_SLICE = 0.05  # seconds that the pool, or SQLite itself, waits: then the deadline is looked at
-_FIRST_ANSWER = 5.0  # seconds that a connection from the pool may take to answer BEGIN; then it is taken for lost
+_STATEMENT_POOLING = "statement pooling mode"  # PgBouncer's message if BEGIN is sent in that mode
+_LINE = "line"  # key of the pool's record of a PostgreSQL connection: its socket
+_SLICE = 0.05  # seconds that the pool, or SQLite itself, waits before the deadline is checked
+_FIRST_ANSWER = 5.0  # seconds that a connection from the pool may take to respond to BEGIN; then it counts as lost
 _READY_TIMEOUT = 5.0  # seconds
-_STEPS = 2_000  # of SQLite's virtual machine between two looks at the clock: some 50 µs
+_STEPS = 2_000  # instructions of SQLite's virtual machine between two checks of the clock: about 50 µs
 
 _HOLDERS = """SELECT holder.pid, holder.application_name, extract(epoch FROM now() - holder.xact_start)::int
 FROM pg_stat_activity AS waiting CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocking (pid)
@@ -46,11 +46,11 @@ T = TypeVar("T")
 
 
 class DatabaseError(Exception):
-    """The database cannot be served as it is. The text is for the operator."""
+    """The database cannot be served in its current state. The text is for the operator."""
 
 
 class Database:
-    """A SQLite file or a PostgreSQL database, with its connections."""
+    """An SQLite file or a PostgreSQL database, with its connections."""
 
     def __init__(
         self,
@@ -63,12 +63,12 @@ class Database:
         commit_timeout: float = 10.0,
         max_answer: float = math.inf,
     ) -> None:
-        """Open it.
+        """Create the engines. No connection is opened yet.
 
-        `timeout` in seconds is what a request may take, and each statement of a transaction that is of no request;
-        `commit_timeout` is what a COMMIT may take beyond it (PostgreSQL).
-        `quotes` says whether errors keep what the authors of triggers say to people. `max_answer` in bytes is how much one
-        transaction may read for an answer.
+        `timeout` is the time limit of a request in seconds, and of each statement of a transaction without a request.
+        `commit_timeout` is the time that a COMMIT may take beyond it, in seconds (PostgreSQL). `quotes` means that
+        errors keep the messages that authors of triggers wrote for users. `max_answer` is the number of bytes that one
+        transaction may read for a response.
         """
         self.url = url
         self._max_answer = max_answer
@@ -76,18 +76,18 @@ class Database:
         self.timeout = timeout
         self.commit_timeout = commit_timeout
         self._watchdog = Watchdog()
-        self._connecting = threading.local()  # its `deadline` is that of the thread that connects
+        self._connecting = threading.local()  # its `deadline` is that of the transaction for which the thread connects
         self.connections = connections
         self._preparing = Preparing(prepared_statements)
         self._sessions = Sessions()
         self._inline_engine: sa.Engine | None = None
-        self._inline_connection: PoolProxiedConnection | None = None  # its only connection, kept: to take it takes time
+        self._inline_connection: PoolProxiedConnection | None = None  # its only one, kept because checkout takes time
         self._file: DatabaseFile | None = None
         self._keeper: PoolProxiedConnection | None = None  # see `_keep_open`
         self._opening = threading.Lock()
         if url.get_backend_name() == "sqlite":
             self.dialect: Literal["sqlite", "postgresql"] = "sqlite"
-            self._file = DatabaseFile(os.path.abspath(url.database or ""))  # noqa: PTH100  # as SQLAlchemy names it
+            self._file = DatabaseFile(os.path.abspath(url.database or ""))  # noqa: PTH100  # as SQLAlchemy resolves it
             self._writer = _sqlite_engine(url, connections=1, timeout=timeout, read_only=False, waits=True)
             self._reader = _sqlite_engine(url, connections=connections, timeout=timeout, read_only=True, waits=True)
             self._inline_engine = _sqlite_engine(url, connections=1, timeout=0, read_only=True)
@@ -97,7 +97,10 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
-        """Begin a transaction for reflection and DDL, through SQLAlchemy; it commits unless an exception ends it."""
+        """Begin a transaction for reflection and DDL, through SQLAlchemy.
+
+        It is committed unless the block raises an exception.
+        """
         self._require_file()
         with self._writer.connect() as connection, _without_preparing(connection), _waiting(connection, self.timeout):
             if self.dialect == "sqlite":
@@ -108,11 +111,11 @@ class Database:
                 )
                 connection.connection.cursor().execute(begin + self._settings_of(connection.connection))
             try:
-                if self.dialect == "postgresql":  # at its first connection, SQLAlchemy asked outside of any transaction
+                if self.dialect == "postgresql":  # for its first connection, SQLAlchemy queried outside a transaction
                     connection.dialect.default_schema_name = connection.scalar(sa.func.current_schema().select())
                 yield connection
                 connection.exec_driver_sql("COMMIT")
-            except BaseException:  # whatever ends the block, nothing of it may stay
+            except BaseException:  # on any exception, everything is rolled back
                 connection.exec_driver_sql("ROLLBACK")
                 raise
 
@@ -123,11 +126,11 @@ class Database:
         patience: float | None = None,
         is_wanted: Callable[[], bool] | None = None,
     ) -> AbstractContextManager[Transaction]:
-        """Begin a transaction that writes; what is not committed when it ends is rolled back.
+        """Begin a transaction that writes. Changes that are not committed when it ends are rolled back.
 
-        Everything in it ends by the deadline: what takes longer is `TimedOut`. Without one, each statement takes `timeout` at most.
-        PostgreSQL: a lock that is not given within `patience` seconds is `Locked`. SQLite: the file's lock is waited for as
-        long as the transaction `is_wanted`.
+        Everything in it ends by the deadline; otherwise `TimedOut` is raised. Without a deadline, each statement takes
+        at most `timeout` seconds. PostgreSQL: a lock that is not granted within `patience` seconds raises `Locked`.
+        SQLite: the transaction waits for the lock on the file as long as `is_wanted` returns True.
         """
         begin = _Begin(
             "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "READ COMMITTED", deadline, patience, is_wanted
@@ -136,22 +139,20 @@ class Database:
 
     @contextmanager
     def read(self, deadline: Deadline | None = None, *, patience: float | None = None) -> Iterator[Transaction]:
-        """Begin a transaction that reads one snapshot, with the limits of `write`."""
+        """Begin a transaction that reads one snapshot, with the time limits of `write`."""
         with self._transaction(self._reader, self._begin_read(deadline, patience)) as transaction:
             try:
                 yield transaction
-            except (Unprepared, Locked):  # see `run_again`, and who has given the patience
+            except (Unprepared, Locked):  # see `run_again`; `Locked` is for the caller that set the patience
                 raise
-            except (
-                Retry
-            ) as retry:  # on a standby that has to give up the snapshot (PostgreSQL manual, "Handling Query Conflicts")
+            except Retry as retry:  # on a standby that cancels queries (PostgreSQL manual, "Handling Query Conflicts")
                 raise SerializationConflict("The database has given up what was read. Try again.") from retry
 
     def _begin_read(self, deadline: Deadline | None, patience: float | None) -> "_Begin":
         return _Begin("BEGIN" if self.dialect == "sqlite" else "REPEATABLE READ, READ ONLY", deadline, patience)
 
     def run_again(self, run: Callable[[], T]) -> T:
-        """Run what begins its own transaction, and once more if prepared statements were given up in it."""
+        """Run a function that begins its own transaction. Run it once more if that transaction raised `Unprepared`."""
         try:
             return run()
         except Unprepared:
@@ -159,14 +160,15 @@ class Database:
 
     @property
     def can_read_inline(self) -> bool:
-        """Return True if a short read needs no thread: there is no network in between."""
+        """True if a short read does not need a thread, because there is no network in between."""
         return self._inline_engine is not None
 
     @contextmanager
     def read_inline(self, seconds: float) -> Iterator[Transaction]:
-        """Begin a transaction that reads one snapshot, waits for nobody, and ends after some time.
+        """Begin a transaction that reads one snapshot, does not wait for locks, and ends after some seconds.
 
-        Raises `TimedOut` or `Unavailable`, which say only that this is not the way to read it. Not for use by two threads.
+        Raises `TimedOut` or `Unavailable`, which only mean that the read needs another strategy. Not for use by two
+        threads at once.
         """
         assert self._inline_engine is not None  # noqa: S101  # see `can_read_inline`
         self._require_file()
@@ -192,9 +194,9 @@ class Database:
             self.url.set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=0,
-            pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
+            pool_use_lifo=True,  # the connection used last is warm: its plans and pages are cached
             pool_timeout=_SLICE,
-            pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
+            pool_reset_on_return=None,  # each transaction is ended before its connection returns to the pool
             connect_args=arguments,
         )
         sa.event.listen(engine, "do_connect", self._limit_connecting)
@@ -204,7 +206,7 @@ class Database:
 
     @contextmanager
     def _read_alone(self, deadline: Deadline) -> Iterator[Transaction]:
-        """Begin a transaction that reads on a new connection, which is closed when it ends."""
+        """Begin a transaction that reads on a new connection. The connection is closed when the block ends."""
         if self.dialect == "sqlite":
             engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True)
         else:
@@ -216,7 +218,10 @@ class Database:
             engine.dispose()
 
     def _keep_alive(self) -> dict[str, int]:
-        """Say when a silent network is a lost one (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+        """Return the settings for keepalive (https://www.postgresql.org/docs/current/libpq-connect.html).
+
+        With them, a silent network is detected as lost.
+        """
         return {
             "keepalives": 1,
             "keepalives_idle": 30,  # seconds
@@ -227,8 +232,8 @@ class Database:
 
     def _limit_connecting(self, _dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
         left = self._connecting_deadline().left()
-        given = float(self.url.query.get("connect_timeout", 0) or 0)  # type: ignore[arg-type]  # a setting of one value
-        named["connect_timeout"] = max(2, math.ceil(min(left, given) if given > 0 else left))  # libpq takes 1 for 2
+        given = float(self.url.query.get("connect_timeout", 0) or 0)  # type: ignore[arg-type]  # a setting with one value
+        named["connect_timeout"] = max(2, math.ceil(min(left, given) if given > 0 else left))  # libpq treats 1 as 2
 
     def _connecting_deadline(self) -> Deadline:
         """Return the deadline of the transaction for which this thread connects."""
@@ -257,7 +262,10 @@ class Database:
             transaction.close()
 
     def _begun(self, engine: sa.Engine, begin: "_Begin") -> Transaction:
-        """Begin, and once more if the connection from the pool turns out to be lost: asking first would cost each batch."""
+        """Begin a transaction, and once more if the pool's connection is lost.
+
+        Checking connections first would cost each batch time.
+        """
         for is_last in (False, True):
             self._require_file()
             connection = self._connect(engine, begin.deadline)
@@ -292,8 +300,8 @@ class Database:
                 if is_last or self.dialect == "sqlite" or (begin.deadline is not None and begin.deadline.has_passed):
                     raise
                 if isinstance(error, Unavailable) or begin.deadline is None or begin.deadline.left() >= _FIRST_ANSWER:
-                    engine.dispose()  # those that wait in the pool are most likely lost, too; else it may have been slow
-            except BaseException:  # whatever it is, nothing may stay open
+                    engine.dispose()  # the others are probably lost, too; otherwise the server may be slow
+            except BaseException:  # on any exception, no transaction may stay open
                 transaction.rollback()
                 transaction.close()
                 raise
@@ -302,7 +310,7 @@ class Database:
         raise AssertionError(begin)
 
     def _watch(self, connection: PoolProxiedConnection, begin: "_Begin", *, is_last: bool) -> Watch | None:
-        """Watch the use of a connection of PostgreSQL; its first answer must not take all the time that there is."""
+        """Watch the use of a PostgreSQL connection. Its first response may not use up all the time that is left."""
         driver = connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             return None
@@ -312,7 +320,7 @@ class Database:
         return self._watchdog.watch(driver, connection.info[_LINE], ends)
 
     def _connect(self, engine: sa.Engine, deadline: Deadline | None) -> PoolProxiedConnection:
-        """Take a connection from the pool, or connect. Raises `Unavailable`."""
+        """Return a connection from the pool, or open one. Raises `Unavailable`."""
         self._connecting.deadline = deadline
         limit = deadline or Deadline.after(self.timeout)
         while True:
@@ -325,14 +333,20 @@ class Database:
                 raise Unavailable(_UNREACHABLE) from error
 
     def _settings_of(self, connection: PoolProxiedConnection) -> str:
-        """Write what a transaction must set; without prepared statements, a pooler is assumed."""
+        """Return the settings that a transaction needs after BEGIN.
+
+        If prepared statements are off, a pooler is assumed.
+        """
         driver = connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             return ""
-        return self._sessions.at_begin(driver, always=not self._preparing.is_on())
+        return self._sessions.at_begin(driver, always=not self._preparing.is_on()) + self._sessions.new_plans(driver)
 
     def _require_file(self) -> None:
-        """Make sure that an SQLite file is still the one that was opened; open it, if it is not open yet. Raises `Unavailable`."""
+        """Check that an SQLite file is still the one that was opened.
+
+        Open it, if it is not open yet. Raises `Unavailable`.
+        """
         if self._file is None:
             return
         if self._keeper is None:
@@ -342,12 +356,12 @@ class Database:
         self._file.require()
 
     def _keep_open(self, file: DatabaseFile) -> PoolProxiedConnection:
-        """Open a connection that does nothing: until it closes, no one deletes the -wal file in the course of things."""
+        """Open a connection that stays idle. Until it closes, SQLite does not delete the -wal file."""
         engine = _sqlite_engine(self.url, connections=1, timeout=self.timeout, read_only=True, may_create=True)
         connection = self._connect(engine, None)
         try:
             cursor = connection.cursor()
-            cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()  # a new file has its -wal from here on
+            cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()  # from here on, a new file has its -wal
             real_path = next(
                 path for _, name, path in cursor.execute("PRAGMA database_list").fetchall() if name == "main"
             )
@@ -358,7 +372,7 @@ class Database:
         return connection
 
     def check(self) -> None:
-        """Make sure that the database can be served. Raises `DatabaseError` or `Unavailable`."""
+        """Check that the database can be served. Raises `DatabaseError` or `Unavailable`."""
         if self.dialect == "sqlite" and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise DatabaseError(f"This Python has SQLite {sqlite3.sqlite_version}; Partwise needs 3.37 or later.")
         try:
@@ -376,7 +390,10 @@ class Database:
             raise DatabaseError(f"The database cannot be opened: {str(cause).strip() or error}") from error
 
     def why_unready(self) -> str | None:
-        """Say why the database cannot be used: what is open of an SQLite file outlives its name. None where it can."""
+        """Return why the database cannot be used, else None.
+
+        Also checks the file of SQLite, because an open file outlives its name.
+        """
         if (lost := self.why_lost()) is not None:
             return lost
         try:
@@ -386,20 +403,25 @@ class Database:
         return None
 
     def why_lost(self) -> str | None:
-        """Say why an SQLite file is not the one that was opened; None if it is."""
+        """Return why an SQLite file is not the one that was opened, or None if it is."""
         return None if self._file is None else self._file.why_lost()
 
     def _ask(self) -> None:
         deadline, pool = Deadline.after(_READY_TIMEOUT), self._reader.pool
-        assert isinstance(pool, QueuePool)  # noqa: S101  # as both kinds of engines are made
-        has_free = pool.checkedout() < self.connections  # to wait for requests that hold all of them would tell nothing
+        assert isinstance(pool, QueuePool)  # noqa: S101  # both kinds of engines use it
+        # Waiting for requests that use all connections would not show the state of the database.
+        has_free = pool.checkedout() < self.connections
         with self.read(deadline) if has_free else self._read_alone(deadline) as transaction:
             transaction.execute("SELECT 1")
 
     def lock_holders(self) -> dict[str, str | float | None]:
-        """Say who holds the locks that our role's sessions wait for: process, application and seconds of the first of them.
+        """Return the holder of the lock that sessions of our role wait for.
 
-        Asked on a connection of its own, because all others may wait. Empty on SQLite, and if there is no answer.
+        The values are its process, its application, and the seconds since its transaction began. If there are several
+        holders, the one with the oldest transaction is returned.
+
+        Runs on its own connection, because all others may be waiting. Empty on SQLite, and if the database does not
+        respond.
         """
         if self.dialect == "sqlite":
             return {}
@@ -421,14 +443,14 @@ class Database:
             if engine is not None:
                 engine.dispose()
         if self._keeper is not None:
-            self._keeper.invalidate()  # there is no pool that would keep it
+            self._keeper.invalidate()  # it does not return to a pool
             self._keeper = None
         self._watchdog.close()
 
 
 @contextmanager
 def _waiting(connection: sa.Connection, seconds: float) -> Iterator[None]:
-    """Have SQLite itself wait for locks so long."""
+    """Set SQLite's own busy timeout to so many seconds within the block."""
     if connection.dialect.name != "sqlite":
         yield
         return
@@ -442,7 +464,10 @@ def _waiting(connection: sa.Connection, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _without_preparing(connection: sa.Connection) -> Iterator[None]:
-    """Have psycopg prepare nothing: SQLAlchemy would not run again what a session turns out not to have."""
+    """Disable prepared statements of psycopg within the block.
+
+    SQLAlchemy would not retry a statement that a session no longer has.
+    """
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         yield
@@ -461,13 +486,13 @@ def _close_line(_connection: object, record: Any) -> None:
 
 
 def _busy_timeout(seconds: float) -> str:
-    """Write how long SQLite itself waits for a lock (https://sqlite.org/pragma.html#pragma_busy_timeout)."""
+    """Return the PRAGMA for SQLite's busy timeout (https://sqlite.org/pragma.html#pragma_busy_timeout)."""
     return f"PRAGMA busy_timeout = {milliseconds(seconds)}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Begin:
-    """How a transaction begins, and how long it may last."""
+    """The parameters of a transaction's start, and its time limits."""
 
     mode: str  # SQLite: the statement; PostgreSQL: the isolation level
     deadline: Deadline | None
@@ -475,7 +500,7 @@ class _Begin:
     is_wanted: Callable[[], bool] | None = None
 
     def on_postgresql(self, timeout: float) -> str:
-        """Write BEGIN and the time-outs of the server, which count for each statement and each lock."""
+        """Return BEGIN and the timeouts of the server, which apply to each statement and each lock."""
         left = timeout if self.deadline is None else self.deadline.left()
         lock = for_locks(left) if self.patience is None else min(for_locks(left), self.patience)
         return (
@@ -493,15 +518,15 @@ def _sqlite_engine(
     may_create: bool = False,
     waits: bool = False,
 ) -> sa.Engine:
-    """Open a pool; a connection that `waits` waits for locks in slices, as long as its transaction may."""
+    """Create a pool. A connection that `waits` waits for locks in slices, until the deadline of its transaction."""
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        pool_use_lifo=True,  # the connection used last is the warm one: its plans and pages are cached
+        pool_use_lifo=True,  # the connection used last is warm: its plans and pages are cached
         pool_timeout=_SLICE,
-        pool_reset_on_return=None,  # each transaction has been ended before its connection goes back
+        pool_reset_on_return=None,  # each transaction is ended before its connection returns to the pool
         connect_args={
             "isolation_level": None,
             "check_same_thread": False,
@@ -509,7 +534,7 @@ def _sqlite_engine(
             "factory": TimedConnection,
         },
     )
-    engine.dialect.ischema_names = {**engine.dialect.ischema_names, **sqlite_facts.TYPE_NAMES}  # type: ignore[attr-defined]  # SQLiteDialect's
+    engine.dialect.ischema_names = {**engine.dialect.ischema_names, **sqlite_facts.TYPE_NAMES}  # type: ignore[attr-defined]  # an attribute of SQLiteDialect
 
     def set_up(connection: Any, _record: object) -> None:
         connection.create_collation(sqlite_functions.DECIMAL_COLLATION, sqlite_functions.compare_decimals)
@@ -524,7 +549,7 @@ def _sqlite_engine(
         connection.waits = waits
         for pragma in ("foreign_keys = ON", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
-        if waits:  # to change the mode needs a lock, and a file may be in it already
+        if waits:  # changing the mode needs a lock; a file may be in WAL mode already
             connection.execute(_busy_timeout(timeout))
         ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
         if waits and mode == "wal":
@@ -533,7 +558,7 @@ def _sqlite_engine(
             connection.execute("PRAGMA query_only = ON")
 
     def open_existing(dialect: Any, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
-        """Open the file only if it is there: an empty one in its place would have SQLite delete the -wal file beside it."""
+        """Open the file only if it exists. If SQLite created an empty one, it would delete the -wal file beside it."""
         path, *others = arguments
         return dialect.connect(f"{Path(path).as_uri()}?mode=rw", *others, **{**named, "uri": True})
 
@@ -544,7 +569,7 @@ def _sqlite_engine(
 
 
 def parse_url(text: str) -> sa.URL:
-    """Read a database URL, or the path of an SQLite file. Raises `DatabaseError`."""
+    """Parse a database URL, or the path of an SQLite file. Raises `DatabaseError`."""
     if "://" not in text:
         text = f"sqlite:///{text}"
     try:
@@ -567,7 +592,7 @@ def parse_url(text: str) -> sa.URL:
 
 
 def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
-    """Make sure that an SQLite file is there and is a database. Raises `DatabaseError`."""
+    """Check that an SQLite file exists and is a database. Raises `DatabaseError`."""
     if url.get_backend_name() != "sqlite":
         return
     path = Path(url.database or "")
@@ -586,10 +611,10 @@ def check_file(url: sa.URL, *, may_create: bool, has_models: bool) -> None:
 
 
 def _is_database(path: Path) -> bool:
-    """Return False if SQLite says that a file is not a database; what else may be wrong with it is found out later.
+    """Return False if SQLite reports that a file is not a database. Other errors are found when it is opened.
 
-    SQLite is asked, because to open and close the file ourselves would drop the locks that this process has on it (POSIX),
-    and another process could then take the -wal away: https://sqlite.org/howtocorrupt.html, section 2.2.
+    SQLite checks it, because closing the file ourselves would drop the locks that this process has on it (POSIX). Then
+    another process could remove the -wal: https://sqlite.org/howtocorrupt.html, section 2.2.
     """
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:

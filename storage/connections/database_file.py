@@ -1,11 +1,11 @@
-"""The files of an SQLite database: whether the ones at its paths are still the ones that the server opened.
+"""The files of an SQLite database, and the check that they are still those that the server opened.
 
-What a process has open outlives its name: after a removal or a replacement, writes succeed and are lost. SQLite itself
-compares only in rollback mode (https://sqlite.org/howtocorrupt.html, section 2.4), so we do, by device and inode.
+An open file outlives its name: after it is removed or replaced, writes succeed and are lost. SQLite itself
+compares only in rollback mode (https://sqlite.org/howtocorrupt.html, section 2.4). So we compare device and inode.
 
-That is done twice for each batch, and each look costs a small one 1 % of its time: Python lets other threads run meanwhile. So
-if the folder has not changed since the last look, its files are not looked at: whatever adds, removes or renames a file
-changes the folder's ctime, which nobody can set (https://man7.org/linux/man-pages/man7/inode.7.html).
+That is done twice for each batch. Each check costs 1 % of the time of a small batch, because Python runs other threads
+meanwhile. So if the folder has not changed since the last check, its files are not checked: adding, removing or
+renaming a file changes the folder's ctime, which cannot be set (https://man7.org/linux/man-pages/man7/inode.7.html).
 """
 
 import logging
@@ -19,40 +19,41 @@ from storage.log import note
 _SUFFIXES = ("-wal", "-shm")  # https://sqlite.org/tempfiles.html: the write-ahead log, and its index
 _ADVICE = "Put the file back, or restart the server."
 
-# A file system may count time in steps of two seconds (FAT): only of a folder that has changed before that is a later change told.
+# A file system may store times in steps of two seconds (FAT), so a later change is only detected if the last one is
+# older.
 _SETTLED = 3 * 10**9  # nanoseconds
-_TRUSTED = 1.0  # seconds, after which the files are looked at again, whatever the folder says
+_TRUSTED = 1.0  # seconds, after which the files are checked again, even if the folder has not changed
 
 Identity = tuple[int, int]  # device and inode
-Folder = tuple[int, int, int]  # device, inode, and when it was changed
+Folder = tuple[int, int, int]  # device, inode, and time of the last change
 
 
 class DatabaseFile:
     """An SQLite file that is being served, with its -wal and -shm files."""
 
     def __init__(self, path: str) -> None:
-        """Take an absolute path, as the operator has named it: it may be a symbolic link."""
+        """Store an absolute path as the operator configured it: it may be a symbolic link."""
         self._path = path
-        self._folder = os.path.dirname(path)  # noqa: PTH120  # as SQLAlchemy names it
+        self._folder = os.path.dirname(path)  # noqa: PTH120  # as SQLAlchemy resolves it
         self._opened: tuple[tuple[str, Identity], ...] = ()
-        self._has_own_folder = False  # whether all of the files are in that folder
-        self._seen: Folder | None = None  # what the folder was at the last look at the files, if it can be compared
-        self._until = 0.0  # when they are looked at again; as `time.monotonic` counts
-        self._noticed: str | None = None  # what was wrong at the last look
+        self._has_own_folder = False  # True if all of the files are in that folder
+        self._seen: Folder | None = None  # the folder at the last check of the files, if it can be compared
+        self._until = 0.0  # time of the next check of the files, on the clock of `time.monotonic`
+        self._noticed: str | None = None  # the reason that was logged last
         self._noticing = threading.Lock()
 
     def remember(self, real_path: str) -> None:
-        """Remember the current files as the open ones: some connection has just opened them, and stays open.
+        """Record the current files as the open ones. A connection has just opened them, and stays open.
 
-        While that connection is open no one removes them in the course of things: SQLite deletes the -wal file only when the
-        last connection closes. A file in rollback mode has none.
+        While that connection is open, nothing removes them in normal operation: SQLite deletes the -wal file only when
+        the last connection closes. A file in rollback mode does not have one.
         """
         found = [(path, identity(path)) for path in (self._path, *(real_path + suffix for suffix in _SUFFIXES))]
         self._opened = tuple((path, its) for path, its in found if its is not None)
         self._has_own_folder = os.name == "posix" and not os.path.islink(self._path)  # noqa: PTH114  # as above
 
     def require(self) -> None:
-        """Make sure that a transaction may begin. Raises `Unavailable`."""
+        """Check that a transaction may begin. Raises `Unavailable`."""
         if self.why_lost() is not None:
             raise Unavailable(
                 "The database file, or one that belongs to it, was removed or replaced while the server was running. "
@@ -60,7 +61,7 @@ class DatabaseFile:
             )
 
     def require_after_commit(self) -> None:
-        """Make sure that the commit is in the file at this path. Raises `OutcomeUnknown`."""
+        """Check that the commit is in the file at this path. Raises `OutcomeUnknown`."""
         if self.why_lost() is not None:
             raise OutcomeUnknown(
                 "The database file, or one that belongs to it, was removed or replaced during the request, so the "
@@ -68,9 +69,9 @@ class DatabaseFile:
             )
 
     def why_lost(self) -> str | None:
-        """Return which file is missing or was replaced; None if all are those that were opened.
+        """Return which file is missing or was replaced, or None if all are those that were opened.
 
-        Logs a line whenever that changes.
+        Logs a line whenever the result changes.
         """
         now = time.monotonic()
         folder: Folder | None = None
@@ -79,15 +80,15 @@ class DatabaseFile:
             if folder is not None and folder == self._seen and now < self._until:
                 return None
         why = self._why_lost()
-        # Whatever changes from here on is later than `folder`, which was looked at before the files.
+        # Any later change has a later ctime than `folder`, which was read before the files.
         is_settled = folder is not None and why is None and time.time_ns() - folder[2] > _SETTLED
         self._seen, self._until = folder if is_settled else None, now + _TRUSTED
         return why
 
     def _why_lost(self) -> str | None:
         for path, (device, inode) in self._opened:
-            try:  # `identity` in place: this runs twice for each batch
-                found = os.stat(path)  # noqa: PTH116  # pathlib's takes half as long again
+            try:  # `identity` inlined: this runs twice for each batch
+                found = os.stat(path)  # noqa: PTH116  # pathlib's takes 1.5 times as long
             except OSError:
                 return self._lost(path, is_there=False)
             if found.st_ino != inode or found.st_dev != device:
@@ -123,7 +124,7 @@ class DatabaseFile:
 
 
 def _folder_at(folder: str) -> Folder | None:
-    """Return which folder is at a path, and when it was changed."""
+    """Return the folder at a path with the time of its last change, or None if it cannot be reached."""
     try:
         found = os.stat(folder)  # noqa: PTH116  # as `_why_lost` does
     except OSError:
@@ -132,7 +133,10 @@ def _folder_at(folder: str) -> Folder | None:
 
 
 def identity(path: str) -> Identity | None:
-    """Return the identity of the file at a path; None if it does not exist or cannot be reached. Follows symbolic links."""
+    """Return the identity of the file at a path, or None if it does not exist or cannot be reached.
+
+    Follows symbolic links.
+    """
     try:
         found = os.stat(path)  # noqa: PTH116  # as `why_lost` does
     except OSError:

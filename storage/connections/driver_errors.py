@@ -1,4 +1,4 @@
-"""The one place where driver errors become our own."""
+"""Translation of driver errors into the errors of the engine; nothing else interprets driver errors."""
 
 import re
 import sqlite3
@@ -13,62 +13,72 @@ import psycopg
 from storage.errors import QueryTooComplex, TimedOut, Unavailable
 
 
-class Retry(Exception):  # it is no error: the transaction is to be run again
-    """Another transaction was in the way (40001, 40P01): everything is to be run again from the start."""
+class Retry(Exception):  # not an error: the transaction must be run again
+    """Another transaction conflicted with this one (40001, 40P01). Everything must be run again from the start."""
 
 
 class Unprepared(Retry):
-    """A session does not have a prepared statement: the transaction must be run again, and nothing more is prepared."""
+    """A session does not have a prepared statement.
+
+    The transaction must be run again, and nothing is prepared from then on.
+    """
 
 
 class Locked(Retry):
-    """Somebody else holds a lock, longer than the patience of the transaction: run it again, where it may wait."""
+    """Another session holds a lock for longer than the patience of the transaction.
+
+    Run it again in a context that may wait.
+    """
 
 
 class Violation(Enum):
-    """Which kind of rule a statement broke."""
+    """The kinds of rules that a statement can violate."""
 
     UNIQUE = "unique"
     FOREIGN_KEY = "foreign key"
     NOT_NULL = "not null"
     CHECK = "check"
     VALUE = "value"
-    OTHER = "other"  # a trigger, a domain, a policy, a default, an index: whatever somebody has added to the table
+    OTHER = "other"  # a trigger, domain, policy, default or index that the table's owner has added
 
 
 class Doubt(Enum):
-    """What to query before it is known whose error a refusal is (docs/contract.md, section 6)."""
+    """What must be queried before the cause of a refusal is known (docs/contract.md, section 6)."""
 
-    TABLE = "table"  # whether the table is still what it was when the server started
-    RIGHTS = "rights"  # whether the server's role lacks a right
+    TABLE = "table"  # for a change of the table since the start of the server
+    RIGHTS = "rights"  # for a privilege that the server's role lacks
 
 
 @dataclass(slots=True)
 class StatementRefused(Exception):  # named for what happened
-    """The database refused one statement; the transaction can go on from its last savepoint."""
+    """The database refused one statement. The transaction can continue from its last savepoint."""
 
     violation: Violation
-    constraint: str | None = None  # its name, or on SQLite a check's text
+    constraint: str | None = None  # its name; on SQLite, a check without a name has its text
     columns: tuple[str, ...] = ()
-    rule_of: str | None = None  # the table whose rule it is, if that may be another one, which a trigger has written
+    rule_of: str | None = None  # the table of the violated rule, if it may be another one, written by a trigger
     domain: str | None = None
     table: tuple[str, str] | None = None  # PostgreSQL: schema and name of the table whose row it is
-    said: str | None = None  # what the author of a trigger has to say to people: never for the log
+    said: str | None = None  # the message that the author of a trigger wrote for users; never logged
     state: str | None = None  # the SQLSTATE, or the name of SQLite's result code
     doubt: Doubt | None = None
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
     statement: tuple[str, Sequence[Any]] | None = field(default=None, repr=False)  # the SQL and its parameters
 
     def without_frames(self) -> Self:
-        """Forget where it was raised. Whoever keeps it is in these frames: a cycle, with all of the request."""
+        """Remove the tracebacks and return the error.
+
+        A frame that stores the error is referenced by its traceback: a cycle that would keep the whole request in
+        memory.
+        """
         for error in (self, self.__cause__):
             if error is not None:
                 error.__traceback__ = None
         return self
 
 
-_MOST_SAID = 1_000  # characters of what a trigger says
-_JOINERS = "\u200c\u200d"  # format characters that scripts and emoji are written with
+_MOST_SAID = 1_000  # characters of a trigger's message
+_JOINERS = "\u200c\u200d"  # format characters that some scripts and emoji need
 _ENDINGS = (
     ".",
     "!",
@@ -79,11 +89,11 @@ _ENDINGS = (
     "\uff1f",
     "\u0964",
     "\u061f",
-)  # the last are of East Asian, Indic and Arabic scripts
+)  # the last ones belong to East Asian, Indic and Arabic scripts
 
 
 def _in_words(*texts: str | None) -> str | None:
-    """Turn the message of a trigger into sentences on one line, without control characters; None if it is empty."""
+    """Return the message of a trigger as sentences on one line, without control characters, or None if it is empty."""
     sentences = []
     for text in texts:
         plain = "".join(each if _is_shown(each) else " " if each.isspace() else "" for each in text or "")
@@ -95,7 +105,7 @@ def _in_words(*texts: str | None) -> str | None:
 
 
 def _is_shown(character: str) -> bool:
-    """Return True if a character is neither a control character nor one that changes how its neighbors are shown or stored."""
+    """Return True for a character that is not a control character and does not change how its neighbors appear."""
     return character in _JOINERS or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -106,18 +116,18 @@ _SQLITE_VIOLATIONS = {
     sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: Violation.FOREIGN_KEY,
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: Violation.NOT_NULL,
     sqlite3.SQLITE_CONSTRAINT_CHECK: Violation.CHECK,
-    3091: Violation.VALUE,  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables; not named by Python 3.11
+    3091: Violation.VALUE,  # SQLITE_CONSTRAINT_DATATYPE, for STRICT tables; Python 3.11 does not name it
     sqlite3.SQLITE_MISMATCH: Violation.VALUE,
     sqlite3.SQLITE_TOOBIG: Violation.VALUE,
 }
-# What is no answer of the database to a statement, but of its surroundings (https://sqlite.org/rescode.html).
+# Errors that are not about a statement, but about the environment of the database (https://sqlite.org/rescode.html).
 _SQLITE_UNAVAILABLE = frozenset(
     {
         *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
         *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM),
     }
 )
-# What SQLite says of a query that goes beyond its limits (https://sqlite.org/limits.html).
+# Messages of SQLite for a query that exceeds its limits (https://sqlite.org/limits.html).
 _SQLITE_TOO_MUCH = ("parser stack overflow", "Expression tree is too large", "too complex", "too many")
 _TOO_MANY_COLUMNS = (
     "This request selects more columns of one collection than the database allows. "
@@ -126,21 +136,21 @@ _TOO_MANY_COLUMNS = (
 
 
 def too_long() -> TimedOut:
-    """Say that the statements of a request take too long."""
+    """Return the error for a request whose statements take too long."""
     return TimedOut("The database took too long. Nothing was written.")
 
 
 def locked() -> TimedOut:
-    """Say that somebody else is in the way."""
+    """Return the error for a lock that another transaction holds."""
     return TimedOut(
         "Another transaction holds a lock that this request needs. Nothing was written. Try again.", where="lock"
     )
 
 
 def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exception:
-    """Translate an error of SQLite (https://sqlite.org/rescode.html)."""
+    """Translate an SQLite error into one of the engine (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # of Python's module, not of SQLite: a statement of ours is wrong
+    if code is None:  # from Python's module, not from SQLite: a bug in one of our statements
         return error
     primary = code & 0xFF
     if primary == sqlite3.SQLITE_BUSY:
@@ -151,7 +161,7 @@ def from_sqlite(error: sqlite3.Error, *, lost: bool, reads: bool = False) -> Exc
         return Unavailable("The database cannot be written now. Nothing was written.")
     if primary == sqlite3.SQLITE_INTERRUPT:
         return too_long()
-    if reads and str(error).startswith("too many columns in "):  # in the result, or in the set of what is grouped by
+    if reads and str(error).startswith("too many columns in "):  # in the result, or in GROUP BY
         return QueryTooComplex(_TOO_MANY_COLUMNS)
     if reads and primary == sqlite3.SQLITE_ERROR and any(what in str(error) for what in _SQLITE_TOO_MUCH):
         return QueryTooComplex("The filter is nested too deeply for SQLite. Use a simpler one.")
@@ -184,7 +194,7 @@ _POSTGRESQL_VIOLATIONS = {
     "23502": Violation.NOT_NULL,
     "23514": Violation.CHECK,
 }
-# What Citus says with XX000 of a constraint of a shard.
+# Messages of Citus, with SQLSTATE XX000, about a constraint of a shard.
 _VIOLATES = re.compile(r"violates (unique|foreign key|not-null|check|exclusion) constraint")
 _VIOLATED = {
     "unique": Violation.UNIQUE,
@@ -193,20 +203,23 @@ _VIOLATED = {
     "not-null": Violation.NOT_NULL,
     "check": Violation.CHECK,
 }
-# The request's own, whoever raises them (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+# Errors of the request itself, even if a function raises them
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL_RETRY = frozenset({"40001", "40P01"})
 _CANCELED, NO_LOCK = "57014", "55P03"
 _POSTGRESQL_UNAVAILABLE = ("08", "25006", "53", "57P", "58", "XX001", "XX002")
 _FATAL = frozenset({"FATAL", "PANIC"})  # the server ends the connection
 _NO_RIGHT = "42501"
-# Of statements that name what is not there, or is not what they take it for. The author of a trigger may have written them, too.
+# SQLSTATEs of statements that refer to something missing or of another kind. The author of a trigger may have written
+# them, too.
 _POSTGRESQL_OF_THE_TABLE = ("42", "55", "3F000")
-# In the context of an error, in every language. What ON UPDATE and ON DELETE do is a statement, but in no function.
+# Matches for an error's context, in every language. An action of ON UPDATE or ON DELETE is a statement, but not of a
+# function.
 _OF_A_FUNCTION, _OF_A_TRIGGER = re.compile(r"\bSQL\b|\bPL/"), re.compile(r"\bPL/")
 
 
 def from_postgresql(error: psycopg.Error, *, reads: bool = False) -> Exception:
-    """Translate an error of PostgreSQL by its SQLSTATE, in the order of docs/contract.md, section 6."""
+    """Translate a PostgreSQL error by its SQLSTATE, in the order of docs/contract.md, section 6."""
     state = error.sqlstate
     if state is None:
         return _of_psycopg(error)
@@ -225,12 +238,15 @@ def from_postgresql(error: psycopg.Error, *, reads: bool = False) -> Exception:
 
 
 def _told(error: psycopg.Error) -> psycopg.errors.Diagnostic:
-    """Read what the server says as UTF-8, which psycopg does not where the server does not know its encoding."""
+    """Return the error's diagnostics, decoded as UTF-8.
+
+    psycopg does not decode them so if the server does not know its encoding.
+    """
     return error.diag if error.pgresult is None else psycopg.errors.Diagnostic(error.pgresult, "utf-8")
 
 
 def _of_psycopg(error: psycopg.Error) -> Exception:
-    """Translate an error that the driver raises itself: a lost connection, or a value that it cannot hand over."""
+    """Translate an error that the driver itself raises: a lost connection, or a value that it cannot send."""
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Unavailable("The connection to the database was lost. Nothing was written.")
     if isinstance(error, psycopg.DataError):
@@ -239,9 +255,9 @@ def _of_psycopg(error: psycopg.Error) -> Exception:
 
 
 def is_of_a_prepared_statement(error: psycopg.Error) -> bool:
-    """Return True if a prepared statement is not there (26000), is there already (42P05), or reads columns of other types than it did."""
+    """Return True if a prepared statement is missing (26000), already exists (42P05), or has outdated column types."""
     if error.sqlstate in {"26000", "42P05"}:
-        return error.diag.context is None  # else a function, of a trigger or default, has raised it
+        return error.diag.context is None  # otherwise a function, of a trigger or a default, has raised it
     return error.sqlstate == "0A000" and error.diag.source_function == "RevalidateCachedQuery"
 
 
@@ -253,7 +269,7 @@ def _is_raised(diag: psycopg.errors.Diagnostic) -> bool:
 def _refused_by_postgresql(diag: psycopg.errors.Diagnostic, state: str) -> StatementRefused:
     is_raised = _is_raised(diag)
     said = diag.message_primary if is_raised or state == "P0001" or _is_of_a_user(state) else None
-    if said is not None and said in {state, _name_of(state)}:  # RAISE without a message
+    if said is not None and said in {state, _name_of(state)}:  # the text of RAISE without a message
         said = None
     return StatementRefused(
         _violation(diag, state, is_raised=is_raised),
@@ -271,35 +287,36 @@ def _refused_by_postgresql(diag: psycopg.errors.Diagnostic, state: str) -> State
 def _violation(diag: psycopg.errors.Diagnostic, state: str, *, is_raised: bool) -> Violation:
     if state in _POSTGRESQL_VIOLATIONS:
         violation = _POSTGRESQL_VIOLATIONS[state]
-        is_of_a_domain = bool(diag.datatype_name) and violation is not Violation.CHECK  # one that is not null
+        is_of_a_domain = bool(diag.datatype_name) and violation is not Violation.CHECK  # its NOT NULL
         return Violation.OTHER if is_of_a_domain else violation
     if is_raised or _OF_A_FUNCTION.search(diag.context or ""):
         return Violation.OTHER
     if state == "XX000":
         violated = _VIOLATES.search(diag.message_primary or "")
         return Violation.OTHER if violated is None else _VIOLATED[violated[1]]
-    if state == "42601" and diag.statement_position is None:  # of a value: a tsvector has a syntax of its own
+    if state == "42601" and diag.statement_position is None:  # of a value: a tsvector has its own syntax
         return Violation.VALUE
     return Violation.VALUE if state.startswith("22") and state not in _NO_VALUE else Violation.OTHER
 
 
-_NO_VALUE = frozenset({"2200H"})  # a sequence has come to its end
+_NO_VALUE = frozenset({"2200H"})  # a sequence has reached its limit
 
 
 def _doubt(diag: psycopg.errors.Diagnostic, state: str) -> Doubt | None:
     if state == _NO_RIGHT:
         return Doubt.RIGHTS
-    is_of_a_plan = diag.source_function == "RevalidateCachedQuery"  # of a prepared statement; its code has many uses
+    # Of a prepared statement; its SQLSTATE has several uses.
+    is_of_a_plan = diag.source_function == "RevalidateCachedQuery"
     return Doubt.TABLE if is_of_a_plan or state.startswith(_POSTGRESQL_OF_THE_TABLE) else None
 
 
 def _is_of_a_user(state: str) -> bool:
-    """Return True if PostgreSQL itself never gives this SQLSTATE, so that a trigger's RAISE has chosen it."""
+    """Return True if PostgreSQL itself never raises this SQLSTATE, so that a trigger's RAISE has chosen it."""
     return _name_of(state) is None
 
 
 def _name_of(state: str) -> str | None:
-    """Find the name of an SQLSTATE, as PL/pgSQL writes it: division_by_zero."""
+    """Return the name of an SQLSTATE in PL/pgSQL, such as division_by_zero, or None if it is unknown."""
     try:
         name = psycopg.errors.lookup(state).__name__.rstrip("_")
     except KeyError:
@@ -307,5 +324,5 @@ def _name_of(state: str) -> str | None:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-# What may go wrong with a statement over expressions that somebody else wrote; the connection is as it was before.
+# Errors of a statement with expressions that others wrote. The state of the connection does not change.
 STATEMENT_FAILED = (StatementRefused, QueryTooComplex, sqlite3.Error, psycopg.Error)

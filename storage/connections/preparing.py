@@ -1,4 +1,4 @@
-"""Whether statements are prepared on PostgreSQL; turned off for the process if a session does not have them."""
+"""The switch for prepared statements on PostgreSQL; it is turned off for the process if a session does not have one."""
 
 import threading
 from typing import Literal
@@ -11,7 +11,7 @@ Mode = Literal["auto", "off"]
 
 
 class Preparing:
-    """One for all connections of a database."""
+    """The state of prepared statements, shared by all connections of a database."""
 
     def __init__(self, mode: Mode) -> None:
         self._is_on = mode == "auto"
@@ -22,9 +22,9 @@ class Preparing:
         return self._is_on
 
     def set_up(self, connection: Connection) -> None:
-        """Give a new connection its own statement names; if that is not possible, it prepares nothing."""
+        """Set up unique statement names for a new connection. If that is not possible, it prepares nothing."""
         try:
-            # Here, because psycopg's module is private and may be gone in another version.
+            # Imported here, because psycopg's module is private and may be missing in another version.
             from storage.connections.prepared_names import install  # noqa: PLC0415
         except ImportError:
             is_installed = False
@@ -38,7 +38,7 @@ class Preparing:
             )
 
     def give_up(self, sqlstate: str | None) -> None:
-        """Prepare nothing from now on, because a session did not have a prepared statement."""
+        """Stop preparing statements, because a session did not have a prepared one."""
         self._stop(
             "A server session did not have a statement that this connection had prepared, because of a connection pooler or "
             "an altered table. Nothing is prepared until the server is restarted. The request is run again.",

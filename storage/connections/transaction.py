@@ -1,8 +1,8 @@
 """One transaction on one connection.
 
-It holds what it promises: the driver's own transaction handling is switched off (Python's for SQLite loses
-acknowledged writes and breaks savepoints), every SAVEPOINT and COMMIT is written here (every BEGIN in database.py), and a
-COMMIT that the database turned into a rollback is found out.
+It enforces its guarantees itself. The driver's own transaction handling is switched off: Python's for SQLite loses
+acknowledged writes and breaks savepoints. Every SAVEPOINT and COMMIT is issued here (every BEGIN in database.py), and a
+COMMIT that the database turned into a rollback is detected.
 """
 
 import math
@@ -42,41 +42,44 @@ Chunks = Generator[list[tuple[Any, ...]], None, None]
 """Rows of a statement, a few at a time."""
 
 _COMPLETION_UNKNOWN = "40003"
-_BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which no waiting changes
-_LOCKS_BEFORE = 0.1  # seconds before the deadline that the wait for a lock ends
-_LONG_WAIT = 1.0  # seconds, after which waiting for a lock is logged
-_CHUNK = 64  # rows of SQLite that are read at a time, as long as no value has more than 256 KiB; else one
+_BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which waiting does not change
+_LOCKS_BEFORE = 0.1  # seconds between the end of the wait for a lock and the deadline
+_LONG_WAIT = 1.0  # seconds after which a wait for a lock is logged
+_CHUNK = 64  # rows that are read from SQLite at a time, if no value exceeds 256 KiB; otherwise one
 _LONG = 256 << 10  # bytes
-_LONGEST = 1_000_000_000  # bytes: SQLite's own limit of a value, unless it was built with another
+_LONGEST = 1_000_000_000  # bytes: SQLite's own limit of a value, unless it was built with a different one
 _STREAMED = (
     32 if psycopg.capabilities.has_stream_chunked() else 1
-)  # rows of PostgreSQL that are read at a time (libpq 17)
-_BYTES_OF_CHARACTER = 2  # octet_length counts bytes, and we characters
+)  # rows that are read from PostgreSQL at a time (libpq 17)
+_BYTES_OF_CHARACTER = 2  # octet_length counts bytes, and the limit counts characters
 _TOO_LONG_FOR_SQLITE, _TOO_LONG_FOR_POSTGRESQL = "SQLITE_TOOBIG", "54000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a statement gave back."""
+    """The result of a statement: its rows, and the number of rows that it affected."""
 
     rows: Sequence[tuple[Any, ...]]
     count: int
 
 
 class TimedConnection(sqlite3.Connection):
-    """A connection of SQLite whose statements are interrupted at a point in time (https://sqlite.org/c3ref/progress_handler.html)."""
+    """An SQLite connection that interrupts statements at a deadline.
 
-    deadline = math.inf  # as `time.perf_counter` counts
-    waits = False  # whether a lock of another program is waited for until then, because SQLite itself waits for a moment only
+    https://sqlite.org/c3ref/progress_handler.html
+    """
+
+    deadline = math.inf  # on the clock of `time.perf_counter`
+    waits = False  # True if a lock is waited for until the deadline, because SQLite itself waits only briefly
 
     def is_late(self) -> bool:
-        """Return True if the statement that runs has to end: what SQLite asks from time to time."""
+        """Return True if the running statement must end. SQLite calls this periodically."""
         return perf_counter() > self.deadline
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How a statement is read: so many rows at a time, of SQLite with values of at most so many bytes."""
+    """The limits of a read: rows at a time, and on SQLite, bytes per value."""
 
     count: Callable[[int], None]
     chunk: int = _CHUNK
@@ -84,16 +87,16 @@ class _Reading:
     many: bool = False
 
     def rows(self, chunks: Chunks) -> list[tuple[Any, ...]]:
-        """Count rows and put them together."""
+        """Count rows and return them as one list. Raises `QueryTooComplex`."""
         rows: list[tuple[Any, ...]] = []
-        with closing(chunks):  # at once, also if it is too much: PostgreSQL has to be told to end the statement
+        with closing(chunks):  # at once, even if the limit is exceeded, because PostgreSQL must end the statement
             for some in chunks:
                 self.count(size_of_rows(some))
                 rows += some
         return rows
 
     def of_sqlite(self, timed: TimedConnection, cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
-        """Read what a statement of SQLite gives."""
+        """Run a statement on SQLite and return its rows."""
         before = timed.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.longest)
         try:
             cursor.execute(sql, params)
@@ -104,7 +107,7 @@ class _Reading:
 
 
 class Transaction:
-    """One transaction on one connection. Not for use by two threads at a time."""
+    """One transaction on one connection. Not for use by two threads at the same time."""
 
     def __init__(
         self,
@@ -121,16 +124,18 @@ class Transaction:
         commit_timeout: float = math.inf,
         max_answer: float = math.inf,
     ) -> None:
-        """Make it. On SQLite a statement takes `timeout` seconds at most, and all end at the `deadline`; PostgreSQL counts itself.
+        """Wrap a connection.
 
-        `quotes` says whether an error keeps what the author of a trigger says to people. `file` is the SQLite file that has to
-        be there still once the transaction is committed. `watch` ends what PostgreSQL does not, and a COMMIT `commit_timeout`
-        seconds after the deadline. With `patience`, locks that PostgreSQL does not get within so many seconds raise `Locked`.
-        `max_answer` in bytes is how much may be read for an answer.
+        On SQLite, a statement takes at most `timeout` seconds and ends by `deadline`; PostgreSQL has its own timeouts.
+
+        `quotes` means that errors keep the messages that authors of triggers wrote for users. `file` is the SQLite file
+        that must still exist after the commit. `watch` ends statements that PostgreSQL does not end, and a COMMIT
+        `commit_timeout` seconds after the deadline. With `patience`, a lock that PostgreSQL does not grant within that
+        many seconds raises `Locked`. `max_answer` is the number of bytes that may be read for a response.
         """
         self.allowance = Allowance(max_answer)
-        self.reads_only = False  # whether rows cannot be locked
-        self._reading: _Reading | None = None  # how the next statement is read
+        self.reads_only = False  # True if rows cannot be locked
+        self._reading: _Reading | None = None  # the limits of the next read
         self._connection = connection
         self._quotes = quotes
         self._dialect = dialect
@@ -141,10 +146,11 @@ class Transaction:
         self._patience = patience
         self._commit_timeout = commit_timeout
         self._is_given_up = False
-        self.is_wanted: Callable[[], bool] | None = None  # SQLite: whether a lock is still waited for
+        self.is_wanted: Callable[[], bool] | None = None  # SQLite: returns True to keep waiting for a lock
         driver = connection.driver_connection
         self._timed = driver if isinstance(driver, TimedConnection) else None
-        # Whether an error may be one of a prepared statement; others may give them up while this transaction runs.
+        # Set if an error may be that of a prepared statement. Another transaction may turn them off while this one
+        # runs.
         self._preparing = preparing if preparing is not None and preparing.is_on() else None
 
     def execute(self, sql: str, params: Params | None = None) -> Result:
@@ -179,7 +185,7 @@ class Transaction:
                     raise
 
     def _waits(self, timed: TimedConnection, error: sqlite3.OperationalError, sql: str, begun: float) -> bool:
-        """Return True if a statement that has met the lock of another program, and done nothing, is to be tried again."""
+        """Return True if a statement must be retried: another program holds the lock, and nothing has been done yet."""
         code = getattr(error, "sqlite_errorcode", 0)  # an error of the module itself has none
         if code & 0xFF != sqlite3.SQLITE_BUSY or code == _BUSY_SNAPSHOT or not timed.waits:
             return False
@@ -194,11 +200,11 @@ class Transaction:
 
     @property
     def ends(self) -> float:
-        """When a watchdog has to end it."""
+        """The time at which a watchdog must end the transaction."""
         return self._deadline + GRACE
 
     def limit_to(self, deadline: float) -> None:
-        """Change the deadline: SQLite interrupts statements then."""
+        """Change the deadline at which SQLite interrupts statements."""
         self._deadline = deadline
 
     def _translated(self, error: sqlite3.Error | psycopg.Error, sql: str, params: Params | None = None) -> Exception:
@@ -224,14 +230,14 @@ class Transaction:
         return translated
 
     def count_anew(self) -> None:
-        """Forget how much was read: another batch begins, or the same one once more."""
+        """Reset the count of bytes read, because a batch begins or is retried."""
         self.allowance = Allowance(self.allowance.most)
 
     def read(self, sql: str, params: Params | None = None, *, shown: bool = False, many: bool = False) -> Result:
-        """Run a statement that only reads, and count what it gives: `shown` if it is read for the answer.
+        """Run a statement that only reads, and count its result. `shown` means that it is read for the response.
 
-        `many` says that there may be more than a few rows. What is too much is given up before all of it is in memory. Raises
-        what `execute` raises, and `QueryTooComplex`.
+        `many` means that there may be more than a few rows. A result that exceeds the limit is abandoned before all of
+        it is in memory. Raises the errors of `execute`, and `QueryTooComplex`.
         """
         count = self.allowance.show if shown else self.allowance.look_at
         if self._timed is None:
@@ -246,10 +252,10 @@ class Transaction:
         return self._read_text(_Reading(count, chunk=1, longest=_LONGEST), sql, params)
 
     def _read_text(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
-        """Read with texts as `str` decodes them, and in our own way if there are bytes that are not UTF-8."""
+        """Read texts as `str` decodes them, and again with `read_text` if there are bytes that are not UTF-8."""
         driver = self._timed
-        assert driver is not None  # noqa: S101  # it is SQLite's way
-        driver.text_factory = str  # takes a third of the time that `read_text` takes
+        assert driver is not None  # noqa: S101  # only SQLite calls this
+        driver.text_factory = str  # takes a third of the time of `read_text`
         before = self.allowance.shown, self.allowance.own
         try:
             return self._read_as(reading, sql, params)
@@ -269,9 +275,9 @@ class Transaction:
             self._reading = None
 
     def read_json(self, sql: str, params: Params | None = None, *, arrays: int) -> Sequence[Any] | None:
-        """Run a statement that gives one row, whose first members are so many JSON texts, for the answer.
+        """Run a statement that returns one row, whose first `arrays` members are JSON texts for the response.
 
-        None where something in the database cannot be written as JSON, and on SQLite where one of the texts is too long.
+        Return None if a value in the database cannot be written as JSON, and on SQLite if one of the texts is too long.
         Raises `QueryTooComplex`.
         """
         row = (
@@ -285,7 +291,10 @@ class Transaction:
         return row
 
     def _json_of_postgresql(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any]:
-        """Have the database hold back texts that are too long: the driver would have them in memory before we see them."""
+        """Read the row, unless its texts are too long.
+
+        The database checks that, because the driver would load them into memory first.
+        """
         left = self.allowance.left
         if math.isfinite(left):
             names = [f"a{number}" for number in range(arrays)]
@@ -304,7 +313,7 @@ class Transaction:
 
     def _json_of_sqlite(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any] | None:
         driver = self._timed
-        assert driver is not None  # noqa: S101  # it is SQLite's way
+        assert driver is not None  # noqa: S101  # only SQLite calls this
         longest = int(max(_LONG, min(self.allowance.left, _LONGEST) // max(arrays, 1)))
         driver.text_factory = str
         before = driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
@@ -317,11 +326,11 @@ class Transaction:
             driver.text_factory = read_text
 
     def execute_bulk(self, bulk: Bulk) -> int:
-        """Run one statement for many rows; give back how many it has met. Raises what `execute` raises."""
+        """Run one statement for many rows. Return the number of affected rows. Raises the errors of `execute`."""
         if not bulk.each:
             return self.execute(bulk.sql, bulk.params).count
         try:
-            assert self._timed is not None  # noqa: S101  # it is SQLite's way
+            assert self._timed is not None  # noqa: S101  # only SQLite's bulk statements run once for each row
             cursor = self._connection.cursor()
             self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
             cursor.executemany(bulk.sql, bulk.params)
@@ -334,21 +343,21 @@ class Transaction:
             self._timed.deadline = math.inf
 
     def savepoint(self, name: str) -> None:
-        """Mark a point to roll back to."""
+        """Create a savepoint."""
         self.execute(f"SAVEPOINT {name}")
 
     def release(self, name: str) -> None:
-        """Forget the point, keep what was done since."""
+        """Release the savepoint and keep the changes since it."""
         self.execute(f"RELEASE SAVEPOINT {name}")
 
     def rollback_to(self, name: str) -> None:
-        """Undo what was done since the point; the point and all locks stay."""
+        """Undo the changes since the savepoint. The savepoint and all locks remain."""
         self.execute(f"ROLLBACK TO SAVEPOINT {name}")
 
     def wait_for_locks(self, name: str) -> None:
-        """Mark a point to roll back to, and wait for all later locks until the deadline, not only as long as the patience says.
+        """Create a savepoint, and wait for later locks until the deadline instead of the patience.
 
-        The time-out is set before the savepoint is, so that rolling back to that does not take it back.
+        The timeout is set before the savepoint, so that rolling back to the savepoint does not revert it.
         """
         if self._patience is None or self._dialect == "sqlite":
             self.savepoint(name)
@@ -358,12 +367,12 @@ class Transaction:
         self._patience = None
 
     def check_constraints(self) -> None:
-        """Check what would be checked at COMMIT; SQLite can only do that there."""
+        """Check the constraints that would be checked at COMMIT. SQLite can only check them there."""
         if self._dialect == "postgresql":
             self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def commit(self) -> None:
-        """Commit, and make sure that it was one. Raises `OutcomeUnknown` where nobody can tell."""
+        """Commit, and verify that the database did. Raises `OutcomeUnknown` if that cannot be known."""
         if not self._is_open():
             raise Unavailable("The database ended the transaction before it was committed. Nothing was written.")
         self._stop_clock()
@@ -383,7 +392,7 @@ class Transaction:
                     "The connection to the database was lost during COMMIT: the batch is written whole or not at all."
                 ) from error
             raise refused from error
-        status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's: ROLLBACK after an aborted transaction
+        status = getattr(cursor, "statusmessage", "COMMIT")  # psycopg's; ROLLBACK after an aborted transaction
         if status != "COMMIT":
             raise Unavailable("The database rolled the transaction back at COMMIT. Nothing was written.")
         if self._watch is not None and self._watch.line.is_unreplicated:
@@ -392,7 +401,7 @@ class Transaction:
             self._file.require_after_commit()
 
     def rollback(self) -> None:
-        """Undo everything. A connection that is lost has done so already."""
+        """Undo everything. On a lost connection, the server has done so already."""
         self._stop_clock()
         if self._watch is not None and self._watch.is_over:
             self._give_up()
@@ -403,13 +412,13 @@ class Transaction:
                 self._give_up()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection to the pool."""
         if self._watch is not None and not self._watch.release():
             self._give_up()
         self._connection.close()
 
     def discard(self) -> None:
-        """Give the connection up: it is lost."""
+        """Discard the connection, because it is lost."""
         if self._watch is not None:
             self._watch.release()
         self._give_up()
@@ -428,7 +437,7 @@ class Transaction:
         if self._timed is not None:
             return self._timed.in_transaction
         driver = self._connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # the only two drivers
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # there are only two drivers
         return driver.info.transaction_status in {
             psycopg.pq.TransactionStatus.INTRANS,
             psycopg.pq.TransactionStatus.INERROR,
@@ -437,28 +446,33 @@ class Transaction:
 
 
 def milliseconds(seconds: float) -> int:
-    """Write a time as PostgreSQL's time-outs take it: 0 would mean that there is none."""
+    """Return seconds as milliseconds for a PostgreSQL timeout, at least 1, because 0 would disable it."""
     return max(1, math.ceil(seconds * 1_000))
 
 
 def for_locks(left: float) -> float:
-    """Return how long a lock is waited for, of the seconds that are left: the statement that needs it must not end first.
+    """Return the timeout for a lock, given the seconds that are left.
 
-    It would be canceled, and nobody would know why.
+    The wait must end before the statement's own timeout.
+
+    Otherwise the statement would be canceled, and the cause would be unknown.
     """
     return left - min(_LOCKS_BEFORE, left / 10)
 
 
 def unconfirmed() -> OutcomeUnknown:
-    """Say that nobody knows whether a COMMIT was done, because the answer did not come in time, or came from one server alone."""
+    """Return the error for a COMMIT whose outcome is unknown.
+
+    The confirmation did not come in time, or only from one server.
+    """
     return OutcomeUnknown("The database did not confirm COMMIT in time: the batch is written whole or not at all.")
 
 
 def _all_rows(cursor: Any, sql: str, params: Params) -> list[tuple[Any, ...]]:
-    """Run a statement of SQLite, and read all that it gives.
+    """Run a statement on SQLite and return all its rows.
 
-    It is ended where a row cannot be read, too: as long as it is open, its connection sees what the database was when it
-    began, whatever transaction it is in.
+    The cursor is closed even if a row cannot be read. As long as it is open, its connection sees the database as it was
+    when the statement began, regardless of the transaction.
     """
     try:
         return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]  # tuples: there is no row factory
@@ -479,7 +493,7 @@ def _at_once(cursor: Any, sql: str, params: Params | None) -> Chunks:
 
 
 def _streamed(cursor: Any, sql: str, params: Params | None) -> Chunks:
-    """Read rows of PostgreSQL a few at a time: psycopg has the whole result in memory otherwise."""
+    """Read rows from PostgreSQL a few at a time. Otherwise, psycopg loads the whole result into memory."""
     rows = cursor.stream(sql, params, size=_STREAMED)
     try:
         while some := list(islice(rows, _STREAMED)):
@@ -488,5 +502,5 @@ def _streamed(cursor: Any, sql: str, params: Params | None) -> Chunks:
         rows.close()
 
 
-# Bytes that are no UTF-8 spoil their own field, not the whole row.
+# Bytes that are not UTF-8 make only their own field unreadable, not the whole row.
 read_text = partial(str, encoding="utf-8", errors="surrogateescape")

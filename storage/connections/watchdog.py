@@ -1,6 +1,8 @@
-"""Ends what neither the server nor the network ends by itself: cancels what goes on beyond its deadline, then closes the connection.
+"""A watchdog that ends statements which neither the server nor the network ends by itself.
 
-`statement_timeout` counts for each statement, and no time-out of the server is any use if the network swallows a packet.
+It cancels a statement that exceeds its deadline, and then closes the connection.
+
+`statement_timeout` applies to each statement, and no timeout of the server helps if the network drops a packet.
 """
 
 import os
@@ -12,21 +14,24 @@ from time import perf_counter
 
 import psycopg
 
-_TICK = 0.1  # seconds between two looks: those who are watched wake nobody
-GRACE = 0.15  # seconds: the server's own time-outs come first, because they leave the connection usable
-_FOR_CANCELING = 0.4  # seconds, until the connection is closed
+_TICK = 0.1  # seconds between two checks: watched threads do not wake the watchdog
+GRACE = 0.15  # seconds: the server's own timeouts come first, because they leave the connection usable
+_FOR_CANCELING = 0.4  # seconds until the connection is closed
 _SYNCHRONOUS_REPLICATION = (
-    "SyncRepWaitForLSN"  # the function of PostgreSQL that gives up waiting for a standby, and says so
+    "SyncRepWaitForLSN"  # the function of PostgreSQL that stops waiting for a standby, and sends a notice
 )
 
 
 class Line:
-    """The socket of a connection, held beside libpq's own descriptor: that number may be another file's once libpq has closed it."""
+    """A duplicate of a connection's socket.
+
+    libpq's own descriptor is not safe to use: once libpq has closed it, its number may belong to another file.
+    """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._socket: socket.socket | None = socket.socket(fileno=os.dup(connection.fileno()))
         self._lock = threading.Lock()
-        self.is_unreplicated = False  # whether a COMMIT was confirmed, though no standby has confirmed it
+        self.is_unreplicated = False  # True if a COMMIT succeeded although no standby has confirmed it
         connection.add_notice_handler(self._hear)
 
     def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
@@ -34,13 +39,13 @@ class Line:
             self.is_unreplicated = True
 
     def cut(self) -> None:
-        """Shut the connection down: a thread that waits for an answer gets an error at once."""
+        """Shut the connection down, so that a thread that waits for a response gets an error at once."""
         with self._lock, suppress(OSError):
             if self._socket is not None:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Forget the socket, before the connection closes."""
+        """Close the duplicate of the socket, before the connection is closed."""
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
@@ -56,35 +61,38 @@ class Watch:
         self._watchdog = watchdog
         self.driver = driver
         self.line = line
-        self.ends = ends  # as `perf_counter` counts; may be set while it is watched
+        self.ends = ends  # on the clock of `perf_counter`; may be set while it is watched
         self.is_over = (
-            False  # whether it was ended: the connection must not be used again, because a cancel may be on its way
+            False  # True if it was ended; then the connection must not be reused, because a cancel may still arrive
         )
         self._cancels = True
         self._cut_at = 0.0
 
     def release(self) -> bool:
-        """End watching; False if the connection was given up meanwhile."""
+        """Stop watching. Return False if the connection was discarded meanwhile."""
         return self._watchdog.release(self)
 
     def begin_commit(self, seconds: float) -> bool:
-        """Watch a COMMIT, which is never canceled and takes so many seconds more; False if it must not be sent any more."""
+        """Watch a COMMIT, which is never canceled and may take this many seconds more.
+
+        Return False if it must not be sent anymore.
+        """
         if not self._watchdog.release(self):
             return False
         self.ends = max(self.ends, perf_counter()) + seconds
         self._cancels = False
-        self.line.is_unreplicated = False  # what was said of an earlier COMMIT
+        self.line.is_unreplicated = False  # may be set by an earlier COMMIT
         self._watchdog.add(self)
         return True
 
     def end(self) -> None:
-        """Cancel what runs, or close the connection if it is a COMMIT."""
+        """Cancel the running statement, or close the connection if it is a COMMIT."""
         self.is_over = True
         self._cut_at = perf_counter() + (_FOR_CANCELING if self._cancels else 0.0)
         if self._cancels:
             try:
                 threading.Thread(target=self._cancel, name="partwise-cancel", daemon=True).start()
-            except RuntimeError:  # there are no more threads
+            except RuntimeError:  # no more threads can be started
                 self._cut_at = 0.0
 
     def _cancel(self) -> None:
@@ -92,7 +100,7 @@ class Watch:
             self.driver.cancel_safe(timeout=_FOR_CANCELING)
 
     def cut_if_due(self, now: float) -> bool:
-        """Close the connection if canceling has not helped; say whether it was time to."""
+        """Close the connection if canceling did not help. Return False if it is too early for that."""
         if now < self._cut_at:
             return False
         self.line.cut()
@@ -100,10 +108,11 @@ class Watch:
 
 
 class Watchdog:
-    """Watches all connections of a database that are in use, in a thread of its own."""
+    """A thread that watches all connections of a database that are in use."""
 
     def __init__(self) -> None:
-        # A dictionary, because its operations are atomic: whoever removes a watch, the watchdog or its user, has it.
+        # A dictionary, because its operations are atomic: either the watchdog or the user of a watch removes it, not
+        # both.
         self._watches: dict[Watch, None] = {}
         self._is_used = threading.Event()
         self._starting = threading.Lock()
@@ -111,19 +120,19 @@ class Watchdog:
         self._is_closed = False
 
     def watch(self, driver: psycopg.Connection, line: Line, deadline: float) -> Watch:
-        """Watch a use of a connection; at the deadline, or soon after, it is ended."""
+        """Watch a use of a connection. It is ended at the deadline, or shortly after."""
         watch = Watch(self, driver, line, deadline + GRACE)
         self.add(watch)
         return watch
 
     def add(self, watch: Watch) -> None:
-        """Watch it."""
+        """Start watching."""
         self._watches[watch] = None
         if not self._is_used.is_set():
             self._wake()
 
     def release(self, watch: Watch) -> bool:
-        """End watching; False if it was ended."""
+        """Stop watching. Return False if the watch was already ended."""
         return self._watches.pop(watch, self) is None
 
     def _wake(self) -> None:
@@ -138,18 +147,18 @@ class Watchdog:
         while not self._is_closed:
             if not (self._watches or over):
                 self._is_used.clear()
-                if not self._watches and not self._is_closed:  # a watch that came before the flag was cleared
+                if not self._watches and not self._is_closed:  # a watch may have been added before the flag was cleared
                     self._is_used.wait()
             time.sleep(_TICK)
             now = perf_counter()
-            for watch in self._watches.copy():  # one operation of C, so that others may add and remove meanwhile
+            for watch in self._watches.copy():  # one operation of C, so that other threads may add and remove meanwhile
                 if watch.ends < now and self.release(watch):
                     watch.end()
                     over.append(watch)
             over = [watch for watch in over if not watch.cut_if_due(now)]
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         with self._starting:
             self._is_closed = True
             self._is_used.set()

@@ -1,4 +1,4 @@
-"""What is asked: read plans in, items out."""
+"""Reads: read plans in, items out."""
 
 from storage.reading.cursors import BadCursor, decode_cursor, order_name
 from storage.reading.found import (

@@ -1,6 +1,6 @@
-"""Reads what is said of many rows together: one statement for all aggregates of a connection, and one for each grouping.
+"""Reads aggregates and groups: one statement for all aggregates of a connection, and one for each grouping.
 
-Below other items it is one statement for those of all parents, as for their pages.
+Below other items, one statement covers all parents, as for their pages.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from storage.rows.reader import RowReader
 from storage.rows.row import KeyTuple
 from storage.sql import Ownership, Query, Statement, Statements
 
-_ALL: KeyTuple = ()  # the parent of what has none
+_ALL: KeyTuple = ()  # the parent key of a collection without a parent
 
 
 def summarize(rows: RowReader, resource: Resource, selected: Selected) -> Summary:
-    """Read what is asked for of a whole collection."""
+    """Read the selected aggregates and groups of a whole collection."""
     if not selected.aggregations and not selected.groupings:
         return nothing_of(selected)
     return summarize_each(rows, resource, selected, [_ALL]).get(_ALL, nothing_of(selected))
 
 
 def nothing_of(selected: Selected) -> Summary:
-    """Say what is said of no rows."""
+    """Return the summary of no rows."""
     return Summary(groups=dict.fromkeys(selected.groupings, ()))
 
 
@@ -38,7 +38,7 @@ def summarize_each(
     parents: Sequence[KeyTuple],
     owned: Ownership | None = None,
 ) -> Mapping[KeyTuple, Summary]:
-    """Read what is asked for of the children of each parent that has any."""
+    """Read the selected aggregates and groups of the children of each parent that has any."""
     aggregates: dict[KeyTuple, Aggregate] = {}
     groups: dict[KeyTuple, dict[str, list[Group]]] = {}
     tells = [owned.resource.attributes[name] for name in owned.names] if owned else []
@@ -69,7 +69,7 @@ def _read(
     statement: Statement,
     read: tuple[Sequence[Attribute], Sequence[Attribute], Sequence[Aggregation]],
 ) -> Iterator[tuple[KeyTuple, KeyTuple, Aggregate]]:
-    """Read rows of what tells the parent, of what tells the group, and of what is said of it."""
+    """Yield, for each row, the values that identify the parent and those that identify the group, and the aggregate."""
     raws = rows.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
     if not raws:
         return
@@ -86,7 +86,7 @@ def _read(
 def _decoded(
     statements: Statements, resource: Resource, aggregation: Aggregation, columns: Iterator[Sequence[Any]]
 ) -> Sequence[Value]:
-    """Turn the columns of an aggregation into values; an average has two."""
+    """Decode the columns of an aggregation; an average has two."""
     raws = next(columns)
     if aggregation.function is Function.COUNT:
         return raws

@@ -1,4 +1,4 @@
-"""The children of many parents: read together, and cut into the page of each."""
+"""Reads the children of many parents together, and cuts them into a page for each parent."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from storage.rows.reader import RowReader
 from storage.rows.row import KeyTuple
 from storage.sql import Ownership, Query, Statement, Statements
 
-_LEADING = 2  # what a numbered child's row begins with: its place among its siblings, and how many they are
-_MOST_CHILDREN = 20_000  # of one level that are read to be cut into pages here
+_LEADING = 2  # first columns of a numbered child's row: its position among its siblings, and their number
+_MOST_CHILDREN = 20_000  # of one level, if they are read in full and cut into pages here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildPages:
-    """The children of parents that have any: those of one behind those of another."""
+    """The children of the parents that have any, grouped by parent."""
 
     owners: Sequence[tuple[Any, ...]] = ()  # as the driver reads them
-    counts: Sequence[int] = ()  # of the children of each: all of them, or more than the page ends with
+    counts: Sequence[int] = ()  # of the children of each parent: all, or more than the page's last position
     sizes: Sequence[int] = ()  # of their pages
     shown: RawColumns  # the pages
-    are_counted: bool = False  # whether the counts are those of all children
+    are_counted: bool = False  # True if the counts include all children
 
 
 def read_child_pages(
@@ -38,8 +38,8 @@ def read_child_pages(
 ) -> ChildPages:
     """Read the pages of all parents.
 
-    As long as there are not too many, all children are read, and cut into pages here: that takes a third of the time that
-    the database takes to number them. Otherwise it numbers them, unless they are one parent's.
+    If there are not too many children, all of them are read and cut into pages here. That takes a third of the time
+    that the database needs to number them. Otherwise the database numbers them, unless they belong to a single parent.
     """
     window, resource = selected.window, owned.children
     last = window.offset + window.limit
@@ -97,7 +97,7 @@ def _numbered(
 def _divided(
     statements: Statements, read: RawColumns, names: Sequence[str], owned: Ownership
 ) -> tuple[RawColumns, Sequence[tuple[Any, ...]], list[int]]:
-    """Put the children of each parent one behind the other; say what tells the parents, and how many children they have."""
+    """Group the children by parent; return them, the values that identify each parent, and its number of children."""
     width = len(owned.names)
     places = [*range(-width, 0)] if owned.is_asked else [names.index(name) for name in owned.names]
     tells = [
@@ -106,7 +106,7 @@ def _divided(
     ]
     keys = tells[0] if len(tells) == 1 else list(zip(*tells, strict=True))
     counts = Counter(keys)
-    if len(list(groupby(keys))) > len(counts):  # the database takes different ones for equal, and mixes them
+    if len(list(groupby(keys))) > len(counts):  # the database treats different keys as equal, and mixes their children
         rank = {key: number for number, key in enumerate(counts)}
         read = read.pick(sorted(range(len(keys)), key=lambda place: rank[keys[place]]))
     owners = list(counts) if len(places) > 1 else [(key,) for key in counts]
@@ -116,7 +116,7 @@ def _divided(
 
 
 def _telling(statements: Statements, attribute: Attribute, raws: Sequence[Any]) -> Sequence[Any]:
-    """Return the expression that identifies parents; dates and times in any spelling are written in one."""
+    """Return the values of a column that identifies parents; dates and times in mixed formats are converted to one."""
     if attribute.format is not TimeFormat.MIXED:
         return raws
     values = statements.decode_column(attribute, raws)

@@ -1,7 +1,7 @@
-"""Cursors: where an item stands in an order, as opaque text.
+"""Cursors: the position of an item in an order, as opaque text.
 
-A cursor holds what the item is ordered by just as the driver has read it, so that it compares as the row itself does, and the
-name of its order, so that none is used in another one.
+A cursor contains the values that the item is ordered by, exactly as the driver has read them, so that it compares like
+the row itself. It also contains the name of its order, so that a cursor of another order is rejected.
 """
 
 import math
@@ -16,19 +16,19 @@ from storage.catalog.model import Resource
 from storage.sql import Sort
 
 _NAME_SIZE = 6  # bytes
-# Members of objects that stand for what JSON does not have: bytes, a text that is no UTF-8, a number without end.
+# Members of objects that represent what JSON does not have: bytes, text that is not UTF-8, a number that is not finite.
 _BYTES, _BROKEN, _INFINITE = "base64", "text", "float"
-_INTEGERS = range(-(1 << 63), 1 << 63)  # that a database takes
+_INTEGERS = range(-(1 << 63), 1 << 63)  # accepted by a database
 _Plain = None | bool | int | float | str | dict[str, str]
 _decoder = msgspec.json.Decoder(list[_Plain])
 
 
 class BadCursor(ValueError):
-    """A text that is no cursor of this order."""
+    """A text that is not a cursor of this order."""
 
 
 def order_name(resource: Resource, sorts: Sequence[Sort]) -> str:
-    """Name the order of a collection."""
+    """Return the name of an order of a collection: a hash of the resource and the sort steps."""
     steps = [
         ([relation.name for relation, _ in sort.path], sort.attribute, sort.descending, sort.nulls_first)
         for sort in sorts
@@ -38,12 +38,12 @@ def order_name(resource: Resource, sorts: Sequence[Sort]) -> str:
 
 
 def encode_cursor(order: str, values: Sequence[Any]) -> str:
-    """Write a position."""
+    """Encode a position as a cursor."""
     return urlsafe_b64encode(msgspec.json.encode([order, *map(_plain, values)])).decode().rstrip("=")
 
 
 def decode_cursor(order: str, count: int, text: str) -> list[Any]:
-    """Read a position of so many values. Raises `BadCursor`."""
+    """Decode a cursor of `count` values. Raises `BadCursor`."""
     try:
         found, *values = _decoder.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         raws = list(map(_raw, values))

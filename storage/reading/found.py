@@ -1,4 +1,4 @@
-"""What was found, as columns: a table for each place in the plan, and how their rows belong together."""
+"""Results of reads, as columns: a table for each node of the plan, and the relations between their rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Rows of one resource, and what was asked for around them."""
+    """Rows of one resource, and the requested related rows."""
 
     rows: RowColumns
-    related: dict[str, "One | Many"] = field(default_factory=dict)  # response key -> what it leads to
+    related: dict[str, "One | Many"] = field(default_factory=dict)  # response key -> related rows
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -26,33 +26,33 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """A relation to one: for each row the place of the row that it leads to, or `NOWHERE`."""
+    """A relation to one: for each row the index of the related row, or `NOWHERE`."""
 
     places: Sequence[int]
     items: Items
 
     def share(self, found: Sequence[T]) -> list[T | None]:
-        """Say for each row what was found of the row that it leads to; None where there is none."""
+        """Return for each row the element of `found` at the index of its related row; None if it has none."""
         return list(map([*found, None].__getitem__, self.places))
 
 
-NOWHERE = -1  # the last place of what `share` looks into
+NOWHERE = -1  # index of the last element of the list in `share`, which is None
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """What is said of many rows together."""
+    """Aggregate values of a set of rows."""
 
-    values: Mapping[Aggregation, Value] = field(default_factory=dict)  # what is not there is said of no row
+    values: Mapping[Aggregation, Value] = field(default_factory=dict)  # a missing aggregation is one of no rows
 
     def value(self, aggregation: Aggregation) -> Value:
-        """Find what is said; of no row the count is 0, and all else null."""
+        """Return the value of an aggregation. Of no rows, the count is 0 and any other value is null."""
         return self.values.get(aggregation, 0 if aggregation.function is Function.COUNT else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that are equal in some attributes."""
+    """Rows with equal values of the grouping attributes."""
 
     keys: Mapping[str, Value]
     aggregate: Aggregate
@@ -60,7 +60,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is said of all that a filter finds, whatever the page."""
+    """Aggregates and groups of all rows that match a filter, regardless of the page."""
 
     aggregate: Aggregate = field(default_factory=Aggregate)
     groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)  # response key -> groups
@@ -70,7 +70,7 @@ _NOTHING = Summary()
 
 
 class Page(msgspec.Struct, frozen=True, gc=False):
-    """A page of rows: from one place of a table to before another. There may be one for each of many parents."""
+    """A page of rows: those of a table from `start` up to, but not including, `stop`. Each parent may have one."""
 
     start: int = 0
     stop: int = 0
@@ -80,13 +80,13 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     summary: Summary = _NOTHING
 
     def with_summary(self, summary: Summary) -> "Page":
-        """Add what is said of all that its filter finds."""
+        """Return a copy of the page with the summary of all rows that match its filter."""
         return msgspec.structs.replace(self, summary=summary)
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Pages of one table, with a cursor for each row where they were asked for."""
+    """Pages of one table, with a cursor for each row if cursors were requested."""
 
     items: Items
     cursors: Sequence[str] = ()
@@ -110,16 +110,16 @@ class Collection:
 
 @dataclass(slots=True, kw_only=True)
 class Item:
-    """A row, and what was asked for around it."""
+    """A row, and the requested related items."""
 
     row: Row
-    related: dict[str, "Item | ItemPage | None"] = field(default_factory=dict)  # response key -> what was found
+    related: dict[str, "Item | ItemPage | None"] = field(default_factory=dict)  # response key -> related items
     in_edge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPage:
-    """A page of items; `total` counts all of them, where that was asked for."""
+    """A page of items; `total` is the number of all items, if it was requested."""
 
     items: list[Item]
     has_next: bool = False
@@ -133,7 +133,7 @@ Found = Item | ItemPage | None
 
 
 def to_items(found: Items) -> list[Item]:
-    """Make the items of a table, one by one."""
+    """Return the rows of a table as individual items."""
     items = [Item(row=row) for row in found.rows.rows()]
     for key, related in found.related.items():
         others = to_items(related.items if isinstance(related, One) else related.found.items)
@@ -147,7 +147,7 @@ def to_items(found: Items) -> list[Item]:
 
 
 def to_page(collection: Collection) -> ItemPage:
-    """Make the items of a page, one by one."""
+    """Return a page with its rows as individual items."""
     return _to_page(collection.page, to_items(collection.found.items), collection.found.cursors)
 
 

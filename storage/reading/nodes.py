@@ -1,4 +1,8 @@
-"""Finds a node by its path: of the items on the way it reads what tells them and relates them, of the last what is asked for."""
+"""Resolution of a node by its path.
+
+Of the items along the path, only the attributes that identify and relate them are read. Of the last item, the requested
+attributes are read.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,19 +15,19 @@ from storage.rows.row import Ambiguous, Lock, Row, RowColumns
 
 
 def read_node(rows: RowReader, read: NodeRead) -> RowColumns | None:
-    """Read the item at an address; None where there is none, or where it is another parent's. Raises `Ambiguous`."""
+    """Read the item at an address; return None if it is missing or belongs to another parent. Raises `Ambiguous`."""
     way = _Way(rows, read)
     location = locate(way, read.address, {})
     return way.last if isinstance(location, Location) and location.row is not None else None
 
 
 class _Way:
-    """The items of an address, each read by the attributes that its step needs."""
+    """A finder for the items of an address. It reads the attributes that each step needs."""
 
     def __init__(self, rows: RowReader, read: NodeRead) -> None:
         self._rows = rows
-        self._names = _names(read)  # of each step: they are looked for one after the other
-        self.last: RowColumns | None = None  # what was read of the item that was looked for last
+        self._names = _names(read)  # of each step, in the order in which the items are read
+        self.last: RowColumns | None = None  # the result of the last read
 
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE

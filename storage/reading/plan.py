@@ -1,4 +1,4 @@
-"""What is asked for, as plain data: a tree of items and their relations, each under its key in the answer."""
+"""Read plans, as plain data: a tree of items and their relations, each under its response key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from storage.sql import All, AnyOf, Compare, Condition, Grouping, HasRelated, Is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """Which items of a collection are wanted, and what of their page."""
+    """The selection of a collection: its items, and the requested parts of their page."""
 
     window: Window
     condition: Condition = field(default_factory=All)
@@ -25,7 +25,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationPlan:
-    """A relation of each of many items."""
+    """A relation to read for each of many items."""
 
     relation: Relation
     items: "ItemPlan"
@@ -34,15 +34,15 @@ class RelationPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPlan:
-    """What is wanted of items of one resource."""
+    """The attributes and relations to read of the items of one resource."""
 
     resource: Resource
-    attributes: frozenset[str] | None = None  # None: all of them, which etags are made of
+    attributes: frozenset[str] | None = None  # None: all of them, because etags are computed from all
     relations: Mapping[str, RelationPlan] = field(default_factory=dict)  # response key -> relation
-    times: int = 1  # how often the answer has a value of one of them at most: by aliases
+    times: int = 1  # maximum number of times that the response contains a value of an item, because of aliases
 
     def names(self, *needed: str) -> tuple[str, ...]:
-        """List the attributes to be read, in the catalog's order: with the key, and what relations start from."""
+        """Return the attributes to read, in the catalog's order, with the key and source attributes of relations."""
         if self.attributes is None:
             return tuple(self.resource.attributes)
         wanted = {*self.attributes, *self.resource.key, *needed}
@@ -81,7 +81,7 @@ ReadPlan = Mapping[str, RootRead]  # response key -> what to read
 
 
 def resources_of(read: RootRead) -> list[Resource]:
-    """List the resources that a root field reads: its own first, then those of relations, conditions, orders and paths."""
+    """Return the resources that a root field reads: its own, then those of relations, conditions, orders and paths."""
     found: dict[str, Resource] = {}
     _add_items(found, read.items)
     match read:

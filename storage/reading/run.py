@@ -1,4 +1,4 @@
-"""Runs a read plan: one statement for each level of it, never one for each row."""
+"""Runs a read plan: one statement for each level, never one for each row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,13 +28,13 @@ from storage.rows.row import Ambiguous, KeyTuple, RowColumns, can_be_key
 from storage.sql import Ownership, Query, Statement
 
 Read = Collection | Items | None
-"""What was read of a root field, in columns."""
+"""The result of a root field, as columns."""
 
-MORE_OF_ITEM = 500  # bytes of memory that each takes, besides its values, while the answer is completed item by item
+MORE_OF_ITEM = 500  # bytes of memory per item, besides its values, while the response is completed item by item
 
 
 def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Read | Ambiguous]:
-    """Read all that a query asks for, by response key."""
+    """Run a read plan; return the result of each root field, or its `Ambiguous` error, by response key."""
     found: dict[str, Read | Ambiguous] = {}
     for key, read in plan.items():
         try:
@@ -45,14 +45,14 @@ def run_read(rows: RowReader, plan: ReadPlan) -> dict[str, Read | Ambiguous]:
 
 
 def to_found(read: Read) -> Found:
-    """Make the items of what was read, one by one."""
+    """Return the result of a root field as individual items."""
     if isinstance(read, Collection):
         return to_page(read)
     return to_items(read)[0] if read else None
 
 
 def count_items(read: Read) -> int:
-    """Count the rows of what was read, at all levels."""
+    """Return the number of rows in the result of a root field, at all levels."""
     items = read.found.items if isinstance(read, Collection) else read
     if items is None:
         return 0
@@ -106,7 +106,7 @@ def _read_collection(rows: RowReader, selected: Selected, plan: ItemPlan) -> Col
 
 
 def relate(rows: RowReader, items: Items, plan: ItemPlan) -> Items:
-    """Find what the relations of items lead to, level by level; gives the same items back."""
+    """Read the related rows of items, level by level, and add them; return the same items."""
     for key, relation in plan.relations.items():
         read = _to_one if relation.selected is None else _to_many
         items.related[key] = read(rows, items.rows, relation)
@@ -161,7 +161,7 @@ def _to_many(rows: RowReader, start: RowColumns, plan: RelationPlan) -> Many:
 def _decoded(
     rows: RowReader, owned: Ownership, raws: Sequence[Sequence[Any]], *, typed: bool = False
 ) -> list[tuple[Value, ...]]:
-    """Turn what tells parents, as the driver has read it, into values."""
+    """Decode the values that identify parents, as read by the driver."""
     attributes = [owned.resource.attributes[name] for name in owned.names]
     columns = [
         rows.statements.decode_column(attribute, column, typed=typed)
@@ -195,7 +195,7 @@ def _tuples(rows: RowColumns, names: Sequence[str]) -> list[KeyTuple]:
 
 
 def _joining(rows: RowColumns, names: Sequence[str]) -> Sequence[Any]:
-    """Say what relates rows to others: the value of one attribute, or a tuple of several."""
+    """Return the values that relate rows to others: for each row the value of one attribute, or a tuple of several."""
     return rows.columns[names[0]] if len(names) == 1 else _tuples(rows, names)
 
 
@@ -204,9 +204,9 @@ def _joined(values: KeyTuple) -> Any:
 
 
 def _distinct(tuples: Iterable[KeyTuple]) -> list[KeyTuple]:
-    """Keep what can be the values of a key, each once: without nulls, and without what cannot be read."""
+    """Return the distinct tuples that can be key values: those without nulls and unreadable values."""
     every = dict.fromkeys(tuples)
-    if can_be_key(chain.from_iterable(every)):  # the usual case, and the fastest way to tell
+    if can_be_key(chain.from_iterable(every)):  # the usual case, and the fastest check
         return list(every)
     return [each for each in every if can_be_key(each)]
 
@@ -214,7 +214,7 @@ def _distinct(tuples: Iterable[KeyTuple]) -> list[KeyTuple]:
 def _cut(
     selected: Selected, sizes: Sequence[int], has_more: Sequence[bool], totals: Sequence[int | None]
 ) -> Iterable[Page]:
-    """Make pages that lie one behind the other; whether more follows each is said in the direction in which they are read."""
+    """Return consecutive pages; `has_more` refers to the direction in which they were read."""
     window = selected.window
     comes_from = repeat(window.after is not None or window.offset > 0)
     starts = list(accumulate(sizes, initial=0))
@@ -228,7 +228,7 @@ def _empty(selected: Selected, total: int) -> Page:
 
 
 def _pages(rows: RowReader, selected: Selected, plan: ItemPlan, names: Sequence[str], read: RawColumns) -> Pages:
-    """Turn what was read (attributes, and then what the rows are ordered by) into items."""
+    """Return the pages of what was read: attributes, followed by the values that the rows are ordered by."""
     cursors: list[str] = []
     if selected.with_cursors:
         order = order_name(plan.resource, selected.window.sorts)

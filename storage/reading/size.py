@@ -1,6 +1,7 @@
-"""How large the answer is where it has rows more often than they were read: items that many point at, values under several aliases.
+"""Size of a response that contains rows more often than they were read: shared items, and values under several aliases.
 
-What is read is counted once (storage/allowance.py). A row of 1 MB that 1,000 items point at is 1,000 MB of the answer.
+Each row is counted once when it is read (storage/allowance.py). A row of 1 MB to which 1,000 items refer takes 1,000 MB
+of the response.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,22 +11,22 @@ from typing import Any
 from storage.allowance import VALUE, size_of_value
 from storage.reading.found import Items, One
 
-_FEW = 64 << 10  # bytes: what is surely less is not counted exactly
+_FEW = 64 << 10  # bytes: if the upper bound is not above this, the exact size is not computed
 
 
 def count_repeated(items: Items, show: Callable[[int], None]) -> None:
-    """Count the items that others share, at each level."""
+    """Count the size of related items once for each item that refers to them, at each level."""
     for related in items.related.values():
         if isinstance(related, One):
             if largest_of(related.items) * len(items) > _FEW:
-                sizes = [*sizes_of(related.items), 0]  # the last is that of no item
+                sizes = [*sizes_of(related.items), 0]  # the last element is the size of a missing item
                 show(sum(map(sizes.__getitem__, related.places)))
         else:
             count_repeated(related.found.items, show)
 
 
 def largest_of(items: Items) -> int:
-    """Return a size that no row has more than, with what is below it."""
+    """Return an upper bound for the size of a row with its related rows."""
     if not len(items):
         return 0
     size = sum(VALUE + _longest(column) for column in items.rows.columns.values())
@@ -39,7 +40,7 @@ def largest_of(items: Items) -> int:
 
 
 def own_sizes(items: Items) -> list[int]:
-    """Return the size of each row, without what is below it."""
+    """Return the size of each row, without its related rows."""
     sizes = [VALUE * len(items.rows.columns)] * len(items)
     for column in items.rows.columns.values():
         sizes = [size + size_of_value(value) for size, value in zip(sizes, column, strict=True)]
@@ -47,7 +48,7 @@ def own_sizes(items: Items) -> list[int]:
 
 
 def sizes_of(items: Items) -> list[int]:
-    """Return the size of each row, with what is below it."""
+    """Return the size of each row, with its related rows."""
     sizes = own_sizes(items)
     for related in items.related.values():
         below = sizes_of(related.items if isinstance(related, One) else related.found.items)

@@ -1,1 +1,1 @@
-"""Rows of one transaction: read, written, located, compared."""
+"""Rows of one transaction: reads, writes, path resolution, etags."""

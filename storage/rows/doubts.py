@@ -1,6 +1,7 @@
-"""Whose error a refusal is, if only another query can tell (docs/contract.md, section 6).
+"""Attribution of a refusal if only another query can show whose error it is (docs/contract.md, section 6).
 
-Nothing here runs unless a statement was refused. The transaction must be usable: rolled back to a savepoint, or a new one.
+This code runs only after a statement was refused. The transaction must be usable: rolled back to a savepoint, or a new
+one.
 """
 
 import logging
@@ -23,19 +24,20 @@ from storage.rows.reader import RowReader
 from storage.sql import PostgresqlStatements, Unstorable
 
 Right = tuple[str, str | None]
-"""A privilege, and the column (or for USAGE the sequence) that it is on; None: the table, for UPDATE any column of it."""
+"""A privilege, and its column (for USAGE, its sequence). None means the table, or for UPDATE any column of it."""
 
 _SAVEPOINT = "doubt"
-_OF_OPERATORS = ("42", "0A000")  # SQLSTATEs of a comparison, an order or a grouping that the type does not have
+_OF_OPERATORS = ("42", "0A000")  # SQLSTATEs of a comparison, an order or a grouping that the type does not support
 
 
 def settle(
     rows: RowReader, refused: StatementRefused, resources: Iterable[Resource], rights: Mapping[str, Sequence[Right]]
 ) -> None:
-    """Query the database if a refusal may be an error of the request; return if it is not.
+    """Query the database if a refusal may concern the whole request; return if it does not.
 
-    Raises `NotAsAtStart` if a table of the resources has changed since the start, and `RightMissing` if our role lacks one
-    of the rights, which are by the type names of resources.
+    `rights` contains the required rights by the type name of the resource; the default is `reading_rights`. Raises
+    `NotAsAtStart` if a table of the resources has changed since the start, and `RightMissing` if our role lacks a
+    right.
     """
     match refused.doubt:
         case Doubt.TABLE:
@@ -48,13 +50,13 @@ def settle(
 
 
 def reading_rights(resource: Resource) -> list[Right]:
-    """List the rights needed to read the rows of a resource, and to lock them if they can be changed."""
+    """Return the rights needed to read the rows of a resource, and to lock them if the resource is writable."""
     rights: list[Right] = [("SELECT", attribute.column) for attribute in resource.attributes.values()]
     return [*rights, ("UPDATE", None)] if resource.writable else rights
 
 
 def making_rights(resource: Resource, given: Collection[str]) -> list[Right]:
-    """List the rights needed to create a row."""
+    """Return the rights needed to insert a row with values of the given attributes."""
     sequences = [each.sequence for each in resource.attributes.values() if each.sequence is not None]
     return [
         *(("INSERT", resource.attributes[name].column) for name in given),
@@ -65,12 +67,12 @@ def making_rights(resource: Resource, given: Collection[str]) -> list[Right]:
 
 
 def changing_rights(resource: Resource, given: Collection[str]) -> list[Right]:
-    """List the rights needed to change a row."""
+    """Return the rights needed to update the given attributes of a row."""
     return [*(("UPDATE", resource.attributes[name].column) for name in given), *reading_rights(resource)]
 
 
 def removing_rights(resource: Resource) -> list[Right]:
-    """List the rights needed to delete a row."""
+    """Return the rights needed to delete a row."""
     return [("DELETE", None), *reading_rights(resource)]
 
 
@@ -99,7 +101,7 @@ def _compare(rows: RowReader, refused: StatementRefused, resources: Sequence[Res
     asked = rows.statements.tables_now(resources)
     try:
         found = rows.transaction.read(asked.sql, asked.params).rows
-    except StatementRefused:  # SQLite cannot say what a view has whose table is gone
+    except StatementRefused:  # SQLite cannot list the columns of a view whose table was dropped
         _tell_change(refused, resources[0].table, None)
         raise NotAsAtStart from None
     now: dict[str, dict[str, tuple[bool, str, bool]]] = defaultdict(dict)
@@ -115,7 +117,7 @@ def _compare(rows: RowReader, refused: StatementRefused, resources: Sequence[Res
 
 
 def _untyped(found: tuple[bool, str, bool] | None, sql_type: str) -> tuple[bool, str, bool] | None:
-    """Treat SQLite's ANY, and BLOB in a view, as no type if the catalog has none."""
+    """Return a column; its type is empty instead of SQLite's ANY (BLOB in a view) if the catalog has no type for it."""
     if found is None or sql_type or found[1].upper() not in {"ANY", "BLOB"}:
         return found
     return found[0], "", found[2]
@@ -138,10 +140,10 @@ def why_unread(
     resources: Sequence[Resource],
     first: Resource | None = None,
 ) -> RequestError:
-    """Return why the database did not read resources; the error names the first, if it is known.
+    """Return the error that explains why the database did not read resources; it names `first`, if that is given.
 
-    A value that it cannot look for, values that it cannot compare, a missing right, a changed table, or an expression of its
-    own that fails for a row.
+    Reasons are a value that the database cannot search for, values that it cannot compare, a missing right, a changed
+    table, a view that is not populated, or an expression of the database that fails for a row.
     """
     if isinstance(refused, Unstorable):
         return CannotLookFor()
@@ -149,7 +151,7 @@ def why_unread(
         settle(rows, refused, resources, {})
     except (NotAsAtStart, RightMissing) as error:
         return error
-    if refused.doubt is Doubt.RIGHTS:  # the owner of a view may lack it
+    if refused.doubt is Doubt.RIGHTS:  # the owner of a view may lack the right
         note(
             "right_missing",
             "The owner of a view lacks a privilege that the view needs.",
@@ -174,11 +176,11 @@ def _table(resource: Resource | None) -> str | None:
 
 
 def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) -> RequestError:
-    """Distinguish a bad value, an operation that the type does not have, and a row that fails."""
-    if refused.state is None and refused.statement is not None:  # of the driver, which cannot hand the value over
+    """Return the error for a bad value, for an operation that the type does not support, or for a row that fails."""
+    if refused.state is None and refused.statement is not None:  # raised by the driver, which cannot pass the value
         return CannotLookFor()
     where = "the database" if first is None else first.collection
-    if not isinstance(rows.statements, PostgresqlStatements):  # SQLite's values are of any type
+    if not isinstance(rows.statements, PostgresqlStatements):  # in SQLite, values can be of any type
         is_unknown_name = refused.doubt is Doubt.TABLE and _is_planned(rows, refused) is False
         return CannotCompare(where) if is_unknown_name and not (first and first.is_view) else CannotRead(where)
     if refused.statement is None or refused.state is None or _is_planned(rows, refused):
@@ -191,8 +193,8 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
 
 
 def _is_planned(rows: RowReader, refused: StatementRefused) -> bool:
-    """Return True if a refused statement can be planned with its values: if so, it fails for a row."""
-    assert refused.statement is not None  # noqa: S101  # what the caller has looked at
+    """Return True if a refused statement can be planned with its values. If so, it fails for a row."""
+    assert refused.statement is not None  # noqa: S101  # checked by the caller
     transaction, (sql, params) = rows.transaction, refused.statement
     transaction.savepoint(_SAVEPOINT)
     is_planned = True

@@ -1,6 +1,6 @@
-"""Reads statements column by column: where JSON holds what the driver reads, as one row of arrays.
+"""Reads statements column by column. If JSON can represent what the driver reads, it is read as one row of JSON arrays.
 
-A row that the driver hands over costs as much time as ten values in an array that msgspec decodes.
+Each row returned by the driver costs as much time as ten values in an array that msgspec decodes.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,50 +19,50 @@ from storage.sql import Sort, Statement, Statements
 
 Decoder = msgspec.json.Decoder[list[Any]]
 
-_FEWEST = 16  # rows that may come: fewer are read faster as they are
+_FEWEST = 16  # rows that may be returned: fewer are read faster as ordinary rows
 
 
 class Write(Protocol):
-    """Writes a statement: one that gives rows, or (`as_json_columns`) one row of JSON arrays."""
+    """A function that builds a statement that returns rows or, with `as_json_columns`, one row of JSON arrays."""
 
     def __call__(self, *, as_json_columns: bool) -> Statement:
-        """Write it."""
+        """Build the statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawColumns:
-    """What the driver has read, for each expression of a statement what it is in each row."""
+    """Values as the driver has read them: for each expression of a statement, its value in each row."""
 
     columns: Sequence[Sequence[Any]]
-    typed: bool = False  # whether they come from JSON, each value of the type that was expected
+    typed: bool = False  # True if they were decoded from JSON, so that each value has the expected type
 
     def __len__(self) -> int:
         return len(self.columns[0])
 
     def pick(self, places: Sequence[int]) -> "RawColumns":
-        """Take some rows, in this order."""
+        """Return the rows at these indexes, in this order."""
         return RawColumns([list(map(column.__getitem__, places)) for column in self.columns], self.typed)
 
     def first(self, count: int) -> "RawColumns":
-        """Take the first rows."""
+        """Return the first `count` rows."""
         return self if len(self) <= count else RawColumns([column[:count] for column in self.columns], self.typed)
 
     def reversed(self) -> "RawColumns":
-        """Take the rows from the last to the first."""
+        """Return the rows in reverse order."""
         return RawColumns([column[::-1] for column in self.columns], self.typed)
 
     def behind(self, start: int) -> Sequence[tuple[Any, ...]]:
-        """Put together, for each row, what stands from one expression on."""
+        """Return, for each row, the values of the expressions from index `start` on."""
         return list(zip(*self.columns[start:], strict=True))
 
 
 def raw_columns(raws: Sequence[Sequence[Any]], width: int) -> RawColumns:
-    """Turn rows into columns."""
+    """Convert rows to columns; without rows, return `width` empty columns."""
     return RawColumns(list(zip(*raws, strict=True)) if raws else [()] * width)
 
 
 def together(parts: Sequence[RawColumns]) -> RawColumns:
-    """Put what several statements have read one behind the other."""
+    """Concatenate the rows that several statements have read."""
     if len(parts) == 1:
         return parts[0]
     columns = [list(chain.from_iterable(each)) for each in zip(*(part.columns for part in parts), strict=True)]
@@ -70,7 +70,10 @@ def together(parts: Sequence[RawColumns]) -> RawColumns:
 
 
 def read_columns(transaction: Transaction, write: Write, decoders: Sequence[Decoder | None], most: int) -> RawColumns:
-    """Read what a statement gives, at most so many rows; each of its expressions has a decoder, but for what JSON cannot hold."""
+    """Read at most `most` rows of a statement.
+
+    Each expression of the statement has a decoder, or None if JSON cannot represent its values.
+    """
     usable = [decoder for decoder in decoders if decoder is not None]
     if most >= _FEWEST and len(usable) == len(decoders):
         found = _read_json_columns(transaction, write(as_json_columns=True), usable)
@@ -84,7 +87,10 @@ def read_columns(transaction: Transaction, write: Write, decoders: Sequence[Deco
 def decoders_of(
     statements: Statements, resource: Resource, names: Sequence[str], positions: Sequence[Sort] = ()
 ) -> list[Decoder | None]:
-    """Find what decodes JSON arrays of attributes, and of what rows are ordered by; None of what JSON cannot hold."""
+    """Return decoders for JSON arrays of attributes and of the values that rows are ordered by.
+
+    An element is None if JSON cannot represent its values.
+    """
     ends = [(sort.path[-1][1] if sort.path else resource, sort) for sort in positions]
     read = [(resource, resource.attributes[name], statements.packed_type, False) for name in names]
     read += [(own, own.attributes[s.attribute], statements.packed_position_type, bool(s.path)) for own, s in ends]
@@ -96,7 +102,7 @@ def decoders_of(
     ]
 
 
-@cache  # each kind of value once: to name its type takes longer than to decode a page of it
+@cache  # once for each kind of value: building its type takes longer than decoding a page of it
 def _decoder(packed_type: Callable[[ValueType], Any], type_: ValueType, nullable: bool) -> Decoder | None:  # noqa: FBT001
     packed = packed_type(type_)
     if packed is None:
@@ -107,7 +113,7 @@ def _decoder(packed_type: Callable[[ValueType], Any], type_: ValueType, nullable
 def _read_json_columns(
     transaction: Transaction, statement: Statement, decoders: Sequence[Decoder]
 ) -> RawColumns | None:
-    """Read a statement of JSON columns; None if a value does not have its column's type."""
+    """Read a statement of JSON columns; return None if a value does not have its column's type."""
     texts = transaction.read_json(statement.sql, statement.params, arrays=len(decoders))
     if texts is None:
         return None
@@ -117,7 +123,7 @@ def _read_json_columns(
             return None
     try:
         columns = [decoder.decode(text) if text else () for decoder, text in zip(decoders, texts, strict=True)]
-    except (msgspec.DecodeError, ValueError):  # another type; a text that is no UTF-8
+    except (msgspec.DecodeError, ValueError):  # another type; text that is not UTF-8
         return None
     transaction.allowance.show(VALUE * len(columns) * len(columns[0]))
     return RawColumns(columns, typed=True)

@@ -1,4 +1,4 @@
-"""Where items and collections are, and the way to them: each step from an item to a collection of its children."""
+"""Addresses of items and collections, and their resolution. Each step leads from an item to one of its collections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ Selector = ByKey | ByPart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One collection of a path, and the item in it; without selector, the collection itself (the last step only)."""
+    """One collection of a path, and the item in it; without a selector, the collection itself (the last step only)."""
 
     resource: Resource
-    relation: Relation | None  # from the item of the step before; None at the root
+    relation: Relation | None  # from the item of the previous step; None at the root
     selector: Selector | None
 
 
@@ -40,7 +40,7 @@ Address = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which items of a collection a GET wants."""
+    """The items of a collection that a GET requests."""
 
     filters: Values
     window: Window
@@ -48,34 +48,34 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """Why an item was not found: no row has the key, or the row that has it belongs to another parent."""
+    """The reason why an item was not found: no row has the key, or the row that has it belongs to another parent."""
 
     step: Step
     key: ByKey
-    parent: Row | None = None  # below which it was looked for
+    parent: Row | None = None  # the parent of the searched collection
     row_of_other_parent: Row | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where an address leads."""
+    """The result of resolving an address."""
 
-    parent: Row | None = None  # the item whose collection the last step is
-    key: ByKey | None = None  # what the last step asks for; None at a collection
+    parent: Row | None = None  # the item that the last step's collection belongs to
+    key: ByKey | None = None  # the key selected by the last step; None for a collection
     row: Row | None = None
-    absence: Absence | None = None  # of the item, or of one before it
+    absence: Absence | None = None  # of the item, or of an earlier one in the path
     parent_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unresolved:
-    """The address goes through the item of a part that has none, because it is in error."""
+    """An address that contains the item of a part without an item, because that part failed."""
 
     part: int
 
 
 def locate(rows: Finder, address: Address, items: Mapping[int, Row], lock: Lock = Lock.NONE) -> Location | Unresolved:
-    """Follow an address, and lock the item at its end. A child is only found under its own parent."""
+    """Resolve an address, and lock the item at its end. A child is only found below its own parent."""
     parent: Row | None = None
     for step in address[:-1]:
         found = _find(rows, step, parent, items, Lock.NONE)
@@ -115,7 +115,7 @@ def _find(rows: Finder, step: Step, parent: Row | None, items: Mapping[int, Row]
 
 
 def place_values(address: Address, location: Location) -> Values:
-    """Say what an item has because of its place, as far as the path itself tells: its parent's key, and its own."""
+    """Return the values that an item has because of its path, if they are known: its parent's key, and its own."""
     values = dict(parent_values(address, location.parent))
     step, relation = address[-1], address[-1].relation
     above = address[-2].selector if len(address) > 1 else None
@@ -129,7 +129,7 @@ def place_values(address: Address, location: Location) -> Values:
 
 
 def parent_values(address: Address, parent: Row | None) -> Values:
-    """Say which foreign key values a child has because of its place."""
+    """Return the foreign key values that a child has because of its parent."""
     relation = address[-1].relation
     if relation is None or parent is None:
         return {}
@@ -137,6 +137,9 @@ def parent_values(address: Address, parent: Row | None) -> Values:
 
 
 def placed_below(address: Address, location: Location) -> Values:
-    """Say which foreign key values an item has below its parent: its own, where it is there and a collation takes them for equal."""
+    """Return the foreign key values of an item below its parent.
+
+    An existing item keeps its own values, which may differ from the parent's if a collation treats them as equal.
+    """
     values, row = parent_values(address, location.parent), location.row
     return values if row is None else {name: row.values[name] for name in values}

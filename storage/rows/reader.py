@@ -1,4 +1,4 @@
-"""The rows of resources inside one transaction: read, each with its version."""
+"""Reads the rows of resources in one transaction, each with its etag."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,8 +27,8 @@ from storage.sql import (
     Window,
 )
 
-_MANY = 32  # rows: their values may be long, so they are not read at once
-_MOST_LOOKS = 3  # at a row that is there and is not locked: others may be deleting and inserting it again
+_MANY = 32  # rows: from this number on they are not fetched at once, because their values may be long
+_MOST_LOOKS = 3  # reads of a row that exists but was not locked: others may be deleting and inserting it again
 
 
 class RowReader:
@@ -44,7 +44,7 @@ class RowReader:
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find the row whose attributes have these values; none of them may be null. Raises `Ambiguous`."""
+        """Return the row whose attributes have these values, or None; no value may be null. Raises `Ambiguous`."""
         found = self._found(resource, attributes, values, lock)
         if len(found) > 1:
             raise Ambiguous(resource, attributes)
@@ -60,7 +60,7 @@ class RowReader:
         return self._locked(resource, statement, clause[lock] if can_be_locked else "")
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
-        """Find a row by its key; one of them, where tables inherit and several have it."""
+        """Return the row with this key, or None; one of them, if tables inherit and several rows have it."""
         found = self._found(resource, resource.key, key, Lock.NONE)
         return self._row(resource, found[0]) if found else None
 
@@ -73,9 +73,9 @@ class RowReader:
         return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
 
     def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
-        """Read with a lock; without one what can be seen and not be locked, because a policy hides it from changes.
+        """Read rows and lock them. Rows that a policy protects from changes are read without a lock.
 
-        Raises `Retry` where there is no policy: others delete the row and insert it again, all the time.
+        Raises `Retry` if the resource has no policies: others repeatedly delete the row and insert it again.
         """
         seen: Sequence[tuple[Any, ...]] = ()
         for _ in range(_MOST_LOOKS):
@@ -90,7 +90,7 @@ class RowReader:
         return seen
 
     def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
-        """Find the rows whose attributes together have one of the tuples of values."""
+        """Return the rows whose attributes together have one of the tuples of values."""
         found: list[Row] = []
         for chunk in self.statements.chunks(resource, attributes, _usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
@@ -106,7 +106,7 @@ class RowReader:
         window: Window,
         below: tuple[Relation, Row] | None = None,
     ) -> RowPage:
-        """Read a page of the rows that have these values, and to which a relation leads from a parent."""
+        """Read a page of the rows that have these values and, with `below`, to which a relation leads from a parent."""
         owned: Ownership | None = None
         parents: Sequence[KeyTuple] = ()
         if below is not None:
@@ -127,7 +127,7 @@ class RowReader:
         return RowPage(found=found, has_more=len(read) > window.limit)
 
     def page_as_stored(self, resource: Resource, window: Window) -> RowPage:
-        """Read a page of all rows, which know how the database holds their values (`Row.raw`)."""
+        """Read a page of all rows, including their values as the database stores them (`Row.raw`)."""
         one_more = replace(window, limit=window.limit + 1)
         query = Query(self.statements, resource).page(tuple(resource.attributes), All(()), one_more)
         raw = self._read(query, many=True).rows
@@ -143,10 +143,10 @@ class RowReader:
         only: bool = False,
         as_written: bool = False,
     ) -> list[KeyTuple]:
-        """Find the keys of at most so many rows that have these values.
+        """Return the keys of at most `most` rows that have these values.
 
-        `only` leaves out the rows of tables that inherit (PostgreSQL): foreign keys do not see them. `as_written` leaves
-        out those that have the values in another form than we write (SQLite): to keys and foreign keys, these are others.
+        `only` excludes the rows of inheriting tables (PostgreSQL), because foreign keys do not see them. `as_written`
+        excludes rows that have the values in another form than we write (SQLite), which keys treat as different values.
         """
         given = dict(zip(attributes, values, strict=True))
         where = (
@@ -164,7 +164,7 @@ class RowReader:
         ]
 
     def load(self, resource: Resource, keys: Mapping[tuple[str, ...], Sequence[KeyTuple]], lock: str = "") -> list[Row]:
-        """Find the rows that any of the lists of key tuples names, and lock them."""
+        """Read the rows that any of the lists of key tuples identifies, and lock them if `lock` is a locking clause."""
         found: list[Row] = []
         many = any(len(values) >= _MANY for values in keys.values())
         for statement in self.statements.load(resource, keys, lock):
@@ -178,7 +178,7 @@ class RowReader:
         attributes: Sequence[str] | None,
         lock: str,
     ) -> RowColumns:
-        """Find the rows that any of the lists of key tuples names, each once, and lock them."""
+        """Read attributes of the rows that any of the lists of key tuples identifies, each row once, and lock them."""
         names = _names(resource, attributes)
         raws: list[Sequence[Any]] = []
         for statement in self.statements.load(resource, keys, lock, None if attributes is None else names):
@@ -192,9 +192,9 @@ class RowReader:
         tuples: Sequence[KeyTuple],
         attributes: Sequence[str] | None = None,
     ) -> RowColumns:
-        """Find the rows whose attributes `by` have one of these values, and read some attributes of them, or all, for their etags.
+        """Read attributes of the rows whose attributes `by` have one of these values.
 
-        Rows that are not locked: see `locked_columns`.
+        If `attributes` is None, all are read, for the etags. The rows are not locked: see `locked_columns`.
         """
         names = _names(resource, attributes)
         decoders = decoders_of(self.statements, resource, names)
@@ -218,7 +218,7 @@ class RowReader:
     def matched_columns(
         self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None
     ) -> tuple[RowColumns, Sequence[int]]:
-        """Read what `load_columns` reads; say of each row which of the tuples it has, as the database compares them."""
+        """Read the rows of `load_columns`; also return the index of the tuple that each row equals in the database."""
         names = _names(resource, attributes)
         raws: list[Sequence[Any]] = []
         places: list[int] = []
@@ -232,7 +232,7 @@ class RowReader:
         return self.columns_from(resource, names, raw_columns(raws, len(names))), places
 
     def columns_from(self, resource: Resource, names: Sequence[str], read: RawColumns) -> RowColumns:
-        """Turn what was read of these attributes, which stand first, into their values."""
+        """Decode the columns of these attributes, which are the first columns that were read."""
         raws = dict(zip(names, read.columns, strict=False))
         columns = {
             name: self.statements.decode_column(resource.attributes[name], raws[name], typed=read.typed)
@@ -252,7 +252,10 @@ class RowReader:
     def _etags(
         self, resource: Resource, columns: Columns, raws: Callable[[], Iterable[Sequence[Any]]] | None
     ) -> Callable[[], Sequence[str]] | None:
-        """Say how the etags of rows are made, where that is known: of their versions, or of all that the driver reads."""
+        """Return a function that computes the etags of rows, from their versions or from all that the driver reads.
+
+        Return None if neither is known.
+        """
         versions = None if resource.version is None else columns.get(resource.version)
         if versions is not None and Unreadable not in map(type, versions):
             return lambda: etags.version_etags(versions)
@@ -278,7 +281,7 @@ class RowReader:
         return Row(resource=resource, values=values, raw=raw, etag=self._etag)
 
     def _known_etag(self, resource: Resource, values: Values) -> str | None:
-        """Say the etag where a version counts, which costs nothing."""
+        """Return the etag of a counted version, which costs nothing; None for any other row."""
         version = values.get(resource.version) if resource.version is not None else None
         return str(version) if type(version) is int else None
 
@@ -296,7 +299,7 @@ def _names(resource: Resource, attributes: Sequence[str] | None) -> tuple[str, .
 
 
 def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
-    """Keep what can be the values of a key: no null, and nothing that cannot be read."""
+    """Return the tuples that can be key values: those without nulls and unreadable values."""
     return [each for each in tuples if can_be_key(each)]
 
 
@@ -307,5 +310,5 @@ _STATEMENTS: Mapping[str, SqliteStatements | PostgresqlStatements] = {
 
 
 def statements_of(database: Database) -> SqliteStatements | PostgresqlStatements:
-    """Find the statements of a database's kind."""
+    """Return the statements of a database's dialect."""
     return _STATEMENTS[database.dialect]

@@ -1,4 +1,4 @@
-"""One row, as it was when it was read or written, and views of many."""
+"""One row, as it was when it was read or written, and columns of many rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from storage.sql import Columns
 KeyTuple = tuple[Value, ...]
 
 _HOLES = frozenset({type(None), Unreadable})
-_CLASSES: Mapping[type, int] = {str: 1, bytes: 2}  # of SQLite; numbers come first
+_CLASSES: Mapping[type, int] = {str: 1, bytes: 2}  # SQLite's storage classes; numbers sort first
 
 
 def can_be_key(values: Iterable[object]) -> bool:
-    """Return True if statements can name a row by these values: there is no null among them, and nothing that cannot be read."""
+    """Return True if statements can identify a row by these values: none of them is null or unreadable."""
     return _HOLES.isdisjoint(map(type, values))
 
 
 def key_order(resource: Resource) -> Callable[[KeyTuple], Any] | None:
-    """Say how keys are sorted, for which any order will do; None where Python compares all their values."""
+    """Return the sort function for keys, for which any order will do; None if Python can compare all their values."""
     return None if set(resource.key).isdisjoint(resource.untyped) else _by_storage_class
 
 
@@ -32,21 +32,21 @@ def _by_storage_class(key: KeyTuple) -> Any:
 
 
 class Lock(Enum):
-    """What becomes of a row that is read, until the transaction ends; SQLite's transactions are locks themselves."""
+    """The lock on a row that is read, until the transaction ends. In SQLite, the transaction itself is the lock."""
 
     NONE = "none"
-    KEEP = "keep"  # nobody else changes it
-    CHANGE = "change"  # we may
+    KEEP = "keep"  # others cannot change it
+    CHANGE = "change"  # others cannot change it, and we may
 
 
-class NotLoaded(Exception):  # it says what is not known
-    """Something of a row is asked for that only the database knows, once the row is written."""
+class NotLoaded(Exception):  # named for the missing state
+    """A part of a row was requested that only the database knows, once the row is written."""
 
 
-class Ambiguous(Exception):  # it says what is so
+class Ambiguous(Exception):  # named for the state
     """Several rows have the values of a key.
 
-    Tables that inherit do not share keys (PostgreSQL), and a key in several spellings is several keys (SQLite).
+    Inheriting tables do not share keys (PostgreSQL), and a key in several spellings is several keys (SQLite).
     """
 
     def __init__(self, resource: Resource, attributes: Sequence[str]) -> None:
@@ -56,7 +56,7 @@ class Ambiguous(Exception):  # it says what is so
 
 
 class PartialValues(dict[str, Value]):
-    """The values of a row of which some are not known."""
+    """The values of a row, some of which are not known. Raises `NotLoaded` for an unknown one."""
 
     def __missing__(self, name: str) -> Value:
         raise NotLoaded(name)
@@ -76,10 +76,10 @@ class Row:
         raw: Sequence[Any] | Callable[[], Sequence[Any]] = (),
         is_complete: bool = True,
     ) -> None:
-        """Make one; what has to be computed is computed when somebody asks for it."""
+        """Create a row; a callable `etag` or `raw` is called when its value is first requested."""
         self.resource = resource
         self.values = values
-        self.is_complete = is_complete  # whether all of it is known, and not only what was written
+        self.is_complete = is_complete  # True if all values are known, and not only those that were written
         self._raw = raw
         self._etag = etag
 
@@ -88,14 +88,14 @@ class Row:
 
     @property
     def raw(self) -> Sequence[Any]:
-        """Its values as the driver reads them, in the catalog's order."""
+        """The values as the driver reads them, in the catalog's order."""
         if callable(self._raw):
             self._raw = self._raw()
         return self._raw
 
     @property
     def etag(self) -> str:
-        """Its version. Raises `NotLoaded` where not all of it is known."""
+        """The etag. Raises `NotLoaded` if the values it is computed from are not all known."""
         if not isinstance(self._etag, str):
             self._etag = self._etag(self)
         return self._etag
@@ -106,25 +106,25 @@ class Row:
         return self.of(self.resource.key)
 
     def of(self, attributes: Iterable[str]) -> KeyTuple:
-        """The values of some attributes, in their order."""
+        """Return the values of some attributes, in their order."""
         return tuple([self.values[name] for name in attributes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowPage:
-    """Some rows of a collection, as columns unless they were kept as rows, and whether there are more behind them."""
+    """Some rows of a collection, as columns or as rows, and a flag that is True if more rows follow."""
 
     found: "RowColumns | Sequence[Row]"
     has_more: bool
 
     @property
     def rows(self) -> Sequence[Row]:
-        """Make the rows."""
+        """The rows of the page; columns are converted."""
         return self.found.rows() if isinstance(self.found, RowColumns) else self.found
 
 
 class RowColumns:
-    """Rows of one resource as columns; a row of them, and their etags, are made when somebody asks for it."""
+    """Rows of one resource as columns. Individual rows, and etags, are created on request."""
 
     __slots__ = ("_etags", "_keys", "columns", "is_readable", "resource", "typed")
 
@@ -138,12 +138,12 @@ class RowColumns:
         is_readable: bool = True,
         typed: bool = False,
     ) -> None:
-        """Make it of some attributes, those of the key among them. Without `etags` nothing is known that they are made of."""
+        """Create it from columns of some attributes, including the key's. Without `etags`, the etags are not known."""
         self.resource = resource
         self._keys = keys
         self.columns = columns
-        self.is_readable = is_readable  # whether no value is against its own type
-        self.typed = typed  # whether there is surely no null where the type says so
+        self.is_readable = is_readable  # True if every value matches its type
+        self.typed = typed  # True if columns that are not nullable certainly contain no null
         self._etags: Callable[[], Sequence[str]] | Sequence[str] | None = etags
 
     def __len__(self) -> int:
@@ -151,7 +151,7 @@ class RowColumns:
 
     @property
     def keys(self) -> Sequence[KeyTuple]:
-        """What tells each of them from the others; nothing, of a resource without a key."""
+        """The key of each row; an empty tuple for a resource without a key."""
         if self._keys is None:
             own = [self.columns[name] for name in self.resource.key]
             self._keys = list(zip(*own, strict=True)) if own else [()] * len(self)
@@ -159,7 +159,7 @@ class RowColumns:
 
     @property
     def etags(self) -> Sequence[str]:
-        """Their versions. Raises `NotLoaded`."""
+        """The etags of the rows. Raises `NotLoaded` if they are not known."""
         if self._etags is None:
             raise NotLoaded("etag")
         if callable(self._etags):
@@ -167,7 +167,7 @@ class RowColumns:
         return self._etags
 
     def rows(self) -> list[Row]:
-        """Make the rows; those of which some attributes are missing say so when they are asked."""
+        """Return the rows. If some attributes are missing, the rows are incomplete and raise `NotLoaded` for them."""
         names = tuple(self.columns)
         kind: type[dict[str, Value]] = dict if len(names) == len(self.resource.attributes) else PartialValues
         return [
@@ -184,12 +184,12 @@ class RowColumns:
         return self.etags[place]
 
     def in_order(self, keys: Sequence[KeyTuple]) -> "RowColumns":
-        """Put the same rows into another order."""
+        """Return the same rows in the order of `keys`."""
         if self.keys == list(keys):
             return self
         places = dict(zip(self.keys, range(len(self)), strict=True))
         order = list(map(places.__getitem__, keys))
-        put = itemgetter(*order)  # there are at least two, or they would be in order
+        put = itemgetter(*order)  # there are at least two, because a single row is always in order
 
         return RowColumns(
             resource=self.resource,
@@ -201,7 +201,7 @@ class RowColumns:
 
 
 def points_at(row: Row, relation: Relation, parent: Row) -> bool:
-    """Return True if a row has a parent's values in all that a relation to many goes by; null is nobody's."""
+    """Return True if a row has the parent's values in all attributes of a relation to many; null matches no parent."""
     own = row.of(relation.there)
     return None not in own and own == parent.of(relation.here)
 
@@ -212,10 +212,10 @@ class Finder(Protocol):
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find the row whose attributes have these values. Raises `Ambiguous`."""
+        """Return the row whose attributes have these values, or None. Raises `Ambiguous`."""
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
-        """Find a row by its key."""
+        """Return the row with this key, or None."""
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
         """Return True if a relation to many leads from a parent to a row."""

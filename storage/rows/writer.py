@@ -1,4 +1,4 @@
-"""The rows of resources inside one transaction: read, written, and each with its version."""
+"""Reads and writes the rows of resources in one transaction, each with its etag."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -31,11 +31,11 @@ from storage.sql import (
 
 _TRIED = "tried"  # a savepoint around a value that the database may refuse
 _LARGEST_KEY = 2**63 - 1  # SQLite's largest rowid
-_SAVEPOINT = "draft"  # around a look at a row that is not written
+_SAVEPOINT = "draft"  # around a query about a row that is not written
 
 
 def _is_always_read(value: Value) -> bool:
-    """Return True if a database reads a value whatever its encoding and its limits are."""
+    """Return True if a database can read a value regardless of its encoding and limits."""
     return isinstance(value, int | UUID | bytes | date | time | Unreadable | None)
 
 
@@ -46,19 +46,19 @@ class Rows(RowReader):
 
     @property
     def checks_what_changes(self) -> bool:
-        """Return True if an update is held only against the checks that read what it sets (SQLite), and not against all."""
+        """True if only the checks that read an updated column apply to an update (SQLite), and not all of them."""
         return isinstance(self.statements, SqliteStatements)
 
     # --- one row
 
     def insert(self, resource: Resource, values: Values) -> Row:
-        """Insert a row, and read it back as the database has it, its triggers' doing included."""
+        """Insert a row, and read it back as stored, including the changes made by triggers."""
         result = self._run(self.statements.insert(resource, values))
         if not result.rows:
             raise StatementRefused(Violation.OTHER)
         own = [resource.attributes[name] for name in resource.key]
         key = tuple(self.statements.decode(a, raw) for a, raw in zip(own, result.rows[0], strict=True))
-        if Unreadable in map(type, key):  # the database has made a key against its own type
+        if Unreadable in map(type, key):  # the database has generated a key that does not match its own type
             raise StatementRefused(Violation.OTHER)
         self._check_alone(resource, (resource.key,), dict(zip(resource.key, key, strict=True)))
         row = self._expect(resource, key)
@@ -66,7 +66,7 @@ class Rows(RowReader):
         return self._kept(row, values)
 
     def _check_alone(self, resource: Resource, keys: Iterable[tuple[str, ...]], values: Values) -> None:
-        """Make sure that no row of an inheriting table has the same key, because PostgreSQL does not check it."""
+        """Raise `StatementRefused` if a row of an inheriting table has the same key; PostgreSQL does not check that."""
         if not resource.is_inherited:
             return
         for key in keys:
@@ -80,7 +80,7 @@ class Rows(RowReader):
                 raise StatementRefused(Violation.UNIQUE, columns=columns)
 
     def update(self, row: Row, values: Values, defaults: Collection[str] = ()) -> Row:
-        """Change a row, and read it back."""
+        """Update a row, and read it back."""
         where = self._where_key(row)
         if values or defaults:
             attributes = row.resource.attributes
@@ -95,7 +95,7 @@ class Rows(RowReader):
         return self._kept(after, values)
 
     def delete(self, row: Row) -> None:
-        """Delete a row. Raises `Retry` where it could not be locked before, and is another one by now."""
+        """Delete a row. Raises `Retry` if it could not be locked before and has changed since."""
         statement = self.statements.delete(row.resource, self._where_key(row))
         if not row.resource.lockable:
             statement = replace(statement, sql=f"{statement.sql} RETURNING {self.statements.row_list(row.resource)}")
@@ -107,18 +107,18 @@ class Rows(RowReader):
 
     def _expect(self, resource: Resource, key: KeyTuple) -> Row:
         row = self.by_key(resource, key)
-        if row is None:  # a trigger has taken it away again
+        if row is None:  # a trigger has deleted it again
             raise StatementRefused(Violation.OTHER)
         return row
 
     def check_kept(self, row: Row, written: Values) -> None:
-        """Make sure that the database has what it was given. Raises `Unstorable`."""
+        """Check that the database stored the values as they were written. Raises `Unstorable`."""
         self._kept(row, written)
 
     def _kept(self, row: Row, written: Values) -> Row:
-        """Make sure that the database has not rounded, cut or converted what it was given, as its types may.
+        """Return the row. Raises `Unstorable` if the database has rounded, truncated or converted a written value.
 
-        Triggers may change a row on purpose, and how PostgreSQL writes a type that only it can read is its own affair.
+        Triggers may change a row on purpose. A type that only PostgreSQL can read may be stored in another form.
         """
         attributes = row.resource.attributes
         for name, value in () if row.resource.has_triggers else written.items():
@@ -141,7 +141,7 @@ class Rows(RowReader):
         return found
 
     def to_be(self, resource: Resource, written: Values, before: Row | None, defaults: Collection[str] = ()) -> RowToBe:
-        """Describe a row as a write would leave it: a new one, or one that is there and is changed."""
+        """Describe a row as a write would leave it: a new row, or an existing one with its changes."""
         where = None if before is None else self._where_key(before)
         return RowToBe(resource=resource, written=written, defaults=defaults, where=where)
 
@@ -163,7 +163,7 @@ class Rows(RowReader):
         return found[0] if found else None
 
     def holders(self, row: RowToBe, index: UniqueIndex, most: int) -> list[KeyTuple] | None:
-        """Return the keys of at most so many rows that conflict with a row in a unique index; None if that is unknown."""
+        """Return the keys of at most `most` rows that conflict with a row in a unique index; None if unknown."""
         resource = row.resource
         closed = {column.name for column in resource.columns if not column.can_read}
         if not index.columns <= row.known() - closed:
@@ -184,7 +184,7 @@ class Rows(RowReader):
     def _ask_about(
         self, row: RowToBe, columns: Collection[str], ask: Callable[[Sql], Statement]
     ) -> Sequence[Sequence[Any]] | None:
-        """Run a query about a row that is laid out; None if the database cannot evaluate it."""
+        """Run a query about a row that is not written; return None if the database cannot evaluate it."""
         self.transaction.savepoint(_SAVEPOINT)
         try:
             laid_out = lay_out(self.statements, row, columns)
@@ -200,7 +200,7 @@ class Rows(RowReader):
     # --- many rows at once
 
     def insert_many(self, resource: Resource, columns: Columns) -> None:
-        """Insert rows: for each attribute that is given, the values of all."""
+        """Insert rows; `columns` contains, for each given attribute, its values in all rows."""
         count = len(next(iter(columns.values())))
         self._run_bulk(self.statements.insert_many(resource, columns), count)
 
@@ -215,9 +215,10 @@ class Rows(RowReader):
         kept: Collection[str] = (),
         counted: str | None = None,
     ) -> None:
-        """Change the rows with these keys; some attributes to their database defaults, or to what they are, and one counts on by one.
+        """Update the rows with these keys, which are values of the attributes `by`, or of the resource's own key.
 
-        The keys are values of the attributes `by`, or of the resource's own key.
+        The attributes `defaults` get their database defaults, `kept` keep their values, and `counted` is incremented by
+        one.
         """
         statements = self.statements.update_many(
             resource, columns, keys, by=by, defaults=defaults, kept=kept, counted=counted
@@ -233,7 +234,7 @@ class Rows(RowReader):
         by: Sequence[str] = (),
         counted: str | None = None,
     ) -> RowColumns:
-        """Change rows as `update_many` does (`by` begins with the key), and say what they are then, in any order."""
+        """Update rows as `update_many` does (`by` begins with the key), and return the updated rows in any order."""
         if not isinstance(self.statements, PostgresqlStatements):  # on SQLite this takes no longer than RETURNING
             self.update_many(resource, columns, keys, by=by, counted=counted)
             own = [key[: len(resource.key)] for key in keys] if by else keys
@@ -247,7 +248,7 @@ class Rows(RowReader):
         return self.columns_from(resource, names, raw_columns(raws, len(names)))
 
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
-        """Delete rows by their keys, or by other attributes that tell them."""
+        """Delete rows by their keys, or by the values of the attributes `by`."""
         self._run_bulk(self.statements.delete_many(resource, keys, by=by), len(keys))
 
     def _run_bulk(self, statements: Iterable[Bulk], expected: int) -> None:
@@ -258,7 +259,10 @@ class Rows(RowReader):
         return self.transaction.execute(statement.sql, statement.params)
 
     def refused_values(self, resource: Resource, values: Values) -> tuple[str, ...]:
-        """Find the attributes whose values the database cannot even read (PostgreSQL): one statement for each, after a refusal."""
+        """Return the attributes whose values the database cannot even read (PostgreSQL).
+
+        This is called after a refusal, and runs one statement for each value.
+        """
         if not isinstance(self.statements, PostgresqlStatements):
             return ()
         given = [(resource.attributes[name], value) for name, value in values.items() if not _is_always_read(value)]
@@ -275,22 +279,22 @@ class Rows(RowReader):
         self.transaction.release(_TRIED)
         return is_taken
 
-    # --- keys that are not made yet
+    # --- generated keys
 
     def counts_keys(self, resource: Resource) -> bool:
-        """Return True if the database makes the resource's keys by counting on from the largest (SQLite)."""
+        """Return True if the database generates the resource's keys by incrementing the largest one (SQLite)."""
         return isinstance(self.statements, SqliteStatements) and (
             resource.attributes[resource.key[0]].generation is Generation.WHEN_ABSENT
         )
 
     def largest_key(self, resource: Resource) -> int:
-        """Find the key to count on from, where keys are counted."""
-        assert isinstance(self.statements, SqliteStatements)  # noqa: S101  # what `counts_keys` has said
+        """Return the key to increment from, if the database counts keys."""
+        assert isinstance(self.statements, SqliteStatements)  # noqa: S101  # `counts_keys` was True
         statement = self.statements.largest_key(resource, resource.attributes[resource.key[0]])
         return max(self._read(statement).rows[0][0] or 0, 0)
 
     def new_keys(self, resource: Resource, count: int) -> list[Value]:
-        """Make keys as the database would make them; none where it does not say how."""
+        """Generate keys as the database would; return an empty list if they cannot be generated in advance."""
         attribute = resource.attributes[resource.key[0]]
         making = (
             self.statements.new_keys(attribute, count) if isinstance(self.statements, PostgresqlStatements) else None
@@ -300,7 +304,7 @@ class Rows(RowReader):
     # --- rows that are not written yet
 
     def made_columns(self, resource: Resource, columns: Columns, keys: Sequence[KeyTuple]) -> RowColumns:
-        """Say what rows will be there once they are inserted, where that is known of all attributes."""
+        """Return rows as the insert will leave them, if that is known for all attributes."""
         nulls = [None] * len(keys)
         known = {**columns, **dict(zip(resource.key, zip(*keys, strict=True), strict=True))}
         whole = {name: known.get(name) or nulls for name in resource.attributes}
@@ -318,7 +322,7 @@ class Rows(RowReader):
         )
 
     def named_columns(self, resource: Resource, keys: Sequence[KeyTuple]) -> RowColumns:
-        """Name rows of which only the keys are known."""
+        """Return rows of which only the keys are known."""
         columns = dict(zip(resource.key, zip(*keys, strict=True), strict=True))
         return RowColumns(resource=resource, keys=keys, columns=columns)
 
@@ -349,7 +353,10 @@ class Rows(RowReader):
         return Row(resource=resource, values=surely, raw=raw, etag=self._etag, is_complete=False)
 
     def _raw_of(self, resource: Resource, values: Values) -> list[Any]:
-        """Say how a new row is read; what is not known of it is asked for only once a later change has given it."""
+        """Return the values of a new row as the driver will read them.
+
+        An unknown value is only requested after a later change has set it.
+        """
         stored_form = self.statements.stored_form
         return [
             None if (value := values.get(name)) is None else stored_form(attribute, value)

@@ -1,4 +1,4 @@
-"""The only place that writes SQL."""
+"""The SQL of the product; no other package writes SQL."""
 
 from storage.sql.as_stored import LaidOut, RowToBe, holders, lay_out, violations
 from storage.sql.codec import Unstorable

@@ -1,7 +1,7 @@
-"""SQL about a row that is not written: the checks that it violates, and the rows that it conflicts with in a unique index.
+"""SQL for a row that is not written yet: the checks that it violates, and its conflicts in unique indexes.
 
-The row is built as its table would store it, with defaults, generated columns and the values that an update keeps; the
-expressions of checks and indexes are evaluated over it as the database has them.
+The row is built as its table would store it, with defaults, generated columns and the values that an update keeps. The
+expressions of checks and indexes are evaluated over it as the database defines them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ from storage.sql.fragments import Sql
 from storage.sql.postgresql import PostgresqlStatements
 from storage.sql.sqlite import SqliteStatements
 
-DRAFT = "partwise_draft"  # SQLite: the temporary table that the row is laid out in
+DRAFT = "partwise_draft"  # SQLite: the temporary table that stores the row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowToBe:
-    """A row as a write would leave it."""
+    """A row as it would be after a write."""
 
     resource: Resource
-    written: Mapping[str, Value]  # attribute -> value; `Unreadable` where the value is not known
-    defaults: Collection[str] = ()  # attributes that take their database default
-    where: Sql | None = None  # finds the row that is changed; None: a new row
+    written: Mapping[str, Value]  # attribute -> value; `Unreadable` if the value is not known
+    defaults: Collection[str] = ()  # attributes that are set to their database default
+    where: Sql | None = None  # the condition for the row that is changed; None: a new row
 
     def known(self) -> frozenset[str]:
         """Return the columns whose values are known."""
@@ -47,11 +47,11 @@ class RowToBe:
         return not column.is_made if self.takes_default(column) else column.can_read
 
     def takes_default(self, column: Column) -> bool:
-        """Return whether a column that is not written gets its default."""
+        """Return True if a column that is not written is set to its default."""
         return self.where is None or column.attribute in self.defaults
 
     def changed(self) -> frozenset[str]:
-        """Return the columns that the write sets, and those that are computed of them."""
+        """Return the columns that the write sets, and those that are computed from them."""
         found = {
             column.name
             for column in self.resource.columns
@@ -64,17 +64,20 @@ class RowToBe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaidOut:
-    """A row that expressions can be evaluated over."""
+    """A row in a form over which expressions can be evaluated."""
 
-    before: Sequence[Statement]  # what has to be run first
-    source: Sql  # what a FROM takes
+    before: Sequence[Statement]  # statements that must be run first
+    source: Sql  # the source for a FROM clause
 
 
 Evaluating = SqliteStatements | PostgresqlStatements
 
 
 def lay_out(statements: Evaluating, row: RowToBe, columns: Collection[str]) -> LaidOut:
-    """Lay out some columns of a row, all of them known, and those that they are computed from. Raises `Unstorable`."""
+    """Build the source of some columns of a row, which must be known, and of those they are computed from.
+
+    Raises `Unstorable`.
+    """
     wanted = _with_sources(row.resource, columns)
     if isinstance(statements, SqliteStatements):
         return _in_table(statements, row, wanted)
@@ -82,7 +85,7 @@ def lay_out(statements: Evaluating, row: RowToBe, columns: Collection[str]) -> L
 
 
 def _with_sources(resource: Resource, columns: Iterable[str]) -> list[Column]:
-    """Return columns, those that they are computed from before them."""
+    """Return the named columns. The columns that they are computed from come before them."""
     by_name = {column.name: column for column in resource.columns}
     found: dict[str, Column] = {}
 
@@ -101,7 +104,7 @@ def _with_sources(resource: Resource, columns: Iterable[str]) -> list[Column]:
 
 
 def _in_query(statements: PostgresqlStatements, row: RowToBe, columns: Sequence[Column]) -> LaidOut:
-    """PostgreSQL: a query of typed columns."""
+    """Return a query of typed columns (PostgreSQL)."""
     terms: list[str] = []
     params: list[object] = []
     for column in columns:
@@ -132,7 +135,10 @@ def _in_query(statements: PostgresqlStatements, row: RowToBe, columns: Sequence[
 
 
 def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Column]) -> LaidOut:
-    """SQLite: a temporary table, whose columns keep and compare values as those of the table do; a query's do not."""
+    """Return a temporary table (SQLite).
+
+    Its columns store and compare values as those of the table do; a query's do not.
+    """
     resource = row.resource
     declared: list[str] = []
     names: list[str] = []
@@ -155,7 +161,7 @@ def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Colu
         else:
             terms.append(f"held.{own}")
     draft = f"temp.{statements.quote(DRAFT)}"
-    if not names:  # a check without columns, or the row's number alone
+    if not names:  # a check without columns, or only the rowid
         declared, names, terms = ["nothing", *declared], ["nothing"], ["NULL"]
     found = f"SELECT {', '.join(terms)}"
     if row.where is not None:
@@ -171,13 +177,13 @@ def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Colu
 
 
 def violations(statements: Evaluating, source: Sql, checks: Sequence[Check]) -> Statement:
-    """Write the query for whether each check rejects the row that is laid out; a check that is null does not."""
+    """Return the query of whether each check rejects the row. A check that is null does not reject it."""
     terms = ", ".join(f"({statements.verbatim(check.expression)}) IS FALSE" for check in checks)
     return Statement(sql=f"SELECT {terms} FROM {source.text}", params=source.params)
 
 
 def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, source: Sql, most: int) -> Statement:
-    """Find the keys of rows that conflict with the row that is laid out, in a unique index or an exclusion."""
+    """Return the query of the keys of rows that conflict with the row, in a unique index or an exclusion."""
     own = [statements.read_expression(resource.attributes[name]) for name in resource.key]
     keys = [f"{expression} AS k{place}" for place, expression in enumerate(own)]
     terms = [f"({statements.verbatim(term.expression)}) AS e{place}" for place, term in enumerate(index.terms)]

@@ -1,4 +1,4 @@
-"""SQL for resources: what both databases write alike. No text from a client ever becomes SQL text, only parameters."""
+"""SQL for resources: the part that both databases share. No text from a client becomes SQL text, only parameters."""
 
 import math
 from abc import abstractmethod
@@ -17,12 +17,12 @@ from storage.sql.fragments import Sql
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
 Columns = Mapping[str, Sequence[Value]]
-"""Many rows: attribute name -> a value for each row."""
+"""The values of many rows: attribute name -> one value for each row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """SQL text and its parameters, as the driver takes both."""
+    """SQL text and its parameters, in the driver's format."""
 
     sql: str
     params: Params
@@ -30,22 +30,22 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bulk:
-    """One SQL text for many rows: with parameters that hold them all, or to be run once for each."""
+    """One SQL text for many rows, with parameters that contain all rows, or with one set of parameters for each row."""
 
     sql: str
     params: Sequence[Any]
-    each: bool = False  # `params` are one set of parameters for each row
+    each: bool = False  # `params` contains one set of parameters for each row
 
 
 class Statements(Codec):
-    """Writes the statements of one kind of database, and carries values over."""
+    """The statements for one kind of database, with the conversion of values."""
 
     @abstractmethod
     def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Sql:
-        """Write a comparison of a kind that each database has its own way for: within texts, lists and documents."""
+        """Return a comparison that is specific to each database: within texts, lists and documents."""
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
-        """Write an attribute as it is compared and ordered by; `prefix` names the table."""
+        """Return the expression by which an attribute is compared and ordered; `prefix` names the table."""
         return prefix + self.quote(attribute.column)
 
     def compared(
@@ -57,86 +57,93 @@ class Statements(Codec):
         *,
         narrowed: bool = True,  # noqa: ARG002
     ) -> Sql | None:
-        """Write a comparison with values that is not that of `sort_expression` with what they are encoded to; None if it is.
+        """Return a comparison with values, or None if it is that of `sort_expression` with the encoded values.
 
-        It may be `narrowed` to what an index finds: then it can be false instead of unknown, of what cannot be read.
+        It may be `narrowed` so that an index can be used. For values that cannot be read, it can then be false instead
+        of unknown.
         """
         return None
 
     def assigned(self, attribute: Attribute, place: int) -> str:  # noqa: ARG002  # SQLite's depend on it
-        """Write the value that a column is set to: the parameter in this place, from 1, or its own value if that is equal."""
+        """Return the value that a column is set to: the parameter at `place` (from 1), or an equal stored value."""
         return self.placeholder(attribute)
 
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
-        """Write an attribute as a position in an order holds it."""
+        """Return the expression that reads an attribute as part of a position in an order."""
         return self.sort_expression(attribute, prefix)
 
     @abstractmethod
     def array_of(self, column: str) -> str:
-        """Write what makes a JSON array, as text, of a column."""
+        """Return the expression that aggregates a column to a JSON array, as text."""
 
     def as_at_start(self, resource: Resource, attributes: Sequence[str]) -> str:  # noqa: ARG002  # PostgreSQL's depend on it
-        """Write whether columns have the types that they had at the start, where a JSON array may hide it; "" where it cannot."""
+        """Return the condition that columns still have the types from the server's start, or "" if it is not needed.
+
+        PostgreSQL needs it, because a JSON array may hide a change of type.
+        """
         return ""
 
     @abstractmethod
     def sum_expression(self, attribute: Attribute, prefix: str) -> str:
-        """Write the exact sum of a numeric attribute."""
+        """Return the expression for the exact sum of a numeric attribute."""
 
     def extreme_expression(self, function: Function, attribute: Attribute, prefix: str) -> str:
-        """Write the least or the greatest value of an attribute."""
+        """Return the expression for the least or the greatest value of an attribute."""
         return f"{function.value}({self.sort_expression(attribute, prefix)})"
 
     def position(self, attribute: Attribute, raw: Any) -> Sql:
-        """Write the place of what a position holds."""
+        """Return the placeholder for one value of a position."""
         return Sql(self.placeholder(attribute), (raw,))
 
     @abstractmethod
     def placeholder(self, attribute: Attribute) -> str:
-        """Write the place of a value of the attribute."""
+        """Return the placeholder for a value of the attribute."""
 
     @abstractmethod
     def quote(self, name: str) -> str:
         """Quote an identifier."""
 
     def explain(self, sql: str) -> str:
-        """Write a statement that plans another one, and does not run it."""
+        """Return a statement that plans another one without running it."""
         return f"EXPLAIN {sql}"
 
     @abstractmethod
     def tables_now(self, resources: Collection[Resource]) -> Statement:
-        """Read what the tables of resources have now.
+        """Return the query of the current columns of the resources' tables.
 
-        A row for each column: its table, whether that is a view, whether it has rows to give (a materialized view may not),
-        the column, its type without a length, and whether the database always makes its values. A table that is gone has a
-        row without a column.
+        A row for each column: its table, whether that is a view, whether it can be read (a materialized view may not be
+        populated), the column, its type without a length, and whether the database always generates its values. A table
+        that no longer exists has a row without a column.
         """
 
     @abstractmethod
     def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
-        """Write the expression that reads the attribute; `prefix` names the table."""
+        """Return the expression that reads the attribute; `prefix` names the table."""
 
     @abstractmethod
     def among(
         self, resource: Resource, attributes: Sequence[str], tuples: Sequence[Sequence[Value]], prefix: str = ""
     ) -> Sql:
-        """Write the condition that the attributes' values together are one of the tuples."""
+        """Return the condition that the attributes' values, taken together, are one of the tuples."""
 
     @abstractmethod
     def listed(self, attributes: Sequence[Attribute], tuples: Sequence[Sequence[Value]]) -> Sql:
-        """Write the table `listed` of tuples of the attributes' values: `place` from 0, and `v0`, `v1` and so on."""
+        """Return the table `listed` of tuples of the attributes' values.
+
+        Its columns are `place` (from 0), `v0`, `v1` and so on.
+        """
 
     @abstractmethod
     def set_default(self, attribute: Attribute) -> str:
-        """Write the expression that an UPDATE sets an attribute to its database default with."""
+        """Return the expression by which an UPDATE sets an attribute to its database default."""
 
     @abstractmethod
     def no_values(self) -> str:
-        """Write the rest of an INSERT that gives no column."""
+        """Return the rest of an INSERT without columns."""
 
     @abstractmethod
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
-        """Insert rows: for each attribute that is given, the values of all."""
+        """Insert rows, given the values of all rows for each attribute."""
 
     @abstractmethod
     def update_many(
@@ -150,14 +157,17 @@ class Statements(Codec):
         kept: Collection[str] = (),
         counted: str | None = None,
     ) -> Iterator[Bulk]:
-        """Change the rows with these keys; some attributes to their database defaults, or to what they are, and one counts on by one.
+        """Update the rows with these keys.
+
+        The attributes `defaults` are set to their database defaults, `kept` to their stored values, and `counted` is
+        incremented.
 
         The keys are values of the attributes `by`, or of the resource's own key.
         """
 
     @abstractmethod
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
-        """Delete rows by their keys, or by other attributes that tell them."""
+        """Delete rows by their keys, or by other attributes that identify them."""
 
     def load(
         self,
@@ -166,7 +176,7 @@ class Statements(Codec):
         lock: str = "",  # noqa: ARG002  # PostgreSQL's
         attributes: Sequence[str] | None = None,
     ) -> Iterator[Statement]:
-        """Read the rows that any of the lists of key tuples names (PostgreSQL: in the order of the key, locked)."""
+        """Read the rows that match any of the lists of key tuples (PostgreSQL: in the order of the key, and locked)."""
         for names, tuples in keys.items():
             for chunk in self.chunks(resource, names, tuples):
                 yield self.select(resource, self.among(resource, names, chunk), attributes=attributes)
@@ -179,7 +189,7 @@ class Statements(Codec):
         kept: Collection[str],
         counted: str | None,
     ) -> str:
-        """Write what an UPDATE of many rows, of which a table goes by `own`, sets."""
+        """Return the SET list of an UPDATE of many rows; the alias of the table is `own`."""
         terms = list(given)
         terms += [f"{(column := self.column(resource, name))} = own.{column}" for name in kept]
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
@@ -188,39 +198,40 @@ class Statements(Codec):
             terms.append(f"{column} = coalesce(own.{column}, 0) + 1")
         return ", ".join(terms)
 
-    tells_equal = False  # whether `assigned` leaves an equal value as it is
-    rewrites_opaque = False  # whether values of a type that only the database can read come back in its own spelling
-    # What a row that a part addresses is read with, when a batch's first locks did not find it: it came since.
+    tells_equal = False  # True if `assigned` keeps an equal stored value
+    rewrites_opaque = False  # True if the database may change the spelling of values whose type only it can parse
+    # The lock with which an addressed row is read if the first locks of the batch did not find it, because it was
+    # inserted since.
     lock_to_keep = ""
     lock_to_change = ""
     insert_verb = "INSERT"
     update_verb = "UPDATE"
-    mark = "?"  # how the driver writes a parameter without a type
-    most_parameters = 10_000  # of one statement: SQLite allows 32,766; PostgreSQL's arrays count as one
-    most_spellings_of_all = most_parameters  # where values are looked for in several spellings
+    mark = "?"  # the driver's placeholder for a parameter without a type
+    most_parameters = 10_000  # of one statement: SQLite allows 32,766; each array of PostgreSQL counts as one
+    most_spellings_of_all = most_parameters  # if values are searched for in several spellings
 
     def table(self, resource: Resource) -> str:
-        """Name the resource's table."""
+        """Return the quoted name of the resource's table."""
         return self.quote(resource.table)
 
     def column(self, resource: Resource, attribute: str) -> str:
-        """Name an attribute's column."""
+        """Return the quoted name of an attribute's column."""
         return self.quote(resource.attributes[attribute].column)
 
     def operand(self, attribute: Attribute, prefix: str = "") -> str:
-        """Write an attribute's column as an operand of a comparison."""
+        """Return an attribute's column as an operand of a comparison."""
         return prefix + self.quote(attribute.column)
 
     def row_list(self, resource: Resource) -> str:
-        """List all attributes of a row, in the catalog's order."""
+        """Return the select list of all attributes, in the catalog's order."""
         return ", ".join(self.read_expression(attribute) for attribute in resource.attributes.values())
 
     def equal_as_written(self, resource: Resource, values: Mapping[str, Value]) -> Sql:
-        """Write the condition that attributes have values, in the form that we write them in; null is none of them."""
+        """Return the condition that attributes have values that are not null, in the form in which we write them."""
         return self.equal(resource, values)
 
     def equal(self, resource: Resource, values: Mapping[str, Value]) -> Sql:
-        """Write the condition that attributes have values; null equals null."""
+        """Return the condition that attributes have values; null equals null."""
         terms: list[str] = []
         params: list[Any] = []
         for name, value in values.items():
@@ -239,7 +250,10 @@ class Statements(Codec):
         return Sql(" AND ".join(terms) or "1 = 1", tuple(params))
 
     def related(self, foreign_key: ForeignKey, key: tuple[str, Resource], pointing: tuple[str, Resource]) -> str:
-        """Write that rows of two tables, each with its name, are related, as the key compares: SQLite by what stands first."""
+        """Return the condition that rows of two tables, each with its alias, are related.
+
+        The parent is the first operand, because SQLite compares by the collation of the first.
+        """
         (parent, parents), (child, children) = key, pointing
         compared = zip(
             foreign_key.attributes,
@@ -254,15 +268,15 @@ class Statements(Codec):
         )
 
     def pointing(self, own: Attribute, target: Attribute, prefix: str) -> str:  # noqa: ARG002  # SQLite's depends on it
-        """Write an attribute of a foreign key as it is compared with the one that it points at."""
+        """Return a foreign key's attribute in the form in which it is compared with its target."""
         return prefix + self.quote(own.column)
 
     def _collate(self, collation: tuple[str, str] | None) -> str:
         return "" if collation is None else f" COLLATE {'.'.join(map(self.quote, collation))}"
 
     def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Sql:
-        """Write the condition that rows are, as the database compares them, the children of the parent with this key."""
-        parent = self.quote("the parent")  # no table's name, most likely
+        """Return the condition that rows are children of the parent with this key, as the database compares them."""
+        parent = self.quote("the parent")  # most likely not the name of a table
         related = self.related(relation.foreign_key, (parent, parents), (self.table(resource), resource))
         found = self.among(parents, parents.key, [key], f"{parent}.")
         sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.text})"
@@ -278,7 +292,7 @@ class Statements(Codec):
         most: int | None = None,
         only: bool = False,
     ) -> Statement:
-        """Read rows, at most so many: all attributes, or those named; `only` leaves out rows of inheriting tables."""
+        """Read rows, at most `most`: all attributes, or the named ones. `only` excludes rows of inheriting tables."""
         names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
         sql = f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE {where.text}"
         if in_key_order and resource.key:
@@ -291,7 +305,7 @@ class Statements(Codec):
         return ", ".join(self.read_expression(resource.attributes[name]) for name in attributes)
 
     def insert(self, resource: Resource, values: Mapping[str, Value]) -> Statement:
-        """Insert one row; give back its key."""
+        """Insert one row and return its key."""
         names, params = self._given(resource, values)
         places = ", ".join(self.placeholder(resource.attributes[name]) for name in values)
         rest = f"({', '.join(names)}) VALUES ({places})" if names else self.no_values()
@@ -311,7 +325,10 @@ class Statements(Codec):
         defaults: Collection[str] = (),
         kept: Collection[str] = (),
     ) -> Statement:
-        """Set attributes of rows to values, others to their database defaults, and others to what they are: triggers see all."""
+        """Update rows.
+
+        Set `values`, set `defaults` to their database defaults, and `kept` to themselves, so that triggers see them.
+        """
         terms = [f"{self.column(resource, name)} = {self.placeholder(resource.attributes[name])}" for name in values]
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         terms += [f"{self.column(resource, name)} = {self.column(resource, name)}" for name in kept]
@@ -326,7 +343,7 @@ class Statements(Codec):
     def chunks(
         self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]
     ) -> Iterator[Sequence[Sequence[Value]]]:
-        """Cut a list of tuples of attributes' values into as many as one statement may take."""
+        """Split a list of tuples into chunks that fit into one statement."""
         width = max(1, len(names))
         spellings = math.prod(self.most_spellings(resource.attributes[name]) for name in names)
         size = max(1, min(self.most_parameters // width, self.most_spellings_of_all // (width * spellings)))

@@ -1,4 +1,4 @@
-"""What rows have to fulfil, and in which order they come: plain data (docs/contract.md, section 5)."""
+"""Filters, orders and pages of queries, as plain data (docs/contract.md, section 5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from storage.catalog.types import Value
 
 
 class Operator(Enum):
-    """How an attribute is compared; the values are the names in the API."""
+    """The comparisons of an attribute. The values are the names in the API."""
 
     EQ = "eq"
     NE = "ne"
@@ -25,7 +25,7 @@ class Operator(Enum):
     ILIKE = "ilike"
     STARTS_WITH = "startsWith"
     ENDS_WITH = "endsWith"
-    CONTAINS = "contains"  # a text, a list or a document another
+    CONTAINS = "contains"  # of a text in a text, and likewise of lists and documents
     CONTAINED_IN = "containedIn"
     OVERLAPS = "overlaps"
     HAS_KEY = "hasKey"
@@ -34,7 +34,7 @@ class Operator(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """An attribute compared with a value, or with a list of them; unknown where it is null."""
+    """A comparison of an attribute with a value or a list of values. It is unknown if the attribute is null."""
 
     attribute: str
     operator: Operator
@@ -43,35 +43,35 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """All of them hold."""
+    """True if all conditions are true."""
 
     conditions: tuple["Condition", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one of them holds."""
+    """True if at least one condition is true."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """It does not hold; where it is unknown, so is this."""
+    """True if the condition is false; unknown if it is unknown."""
 
     condition: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class IsTrue:
-    """It holds; where it is unknown, this is false."""
+    """True if the condition is true; false if it is unknown."""
 
     condition: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class HasRelated:
-    """A relation leads to at least one item for which it holds."""
+    """True if a relation leads to at least one item for which the condition is true."""
 
     relation: Relation
     target: Resource
@@ -83,7 +83,7 @@ Condition = Compare | All | AnyOf | Not | IsTrue | HasRelated
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One step of an order: by an attribute of the item, or of one that to-one relations lead to."""
+    """One term of an order: an attribute of the item, or of an item that to-one relations lead to."""
 
     attribute: str
     path: tuple[tuple[Relation, Resource], ...] = ()  # relations, with their targets
@@ -91,25 +91,25 @@ class Sort:
     nulls_first: bool = False
 
     def reversed(self) -> "Sort":
-        """The opposite."""
+        """Return the opposite order."""
         return Sort(self.attribute, self.path, not self.descending, not self.nulls_first)
 
 
 def total_order(sorts: Sequence[Sort], resource: Resource) -> tuple[Sort, ...]:
-    """Add what is missing of the key, so that no two items stand in the same place."""
+    """Add the missing attributes of the key, so that no two items have the same position."""
     named = {sort.attribute for sort in sorts if not sort.path}
     return (*sorts, *(Sort(name) for name in resource.key if name not in named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A cut of an ordered collection."""
+    """A page of an ordered collection."""
 
-    sorts: tuple[Sort, ...]  # the key among them, so that the order is total; without a key it may not be
+    sorts: tuple[Sort, ...]  # includes the key, so that the order is total; for a resource without a key, it may not be
     limit: int
     offset: int = 0
-    after: Sequence[Any] | None = None  # where an item stood, as the driver has read it; in the direction of reading
-    backward: bool = False  # read from the end; the rows come as they are read, the last one first
+    after: Sequence[Any] | None = None  # the position of an item, as read by the driver, in the direction of reading
+    backward: bool = False  # read from the end; the rows are returned as they are read, the last one first
 
     @property
     def direction(self) -> tuple[Sort, ...]:
@@ -119,7 +119,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """Groups of rows that are equal in some attributes, in the order of those, and what is said of each group."""
+    """Groups of rows with equal values of some attributes, ordered by these, and the aggregations of each group."""
 
     by: tuple[str, ...]
     limit: int

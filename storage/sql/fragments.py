@@ -1,4 +1,7 @@
-"""Pieces of SQL, each with its own parameters: whatever the order in which pieces are written, every parameter is in its place."""
+"""Fragments of SQL, each with its own parameters.
+
+Parameters match their placeholders in any order of construction.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """A piece of a statement, and the parameters of its places, in their order."""
+    """A fragment of a statement, with the parameters of its placeholders in their order."""
 
     text: str
     params: tuple[Any, ...] = ()
@@ -28,7 +31,7 @@ NOTHING = Sql("")
 
 
 def join(separator: str, pieces: Iterable[Sql | str]) -> Sql:
-    """Write pieces one after the other, with a separator between them."""
+    """Join fragments with a separator."""
     texts: list[str] = []
     params: list[Any] = []
     for piece in pieces:

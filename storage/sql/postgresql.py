@@ -1,4 +1,4 @@
-"""SQL for PostgreSQL, and how psycopg carries values."""
+"""SQL for PostgreSQL, and psycopg's conversion of values."""
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ from storage.sql.common import (
 from storage.sql.conditions import Operator
 from storage.sql.fragments import Sql, join
 
-# Types whose values come back as they were given, once they have passed our own checks.
+# Types whose values are read back unchanged, once they have passed our own validation.
 _KEPT = frozenset(
     {
         *("smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "text", "bytea", "uuid"),
@@ -65,7 +65,7 @@ SELECT named.own, c.relkind IN ('v', 'm'), c.relispopulated, a.attname::text, fo
 FROM unnest(%s::text[], %s::text[]) AS named (own, quoted) LEFT JOIN pg_class c ON c.oid = to_regclass(named.quoted)
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 """
-# Which of some privileges our role lacks: on columns, on a table, on sequences.
+# The privileges among those asked for that our role lacks: on columns, on a table, on sequences.
 _RIGHTS_MISSING = """
 SELECT current_user::text, asked.privilege, asked.name
 FROM unnest(%s::text[], %s::text[]) AS asked (privilege, name) CROSS JOIN (SELECT to_regclass(%s)::oid AS oid) AS own
@@ -77,10 +77,10 @@ WHERE NOT coalesce(CASE
   ELSE has_column_privilege(own.oid, a.attnum, asked.privilege) END, false)
 """
 
-# Types whose name without a length means a length of one: a cast to them would cut.
+# Types whose name without a length means a length of one, so that a cast would truncate.
 _WITHOUT_LENGTH = {"character": "bpchar", "bit": "bit varying"}
 
-_NARROW = frozenset({"smallint", "integer"})  # an index of theirs serves a bigint, too
+_NARROW = frozenset({"smallint", "integer"})  # an index on them can be used for a bigint, too
 
 _CONTAINMENT = {
     Operator.EQ: "=",
@@ -99,7 +99,7 @@ _WITHIN_TEXT = {
 
 
 class PostgresqlStatements(Statements):
-    """PostgreSQL's ways."""
+    """The statements for PostgreSQL."""
 
     mark = "%s"
     rewrites_opaque = True
@@ -114,7 +114,7 @@ class PostgresqlStatements(Statements):
         return (_WITHOUT_LENGTH.get(base, base) + brackets + rest).replace("%", "%%")
 
     def _sought_type(self, attribute: Attribute) -> str:
-        """Write the type of values that are looked for: a parent's key may be wider than what points at it."""
+        """Return the type of values that are searched for: a parent's key may be wider than the foreign key."""
         return "bigint" if attribute.sql_type in _NARROW else self._type(attribute)
 
     def tables_now(self, resources: Collection[Resource]) -> Statement:
@@ -123,7 +123,10 @@ class PostgresqlStatements(Statements):
         return Statement(sql=_TABLES_NOW, params=(names, quoted))
 
     def rights_missing(self, resource: Resource, asked: Sequence[tuple[str, str | None]]) -> Statement:
-        """Find which privileges our role lacks, each on a column, on a sequence (USAGE), or on the table."""
+        """Return the query of the privileges that our role lacks.
+
+        Each is on a column, on a sequence (USAGE), or on the table.
+        """
         privileges, names = [privilege for privilege, _ in asked], [name for _, name in asked]
         return Statement(sql=_RIGHTS_MISSING, params=(privileges, names, self._regclass(resource)))
 
@@ -134,28 +137,28 @@ class PostgresqlStatements(Statements):
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
     def verbatim(self, sql: str) -> str:
-        """Write SQL that the database has given: psycopg takes a percent sign as the beginning of a parameter."""
+        """Return SQL from the database with its percent signs doubled, because psycopg reads them as placeholders."""
         return sql.replace("%", "%%")
 
     def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
         column = prefix + self.quote(attribute.column)
         match attribute.type:
-            case Opaque():  # by the type's own output function: a cast of inet to text would add a mask
+            case Opaque():  # by the type's own output function, because a cast of inet to text would add a mask
                 return f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END"
-            case Enumeration():  # to JSON by a cast of its own, if somebody has made one
+            case Enumeration():  # to JSON by its own cast, if the database has one
                 return f"{column}::text"
-            case Array(of=Enumeration()):  # psycopg knows no lists of a database's own types
+            case Array(of=Enumeration()):  # psycopg does not support arrays of user-defined types
                 return f"{column}::text[]"
             case _:
                 return column
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
         column = super().sort_expression(attribute, prefix)
-        # Values come with their lengths, as bit varying, and arrays of the two are not compared.
+        # Values are passed with their lengths, as bit varying, and arrays of the two types cannot be compared.
         return f"{column}::bit varying[]" if attribute.sql_type == "bit[]" else column
 
     def position_expression(self, attribute: Attribute, prefix: str) -> str:
-        # As its text, which holds what Python does not: infinite dates, and numbers of any length.
+        # As text, which can represent values that Python cannot: infinite dates, and numbers of any length.
         return f"{self.sort_expression(attribute, prefix)}::text"
 
     def packed_type(self, type_: ValueType) -> Any:
@@ -178,7 +181,7 @@ class PostgresqlStatements(Statements):
         return f"json_agg({column})::text"
 
     def as_at_start(self, resource: Resource, attributes: Sequence[str]) -> str:
-        # Of the table's row type, which takes the planner's time alone: 3 µs of 600 for a page of 1,000 rows.
+        # By the table's row type, which only costs planning time: 3 µs of 600 for a page of 1,000 rows.
         schema = "" if resource.schema is None else f"{self.quote(resource.schema)}."
         row = f"NULL::{schema}{self.table(resource)}"
         own = [resource.attributes[name] for name in attributes]
@@ -187,7 +190,7 @@ class PostgresqlStatements(Statements):
         )
 
     def position(self, attribute: Attribute, raw: Any) -> Sql:
-        if not isinstance(raw, str) or "\x00" in raw:  # somebody has made it up
+        if not isinstance(raw, str) or "\x00" in raw:  # a cursor that the server did not create
             raise Unstorable(attribute.name, "has no such value.")
         if not is_utf_8(raw):
             broken = raw.encode("utf-8", "surrogateescape")
@@ -205,7 +208,7 @@ class PostgresqlStatements(Statements):
         match attribute.type:
             case Boolean():
                 return f"{'bool_and' if function is Function.MIN else 'bool_or'}({column})"
-            case Uuid():  # PostgreSQL 18 is the first that compares them here
+            case Uuid():  # PostgreSQL 18 is the first version with min and max of uuid
                 return f'{function.value}({column}::text COLLATE "C")::uuid'
             case _:
                 return super().extreme_expression(function, attribute, prefix)
@@ -225,7 +228,7 @@ class PostgresqlStatements(Statements):
                 text = _WITHIN_TEXT[operator]
                 return Sql(text.format(column=f"{column}::text"), (value,) * text.count("%s"))
 
-    def set_default(self, attribute: Attribute) -> str:  # noqa: ARG002  # PostgreSQL knows it
+    def set_default(self, attribute: Attribute) -> str:  # noqa: ARG002  # PostgreSQL knows the default
         return "DEFAULT"
 
     def no_values(self) -> str:
@@ -264,7 +267,7 @@ class PostgresqlStatements(Statements):
 
     def are_values(self, attribute: Attribute, raws: Sequence[Any], classes: set[type]) -> bool:
         match attribute.type:
-            case Integer(bits=64) if classes <= {int}:  # the most that PostgreSQL has
+            case Integer(bits=64) if classes <= {int}:  # PostgreSQL's largest integers
                 return True
             case Integer(smallest=smallest, largest=largest) if classes <= {int}:
                 given = [raw for raw in raws if raw is not None] if None in raws else raws
@@ -278,17 +281,18 @@ class PostgresqlStatements(Statements):
             case JsonDocument():
                 return classes <= _DOCUMENTS
             case Boolean() | Bytes() | Uuid() | Opaque() | Date() | Text(padded=False) as type_:
-                return classes <= {_CLASSES[type(type_)]}  # psycopg's own types are ours
+                return classes <= {_CLASSES[type(type_)]}  # psycopg returns the types that we use
             case _:
                 return not classes
 
     def keeps_equal(self, attribute: Attribute) -> bool:
-        return is_document(attribute.type)  # json has many forms of one document, jsonb two of null: its own and SQL's
+        # A document has many forms in json, and null has two in jsonb: its own, and that of SQL.
+        return is_document(attribute.type)
 
     def round_trips(self, attribute: Attribute) -> bool:
         return attribute.sql_type in _KEPT or isinstance(attribute.type, Enumeration)
 
-    def stored_form(self, attribute: Attribute, value: Value) -> Any:  # noqa: ARG002  # psycopg reads what it has written
+    def stored_form(self, attribute: Attribute, value: Value) -> Any:  # noqa: ARG002  # psycopg reads a value as it was written
         return value
 
     def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
@@ -321,7 +325,7 @@ class PostgresqlStatements(Statements):
             yield Bulk(sql=f"UPDATE {self.table(resource)} AS own SET {terms} FROM {source} WHERE {key}", params=params)
 
     def returning(self, resource: Resource, update: Bulk) -> Statement:
-        """Have an UPDATE of many rows give them back as they are then, in no order."""
+        """Return an UPDATE of many rows that returns their new values, in no particular order."""
         every = ", ".join(f"own.{self.quote(each.column)}" for each in resource.attributes.values())
         sql = f"WITH written AS ({update.sql} RETURNING {every}) SELECT {self.row_list(resource)} FROM written"
         return Statement(sql=sql, params=tuple(update.params))
@@ -331,7 +335,7 @@ class PostgresqlStatements(Statements):
         yield Bulk(sql=f"DELETE FROM {self.table(resource)} WHERE {where.text}", params=where.params)
 
     def _sources(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> Iterator[tuple[str, Params]]:
-        """Write rows as a table `given` with columns c0, c1 …: of arrays, which count as one parameter each."""
+        """Return rows as a table `given` with columns c0, c1 …, from arrays, each of which counts as one parameter."""
         names = ", ".join(f"c{n}" for n in range(len(own)))
         if not any(isinstance(attribute.type, Array) for attribute in own):  # an array of arrays would be flattened
             arrays = ", ".join(f"%s::{self._type(attribute)}[]" for attribute in own)
@@ -348,7 +352,10 @@ class PostgresqlStatements(Statements):
             yield f"(VALUES {', '.join([places] * len(chunk))}) AS given ({names})", values
 
     def _array(self, attribute: Attribute, values: Sequence[Value]) -> Any:
-        """Write an array: as its text where that is plain (measured: 3 times as fast as psycopg's own), else as a list."""
+        """Return the values of an array, as text or as a list.
+
+        Text is used if the type is simple (measured: 3 times as fast as psycopg's own conversion).
+        """
         match attribute.type:
             case Integer():
                 return _numbers(values)
@@ -358,11 +365,11 @@ class PostgresqlStatements(Statements):
                 return [self.encode(attribute, value) for value in values]
 
     def is_read(self, attribute: Attribute, value: Value) -> Statement:
-        """Have the database read a value, and do nothing with it."""
+        """Return a statement in which the database parses a value and discards it."""
         return Statement(sql=f"SELECT {self.placeholder(attribute)} IS NULL", params=(self.encode(attribute, value),))
 
     def new_keys(self, attribute: Attribute, count: int) -> Statement | None:
-        """Make keys as the database would; None where it does so in a way that cannot be asked for."""
+        """Return the query that generates keys as the database would, or None without a sequence or default."""
         if attribute.sequence is not None:
             sql = "SELECT nextval(%s::regclass) FROM generate_series(1, %s)"
             return Statement(sql=sql, params=(attribute.sequence, count))
@@ -403,7 +410,7 @@ class PostgresqlStatements(Statements):
             case Array(of=of):
                 return self._decode_list(attribute, of, raw)
             case _:
-                return raw  # type: ignore[no-any-return]  # psycopg's own types are ours
+                return raw  # type: ignore[no-any-return]  # psycopg returns the types that we use
 
     def _decode_list(self, attribute: Attribute, of: ValueType, raw: Sequence[Any]) -> Value:
         if not isinstance(of, JsonDocument) and any(isinstance(each, list) for each in raw):
@@ -415,7 +422,7 @@ class PostgresqlStatements(Statements):
         return next((value for value in values if isinstance(value, Unreadable)), values)
 
 
-# What psycopg reads of a column of each type. A column that has got another type since the start gives something else.
+# The class that psycopg returns for each type. A column whose type has changed since the start returns another one.
 _CLASSES: Mapping[type, Any] = {
     Integer: int,
     Float: float,
@@ -444,16 +451,16 @@ def _no_label(attribute: Attribute) -> Unreadable:
 
 
 class _JsonText(str):
-    """A JSON document that is a text: it is told from what a column of texts has."""
+    """A JSON document that is a string, to be distinguished from the value of a text column."""
 
     __slots__ = ()
 
 
-_DOCUMENTS = frozenset({dict, list, bool, int, ExactFloat})  # or a number of another column: it would be written alike
+_DOCUMENTS = frozenset({dict, list, bool, int, ExactFloat})  # or a number of another type, which is written the same
 
 
 def _document_or_unreadable(attribute: Attribute, raw: Any) -> Value:
-    """Turn what is of no class of its type's own into a value: a JSON document, or why it cannot be read."""
+    """Convert a value whose class is not that of its type: to a JSON document, or to the reason for an error."""
     if isinstance(raw, Unreadable):
         return unreadable(attribute, raw.reason)
     if isinstance(raw, BrokenText):
@@ -462,7 +469,7 @@ def _document_or_unreadable(attribute: Attribute, raw: Any) -> Value:
         return _altered(attribute)
     if isinstance(raw, _JsonText):
         return str(raw)
-    return raw if raw.__class__ in _DOCUMENTS else _altered(attribute)  # type: ignore[return-value]  # what JSON has
+    return raw if raw.__class__ in _DOCUMENTS else _altered(attribute)  # type: ignore[return-value]  # a JSON value
 
 
 def _numbers(values: Sequence[Value]) -> str:
@@ -470,7 +477,7 @@ def _numbers(values: Sequence[Value]) -> str:
 
 
 def _texts(values: Sequence[Value]) -> str:
-    """Write an array of texts (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO)."""
+    """Return the text of an array of texts (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO)."""
     return "{" + ",".join(["NULL" if value is None else _quoted(str(value)) for value in values]) + "}"
 
 
@@ -482,7 +489,7 @@ def _quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Strange(Unreadable):
-    """What the driver cannot read, with the text of it: another text is another version of the row."""
+    """A value that the driver cannot read, with its text: a different text means a different version of the row."""
 
     text: str
 
@@ -492,9 +499,9 @@ def _strange(what: str, text: Buffer) -> _Strange:
 
 
 def _or_unreadable(base: type[Loader], what: str) -> type[Loader]:
-    """Make a loader that gives what Python cannot hold (infinity, years before 1) as `Unreadable`."""
+    """Return a loader that returns values which Python cannot represent (infinity, years before 1) as `Unreadable`."""
 
-    class Tolerant(base):  # type: ignore[valid-type,misc]  # made for each kind of date
+    class Tolerant(base):  # type: ignore[valid-type,misc]  # created for each kind of date
         def load(self, data: Buffer) -> Any:
             try:
                 return super().load(data)
@@ -513,12 +520,12 @@ _LOADERS: Sequence[tuple[str, type[Loader]]] = (
 
 
 _NOT_UTF_8 = "not valid UTF-8 text"
-_OTHER_TYPES = 0  # their OID in psycopg's terms: citext, enums
+_OTHER_TYPES = 0  # their OID in psycopg: citext, enums
 _TEXT_TYPES: Sequence[str | int] = ("text", "varchar", "bpchar", "name", '"char"', _OTHER_TYPES)
 
 
 class _TextLoader(Loader):
-    """Reads texts of a server that does not know their encoding."""
+    """A loader of texts from a server that does not know their encoding."""
 
     def load(self, data: Buffer) -> str:
         raw = bytes(data)
@@ -529,7 +536,7 @@ class _TextLoader(Loader):
 
 
 class _Utf8Cursor(psycopg.Cursor[Any]):
-    """Speaks UTF-8 to a server that does not know the encoding of its texts, where psycopg would speak ASCII."""
+    """A cursor that uses UTF-8 with a server that does not know the encoding of its texts; psycopg would use ASCII."""
 
     def execute(self, query: Any, params: Any = None, **others: Any) -> Self:
         """Run a statement."""
@@ -539,7 +546,7 @@ class _Utf8Cursor(psycopg.Cursor[Any]):
 
     @property
     def description(self) -> Any:
-        """Name the columns of the result, with their types; None where there is none."""
+        """The columns of the result, with their types, or None if there is no result."""
         result = self.pgresult
         if result is None or not result.nfields:
             return None
@@ -548,7 +555,9 @@ class _Utf8Cursor(psycopg.Cursor[Any]):
 
 
 def converts_texts(connection: psycopg.Connection[Any]) -> bool:
-    """Return True if the server knows the encoding of its texts, and gives them in UTF-8; a database in SQL_ASCII has any bytes.
+    """Return True if the server knows the encoding of its texts and sends them in UTF-8.
+
+    A database in SQL_ASCII has any bytes.
 
     https://www.postgresql.org/docs/current/multibyte.html#MULTIBYTE-CHARSET-SUPPORTED
     """
@@ -556,7 +565,7 @@ def converts_texts(connection: psycopg.Connection[Any]) -> bool:
 
 
 def set_up(connection: psycopg.Connection[Any]) -> None:
-    """Make a new connection read dates, JSON and texts as we do."""
+    """Configure a new connection to read dates, JSON and texts with our loaders."""
     for type_name, loader in _LOADERS:
         connection.adapters.register_loader(type_name, loader)
     connection.adapters.register_loader("json", _JsonLoader)
@@ -568,7 +577,7 @@ def set_up(connection: psycopg.Connection[Any]) -> None:
 
 
 class _JsonLoader(Loader):
-    """Reads `json`, in which a number may be written in any way."""
+    """A loader of `json`, in which numbers may have any spelling."""
 
     decode_text = staticmethod(decode_json)
 
@@ -577,7 +586,7 @@ class _JsonLoader(Loader):
 
 
 class _JsonbLoader(_JsonLoader):
-    """Reads `jsonb`, which has no `-0`."""
+    """A loader of `jsonb`, which does not have `-0`."""
 
     decode_text = staticmethod(decode_normal)
 
@@ -587,6 +596,6 @@ def _decoded(decode_text: Callable[[str], Any], raw: bytes) -> Any:
         found = decode_text(raw.decode())
     except UnicodeDecodeError:
         return _strange(_NOT_UTF_8, raw)
-    except (ValueError, RecursionError):  # nested too deep
+    except (ValueError, RecursionError):  # nested too deeply
         return _strange("not valid JSON", raw)
     return _JsonText(found) if isinstance(found, str) else found

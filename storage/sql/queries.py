@@ -1,4 +1,4 @@
-"""Writes the statements of queries: filtered, ordered, cut into pages, for one collection or for each of many parents."""
+"""The statements of queries: filtered, ordered, paginated, for one collection or for each of many parents."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from storage.sql.select import BASE, Select
 
 
 class Query(Select):
-    """One SELECT over a resource."""
+    """A SELECT over a resource."""
 
     def page(
         self,
@@ -27,7 +27,10 @@ class Query(Select):
         parents: Sequence[Sequence[Value]] = (),
         positions: bool = False,
     ) -> Statement:
-        """Read a page, of all or of the children of these parents: the attributes, and with `positions` what the rows are ordered by."""
+        """Read a page, of all rows or of the children of these parents.
+
+        The rows have the attributes, and with `positions` the values by which they are ordered.
+        """
         read = self._read(attributes, window, positions=positions)
         order = self._order(window.direction)
         where = self._where(condition, parents, window)
@@ -42,7 +45,10 @@ class Query(Select):
         return self._select(read, f"FROM {self._from()} WHERE " + where, attributes)
 
     def matches(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
-        """Read the rows with these values, as the database compares them, each led by which of the keys it has, from 0."""
+        """Read the rows with these values, as the database compares them.
+
+        Each row starts with the index of its key, from 0.
+        """
         listed = self._statements.listed([self._resource.attributes[name] for name in by], keys)
         read = ["listed.place", *self._columns(attributes)]
         operands = [self._statements.operand(self._resource.attributes[name], f"{BASE}.") for name in by]
@@ -59,9 +65,9 @@ class Query(Select):
         positions: bool,
         most: int,
     ) -> Statement:
-        """Read the children of all parents, those of one after those of another, whatever their pages; at most so many.
+        """Read the children of all parents, grouped by parent, without regard to pages; at most `most` rows.
 
-        Where the parents' own values tell them, each row ends with these.
+        If the values of the parents identify them, each row ends with these values.
         """
         read = [*self._read(attributes, window, positions=positions), *self._parents_read()]
         order = self._order(window.direction).removeprefix(" ORDER BY ")
@@ -79,9 +85,9 @@ class Query(Select):
         *,
         positions: bool,
     ) -> Statement:
-        """Read a page for each parent: each row led by its place among its siblings, from 1, and their number.
+        """Read a page for each parent. Each row starts with its position among its siblings, from 1, and their number.
 
-        Where the parents' own values tell them, each row ends with these.
+        If the values of the parents identify them, each row ends with these values.
         """
         read = [*self._read(attributes, window, positions=positions), *self._parents_read()]
         named = [f"{expression} AS c{n}" for n, expression in enumerate(read)]
@@ -105,7 +111,7 @@ class Query(Select):
         return _done(f"SELECT count(*) FROM {self._from()} WHERE ", where)
 
     def counts(self, parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
-        """Count the rows of each parent, led by what tells the parent."""
+        """Count the rows of each parent. Each row starts with the values that identify the parent."""
         where = self._where(condition, parents)
         group, read = ", ".join(self._owners()), ", ".join(self._owners_read())
         return _done(f"SELECT {read}, count(*) FROM {self._from()} WHERE ", where, f" GROUP BY {group}")
@@ -116,7 +122,10 @@ class Query(Select):
         condition: Condition,
         parents: Sequence[Sequence[Value]] = (),
     ) -> Statement:
-        """Read what is said of all rows together, or of the children of each parent, led by what tells the parents."""
+        """Read the aggregations of all rows, or of each parent's children.
+
+        A row then starts with the values that identify the parent.
+        """
         read = ", ".join([*self._owners_read(), *self._aggregated(aggregations)])
         where = self._where(condition, parents)
         group = f" GROUP BY {', '.join(self._owners())}" if self._owned else ""
@@ -128,7 +137,10 @@ class Query(Select):
         condition: Condition,
         parents: Sequence[Sequence[Value]] = (),
     ) -> Statement:
-        """Read groups of all rows, or of the children of each parent: what tells the parent, the keys, and what is said."""
+        """Read groups of all rows, or of each parent's children.
+
+        The rows have the values that identify the parent, the keys, and the aggregations.
+        """
         keys = [Sort(name) for name in grouping.by]
         owners = self._owners()
         read = [*self._owners_read(), *self._columns(grouping.by), *self._aggregated(grouping.aggregations)]
@@ -146,11 +158,11 @@ class Query(Select):
         return _done(f"SELECT {columns} FROM ", numbered, " WHERE place <= ", limit, f" ORDER BY {leading}, place")
 
     def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: Sql) -> Statement:
-        """Write what is read of rows in an order.
+        """Return the query of rows in an order.
 
-        SQLite copies each value that such a subselect hands on, which takes as long as reading it: so it hands on where
-        the row is, and nothing else. Not where an index may have all that is read, nor where the order is not total: it
-        would be that of the table, or that of an index, as it suits what is read.
+        SQLite copies each value that such a subselect passes on, which takes as long as reading it. So it passes on
+        only the rowid. That is not done if an index may contain all values that are read, or if the order is not total:
+        then the order would be that of the table or of an index, depending on the values that are read.
         """
         own = self._resource.rowid
         known = {*self._resource.key, *(sort.attribute for sort in sorts), *(self._owned.names if self._owned else ())}
@@ -168,7 +180,10 @@ class Query(Select):
         return _done(f"SELECT {arrays} FROM ", cut, f" CROSS JOIN {table} AS {BASE} ON {place} = cut.place")
 
     def _select(self, read: Sequence[str], rest: Sql, attributes: Sequence[str]) -> Statement:
-        """Write what is read: rows, or arrays of what they have in each place, in their order, and whether their types still hold."""
+        """Return a query of rows, or of one JSON array for each expression.
+
+        The arrays have the order of the rows. A last column may verify that the types are unchanged.
+        """
         if not self._as_json_columns:
             return _done(f"SELECT {', '.join(read) or '1'} ", rest)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))

@@ -1,22 +1,22 @@
-"""SQL for the table of our own in a served database: receipts of batches, by their idempotency keys."""
+"""SQL for the product's own table in a served database: receipts of batches, by their idempotency keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.catalog.reflected import RECEIPTS
 
-_MOST_PRUNED = 10  # by one batch, which makes one: so there are never many old ones
+_MOST_PRUNED = 10  # by one batch, which creates one, so there are never many old ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptStatements:
-    """The statements of one kind of database, as its driver takes them."""
+    """The statements of one kind of database, in its driver's format."""
 
-    look: str  # gives a row where the table is there
+    look: str  # returns a row if the table exists
     make: Sequence[str]
-    claim: str  # (caller, key, fingerprint): makes a receipt, unless there is one
-    prune: str  # deletes some that are old
-    read: str  # (caller, key): its fingerprint and outcome
+    claim: str  # (caller, key, fingerprint): creates a receipt, unless there is one
+    prune: str  # deletes some old receipts
+    read: str  # (caller, key): returns fingerprint and outcome
     complete: str  # (outcome, caller, key)
 
 
@@ -37,7 +37,7 @@ def _statements(
             f'CREATE INDEX IF NOT EXISTS "{RECEIPTS}_made_at" ON {table} (made_at)',
         ),
         claim=f"INSERT INTO {table} (caller, idempotency_key, fingerprint) VALUES ({mark}, {mark}, {mark}) "
-        "ON CONFLICT (caller, idempotency_key) DO NOTHING",  # a table without that key is refused
+        "ON CONFLICT (caller, idempotency_key) DO NOTHING",  # fails for a table without that key
         prune=f"DELETE FROM {table} WHERE {chosen} IN (SELECT {chosen} FROM {table} "
         f"WHERE made_at < {old} ORDER BY made_at LIMIT {_MOST_PRUNED}{lock})",
         read=f"SELECT fingerprint, outcome FROM {table} {own}",
@@ -58,10 +58,10 @@ RECEIPT_STATEMENTS: Mapping[str, ReceiptStatements] = {
         "%s",
         look=f"SELECT 1 WHERE to_regclass('{RECEIPTS}') IS NOT NULL",
         made_at="TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now()",
-        lock=" FOR UPDATE SKIP LOCKED",  # a batch shall not wait for another one that deletes the same
+        lock=" FOR UPDATE SKIP LOCKED",  # a batch must not wait for another one that deletes the same rows
         chosen="ctid",
         old="now() - INTERVAL '1 day'",
-        # Where several processes make it at once, IF NOT EXISTS is not enough: one of them would fail.
+        # If several processes create it at the same time, IF NOT EXISTS is not enough: one of them would fail.
         before_making=(f"SELECT pg_advisory_xact_lock(hashtext('{RECEIPTS}'))",),
     ),
 }

@@ -1,4 +1,4 @@
-"""Writes what the SELECTs of queries are made of: columns, tables, conditions and orders."""
+"""The parts of SELECT statements: columns, tables, conditions and orders."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _COMPARED = {
     Operator.GT: ">",
     Operator.GTE: ">=",
 }
-_CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # of no value at all
+_CONSTANT = {Operator.IN: _FALSE, Operator.NOT_IN: _TRUE}  # for an empty list of values
 BASE = "t0"
 _PARENT = "p0"
 _MOST_IN_CHAIN = 100
@@ -37,7 +37,7 @@ _MOST_IN_CHAIN = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """What tells whose children rows are."""
+    """The attributes that identify the parent of a row."""
 
     relation: Relation  # to many
     parents: Resource
@@ -45,26 +45,26 @@ class Ownership:
 
     @property
     def is_asked(self) -> bool:
-        """Return True if the database has to tell, because Python compares the values otherwise: by the parents' own values then."""
+        """True if the database must identify the parent, by its values, because Python compares them differently."""
         return self.relation.foreign_key.collated
 
     @property
     def resource(self) -> Resource:
-        """The resource whose attributes tell."""
+        """The resource whose attributes identify the parent."""
         return self.parents if self.is_asked else self.children
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The attributes that tell."""
+        """The attributes that identify the parent."""
         return self.relation.here if self.is_asked else self.relation.there
 
     def chunks(self, statements: Statements, parents: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
-        """Cut a list of parents, each as what tells it, into as many as one statement may take."""
+        """Split a list of parents, each as its identifying values, into chunks that fit into one statement."""
         return statements.chunks(self.resource, self.names, parents)
 
 
 class Select:
-    """One SELECT over a resource, while it is being written."""
+    """A SELECT over a resource, under construction."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class Select:
         as_json_columns: bool = False,
     ) -> None:
         self._statements = statements
-        self._owned = owned  # whose children the rows are
-        self._as_json_columns = as_json_columns  # whether rows come as JSON arrays, one for each expression
+        self._owned = owned  # identifies the parents of the rows
+        self._as_json_columns = as_json_columns  # True if rows are returned as JSON arrays, one for each expression
         self._resource = resource
         self._aliases = 0
         self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
-        self._negations = 0  # around the condition that is being written
-        self._reads_elsewhere = False  # whether something is read of other tables
+        self._negations = 0  # around the condition under construction
+        self._reads_elsewhere = False  # True if a value of another table is read
 
     # --- columns and tables
 
@@ -101,19 +101,19 @@ class Select:
         return f"{self._statements.table(self._resource)} AS {BASE}{joins}"
 
     def _owners(self) -> list[str]:
-        """Write what tells whose children the rows are."""
+        """Return the expressions that identify the parents of the rows."""
         if self._owned is None:
             return []
         own = [self._owned.resource.attributes[name] for name in self._owned.names]
         return [
             self._statements.sort_expression(attribute, f"{self._owner_alias()}.")
-            if attribute.format is TimeFormat.MIXED  # whose values are equal in any spelling
+            if attribute.format is TimeFormat.MIXED  # its values are equal in any spelling
             else self._statements.operand(attribute, f"{self._owner_alias()}.")
             for attribute in own
         ]
 
     def _owners_read(self) -> list[str]:
-        """Write the expressions that read it."""
+        """Return the expressions that read the identifying values."""
         if self._owned is None:
             return []
         own, prefix = self._owned.resource.attributes, f"{self._owner_alias()}."
@@ -136,7 +136,7 @@ class Select:
         return Sql(self._statements.mark, (number,))
 
     def _aggregated(self, aggregations: Sequence[Aggregation]) -> Iterator[str]:
-        """Write one expression for each, but for an average two: a sum, and the number of values."""
+        """Return one expression for each aggregation; for an average two: the sum, and the number of values."""
         for each in aggregations:
             if each.function is Function.COUNT:
                 yield "count(*)"
@@ -160,7 +160,7 @@ class Select:
         return self._statements.sort_expression(resource.attributes[sort.attribute], f"{alias}.")
 
     def _joined(self, path: Sequence[tuple[Relation, Resource]]) -> tuple[str, Resource]:
-        """Join the tables that to-one relations lead to, each once."""
+        """Join the tables that to-one relations lead to, each once. Return the alias and resource of the last."""
         alias, resource = BASE, self._resource
         for length, (relation, target) in enumerate(path, 1):
             names = tuple(each.name for each, _ in path[:length])
@@ -181,7 +181,7 @@ class Select:
         return f" ORDER BY {', '.join(terms)}" if terms else ""
 
     def _nulls(self, sort: Sort) -> str:
-        """Say where nulls go, where there may be any: saying it for nothing would keep SQLite from using an index."""
+        """Return NULLS FIRST or LAST if there may be nulls. Otherwise it would prevent SQLite from using an index."""
         if not self._may_be_null(sort):
             return ""
         return f" NULLS {'FIRST' if sort.nulls_first else 'LAST'}"
@@ -198,7 +198,7 @@ class Select:
         parents: Sequence[Sequence[Value]] = (),
         window: Window | None = None,
     ) -> Sql:
-        """Write the conditions of rows: whose children they are, the condition itself, and the position that they come after."""
+        """Return the conditions on rows: their parents, the condition itself, and the position that they follow."""
         terms = [self._among(self._owned.names, parents)] if self._owned else []
         terms.append("(" + self._condition(condition, self._resource, BASE) + ")")
         if window is not None and window.after is not None:
@@ -206,7 +206,7 @@ class Select:
         return join(" AND ", terms)
 
     def _after(self, sorts: Sequence[Sort], values: Sequence[Any]) -> Sql:
-        """Write that a row comes after a position: in the first step that differs."""
+        """Return the condition that a row follows a position: in the first term that differs."""
         first, value = sorts[0], values[0]
         behind = self._behind(first, value)
         if len(sorts) == 1:
@@ -218,7 +218,7 @@ class Select:
     def _behind(self, sort: Sort, value: Any) -> Sql:
         expression = self._sort(sort)
         if value is None:
-            # A key of SQLite that is null all the same: without NULLS LAST, nulls are the smallest.
+            # A key of SQLite may be null nevertheless. Without NULLS LAST, nulls are the smallest.
             are_first = sort.nulls_first if self._may_be_null(sort) else not sort.descending
             return Sql(f"{expression} IS NOT NULL") if are_first else _FALSE
         behind = f"{expression} {'<' if sort.descending else '>'} " + self._raw(sort, value)
@@ -230,7 +230,7 @@ class Select:
         return self._statements.position(resource.attributes[sort.attribute], value)
 
     def _read(self, attributes: Sequence[str], window: Window, *, positions: bool) -> list[str]:
-        """List what is read: attributes, and then the positions in the order."""
+        """Return the expressions to read: attributes, and then the values of the position."""
         read = list(self._columns(attributes))
         for sort in window.sorts if positions else ():
             alias, resource = self._joined(sort.path)
@@ -243,7 +243,7 @@ class Select:
         return self._statements.among(resource, by, tuples, f"{self._unconverted()}{self._owner_alias()}.")
 
     def _unconverted(self) -> str:
-        """Write what keeps a column from converting the values of a parent's key that has no declared type (SQLite)."""
+        """Return the operator that prevents SQLite from converting the values of a parent's key without a type."""
         if self._owned is None or self._owned.is_asked:
             return ""
         here, there = self._owned.relation.here, self._owned.relation.there
@@ -284,7 +284,7 @@ class Select:
             column = self._statements.quote(attribute.column)
             return Sql(f"{prefix}{column} IS {'' if value else 'NOT '}NULL")
         values = value if operator in _CONSTANT else [value]
-        assert isinstance(values, Sequence)  # noqa: S101  # as it is bound
+        assert isinstance(values, Sequence)  # noqa: S101  # binding ensures it
         own = (
             self._statements.compared(attribute, prefix, operator, values, narrowed=not self._negations)
             if values
@@ -317,7 +317,10 @@ class Select:
 
 
 def _joined(terms: Sequence[Sql], word: str) -> Sql:
-    """Join many terms in groups: SQLite takes no chain of more than a thousand (https://sqlite.org/limits.html)."""
+    """Join many terms in groups.
+
+    SQLite does not accept a chain of more than a thousand (https://sqlite.org/limits.html).
+    """
     if len(terms) <= _MOST_IN_CHAIN:
         return join(word, ["(" + term + ")" for term in terms])
     groups = [terms[start : start + _MOST_IN_CHAIN] for start in range(0, len(terms), _MOST_IN_CHAIN)]

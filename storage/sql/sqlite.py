@@ -1,7 +1,7 @@
-"""SQL for SQLite, and how its columns keep values.
+"""SQL for SQLite, and the encoding of values for its columns.
 
-Columns of an existing database keep the storage that they have. What a column of NUMERIC affinity would round
-(https://sqlite.org/datatype3.html) is refused.
+Columns of an existing database keep their storage. A value that a column of NUMERIC affinity would round
+(https://sqlite.org/datatype3.html) is rejected.
 """
 
 import math
@@ -69,8 +69,8 @@ from storage.sql.sqlite_values import (
     unreadable,
 )
 
-_ROWS_OF_INSERT = 100  # measured for 1,000 rows: 1.7 ms, one by one 2.3 ms
-_BITS: Literal[64] = 64  # of SQLite's own integers
+_ROWS_OF_INSERT = 100  # measured for 1,000 rows: 1.7 ms; one by one 2.3 ms
+_BITS: Literal[64] = 64  # of SQLite's integers
 _MOST_VALUES = 30_000  # of one statement: SQLite allows 32,766
 _WORD = re.compile(r'[A-Za-z_]\w*|"[^"]*"')
 _WORDS = frozenset({"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"})
@@ -85,32 +85,32 @@ LEFT JOIN pragma_table_xinfo(own.name) AS found
 
 
 class SqliteStatements(Statements):
-    """SQLite's ways."""
+    """The statements for SQLite."""
 
     tells_equal = True
-    # An ON CONFLICT clause in an existing table's definition would replace or drop rows silently.
+    # An ON CONFLICT clause in the definition of an existing table would replace or skip rows silently.
     insert_verb = "INSERT OR ABORT"
     update_verb = "UPDATE OR ABORT"
     most_parameters = 6_000
-    most_spellings_of_all = 30_000  # of 32,766: a filter has parameters, too
+    most_spellings_of_all = 30_000  # of 32,766, because a filter has parameters, too
 
-    def placeholder(self, attribute: Attribute) -> str:  # noqa: ARG002  # SQLite's parameters have no type
+    def placeholder(self, attribute: Attribute) -> str:  # noqa: ARG002  # SQLite's parameters do not have types
         return "?"
 
     def tables_now(self, resources: Collection[Resource]) -> Statement:
         return Statement(sql=_TABLES_NOW, params=(encode_json([resource.table for resource in resources]),))
 
     def quote(self, name: str) -> str:
-        # Not in double quotes: an unknown name in those is a string to SQLite (https://sqlite.org/quirks.html).
+        # Not in double quotes: SQLite reads an unknown name in those as a string (https://sqlite.org/quirks.html).
         return "`" + name.replace("`", "``") + "`"
 
     def read_expression(self, attribute: Attribute, prefix: str = "") -> str:
-        return self.operand(attribute, prefix)  # a column that a subselect hands on keeps its collation
+        return self.operand(attribute, prefix)  # a column of a subselect keeps its collation
 
     def sort_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
         if isinstance(attribute.type, Anything) and attribute.type.converts:
-            return f"+{column}"  # which has no affinity: https://sqlite.org/datatype3.html, section 3.2
+            return f"+{column}"  # an expression without affinity: https://sqlite.org/datatype3.html, section 3.2
         if attribute.format is TimeFormat.MIXED:
             return _called(ORDERED, attribute, column)
         is_text = isinstance(attribute.type, Numeric) and is_text_column(attribute.sql_type)
@@ -121,16 +121,17 @@ class SqliteStatements(Statements):
         return f"{column} COLLATE BINARY" if attribute.by_code_points else column
 
     def pointing(self, own: Attribute, target: Attribute, prefix: str) -> str:
-        # A foreign key compares by the affinity of its target alone: https://sqlite.org/foreignkeys.html, section 3
+        # A foreign key compares by the affinity of its target only: https://sqlite.org/foreignkeys.html, section 3
         column = super().pointing(own, target, prefix)
         return f"+{column}" if isinstance(target.type, Anything) and not isinstance(own.type, Anything) else column
 
     def may_be_json_column(self, resource: Resource, attribute: Attribute) -> bool:
-        # What an expression gives may be JSON to SQLite, and no text: https://sqlite.org/json1.html, section 3.1.
+        # SQLite may treat the result of an expression as JSON instead of text: https://sqlite.org/json1.html, section
+        # 3.1.
         return not resource.is_view and attribute.generation is not Generation.ALWAYS
 
     def stored_type(self, attribute: Attribute) -> ValueType:
-        # One that has fractions, or other text, is read row by row.
+        # If it is a fraction or text, the rows are read without JSON arrays.
         return Integer(bits=_BITS) if attribute.format.is_numeric else attribute.type
 
     def packed_type(self, type_: ValueType) -> Any:
@@ -144,11 +145,12 @@ class SqliteStatements(Statements):
 
     def sum_expression(self, attribute: Attribute, prefix: str) -> str:
         column = prefix + self.quote(attribute.column)
-        # Texts as bytes: the driver fails to hand over a text that is no UTF-8. And bytes are no number, whatever they are.
+        # Texts as bytes, because the driver fails to pass a text that is not UTF-8. Bytes are not a number, whatever
+        # their content.
         value = f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) WHEN 'blob' THEN '' ELSE {column} END"
         return f"{EXACT_SUM}({value})"
 
-    def position(self, attribute: Attribute, raw: Any) -> Sql:  # noqa: ARG002  # SQLite's parameters have no type
+    def position(self, attribute: Attribute, raw: Any) -> Sql:  # noqa: ARG002  # SQLite's parameters do not have types
         if isinstance(raw, str) and not are_texts([raw]):
             return Sql("CAST(? AS TEXT)", (raw.encode("utf-8", "surrogateescape"),))
         return Sql("?", (raw,))
@@ -167,7 +169,7 @@ class SqliteStatements(Statements):
             case Operator.CONTAINS:
                 return Sql(f"instr({column}, ?) > 0", (text,))
             case _:
-                raise AssertionError(operator)  # SQLite has neither lists nor documents to look into
+                raise AssertionError(operator)  # SQLite has neither arrays nor operators on documents
 
     def compared(
         self, attribute: Attribute, prefix: str, operator: Operator, values: Sequence[Value], *, narrowed: bool = True
@@ -191,12 +193,13 @@ class SqliteStatements(Statements):
         if not self.keeps_equal(attribute):
             return "?"
         column, given = self.quote(attribute.column), f"?{place}"
-        if isinstance(attribute.type, JsonDocument):  # as bytes: the driver may fail to hand over a text
+        if isinstance(attribute.type, JsonDocument):  # as bytes, because the driver may fail to pass a text
             stored = f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) END"
             return f"{KEPT_DOCUMENT}({stored}, {given})"
         if attribute.format.is_numeric:
             return f"CASE WHEN {column} = {given} THEN {column} ELSE {given} END"
-        # In the spelling that we write, a value has no other form: then nothing is to be looked at (a call takes 1.5 µs).
+        # A text in our own spelling needs no comparison (a call takes 1.5 µs), because it is already what we would
+        # write.
         own = _OWN_SPELLINGS[_kind(attribute)].format(column)
         written = _called(WRITTEN, attribute, column)
         return (
@@ -218,20 +221,20 @@ class SqliteStatements(Statements):
         return found is not None and raw != sqlite_times.write_text(found)
 
     def verbatim(self, sql: str) -> str:
-        """Write SQL that the database has given."""
+        """Return SQL that the database has provided."""
         return sql
 
     def affinity(self, sql_type: str) -> str:
-        """Write a type that keeps values as a declared type does."""
+        """Return a type with the affinity of a declared type."""
         return affinity_of(sql_type)
 
     def set_default(self, attribute: Attribute) -> str:
         return self.default_expression(attribute.default_sql)
 
     def default_expression(self, sql: str | None) -> str:
-        """Write the default of a column as an expression."""
+        """Return the default of a column as an expression."""
         text = sql or "NULL"
-        if _WORD.fullmatch(text) and text.upper() not in _WORDS:  # SQLite takes a bare word of a DEFAULT as a text
+        if _WORD.fullmatch(text) and text.upper() not in _WORDS:  # SQLite reads a bare word in DEFAULT as text
             text = "'" + text.strip('"').replace("'", "''") + "'"
         return f"({text})"
 
@@ -246,7 +249,7 @@ class SqliteStatements(Statements):
             return self._among_instants(own, tuples, prefix)
         columns = ", ".join(self.operand(attribute, prefix) for attribute in own)
         spellings = math.prod(map(self.most_spellings, own))
-        if len(own) * spellings > self.most_spellings_of_all:  # more than a statement takes, of a single row
+        if len(own) * spellings > self.most_spellings_of_all:  # a single row would exceed the limit of a statement
             return self._spelled(own, tuples, prefix)
         rows: Iterable[Params]
         if spellings == 1:
@@ -261,7 +264,7 @@ class SqliteStatements(Statements):
         return Sql(f"({columns}) IN (VALUES {', '.join([places] * count)})", params)
 
     def _spelled(self, own: Sequence[Attribute], tuples: Sequence[Sequence[Value]], prefix: str) -> Sql:
-        """Write `among` without each spelling of one attribute beside each of another."""
+        """Return `among` as conditions on each attribute, without the product of their spellings."""
         every = [
             [self.spellings(attribute, value) for attribute, value in zip(own, each, strict=True)] for each in tuples
         ]
@@ -276,7 +279,7 @@ class SqliteStatements(Statements):
         return Sql(f"({' OR '.join(f'({row})' for row in rows)})", params)
 
     def _among_instants(self, own: Sequence[Attribute], tuples: Sequence[Sequence[Value]], prefix: str) -> Sql:
-        """Write `among` for attributes of which one is stored in any spelling."""
+        """Return `among` for attributes of which at least one is stored in any spelling."""
         found = [
             self.compared(attribute, prefix, Operator.IN, list(values))
             if attribute.format is TimeFormat.MIXED
@@ -285,7 +288,7 @@ class SqliteStatements(Statements):
         ]
         alone = [each for each in found if each is not None]
         terms, params = [each.text for each in alone], [*chain.from_iterable(each.params for each in alone)]
-        if len(own) > 1:  # each of them fits: now all together
+        if len(own) > 1:  # each attribute matches by itself; now all together
             columns = ", ".join(
                 _called(WRITTEN, attribute, prefix + self.quote(attribute.column))
                 if attribute.format is TimeFormat.MIXED
@@ -307,7 +310,7 @@ class SqliteStatements(Statements):
 
     def encode(self, attribute: Attribute, value: Value) -> Any:
         match value:
-            case None:  # of a JSON column, too: JSON's own null is not written
+            case None:  # also for a JSON column: JSON's null is not written
                 return None
             case Unreadable():
                 raise unwritable(attribute)
@@ -355,7 +358,7 @@ class SqliteStatements(Statements):
                 return affinity in {"INTEGER", "NUMERIC"}
             case Float():
                 return affinity == "REAL"
-            case Numeric(scale=scale):  # without a scale the database leaves out zeros at the end
+            case Numeric(scale=scale):  # without a scale, the database drops trailing zeros
                 return affinity == "TEXT" or (scale is not None and affinity != "BLOB")
             case Text() | Enumeration() | JsonDocument():
                 return affinity == "TEXT"
@@ -407,9 +410,9 @@ class SqliteStatements(Statements):
         own += [resource.attributes[name] for name in by]
         terms = self._set(resource, assigned, defaults, kept, counted)
         key = " AND ".join(f"{self.operand(resource.attributes[name], 'own.')} = ?" for name in by)
-        if counted is not None:  # SQLite would go on counting, beyond what the attribute's type takes
+        if counted is not None:  # SQLite would count beyond the limit of the attribute's type
             type_ = resource.attributes[counted].type
-            assert isinstance(type_, Integer)  # noqa: S101  # the catalog takes no other for a version that is counted
+            assert isinstance(type_, Integer)  # noqa: S101  # the catalog requires an integer for a counted version
             key += f" AND coalesce(own.{self.column(resource, counted)}, 0) < {type_.largest}"
         sql = f"{self.update_verb} {self.table(resource)} AS own SET {terms} WHERE {key}"
         yield Bulk(sql=sql, params=list(self._each(own, [*given, *zip(*keys, strict=True)])), each=True)
@@ -421,7 +424,7 @@ class SqliteStatements(Statements):
         yield Bulk(sql=sql, params=list(self._each(own, [*zip(*keys, strict=True)])), each=True)
 
     def _each(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> Iterator[Params]:
-        """Write one set of parameters for each row."""
+        """Return one set of parameters for each row."""
         encoded = [
             column if isinstance(attribute.type, _AS_THEY_ARE) else self._encode_column(attribute, column)
             for attribute, column in zip(own, columns, strict=True)
@@ -435,7 +438,7 @@ class SqliteStatements(Statements):
         return [None if value is None else self.encode(attribute, value) for value in column]
 
     def largest_key(self, resource: Resource, attribute: Attribute) -> Statement:
-        """Read the largest key that is there, or (with AUTOINCREMENT) that ever was."""
+        """Return the query of the largest key that exists, or (with AUTOINCREMENT) that has ever existed."""
         column, table = self.quote(attribute.column), self.table(resource)
         if not attribute.counts_on:
             return Statement(sql=f"SELECT max({column}) FROM {table}", params=())
@@ -461,11 +464,11 @@ class SqliteStatements(Statements):
                 match attribute.format:
                     case TimeFormat.ISO:
                         return sqlite_times.spellings(value)
-                    case TimeFormat.MIXED:  # as the expression that it is compared with says it
+                    case TimeFormat.MIXED:  # in the form of the expression that it is compared with
                         return (sqlite_times.write_text(value),)
                     case _:
                         number = sqlite_times.as_number(attribute.format, value)
-                        return ("",) if number is None else (number,)  # no number equals a text
+                        return ("",) if number is None else (number,)  # no stored number equals a text
             case UUID():
                 return [str(value), value.hex, str(value).upper(), value.hex.upper(), value.bytes]
             case _:
@@ -510,12 +513,12 @@ class SqliteStatements(Statements):
 
 
 def _is_hex(attribute: Attribute) -> bool:
-    """Return True if a column takes UUIDs without their hyphens."""
+    """Return True if a column stores UUIDs without hyphens."""
     return attribute.sql_type.upper().startswith("CHAR")
 
 
 def _kind(attribute: Attribute) -> str:
-    """Say what our functions of SQLite read of an attribute's column."""
+    """Return the `Kind` of an attribute's column for our SQLite functions."""
     name = type(attribute.type).__name__.lower()
     if isinstance(attribute.type, Uuid):
         return f"{name} {'hex' if _is_hex(attribute) else 'text'}"
@@ -523,7 +526,10 @@ def _kind(attribute: Attribute) -> str:
 
 
 def _called(function: str, attribute: Attribute, column: str) -> str:
-    """Write a call of a function of ours on a column; the driver fails to hand over a text that is no UTF-8."""
+    """Return a call of one of our functions on a column.
+
+    Texts are passed as bytes, because the driver fails on invalid UTF-8.
+    """
     value = f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END"
     return f"{function}('{_kind(attribute)}', typeof({column}), {value})"
 
@@ -540,7 +546,10 @@ def _compared_as_instants(
     *,
     narrowed: bool,
 ) -> Sql:
-    """Compare what a column stores in any spelling with values; first by the text of the day, so that an index serves."""
+    """Return a comparison of values with a column of any spelling.
+
+    The text of the day is compared first, so that an index can be used.
+    """
     called = _called(WRITTEN, attribute, column)
     texts = [sqlite_times.write_text(value) for value in times]
     sign = _COMPARISONS[operator]
@@ -556,7 +565,7 @@ def _compared_as_instants(
             narrow, bounds = f"{column} >= ? AND {column} < ?", [start, end, *numbers]
             if numbers:
                 narrow += f" OR {column} IN ({', '.join('?' * len(numbers))})"
-        case Operator.LT | Operator.LTE:  # numbers come before all texts
+        case Operator.LT | Operator.LTE:  # numbers sort before all texts
             narrow, bounds = f"{column} < ?", [end]
         case Operator.GT | Operator.GTE:
             narrow, bounds = f"{column} >= ?" + (f" OR {column} < ''" if has_numbers else ""), [start]
@@ -568,18 +577,18 @@ def _compared_as_instants(
 def _compared_as_numbers(
     attribute: Attribute, column: str, operator: Operator, times: Sequence[sqlite_times.TimeValue]
 ) -> Sql | None:
-    """Compare a column of numbers with a bound that no number stands for exactly; None for all else."""
+    """Return a comparison of numbers with a bound that may not have an exact number; None for other operators."""
     if operator not in _BOUNDS:
         return None
     number, side = sqlite_times.nearest_number(attribute.format, times[0])
     sign = _COMPARISONS[operator]
-    if side:  # the next number is beyond the value, or not: whether it counts does not depend on the operator
+    if side:  # the nearest number is on one side of the value, so that < and <= (or > and >=) are equivalent
         sign = sign[0] + ("=" if (side < 0) is (sign[0] == "<") else "")
     return Sql(f"{column} {sign} ?", (number,))
 
 
 def _glob(pattern: str) -> str:
-    """Turn a pattern of LIKE, with the backslash for its escape, into one of GLOB."""
+    """Convert a pattern of LIKE, with the backslash as its escape, to one of GLOB."""
     pieces: list[str] = []
     characters = iter(pattern)
     for character in characters:
@@ -593,11 +602,11 @@ def _glob(pattern: str) -> str:
 
 
 def _as_double(value: Value) -> Value:
-    """Say what a value equals, where it is stored as a number."""
+    """Return the form of a value for a comparison with a stored number."""
     return float(value) if isinstance(value, Approximate) else value
 
 
-# A number that equals the stored one leaves it as it is, an INTEGER or a REAL. Texts are compared by their bytes.
+# A number that equals the stored one keeps its storage class, INTEGER or REAL. Texts are compared by their bytes.
 _KEPT_IF_EQUAL = "CASE WHEN +own.{0} = ? COLLATE BINARY THEN own.{0} ELSE ? END"
 _BOUNDS = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
 _COMPARISONS = {
@@ -612,7 +621,7 @@ _COMPARISONS = {
 }
 _FRACTION = "[0-9]" * 6
 _CLOCK = f"??:??:??' OR {{0}} GLOB '{{day}}??:??:??.{_FRACTION}' AND {{0}} NOT GLOB '*.000000"
-# That a column has the text that we write, and no other spelling of a value that can be read.
+# Conditions for a column with the text that we write, and not another spelling that can be read.
 _OWN_SPELLINGS = {
     **{
         f"{name} {form.value}": condition
@@ -626,9 +635,9 @@ _OWN_SPELLINGS = {
     "uuid text": "{0} GLOB '????????-????-????-????-????????????' AND {0} = lower({0}) COLLATE BINARY",
     "uuid hex": "length({0}) = 32 AND {0} = lower({0}) COLLATE BINARY",
 }
-_AS_THEY_ARE = (Integer, Text, Float, Enumeration, Bytes)  # types whose values the driver takes as they are
+_AS_THEY_ARE = (Integer, Text, Float, Enumeration, Bytes)  # types whose values the driver accepts unchanged
 
 
-@lru_cache(maxsize=256)  # a text that is the same object is found sooner among the driver's prepared statements
+@lru_cache(maxsize=256)  # the driver finds a prepared statement faster if its text is the same object
 def _with_places(head: str, columns: int, rows: int) -> str:
     return head + ", ".join([f"({', '.join('?' * columns)})"] * rows)

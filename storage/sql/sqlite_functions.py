@@ -1,4 +1,4 @@
-"""What SQLite is taught: the order of decimals that are kept as texts, exact sums, and spellings of dates, times and UUIDs."""
+"""Functions for SQLite: the order of decimals in texts, exact sums, and spellings of dates, times and UUIDs."""
 
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -17,21 +17,21 @@ WRITTEN = "partwise_written"  # see `written`
 ORDERED = "partwise_ordered"  # see `ordered`
 KEPT_DOCUMENT = "partwise_document"  # see `kept_document`
 _NULL = encode_json(None)
-_MOST_DIGITS = 20_000  # of a sum: the largest and the smallest of doubles are 650 apart
+_MOST_DIGITS = 20_000  # of a sum: the largest and the smallest double are 650 digits apart
 _EXACT = Context(prec=_MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
 
 def compare_decimals(one: str, other: str) -> int:
-    """Compare decimals that are kept as texts, by their numbers; what is no number comes last."""
+    """Compare decimals in texts by their numeric value. A text that is not a number sorts last."""
     first, second = _as_number(one), _as_number(other)
     return (first > second) - (first < second)
 
 
 def kept_document(stored: bytes | None, given: str | None) -> str | None:
-    """Choose the text of a JSON document that is written: the stored one where it says the same, number by number.
+    """Return the text of a JSON document to store: the stored one if it is equal, number by number, else the given one.
 
-    A document that is JSON's own null is read as null, and so it stays where null is written. What SQLite calls must
-    not raise: a text that is not valid JSON is replaced.
+    JSON's null is read as null, so it is kept if null is written. Functions that SQLite calls must not raise: an
+    invalid JSON text is replaced.
     """
     if stored is None:
         return given
@@ -43,10 +43,10 @@ def kept_document(stored: bytes | None, given: str | None) -> str | None:
 
 
 class ExactSum:
-    """An aggregate function that adds up whole numbers, doubles and decimals in texts without rounding.
+    """An aggregate function that sums integers, doubles and decimals in texts without rounding.
 
-    SQLite's own `sum` adds doubles, and fails where whole numbers need more than 64 bits. This takes about 1 µs for a
-    row. What is no number makes the sum an empty text: what SQLite calls must not raise.
+    SQLite's own `sum` adds doubles, and fails if integers need more than 64 bits. This one takes about 1 µs per
+    row. If a value is not a number, the sum is an empty text, because functions that SQLite calls must not raise.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class ExactSum:
         self._is_number = True
 
     def step(self, value: Any) -> None:
-        """Take one value, texts as bytes; nulls do not count."""
+        """Add one value. Texts are passed as bytes; nulls are ignored."""
         if value is None:
             return
         self._count += 1
@@ -69,12 +69,12 @@ class ExactSum:
 
     def _add(self, number: Decimal | None) -> None:
         try:
-            self._rest = _EXACT.add(self._rest, number)  # type: ignore[arg-type]  # what is no number is caught
+            self._rest = _EXACT.add(self._rest, number)  # type: ignore[arg-type]  # a value that is not a number is caught
         except (ArithmeticError, TypeError):
             self._is_number = False
 
     def finalize(self) -> str | None:
-        """Give the sum as a text; None of no values."""
+        """Return the sum as a text, or None if there were no values."""
         if not self._count:
             return None
         self._add(Decimal(self._whole))
@@ -82,7 +82,7 @@ class ExactSum:
 
 
 Kind = str
-"""What `written` reads: a kind of value, and how its column stores it."""
+"""The argument of `written`: a kind of value, and the format of its column."""
 
 
 def _write_time(type_: sqlite_times.TimeType, form: TimeFormat, raw: Any) -> str | None:
@@ -106,9 +106,9 @@ _WRITERS: Mapping[Kind, Callable[[Any], str | None]] = {
 
 
 def written(kind: Kind, storage_class: str, raw: Any) -> str | None:
-    """Say how we would write the value that a column holds, whose text comes as bytes; None if it cannot be read.
+    """Return the stored value of a column in our own spelling, or None if it cannot be read. Texts are passed as bytes.
 
-    What SQLite calls must not raise.
+    Functions that SQLite calls must not raise.
     """
     if storage_class == "text":
         try:
@@ -119,7 +119,10 @@ def written(kind: Kind, storage_class: str, raw: Any) -> str | None:
 
 
 def ordered(kind: Kind, storage_class: str, raw: Any) -> str | bytes | None:
-    """Say the same; what cannot be read comes behind all else, as bytes that tell it from all others."""
+    """Return the same as `written`.
+
+    An unreadable value becomes bytes, which sort last and differ for different values.
+    """
     if raw is None:
         return None
     own = written(kind, storage_class, raw)

@@ -1,4 +1,4 @@
-"""How SQLite's columns store dates and times: as text in several spellings, or as numbers since 1970 (docs/contract.md, section 7)."""
+"""Dates and times in SQLite columns: text in several spellings, or numbers since 1970 (docs/contract.md, section 7)."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,34 +16,35 @@ from storage.sql.codec import Unstorable
 TimeType = Date | Time | DateTime
 TimeValue = date | time | datetime
 Range = tuple[str, str]
-"""Text from the first on, up to and without the second."""
+"""Text from the first (inclusive) to the second (exclusive)."""
 
 WHOLE_DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 _UTC_OFFSET = "+00:00"
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # UTC, as all values are compared here
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # UTC: all values are compared in UTC
 _PER_UNIT = {TimeFormat.UNIX: 1_000_000, TimeFormat.UNIX_MS: 1_000}  # microseconds
 _ZONE = r"(?: ?(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?))?"
 _CLOCK = r"(?P<clock>\d\d:\d\d)(?::(?P<seconds>\d\d)(?:[.,](?P<fraction>\d+))?)?"
 _TEXT = re.compile(rf"(?P<day>\d{{4}}-\d\d-\d\d)(?:[ Tt]{_CLOCK}{_ZONE})?", re.ASCII)
 _TIME = re.compile(_CLOCK + _ZONE, re.ASCII)
-_DIGITS = 6  # of a second's fraction, that Python's types hold
-_OWN_LENGTHS = frozenset({19, 26})  # characters of a date and time as we write it: without a fraction, and with one
+_DIGITS = 6  # of a fraction of a second in Python's types
+_OWN_LENGTHS = frozenset({19, 26})  # characters of a date and time in our spelling: without a fraction, and with one
 _OWN_LENGTHS_OF_TIMES = frozenset({8, 15})
 _OWN_LENGTH_OF_DATES = 10
-# In a column of any spelling, a number may be more than a count of seconds: a year, a day as 20261231, a Julian day (all are
-# less than the first), or a count of milliseconds (those that are at least the second count nothing else before the year 10000).
+# In a column of any spelling, a number may be something other than a count of seconds: a year, a day like 20261231, a
+# Julian day (all of these are less than the first limit), or a count of milliseconds. From the second limit on, it is
+# always milliseconds, because as seconds it would be after the year 9999.
 _FEWEST_SECONDS = 100_000_000  # in 1973
 _FEWEST_MILLISECONDS = 253_402_300_800
 _JULIAN_DAYS = range(1_721_425, 5_373_485)  # the years 1 to 9999
-_LAST = "~"  # behind all characters of a date or time
+_LAST = "~"  # sorts after all characters of a date or time
 
 
 # --- reading
 
 
 def read(type_: TimeType, form: TimeFormat, raw: Any) -> TimeValue | None:
-    """Read a date or time as a column stores it; None if the column's format does not say what it is."""
+    """Read a date or time in the format of a column. Return None if it does not match the format."""
     if isinstance(raw, str):
         return None if form.is_numeric else read_text(type_, raw)
     if form is TimeFormat.ISO or not isinstance(raw, int | float) or isinstance(type_, Time):
@@ -55,7 +56,7 @@ def read(type_: TimeType, form: TimeFormat, raw: Any) -> TimeValue | None:
 
 
 def read_text(type_: TimeType, raw: str) -> TimeValue | None:
-    """Read the text of a date or time in any spelling; a zone is converted to UTC, without one it is UTC."""
+    """Read the text of a date or time in any spelling. A zone is converted to UTC; without a zone, it is UTC."""
     own = own_reader(type_)(raw)
     if own is not None:
         return own
@@ -73,7 +74,7 @@ def read_text(type_: TimeType, raw: str) -> TimeValue | None:
 
 
 def own_reader(type_: TimeType) -> Callable[[Any], TimeValue | None]:
-    """Say how our own spelling of a type is read, fast; None of all else that a column holds."""
+    """Return the fast reader of our own spelling of a type. It returns None for all other values."""
     match type_:
         case DateTime(aware=aware):
             return _own_instant if aware else _own_date_time
@@ -118,7 +119,7 @@ def _own_clock(raw: Any) -> time | None:
 
 
 def _instant(raw: str) -> datetime | None:
-    """Read a date and time, as UTC without a zone. Raises `ValueError` and `OverflowError`."""
+    """Read a date and time in UTC, without a zone. Raises `ValueError` and `OverflowError`."""
     match = _TEXT.fullmatch(raw)
     if match is None:
         return None
@@ -129,7 +130,7 @@ def _instant(raw: str) -> datetime | None:
 
 
 def _clock_of(match: re.Match[str]) -> time | None:
-    """Read a time of day; None if its fraction is finer than a microsecond."""
+    """Read a time of day. Return None if its fraction is finer than a microsecond."""
     fraction = match["fraction"] or ""
     if fraction[_DIGITS:].strip("0"):
         return None
@@ -147,7 +148,7 @@ def _offset(zone: str | None) -> timedelta:
 
 
 def _day_of(instant: datetime | None) -> date | None:
-    """Read midnight as its day; any other time of day would be lost."""
+    """Return the day of an instant at midnight, else None, because the time of day would be lost."""
     return instant.date() if instant is not None and instant.time() == time() else None
 
 
@@ -157,7 +158,7 @@ def _time(raw: str) -> time | None:
 
 
 def _unit_of(raw: float) -> TimeFormat | None:
-    """Say what a number in a column of any spelling counts; None if it may be something else than a time."""
+    """Return the unit of a number in a column of any spelling, or None if it may not be a time."""
     if abs(raw) < _FEWEST_SECONDS:
         return None
     return TimeFormat.UNIX if abs(raw) < _FEWEST_MILLISECONDS else TimeFormat.UNIX_MS
@@ -176,7 +177,10 @@ def _read_number(type_: Date | DateTime, form: TimeFormat, raw: float) -> TimeVa
 
 
 def _whole_microseconds(form: TimeFormat, raw: float) -> int:
-    """Turn a count of seconds or milliseconds into microseconds; a double is its shortest decimal form. Raises `ValueError`."""
+    """Convert seconds or milliseconds to microseconds.
+
+    A double counts as its shortest decimal form. Raises `ValueError`.
+    """
     if isinstance(raw, int):
         return raw * _PER_UNIT[form]
     microseconds = Decimal(repr(raw)) * _PER_UNIT[form]
@@ -186,7 +190,7 @@ def _whole_microseconds(form: TimeFormat, raw: float) -> int:
 
 
 def unreadable(attribute: Attribute, type_: TimeType, raw: Any) -> Unreadable:
-    """Say why a date or time cannot be read, and which setting helps."""
+    """Return the reason why a date or time cannot be read, with the setting that helps."""
     form = attribute.format
     if isinstance(raw, int | float):
         return Unreadable(
@@ -240,13 +244,13 @@ def _why_no_number(type_: TimeType, form: TimeFormat, raw: float) -> str:
 
 
 def write(attribute: Attribute, value: TimeValue) -> Any:
-    """Write a date or time as its column stores it. Raises `Unstorable`."""
+    """Convert a date or time to the format of its column. Raises `Unstorable`."""
     if not attribute.format.is_numeric:
         return write_text(value)
     number = as_number(attribute.format, value)
     if number is None:
         raise Unstorable(attribute.name, "has more digits than a number in an SQLite database keeps exactly.")
-    # The other programs that read such a column expect whole numbers.
+    # Other programs that read such a column expect whole numbers.
     if isinstance(number, float) and affinity_of(attribute.sql_type) == "INTEGER":
         unit = "seconds" if attribute.format is TimeFormat.UNIX else "milliseconds"
         raise Unstorable(attribute.name, f"must be a whole number of {unit}: its column holds whole numbers.")
@@ -259,7 +263,7 @@ def write_text(value: TimeValue) -> str:
 
 
 def writer(classes: set[type]) -> Callable[[Any], str] | None:
-    """Say how values are written as text, fast, that are all dates or all times; None of others."""
+    """Return the fast writer for values that are all dates or all times, or None for others."""
     return _WRITERS.get(next(iter(classes))) if len(classes) == 1 else None
 
 
@@ -278,7 +282,7 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 
 
 def as_number(form: TimeFormat, value: TimeValue) -> float | None:
-    """Say which number stands for a date or an instant: whole numbers as such; None if no double is exactly that."""
+    """Return the number for a date or an instant: an integer if it is whole, or None if no double is exactly equal."""
     exact = _exact_number(form, value)
     if isinstance(exact, int):
         return exact
@@ -295,12 +299,12 @@ def _exact_number(form: TimeFormat, value: TimeValue) -> int | Decimal:
 def _utc(value: TimeValue) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-    assert isinstance(value, date)  # noqa: S101  # a time has no number
+    assert isinstance(value, date)  # noqa: S101  # a time of day does not have a number
     return datetime.combine(value, time())
 
 
 def nearest_number(form: TimeFormat, value: TimeValue) -> tuple[float, int]:
-    """Say which number is next to a value, and whether it is less (-1), the same (0) or more (1): what bounds are compared by."""
+    """Return the number nearest to a value, and whether it is less (-1), equal (0) or greater (1), for bounds."""
     exact = _exact_number(form, value)
     if isinstance(exact, int):
         return exact, 0
@@ -310,9 +314,9 @@ def nearest_number(form: TimeFormat, value: TimeValue) -> tuple[float, int]:
 
 
 def spellings(value: TimeValue) -> Sequence[str]:
-    """List the texts that databases may hold for a value of a key, as other programs write it; our own comes first.
+    """Return the texts that databases may store for the value of a key, as other programs write them. Ours comes first.
 
-    They are few, because SQLite takes 32,766 parameters, and a filter 2,000 values.
+    The list is short, because SQLite allows 32,766 parameters, and a filter 2,000 values.
     """
     own = write_text(value)
     match value:
@@ -333,15 +337,15 @@ def spellings(value: TimeValue) -> Sequence[str]:
 
 
 def most_spellings(type_: TimeType) -> int:
-    """Say how many `spellings` there are at most."""
+    """Return the largest number of `spellings`."""
     return 16 if isinstance(type_, DateTime) else 9 if isinstance(type_, Date) else 4
 
 
-# --- what narrows a search to what an index finds
+# --- ranges in which an index can be used
 
 
 def text_range(values: Sequence[TimeValue]) -> Range:
-    """Say between which texts all spellings of some values lie: a zone puts their text a day off, at most."""
+    """Return the range that includes all spellings of some values. A zone may shift their text by one day at most."""
     if isinstance(values[0], time):
         clocks = [value.isoformat()[:5] for value in values]
         return min(clocks), max(clocks) + _LAST
@@ -353,7 +357,7 @@ def text_range(values: Sequence[TimeValue]) -> Range:
 
 
 def numbers_of(values: Sequence[TimeValue]) -> list[float]:
-    """List the numbers that may stand for values in a column of any spelling."""
+    """Return the numbers that may represent values in a column of any spelling."""
     if isinstance(values[0], time):
         return []
     every = [as_number(form, value) for value in values for form in (TimeFormat.UNIX, TimeFormat.UNIX_MS)]

@@ -1,4 +1,4 @@
-"""How the columns of SQLite keep values, and what the driver reads of them."""
+"""Conversion between values and the forms that SQLite's columns store and the driver reads."""
 
 import math
 from collections.abc import Sequence
@@ -30,11 +30,14 @@ from storage.json_text import decode_json, encode_json
 from storage.sql import codec
 from storage.sql.codec import Unstorable
 
-SMALLEST, LARGEST = -(2**63), 2**63 - 1  # whole numbers that SQLite stores as such
+SMALLEST, LARGEST = -(2**63), 2**63 - 1  # integers that SQLite stores as integers
 
 
 def unreadable(attribute: Attribute, what: str) -> Unreadable:
-    """Say that the database holds something against its own type, which only SQLite leaves open, and which setting helps."""
+    """Return the error for a stored value that does not match its type, with the setting that helps.
+
+    Only SQLite allows such values.
+    """
     advice = (
         'To serve it as it is, the operator can set type = "Any" (or another type that fits) for this attribute '
         "in partwise.toml."
@@ -43,12 +46,12 @@ def unreadable(attribute: Attribute, what: str) -> Unreadable:
 
 
 def is_text_column(sql_type: str) -> bool:
-    """Return True if a column keeps all that it is given as text."""
+    """Return True if a column stores every value as text."""
     return affinity_of(sql_type) == "TEXT"
 
 
 def to_number(attribute: Attribute, value: Decimal) -> Any:
-    """Turn a decimal into what its column keeps exactly. Raises `Unstorable`."""
+    """Convert a decimal to a form that its column stores exactly. Raises `Unstorable`."""
     if is_text_column(attribute.sql_type):
         return format(value, "f")
     if value == value.to_integral_value() and abs(value) <= LARGEST:
@@ -59,7 +62,10 @@ def to_number(attribute: Attribute, value: Decimal) -> Any:
 
 
 def to_shown(text: str) -> Any:
-    """Turn the text of a type that only SQLite knows into the number that is shown so: SQLite does not read all digits of a double."""
+    """Convert text of an opaque type to the number with this text, if there is one.
+
+    SQLite does not parse all digits of a double.
+    """
     try:
         number = float(text)
     except ValueError:
@@ -83,7 +89,7 @@ def to_decimal(raw: Any, scale: int | None) -> Decimal | None:
 
 
 def to_uuid(raw: Any) -> UUID | None:
-    """Read a UUID; None where it is none."""
+    """Read a UUID. Return None if it is not one."""
     try:
         return UUID(bytes=raw) if isinstance(raw, bytes) else UUID(raw)
     except (TypeError, ValueError, AttributeError):
@@ -91,13 +97,13 @@ def to_uuid(raw: Any) -> UUID | None:
 
 
 def to_json_text(attribute: Attribute, value: Any) -> str:
-    """Write a JSON value as its column keeps it. Raises `Unstorable`."""
+    """Encode a JSON value for its column. Raises `Unstorable`."""
     text = encode_json(value)
     if not is_text_column(attribute.sql_type) and isinstance(value, int | float) and not isinstance(value, bool):
-        # A bare number in a column of NUMERIC affinity becomes a number of SQLite's.
+        # A bare number in a column of NUMERIC affinity is stored as a number.
         try:
             kept = float(value) if isinstance(value, float) or abs(value) > LARGEST else value
-        except OverflowError:  # beyond all doubles
+        except OverflowError:  # larger than all doubles
             kept = math.inf
         if (value if isinstance(value, ExactFloat) else ExactFloat(repr(value))) != kept:
             raise Unstorable(attribute.name, "is a number that this column of an SQLite database would round.")
@@ -105,7 +111,7 @@ def to_json_text(attribute: Attribute, value: Any) -> str:
 
 
 def to_document(attribute: Attribute, raw: Any) -> Value:
-    """Read a JSON value."""
+    """Read a stored JSON value. Return `Unreadable` if it is not valid JSON."""
     if isinstance(raw, int | float):
         return raw if math.isfinite(raw) else unreadable(attribute, "not valid JSON")
     try:
@@ -116,8 +122,8 @@ def to_document(attribute: Attribute, raw: Any) -> Value:
 
 
 def packed_type(type_: ValueType) -> Any:
-    """Say as which type msgspec decodes what a JSON array has of values, to what the driver reads; None where it cannot."""
-    # Floats and decimals have lost digits in SQLite's JSON; bytes it cannot hold.
+    """Return the type as which msgspec decodes values from a JSON array to the driver's form, or None."""
+    # SQLite's JSON drops digits of floats and decimals, and cannot contain bytes.
     match type_:
         case Integer(smallest=smallest, largest=largest):
             return Annotated[int, msgspec.Meta(ge=smallest, le=largest)]
@@ -132,10 +138,10 @@ def packed_type(type_: ValueType) -> Any:
 
 
 def are_texts(raws: Sequence[str | None]) -> bool:
-    """Return True if texts, with nulls among them, are all UTF-8."""
+    """Return True if all texts are valid UTF-8; nulls are ignored."""
     return is_utf_8("".join(filter(None, raws)))
 
 
 def is_text(raw: Any) -> bool:
-    """Return True if the driver has read a text that is UTF-8."""
+    """Return True if the driver has read a text that is valid UTF-8."""
     return isinstance(raw, str) and is_utf_8(raw)

@@ -1,1 +1,1 @@
-"""A small shop: `models` has its tables, `data` fills them. `partwise serve` shows it when no database is named."""
+"""A small shop: `models` defines its tables, `data` its rows. `partwise serve` serves it if no database is given."""

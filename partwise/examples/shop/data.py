@@ -1,4 +1,4 @@
-"""Fills the tables of the shop with made-up rows: the same ones for the same seed."""
+"""Sample rows for the tables of the shop: the same rows for the same seed."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -13,14 +13,14 @@ from partwise.examples.shop.models import Address, AddressKind, Customer, Order,
 Row = dict[str, object]
 
 CUSTOMERS = 300
-SHIPPING_ADDRESSES = 100  # beside the billing address that every customer has
+SHIPPING_ADDRESSES = 100  # in addition to the billing address of each customer
 PRODUCTS = 150
 ORDERS = 800
-MAX_LINES = 4  # of an order; 2.5 on average
+MAX_LINES = 4  # per order; 2.5 on average
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JOINING = 90  # days from START in which all customers join
-ORDERING = 90  # days from joining in which a customer orders
-MINUTES = 24 * 60  # of a day
+ORDERING = 90  # days after joining in which a customer orders
+MINUTES = 24 * 60  # per day
 
 _FIRST_NAMES = (
     *("Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "David", "Elena", "Emil", "Fatima"),
@@ -31,7 +31,7 @@ _LAST_NAMES = (
     *("Kowalski", "Lind", "Moreau", "Novak", "Okafor", "Petrov", "Rossi", "Silva", "Tanaka", "Weber"),
 )
 _STREETS = ("Station Road", "Market Street", "Mill Lane", "Garden Row", "Harbour Street", "Church Lane", "Hill Street")
-_CITIES = (  # city, country, the form of its postal codes: each 0 becomes a digit
+_CITIES = (  # city, country, pattern of its postal codes: each 0 is replaced by a random digit
     ("Berlin", "DE", "10000"),
     ("Graz", "AT", "8000"),
     ("Kraków", "PL", "30-000"),
@@ -42,7 +42,7 @@ _CITIES = (  # city, country, the form of its postal codes: each 0 becomes a dig
     ("Zürich", "CH", "8000"),
 )
 _MATERIALS = ("oak", "steel", "linen", "cork", "glass", "wool", "paper", "stoneware")
-_THINGS = (  # name, letters of its SKU, where it belongs
+_THINGS = (  # name, letters of its SKU, tag of its place
     ("basket", "BSK", "home"),
     ("bowl", "BWL", "kitchen"),
     ("box", "BOX", "office"),
@@ -73,11 +73,11 @@ _STATUS_WEIGHTS = {
 
 
 def fill(session: Session, *, seed: int = 1) -> None:
-    """Add all rows to the tables of the shop, which are empty before; to commit is the caller's.
+    """Insert all rows into the empty tables of the shop. The caller commits.
 
     About 4,000 rows: 300 customers, 400 addresses, 150 products, their stock, 800 orders, 2,000 order lines.
     """
-    random = Random(seed)  # noqa: S311  # sample data, no secrets
+    random = Random(seed)  # noqa: S311  # sample data, not secret
     names = random.sample(list(product(_FIRST_NAMES, _LAST_NAMES)), CUSTOMERS)
     joined = [START.date() + timedelta(days=random.randrange(JOINING)) for _ in names]
     customers = _insert(session, Customer, map(_customer, names, joined))
@@ -93,9 +93,9 @@ def fill(session: Session, *, seed: int = 1) -> None:
 
 
 def _insert(session: Session, class_: type[Customer | Product | Order], rows: Iterable[Row]) -> list[int]:
-    """Insert rows, and list the keys that the database made for them, in their order.
+    """Insert rows; return the keys that the database generated, in the order of the rows.
 
-    They are not given here because a PostgreSQL sequence does not notice keys that it has not made.
+    The keys are not chosen here, because a PostgreSQL sequence does not take account of keys that it did not generate.
     """
     statement = insert(class_).returning(col(class_.id), sort_by_parameter_order=True)
     return [key for (key,) in session.exec(statement, params=list(rows))]
@@ -142,7 +142,7 @@ def _stock(random: Random, product_id: int) -> list[Row]:
 
 
 def _orders(random: Random, customers: Sequence[tuple[int, date]]) -> list[Row]:
-    """Make the orders, the oldest first."""
+    """Create the orders, the oldest first."""
     found = []
     for _ in range(ORDERS):
         customer, joined_on = random.choice(customers)

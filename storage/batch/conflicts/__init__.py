@@ -1,1 +1,1 @@
-"""Which parts, and which batches, would be in each other's way."""
+"""Interference between parts of a batch, and between batches."""

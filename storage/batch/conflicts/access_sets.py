@@ -54,7 +54,7 @@ class AccessSets:
     def of_change(
         self, before: Values, after: Values, changed: frozenset[str]
     ) -> tuple[tuple[KeyRef, ...], tuple[KeyRef, ...]]:
-        """Return the write set and the read set of an UPDATE: the row's content, and the keys that it takes and releases."""
+        """Return the write and read sets of an UPDATE: the row's content, and the keys that it takes and releases."""
         content = (_CONTENT, self._row.of(before))
         unique = [each for each in self._unique if not changed.isdisjoint(each.attributes)] if changed else ()
         foreign = [each for each in self._foreign if not changed.isdisjoint(each.attributes)] if changed else ()

@@ -1,6 +1,6 @@
-"""Which rows a batch will lock, and whether two batches would wait for each other. Pure; no database.
+"""Prediction of the rows that a batch will lock, and of batches that would wait for each other. Pure; no database.
 
-Asked only while somebody waits for a lock: those who would wait behind him need no connection for that.
+Used only while a batch waits for a lock: batches that would wait behind it do not need a connection for that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,15 +14,15 @@ from storage.catalog.types import Value
 from storage.rows.locate import Location, place_values
 from storage.rows.row import KeyTuple
 
-_MOST_PARTS = 50  # of a batch that is compared: the event loop does it
+_MOST_PARTS = 50  # of a batch that is compared, because the comparison runs in the event loop
 
 RowLock = tuple[str, tuple[str, ...], KeyTuple]
-"""A resource, a key of it, and values of that: the row that has them, or will have them."""
+"""A resource, one of its keys, and the values of that key: the row that has them, or will have them."""
 RowLocks = Mapping[RowLock, Strength]
 
 
 def row_locks(catalog: Catalog, batch: Batch, receipt: Receipt | None) -> RowLocks:
-    """Say which rows a batch will lock, as far as its parts tell; of a very large one nothing."""
+    """Return the rows that a batch will lock, as far as its parts show; none for a very large batch."""
     if batch.size > _MOST_PARTS:
         return {}
     found = dict(_of_blocks(catalog, batch.blocks) if batch.blocks else _of_parts(catalog, batch.bind_all()))
@@ -51,7 +51,7 @@ def _of_blocks(catalog: Catalog, blocks: Sequence[Block]) -> Iterator[tuple[RowL
 
 
 def _rows_of(block: Block, resource: Resource, names: tuple[str, ...]) -> Iterable[KeyTuple]:
-    """List the values that the parts of a block give some attributes, if they give them all."""
+    """Return the values that the parts of a block give to some attributes, if they give all of them."""
     if not names or any(name not in block.columns or not is_sought(resource, name) for name in names):
         return ()
     return (values for values in zip(*(block.columns[name] for name in names), strict=True) if None not in values)
@@ -70,7 +70,7 @@ def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[RowLock
 
 
 def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[RowLock, Strength]]:
-    """List the unique values that an item gets: whoever inserts the same ones waits."""
+    """Yield the unique values that an item gets: another transaction that inserts the same values waits."""
     for key in resource.keys:
         if key and all(name in values and is_sought(resource, name) for name in key):
             row = tuple(values[name] for name in key)
@@ -79,8 +79,9 @@ def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[Ro
 
 
 def would_wait(own: RowLocks, others: RowLocks) -> bool:
-    """Return True if one of two sets of locks holds the other up.
+    """Return True if one of two sets of locks blocks the other.
 
-    The table of https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS, with the strengths counted from 1.
+    This is the table of https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS, with the strengths
+    numbered from 1.
     """
     return any(lock in others and strength + others[lock] > Strength.UPDATE for lock, strength in own.items())

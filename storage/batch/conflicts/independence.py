@@ -1,7 +1,7 @@
 """Independence of the parts of blocks: no part reads or writes what another part of the batch writes. Pure; no database.
 
-If parts interfere, their order matters, and bulk execution does not apply (docs/engine.md, section 3). What the blocks alone do
-not show (released unique values, generated keys) is recorded as rows that must be read.
+If parts interfere, their order matters, and bulk execution does not apply (docs/engine.md, section 3). What the blocks
+alone do not show (released unique values, generated keys) is recorded as rows that must be read.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ class Needs:
 
 
 class Independence:
-    """Finds out whether the parts of one batch are independent."""
+    """The check for independence of the parts of one batch."""
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
         self.needs: dict[str, Needs] = {}
-        # Keys that are referred to, of resources with new items; and those of items that are updated before any is created.
+        # Referenced keys of resources with new items; and the keys of items that are updated before any is created.
         self.pointed_at: list[tuple[str, set[KeyTuple]]] = []
         self.left_to_database: list[tuple[str, set[KeyTuple]]] = []
         self._catalog = catalog
@@ -64,7 +64,7 @@ class Independence:
         return any(block.verb is Verb.CREATE and block.resource.name == name for block in self._blocks)
 
     def _mixes_keys(self, name: str) -> bool:
-        """Return True if some parts give the keys of new items, and others have them generated or address items by them."""
+        """Return True if some parts give keys of new items, and others need generated keys or address such items."""
         made = [block for block in self._blocks if block.resource.name == name and block.verb is Verb.CREATE]
         given = [block for block in made if not set(block.columns).isdisjoint(block.resource.key)]
         if not given:
@@ -84,7 +84,7 @@ class Independence:
         )
 
     def _points_at_change(self, block: Block, key: ForeignKey) -> bool:
-        """Return True if rows of a block may refer to a row that another part deletes, creates, or gives another key."""
+        """Return True if a block's rows may refer to a row that another part creates, deletes, or gives another key."""
         given = [block.columns[name] for name in key.attributes if name in block.columns]
         if block.verb is not Verb.DELETE and not given and not self._has_default(block, key.attributes):
             return False
@@ -114,7 +114,10 @@ class Independence:
         )
 
     def _is_unclear(self, block: Block, unique: tuple[str, ...]) -> bool:
-        """Return True if the unique values written by a block are not known before it runs; record what must be read to find out."""
+        """Return True if the unique values written by a block are not known before it runs.
+
+        Record what must be read to find out.
+        """
         given = [name for name in unique if name in block.columns]
         needs = self.needs[block.resource.name]
         match block.verb:

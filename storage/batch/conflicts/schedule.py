@@ -1,8 +1,9 @@
-"""In which order writes must run, and which of them may run together. Pure; docs/engine.md, section 4.
+"""The order in which writes must run, and the writes that may run together. Pure; docs/engine.md, section 4.
 
-Each write has a write set and a read set of keys: its row, each unique value that it takes or releases, and the rows that its
-foreign keys refer to, before and after. A write runs after every earlier write that writes a key in either of its sets, and after
-every earlier one that reads a key in its write set. Nothing else orders writes, so those of one level run together.
+Each write has a write set and a read set of keys: its row, each unique value that it takes or releases, and the rows
+that its foreign keys refer to, before and after. A write runs after every earlier write that writes a key in either of
+its sets, and after every earlier one that reads a key in its write set. Nothing else orders writes, so those of one
+level run together.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ KeyRef = Hashable
 
 
 class Kind(IntEnum):
-    """What a statement does; among those of one level the order does not matter, so it is this one."""
+    """The kind of a statement. Within a level the order does not matter, so it is this one."""
 
     DELETE = 1
     UPDATE = 2
@@ -23,7 +24,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the writes of one statement have in common."""
+    """The common properties of the writes of one statement."""
 
     kind: Kind
     resource: str
@@ -48,14 +49,14 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Writes that run together: their places among all."""
+    """Writes that run together, by their indexes among all writes."""
 
     shape: Shape
     members: list[int]
 
 
 def schedule(writes: Iterable[Write], order: Mapping[str, int]) -> Sequence[Stage]:
-    """Put writes into stages; `order` is the order of the resources inside a level."""
+    """Return the stages in which writes run; `order` is the order of the resources within a level."""
     written: dict[KeyRef, int] = {}  # key -> the level of its last writer
     read: dict[KeyRef, int] = {}  # key -> the highest level of its readers
     stages: dict[tuple[int, Shape], Stage] = {}

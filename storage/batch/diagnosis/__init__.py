@@ -1,1 +1,1 @@
-"""Why the database refused, and which errors only follow from others."""
+"""Diagnosis of refusals by the database, and of errors that only follow from others."""

@@ -1,8 +1,8 @@
-"""Why the database refuses a row: every violated rule, each with its attributes, from the catalog's own definitions.
+"""Diagnosis of a refused row: every violated rule, each with its attributes, from the catalog's own definitions.
 
-A driver names one violated constraint, and SQLite hardly that. So unique keys, foreign keys and checks are all asked about;
-what is left (not null, triggers) is what the driver said. A row of which some values are not known, because its part gives
-wrong ones, is asked about in the same way: rules that need those values are not checked.
+A driver names one violated constraint, and SQLite hardly that. So unique keys, foreign keys and checks are all queried.
+The rest (not null, triggers) is taken from the driver's error. A row with unknown values, because its part gives
+invalid ones, is diagnosed in the same way, but rules that need those values are not checked.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from storage.rows.row import KeyTuple, Row
 from storage.rows.writer import Rows
 from storage.sql import RowToBe
 
-_MOST_HOLDERS = 1_000  # rows that point at one: beyond that, some of them surely stay
+_MOST_HOLDERS = 1_000  # rows that refer to one: beyond that, some of them certainly stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,13 @@ class Attempt:
     operation: Operation
     values: Values
     before: Row | None = None
-    all_changed: bool = False  # ask about all attributes, as of a new row
+    all_changed: bool = False  # check all attributes, as for a new row
     written: Values = field(default_factory=dict)  # of `values`, those that the write sets
     defaults: tuple[str, ...] = ()  # attributes that it sets to their database default
 
     @property
     def changed(self) -> frozenset[str]:
-        """The attributes that the write touches: all of a new row."""
+        """The attributes that the write changes: all attributes of a new row."""
         if self.before is None or self.all_changed:
             return frozenset(self.operation.resource.attributes)
         before = self.before.values
@@ -65,7 +65,7 @@ class Attempt:
 def diagnose_write(
     rows: Rows, catalog: Catalog, attempt: Attempt, refused: StatementRefused | None = None
 ) -> list[ConditionalError]:
-    """Find everything wrong with a row to insert or update, in the order of kinds; `refused` is the database's error."""
+    """Return all errors of a row to insert or update, ordered by kind; `refused` is the database's error."""
     resource = attempt.operation.resource
     if refused is not None:
         refused = _as_of(resource, refused)
@@ -84,7 +84,7 @@ def diagnose_write(
         return [*taken, *pointing, *violated_checks(rows, attempt)]
     named = _named(resource, refused)
     match refused.violation:
-        case Violation.UNIQUE:  # checks come before it
+        case Violation.UNIQUE:  # the database evaluates checks before it
             if not _is_told(
                 refused, named, taken
             ):  # only the database could compare, for example by a volatile function
@@ -109,7 +109,7 @@ def diagnose_write(
 
 
 def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[ConditionalError]:
-    """Find the values that the database cannot read, if its error does not name them."""
+    """Return errors for the values that the database cannot read, if its own error does not name them."""
     operation = attempt.operation
     if refused.violation is not Violation.VALUE or _named(operation.resource, refused):
         return []
@@ -118,7 +118,7 @@ def _unread(rows: Rows, attempt: Attempt, refused: StatementRefused) -> list[Con
 
 
 def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[str]) -> list[ConditionalError]:
-    """Find what else is wrong with a row if the database cannot read some of its values."""
+    """Return the other errors of a row if the database cannot read some of its values."""
     if attempt.operation.resource.has_before_triggers:
         return []
     unknown = dict.fromkeys(names, Unreadable(reason=""))
@@ -127,14 +127,14 @@ def _beside(rows: Rows, catalog: Catalog, attempt: Attempt, names: Collection[st
 
 
 def _is_told(refused: StatementRefused, named: Sequence[str], errors: Sequence[ConditionalError]) -> bool:
-    """Return whether the unique key that the database names is among conflicts."""
+    """Return True if the unique key that the database names is among the conflicts."""
     if refused.constraint is not None and any(refused.constraint == each.fault.constraint for each in errors):
         return True
     return any(not named or set(named) == set(error.fault.attributes) for error in errors)
 
 
 def _as_of(resource: Resource, refused: StatementRefused) -> StatementRefused:
-    """Treat a rule of another table, which a trigger has violated, as not the resource's own."""
+    """Return the refusal without its details if a trigger has violated a rule (not a foreign key) of another table."""
     is_own = refused.rule_of is None or refused.rule_of.lower() == resource.table.lower()
     if is_own or refused.violation is Violation.FOREIGN_KEY:
         return refused
@@ -164,9 +164,9 @@ def _deferred(resource: Resource) -> set[tuple[str, ...]]:
 
 
 def violated_checks(rows: Rows, attempt: Attempt, table: TableName | None = None) -> list[ConditionalError]:
-    """Find the checks that a row violates as it would be stored; none if triggers may change it first.
+    """Return errors for the checks that a row violates as it would be stored; none if triggers may change it first.
 
-    `table` is the table that has refused the row, such as a partition: some checks are for its rows only.
+    `table` is the table that has refused the row, such as a partition: some checks apply to its rows only.
     """
     resource = attempt.operation.resource
     if resource.has_before_triggers or not resource.checks:
@@ -197,7 +197,7 @@ def _check_error(attempt: Attempt, check: Check) -> ConditionalError:
 
 
 def _check_fault(attempt: Attempt, check: Check) -> Fault:
-    """Write the message of a violated check: its author's, or one from its known limits."""
+    """Return the fault of a violated check, with its author's message or one from its known limits."""
     known = _broken_bounds(attempt, check)
     if not known and check.complete and len(check.attributes) == 1:
         known = list(check.bounds)
@@ -228,13 +228,14 @@ def _with_named_check(
     """Add the check that the database names, if it is not among those found."""
     named = _checks_of(attempt.operation.resource, refused)
     faults = [_check_fault(attempt, check) for check in named]
-    # SQLite may name a check by a text that we do not know; PostgreSQL's is one more, as is a partition that is missing.
+    # SQLite may name a check by a text that we do not know. An unknown check of PostgreSQL is an additional error, and
+    # so is a missing partition.
     is_told = any(error.fault in faults for error in found) if named else bool(found) and refused.table is None
     return found if is_told else [*found, from_driver(attempt, refused)]
 
 
 def _checks_of(resource: Resource, refused: StatementRefused) -> list[Check]:
-    """Find the check that the database names; that of a domain is one of each column that has it."""
+    """Return the checks that the database names; the check of a domain applies to each column of that domain."""
     wanted = _folded(_name_of(resource, refused) or "")
     return [check for check in resource.checks if _folded(check.label) == wanted and check.is_for(refused.table)]
 
@@ -247,7 +248,7 @@ def _name_of(resource: Resource, refused: StatementRefused) -> str | None:
 
 
 def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Effect, ...], ...]:
-    """Return what an error of attributes depends on: other parts may write those that this part does not."""
+    """Return the effects that explain an error: other parts may write the attributes that this part does not write."""
     if attempt.before is None:
         return ()
     others = set(attributes) - set(attempt.written) - set(attempt.defaults) if attributes else {ANY}
@@ -261,7 +262,7 @@ def _of_others(attempt: Attempt, attributes: Sequence[str]) -> tuple[tuple[Effec
 def diagnose_delete(
     rows: Rows, catalog: Catalog, operation: Operation, row: Row, refused: StatementRefused
 ) -> list[ConditionalError]:
-    """Find all that still points at a row to be deleted."""
+    """Return errors for all references to a row to be deleted."""
     errors = [
         error
         for child, key in catalog.referenced_by[operation.resource.name]
@@ -270,14 +271,14 @@ def diagnose_delete(
     ]
     if errors:
         return errors
-    if refused.violation is Violation.FOREIGN_KEY:  # by something that is not served, or below what a cascade deletes
+    if refused.violation is Violation.FOREIGN_KEY:  # by a table that is not served, or to a row that a cascade deletes
         return [ConditionalError(fault=_said(refused, _still_referenced(operation, "")))]
     refused = _as_of(operation.resource, refused)
     return [from_driver(Attempt(operation=operation, values=row.values, before=row), refused)]
 
 
 def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> list[ConditionalError]:
-    """Find the unique keys whose values another row has."""
+    """Return errors for the unique keys whose values another row has."""
     resource, values = attempt.operation.resource, attempt.values
     compared_elsewhere = {index.key for index in resource.indexes}
     errors = []
@@ -294,13 +295,13 @@ def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> 
 
 
 def index_conflicts(rows: Rows, attempt: Attempt, indexes: Iterable[UniqueIndex]) -> list[ConditionalError]:
-    """Find the violated unique indexes and exclusions that only the database can compare by."""
+    """Return errors for the violated unique indexes and exclusions that only the database can evaluate."""
     found = ((index, index_holders(rows, attempt, index)) for index in indexes)
     return [index_conflict(attempt, index, holders) for index, holders in found if holders]
 
 
 def index_holders(rows: Rows, attempt: Attempt, index: UniqueIndex) -> list[KeyTuple]:
-    """Find the rows that conflict with a row in a unique index."""
+    """Return the keys of the rows that conflict with a row in a unique index."""
     row = attempt.to_be(rows)
     if not attempt.all_changed and row.changed().isdisjoint(index.columns):
         return []
@@ -309,7 +310,7 @@ def index_holders(rows: Rows, attempt: Attempt, index: UniqueIndex) -> list[KeyT
 
 
 def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTuple]) -> ConditionalError:
-    """Return a conflict with rows, which does not stand if all of them would have been deleted."""
+    """Return a conflict with rows, which is not reported if failed parts would have deleted all of them."""
     operation, resource = attempt.operation, attempt.operation.resource
     group = tuple(effect(resource, resource.key, holder, REMOVED, freed(index)) for holder in holders)
     fault = conflict(operation, index.attributes, index.name).at(first_pointer(operation, index.decided_by))
@@ -317,7 +318,7 @@ def index_conflict(attempt: Attempt, index: UniqueIndex, holders: Iterable[KeyTu
 
 
 def _is_new(attempt: Attempt, key: Iterable[str]) -> bool:
-    """Return True if a write stores other values, and does not leave the form that they have."""
+    """Return True if a write stores new values, instead of leaving the values in their stored form."""
     return attempt.before is None or any(attempt.before.values[name] != attempt.values[name] for name in key)
 
 
@@ -328,7 +329,7 @@ def _is_known(values: Iterable[object]) -> bool:
 def missing_targets(
     rows: Rows, catalog: Catalog, attempt: Attempt, keys: Iterable[ForeignKey]
 ) -> list[ConditionalError]:
-    """Find the foreign keys that point at nothing."""
+    """Return errors for the foreign keys that refer to a row that does not exist."""
     errors = []
     for key in keys:
         own = tuple(attempt.values.get(name) for name in key.attributes)
@@ -344,14 +345,14 @@ def missing_targets(
 
 
 def _is_itself(attempt: Attempt, key: ForeignKey, values: KeyTuple) -> bool:
-    """A row may point at itself before it is there."""
+    """Return True if the row refers to itself, which is allowed before it exists."""
     return key.target == attempt.operation.resource.name and values == tuple(
         attempt.values.get(name) for name in key.target_attributes
     )
 
 
 def _still_referenced_by_change(rows: Rows, catalog: Catalog, attempt: Attempt) -> list[ConditionalError]:
-    """Find who points at unique values that an update would take away."""
+    """Return errors for references to unique values that an update would remove."""
     if attempt.before is None:
         return []
     return [
@@ -365,7 +366,7 @@ def _still_referenced_by_change(rows: Rows, catalog: Catalog, attempt: Attempt) 
 def still_referenced(
     rows: Rows, operation: Operation, row: Row, child: Resource, key: ForeignKey
 ) -> list[ConditionalError]:
-    """Find the children that point at a row; itself does not count."""
+    """Return an error if children refer to a row; a reference from the row to itself does not count."""
     values = row.of(key.target_attributes)
     if None in values:
         return []
@@ -407,7 +408,7 @@ def _still_referenced(
 
 
 def from_driver(attempt: Attempt, refused: StatementRefused) -> ConditionalError:
-    """Return what is wrong with a row according to the database's error."""
+    """Return the error of a row according to the database's own error."""
     operation, resource = attempt.operation, attempt.operation.resource
     attributes = _named(resource, refused)
     pointer = first_pointer(operation, attributes)
@@ -420,7 +421,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> ConditionalError
             broken = [check for check in checks if _broken_bounds(attempt, check)] or checks
             if len(broken) == 1 and refused.said is None:
                 return _check_error(attempt, broken[0])
-            # A check of a partition, or one added since the start: SQLite may name a check by its text, which is SQL.
+            # A check of a partition, or one added since the start. SQLite may name a check by its text, which is SQL.
             message = _not_allowed(attributes)
             if _has_no_partition(resource, refused):
                 message = f"The database has no partition for this {join_names(attributes)}."
@@ -442,7 +443,7 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> ConditionalError
                 attributes=attributes,
                 constraint=_name_of(resource, refused),
             )
-    # A trigger is unknown to us, whatever attributes it names.
+    # The attributes that a trigger reads are not known, even if its error names some.
     is_told = refused.violation is not Violation.OTHER or refused.domain is not None
     return ConditionalError(
         fault=_said(refused, fault), unless_any_of=_of_others(attempt, attributes if is_told else ())
@@ -450,7 +451,10 @@ def from_driver(attempt: Attempt, refused: StatementRefused) -> ConditionalError
 
 
 def _required(operation: Operation, refused: StatementRefused, attributes: tuple[str, ...]) -> Fault:
-    """Return the fault for a missing value; a column that was added after the start has no attribute, so its name is used."""
+    """Return the fault for a missing value.
+
+    A column that was added after the start has no attribute, so its column name is used.
+    """
     if attributes:
         pointer = operation.pointers.get(attributes[0], f"{operation.payload_pointer}/{attributes[0]}")
         return Required(message=f"{join_names(attributes)} is required.", pointer=pointer, attributes=attributes)
@@ -470,20 +474,23 @@ def _refused_value(operation: Operation, attributes: tuple[str, ...]) -> Fault:
 
 
 def _said(refused: StatementRefused, fault: Fault) -> Fault:
-    """Give a fault the message of the trigger's author, if there is one."""
+    """Return the fault with the message of the trigger's author, if there is one."""
     return fault if refused.said is None else replace(fault, message=refused.said)
 
 
 def _only_opaque(operation: Operation) -> tuple[str, ...]:
-    """Find the one value given that only the database can read: then that is what it refuses."""
+    """Return the only given attribute whose value only the database can read, because that is the refused value.
+
+    Return an empty tuple if there is not exactly one.
+    """
     given = tuple(name for name in operation.values if isinstance(operation.attribute(name).type, Opaque))
     return given if len(given) == 1 else ()
 
 
 def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
-    """Find the attributes that the database means."""
+    """Return the attributes that the database's error refers to."""
     by_column = {attribute.column: attribute.name for attribute in resource.attributes.values()}
-    by_column |= {name: name for name in resource.attributes if name not in by_column}  # a trigger may say either
+    by_column |= {name: name for name in resource.attributes if name not in by_column}  # a trigger may use either name
     if refused.columns:
         return tuple(by_column[column] for column in refused.columns if column in by_column)
     if refused.domain is not None:
@@ -494,12 +501,12 @@ def _named(resource: Resource, refused: StatementRefused) -> tuple[str, ...]:
 
 
 def _has_no_partition(resource: Resource, refused: StatementRefused) -> bool:
-    """Return True if no partition accepts the row, or not this one: the only check without a name."""
+    """Return True if the row violates a partition's bounds or fits no partition: the only check without a name."""
     return refused.violation is Violation.CHECK and not refused.constraint and refused.table in resource.partitioned_by
 
 
 def _constraints(resource: Resource, refused: StatementRefused) -> Iterator[Constraint]:
-    """Find the constraint that the database names; for a partition's copy, the original."""
+    """Return the constraints with the name in the database's error; for a partition's copy, the original."""
     table, name = refused.table, refused.constraint or ""
     origin = resource.copies.get((table, name)) if table is not None else None
     if origin is not None:
@@ -510,5 +517,5 @@ def _constraints(resource: Resource, refused: StatementRefused) -> Iterator[Cons
 
 
 def _folded(text: str) -> str:
-    """SQLite names a check by its text, with the blanks that its author wrote."""
+    """Return a text without blanks, because SQLite names a check by its text as its author wrote it."""
     return "".join(text.split())

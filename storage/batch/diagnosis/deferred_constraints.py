@@ -1,7 +1,7 @@
-"""Constraints that the database checks at COMMIT only, found before it and attributed to the last writer.
+"""Constraints that the database checks only at COMMIT. They are checked before it, and attributed to the last writer.
 
-`SET CONSTRAINTS ALL IMMEDIATE` would name only the first, and `PRAGMA foreign_key_check` reads whole tables and
-blames old violations; so the rows that the batch has touched are asked about, and no others.
+`SET CONSTRAINTS ALL IMMEDIATE` would name only the first violation, and `PRAGMA foreign_key_check` reads whole tables
+and reports old violations. So only the rows that the batch has touched are checked.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ RowId = tuple[str, KeyTuple]
 
 @dataclass(slots=True)
 class DeferredConstraints:
-    """Remembers which part wrote which row last, and asks at the end."""
+    """Records the part that wrote each row last, and checks the rows at the end."""
 
     rows: Rows
     catalog: Catalog
@@ -35,20 +35,20 @@ class DeferredConstraints:
     _refused: list[Attempt] = field(default_factory=list)
 
     def written(self, operation: Operation, row: Row, before: Row | None = None) -> None:
-        """Note a row that a part has made or changed."""
+        """Record a row that a part has created or updated."""
         if operation.resource.deferred_keys:
             self._written[operation.resource.name, row.key] = operation
         if before is not None and self._is_target(operation):
             self._given_up.append((operation, before))
 
     def deleted(self, operation: Operation, row: Row) -> None:
-        """Note a row that a part has deleted."""
+        """Record a row that a part has deleted."""
         self._written.pop((operation.resource.name, row.key), None)
         if self._is_target(operation):
             self._given_up.append((operation, row))
 
     def refused(self, attempt: Attempt) -> None:
-        """Note a row that the database has refused: at the end it may turn out to point at nothing, too."""
+        """Record a row that the database has refused: at the end, it may also violate a deferred constraint."""
         if attempt.operation.resource.deferred_keys:
             self._refused.append(attempt)
 
@@ -57,15 +57,15 @@ class DeferredConstraints:
 
     @property
     def is_asked(self) -> bool:
-        """Return True if there is anything to check."""
+        """True if there is anything to check."""
         return bool(self._written or self._given_up or self._refused)
 
     def errors(self) -> dict[int, list[ConditionalError]]:
-        """Ask about all that was touched: part -> what is wrong with what it wrote last."""
+        """Check all touched rows; return the errors of the rows that each part wrote last, by part."""
         found: dict[int, list[ConditionalError]] = {}
         for (name, key), operation in self._written.items():
             row = self.rows.by_key(self.catalog.resources[name], key)
-            if row is not None:  # a cascade may have taken it
+            if row is not None:  # a cascade may have deleted it
                 found.setdefault(operation.index, []).extend(self._of_row(operation, row))
         for operation, row in self._given_up:
             found.setdefault(operation.index, []).extend(self._of_target(operation, row))
@@ -96,7 +96,7 @@ class DeferredConstraints:
         return [*twins, *targets]
 
     def _is_last_writer(self, operation: Operation, row: Row, attributes: tuple[str, ...]) -> bool:
-        """Of several touched rows with the same unique values, only the last is to blame."""
+        """Return True if the part was the last to write one of the rows with these unique values; it alone is at fault."""
         resource = operation.resource
         values = row.of(attributes)
         if None in values:
@@ -127,7 +127,7 @@ class DeferredConstraints:
     def _is_written_since(
         self, operation: Operation, child: str, attributes: tuple[str, ...], values: KeyTuple
     ) -> bool:
-        """Return True if a later part has written a row that points there: then that part is to blame."""
+        """Return True if a later part has written a row that refers to these values: then that part is at fault."""
         return any(
             name == child
             and writer.index > operation.index

@@ -52,7 +52,7 @@ class FailedParts:
         self._cascading = CascadingErrors()
 
     def explain(self, error: ConditionalError) -> bool:
-        """Return True if an error may merely follow from these parts' failure."""
+        """Return True if an error may merely follow from the failure of these parts."""
         return self._cascading.includes(error)
 
     def add(self, operation: Operation, named_attributes: Iterable[str] = ()) -> None:

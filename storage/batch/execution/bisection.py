@@ -1,4 +1,4 @@
-"""Which of some writes the database refuses: found by halves, a statement for each, and not one for each write."""
+"""Search for the writes that the database refuses: by halves, with a statement for each half, not for each write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 class TooManyRefused(Exception):
-    """So many are refused that to look at all of them one by one costs less."""
+    """So many writes are refused that running all of them one by one costs less."""
 
 
 class Bisection(Generic[T]):
-    """A search among independent writes: whether one is refused does not depend on the others."""
+    """A search among independent writes: the refusal of one does not depend on the others."""
 
     def __init__(self, rows: Rows, write: Callable[[Sequence[T]], object], most_trials: int) -> None:
         self._transaction = rows.transaction
@@ -24,12 +24,12 @@ class Bisection(Generic[T]):
         self._left = most_trials
 
     def refused(self, members: Sequence[T]) -> Iterator[T]:
-        """Find those that are refused; the others are written. Raises `TooManyRefused`."""
+        """Yield the refused members; the others are written. Raises `TooManyRefused`."""
         if members and not self._is_taken(members):
             yield from self._within(members)
 
     def _within(self, members: Sequence[T]) -> Iterator[T]:
-        """Search among members of which at least one is known to be refused."""
+        """Yield the refused members, of which at least one is known to exist."""
         if len(members) == 1:
             yield members[0]
             return

@@ -1,7 +1,8 @@
-"""Blocks that do not interfere, each written in one statement: what most large batches are (docs/engine.md, section 3).
+"""Bulk execution: independent blocks, each written in one statement. It runs most large batches (docs/engine.md, section 3).
 
-Whether they interferes is told before anything is written. Because they do not, a part that is in error is so whatever the others
-do: those whose precondition fails are known beforehand, and those that the database refuses are found by halves.
+Independence is checked before anything is written. Because the parts are independent, a part fails regardless of the
+others. Parts with a failed precondition are known beforehand, and parts that the database refuses are found by
+bisection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +27,13 @@ from storage.rows.writer import Rows
 from storage.sql import PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
-# What is updated before anything is created is refused where it addresses an item that another part makes; what is created
-# before anything is deleted, where it takes a unique value that is given up. So neither has to be looked for beforehand.
+# Updates run before anything is created, so an update of an item that another part creates is refused. Creations run
+# before anything is deleted, so one that takes a released unique value is refused. So neither needs a check beforehand.
 _ORDER = {Verb.UPDATE: 0, Verb.CREATE: 1, Verb.DELETE: 2}
 
 
 class Bulk:
-    """One run over blocks."""
+    """One bulk run over blocks."""
 
     def __init__(self, rows: Rows, catalog: Catalog, blocks: Sequence[Block], shown: ResultDetail) -> None:
         order = {name: place for place, name in enumerate(catalog.resources)}
@@ -44,13 +45,13 @@ class Bulk:
         self._independence = Independence(catalog, self._blocks)
         self._needs = self._independence.needs
         self._found: dict[str, RowColumns] = {}
-        self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key that is made for it
+        self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key generated for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
         self._refused: set[int] = set()  # parts with a failed precondition or a violated check
         self._refusal: tuple[Block, StatementRefused] | None = None  # the first refused block
 
     def prepare(self) -> bool:
-        """Lock the rows that the blocks address and refer to; return whether bulk execution applies. Writes nothing."""
+        """Lock the rows that the blocks address and refer to; return True if bulk execution applies. Nothing is written."""
         if not all(_is_plain(block, self._rows) for block in self._blocks) or self._independence.interferes():
             return False
         if not self._locks:
@@ -58,7 +59,7 @@ class Bulk:
         return self._check()
 
     def recheck_after_refusal(self) -> bool:
-        """After a refusal, read what had been left to the database to check; return whether bulk execution still applies."""
+        """Read, after a refusal, what was left to the database to check; return True if bulk execution still applies."""
         unread = [(needs, unique) for needs in self._needs.values() for unique in needs.left_to_database]
         if not (unread or self._independence.left_to_database or any(block.versions for block in self._blocks)):
             return True
@@ -83,7 +84,10 @@ class Bulk:
         return not any(self._are_new(name, keys) for name, keys in self._independence.pointed_at)
 
     def _exclude_existing_keys(self) -> None:
-        """Keys of existing, locked rows are not those of new items (SQLite may generate a deleted row's key again)."""
+        """Remove the keys of existing, locked rows from the referenced keys that new items may have.
+
+        On SQLite they stay, because SQLite may generate a deleted row's key again.
+        """
         if self._locks:
             named = [
                 (name, keys.difference(self._found[name].keys if name in self._found else ()))
@@ -92,13 +96,16 @@ class Bulk:
             self._independence.pointed_at = [(name, keys) for name, keys in named if keys]
 
     def _wants_keys(self, block: Block) -> bool:
-        """Return True if the keys of new items are needed. They are generated in part order, which a single block keeps anyway."""
+        """Return True if the keys of new items are needed before they are inserted.
+
+        They are generated in part order, which a single block keeps anyway.
+        """
         is_pointed_at = any(name == block.resource.name for name, _ in self._independence.pointed_at)
         makers = [each for each in self._blocks if each.resource is block.resource and each.verb is Verb.CREATE]
         return self._shown is not ResultDetail.NOTHING or is_pointed_at or len(makers) > 1 or not block.columns
 
     def _are_new(self, name: str, keys: set[KeyTuple]) -> bool:
-        """Return True if other parts refer to the keys of new items: then the order of the parts matters."""
+        """Return True if other parts refer to the keys of new items, so that the order of the parts matters."""
         return any(
             not keys.isdisjoint(self._new_keys[block.parts[0]])
             for block in self._blocks
@@ -136,7 +143,7 @@ class Bulk:
             self._found[resource.name] = self._rows.load_columns(resource, resource.key, wanted, attributes)
 
     def _keys_to_load(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
-        """Return the keys of the rows that must be read: those with a precondition, or all that release unique values."""
+        """Return the keys of the rows to read: those with a precondition, or all that release unique values."""
         released = {name for unique in needs.unique for name in unique}
         wanted: list[KeyTuple] = []
         for block in self._blocks:
@@ -161,7 +168,7 @@ class Bulk:
             )
 
     def _check_bounds(self) -> None:
-        """Find the parts that violate checks that need no database, one column at a time."""
+        """Record the parts that violate checks that can be evaluated without the database, one column at a time."""
         for block in self._blocks:
             for name, every in block.resource.judged.items():
                 column = block.columns.get(name, ())
@@ -172,7 +179,7 @@ class Bulk:
                         )
 
     def _hand_on_values(self) -> bool:
-        """Return True if a unique value is taken twice, or taken by one part and given up by another."""
+        """Return True if a unique value is taken twice, or taken by one part and released by another."""
         return any(
             self._hands_on(self._catalog.resources[name], unique.attributes)
             for name in self._needs
@@ -185,7 +192,7 @@ class Bulk:
             columns = [takers[0].columns[name] for name in unique]
             own_values = columns[0] if len(columns) == 1 else [*zip(*columns, strict=True)]
             if len(set(own_values)) == len(own_values):
-                return False  # the usual case, and the fastest way to tell
+                return False  # the usual case, and the fastest check
         taken: dict[KeyTuple, KeyTuple | None] = {}
         count = 0
         for block in takers:
@@ -206,7 +213,7 @@ class Bulk:
     # --- writing
 
     def run(self) -> DoneBlocks | None:
-        """Write the blocks. Gives nothing back where the database refuses one, and then all of it is to be undone."""
+        """Write the blocks. Return None if a part fails or a block is refused; the caller must then roll back."""
         if self._refused:
             return None
         done: list[DoneBlock] = []
@@ -230,7 +237,7 @@ class Bulk:
             settle(self._rows, refused, [block.resource], {block.resource.name: _rights(block)})
 
     def refused(self) -> list[int]:
-        """Find the parts that fail, in order: the parts do not interfere, so each would fail alone, too.
+        """Return the parts that fail, in order. The parts are independent, so each would also fail alone.
 
         Raises `TooManyRefused`.
         """
@@ -246,7 +253,7 @@ class Bulk:
         self._write(block.only(places), ResultDetail.NOTHING)
 
     def _write(self, block: Block, shown: ResultDetail) -> RowColumns | None:
-        """Write one block; say what it leaves, as far as that is shown."""
+        """Write one block; return its rows as it leaves them, as far as the response shows them."""
         resource = block.resource
         names, keys = _addressed(block)
         match block.verb:
@@ -273,9 +280,9 @@ class Bulk:
         return keys
 
     def _keys_of(self, block: Block) -> list[KeyTuple]:
-        """Say which keys new items get: those given, or made in part order, for all blocks of a resource at once.
+        """Return the keys of new items, or an empty list if they cannot be predicted.
 
-        None where the database does not say how it makes them.
+        They are given, or generated in part order for all blocks of a resource at once.
         """
         given = [block.columns[name] for name in block.resource.key if name in block.columns]
         if given:
@@ -311,7 +318,7 @@ class Bulk:
 
 
 def _rights(block: Block) -> Sequence[Right]:
-    """List the rights needed to write a block."""
+    """Return the rights needed to write a block."""
     match block.verb:
         case Verb.CREATE:
             return making_rights(block.resource, block.columns)
@@ -322,7 +329,7 @@ def _rights(block: Block) -> Sequence[Right]:
 
 
 def _unknown(block: Block) -> bool:
-    """Return True if the database gives new items values of its own, beside their keys."""
+    """Return True if the database generates values of new items other than their keys and versions."""
     resource = block.resource
     known = {*block.columns, *resource.key, resource.version}
     return any(
@@ -335,14 +342,14 @@ def _unknown(block: Block) -> bool:
 def _in_order(
     resource: Resource, columns: Mapping[str, Sequence[Value]], keys: Sequence[KeyTuple]
 ) -> dict[str, Sequence[Value]]:
-    """Put rows into the order of their keys, in which all batches take their locks."""
+    """Return the columns in the order of the keys, in which all batches lock rows."""
     sorted_by = key_order(resource)
     order = sorted(range(len(keys)), key=(keys if sorted_by is None else list(map(sorted_by, keys))).__getitem__)
     return {name: [column[place] for place in order] for name, column in columns.items()}
 
 
 def _is_plain(block: Block, rows: Rows) -> bool:
-    """Return True if what a block writes is what comes back, and nothing else than the database has a say in it."""
+    """Return True if a block's values are read back as written, and only the database validates or generates values."""
     resource = block.resource
     return (
         not resource.unbatchable_reasons
@@ -355,16 +362,17 @@ def _is_plain(block: Block, rows: Rows) -> bool:
 
 
 def _makes_key(block: Block) -> bool:
-    """Return True if the keys of new items are all given, or all made: in part order, where they are counted on."""
+    """Return True if the keys of new items are all given, or all generated (in part order, if they are counted)."""
     resource = block.resource
     given = [name for name in resource.key if name in block.columns]
     return len(given) == len(resource.key) or (not given and len(resource.key) == 1)
 
 
 def _guarded(block: Block) -> Sequence[Block]:
-    """Have preconditions judged by the statement that writes, where each asks for one version and versions are counted.
+    """Return the block, split so that the writing statement checks its preconditions if possible.
 
-    Parts without a precondition are a block of their own then.
+    That is possible if each precondition requires one version and versions are counted. Parts without a precondition
+    then form a separate block.
     """
     version = block.resource.version
     if block.if_match is None or version is None or not isinstance(block.resource.attributes[version].type, Integer):
@@ -381,7 +389,7 @@ def _guarded(block: Block) -> Sequence[Block]:
 
 
 def _addressed(block: Block) -> tuple[Sequence[str], Sequence[KeyTuple]]:
-    """Say by which attributes, with which values, the rows of a block are found."""
+    """Return the attributes that identify the rows of a block, and their values."""
     names, keys = block.resource.key, block.keys
     if block.versions is None or block.resource.version is None:
         return names, keys

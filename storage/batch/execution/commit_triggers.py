@@ -1,8 +1,8 @@
-"""Finds the parts that make a deferred constraint trigger fail; its rows are not known.
+"""Finds the parts that cause a deferred constraint trigger to fail. The rows of the trigger are not known.
 
-It is only asked once the whole batch was refused. The parts run one by one, and after each the database is asked to check
-what waits. The part after which it fails, and goes on failing to the end, is to blame: a failure that a later part makes good
-is none.
+This code runs only after the whole batch was refused. The parts run one by one, and after each the deferred checks are
+run. A part is at fault if the check fails after it and keeps failing until the end. A failure that a later part
+corrects is not an error.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from storage.errors import Fault
 from storage.rows.writer import Rows
 
 _SAVEPOINT = "late"
-_MOST_RUNS = 5_000  # of parts: each part that is to blame takes one run of the whole batch
+_MOST_RUNS = 5_000  # of parts: finding each part at fault takes one run of the whole batch
 
 
 def late_failures(rows: Rows, catalog: Catalog, parts: Sequence[Part], savepoint: str) -> list[Failed]:
-    """Find the parts to blame, one after the other, up to a limit; everything is rolled back to the savepoint."""
+    """Return the failed parts, found one after the other up to a limit; roll everything back to the savepoint."""
     blamed: dict[int, Fault] = {}
     for _ in range(max(1, _MOST_RUNS // len(parts))):
         found = _first_to_blame(rows, catalog, _without(parts, blamed))
@@ -47,7 +47,7 @@ def _without(parts: Sequence[Part], blamed: dict[int, Fault]) -> list[Part]:
 
 
 def _first_to_blame(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> tuple[Operation, StatementRefused] | None:
-    """Find the part after which the check fails and keeps failing until the end."""
+    """Return the part after which the check fails and keeps failing until the end, with its refusal; or None."""
     sequential = Sequential(rows, catalog)
     found: tuple[Operation, StatementRefused] | None = None
     for part in parts:
@@ -59,7 +59,7 @@ def _first_to_blame(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> tupl
 
 
 def _is_refused(rows: Rows) -> StatementRefused | None:
-    """Run the deferred checks and roll them back, so that they remain deferred."""
+    """Run the deferred checks and roll them back, so that they remain deferred; return the refusal, if any."""
     transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
     found = None

@@ -1,4 +1,4 @@
-"""One batch, from its first lock to its COMMIT: all of it, or nothing."""
+"""Runs one batch, from its first lock to its COMMIT: all of it, or nothing."""
 
 import logging
 import math
@@ -42,55 +42,55 @@ from storage.sql import Unstorable
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
 _SAVEPOINT = "batch"
-_MOST_REFUSALS = 4  # of groups, until all parts run one by one
+_MOST_REFUSALS = 4  # of groups, before all parts run one by one
 _MOST_SUSPECTS = 6  # parts that run alone between groups
-_SHARE = 0.75  # of the time that those before it have left, which one of a group may take
-_JOB = "job"  # around each of the batches that share a transaction
+_SHARE = 0.75  # share of the time left to the earlier batches of a group that the next one may use
+_JOB = "job"  # savepoint around each of the batches that share a transaction
 
 logger = logging.getLogger("partwise")
 
 T = TypeVar("T")
 Read = Callable[[Rows, Outcome, str | None], T]
-"""What else the answer needs, read as the batch left it, before its transaction ends.
+"""A function that reads what else the response needs, as the batch left it, before its transaction ends.
 
-With the name of a savepoint, each thing is read by itself: what the database refuses is an error of its own, and is rolled
-back to that savepoint.
+With the name of a savepoint, each item is read separately. A refused read is an error of its own, and is rolled back to
+that savepoint.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What a batch runs on."""
+    """The database, catalog and options with which batches run."""
 
     database: Database
     catalog: Catalog
     secret: bytes = b""
-    keeps_keys: bool = True  # whether batches may have idempotency keys
-    groups: bool = True  # whether alike parts run in one statement; the answers are the same
-    locks: bool = True  # whether rows are locked before the first part runs; without, each part locks its own
+    keeps_keys: bool = True  # True if batches may have idempotency keys
+    groups: bool = True  # True if similar parts run in one statement; the responses are the same
+    locks: bool = True  # True if rows are locked before the first part runs; otherwise each part locks its own
     sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[T]):
-    """A batch to be run, and what its answer needs."""
+    """A batch to run, and what its response needs."""
 
     batch: Batch
     read: Read[T]
     dry_run: bool = False
-    receipt: Receipt | None = None  # of a batch with an idempotency key; its rows are all shown; none of a dry run
+    receipt: Receipt | None = None  # of a batch with an idempotency key, whose rows are all shown; None for a dry run
     deadline: Deadline | None = None  # of its request
-    claim: Claim = field(default_factory=Claim)  # whether it is run, or its client has been answered without
-    reads_only: bool = False  # whether all parts are GETs, and there is no receipt to write
+    claim: Claim = field(default_factory=Claim)  # decides between running the batch and answering its client without it
+    reads_only: bool = False  # True if all parts are GETs, and no receipt is written
 
 
 Ran = tuple[Outcome, T]
 
 
 def run_batch(engine: Engine, job: Job[T], patience: float | None = None) -> Ran[T]:
-    """Run all parts in one transaction. Raises a `RequestError` where nothing was written and nothing can be said of parts.
+    """Run all parts in one transaction. Raises a `RequestError` if nothing was written and no part can be reported.
 
-    With `patience`, it raises `Locked` if a lock is not given within so many seconds (PostgreSQL).
+    With `patience`, raises `Locked` if a lock is not acquired within that many seconds (PostgreSQL).
     """
     tries = 0
     while True:
@@ -111,8 +111,8 @@ def run_batch(engine: Engine, job: Job[T], patience: float | None = None) -> Ran
                 raise not_kept(missing) from missing
             make_receipts(engine.database, job.deadline)
         except Unprepared:
-            pass  # at once: nobody else was in the way, and nothing is prepared now
-        except Locked:  # it waits elsewhere
+            pass  # retry at once: there was no conflict, and no statement is prepared now
+        except Locked:  # the caller retries elsewhere
             raise
         except Retry as retry:
             tries += 1
@@ -120,14 +120,14 @@ def run_batch(engine: Engine, job: Job[T], patience: float | None = None) -> Ran
                 raise SerializationConflict(
                     "The request conflicted with other requests repeatedly. Try again."
                 ) from retry
-            pause = random.uniform(0, _FIRST_PAUSE * 2**tries)  # noqa: S311  # jitter is no secret
+            pause = random.uniform(0, _FIRST_PAUSE * 2**tries)  # noqa: S311  # jitter is not a secret
             engine.sleep(pause if job.deadline is None else min(pause, job.deadline.left()))
-        except (StatementRefused, Unstorable) as refused:  # not of a part, but of something that the answer reads
+        except (StatementRefused, Unstorable) as refused:  # not in a part, but in a read for the response
             raise _why_unread(engine, refused, job.deadline) from refused
 
 
 def run_reading(engine: Engine, job: Job[T], patience: float | None = None) -> Ran[T]:
-    """Run a batch that only reads, in one snapshot: it locks no row, and on SQLite it does not wait for the write lock.
+    """Run a batch that only reads, in one snapshot. It locks no rows, and does not wait for the write lock of SQLite.
 
     Raises a `RequestError`, and `Locked` as `run_batch` does.
     """
@@ -149,16 +149,19 @@ def run_reading(engine: Engine, job: Job[T], patience: float | None = None) -> R
 
 @contextmanager
 def _transaction(engine: Engine, job: Job[Any], patience: float | None) -> Iterator[Transaction]:
-    """Begin the transaction of one batch. On SQLite a batch has begun once it has the file's lock, elsewhere at its COMMIT."""
+    """Begin the transaction of one batch, and yield it.
+
+    On SQLite, a batch counts as begun once it has the file's lock; on PostgreSQL, at its COMMIT.
+    """
     claim = job.claim
     with engine.database.write(
         job.deadline, patience=patience, is_wanted=lambda: not claim.is_withdrawn
     ) as transaction:
         if engine.database.dialect == "sqlite" and not claim.begin():
-            raise locked()  # nobody hears it
+            raise locked()  # the client has already been answered
         try:
             yield transaction
-        except OutcomeUnknown:  # it may be written: nobody may call it off any more
+        except OutcomeUnknown:  # it may be written, so it can no longer be withdrawn
             raise
         except Exception:
             claim.release()
@@ -166,20 +169,20 @@ def _transaction(engine: Engine, job: Job[Any], patience: float | None) -> Itera
 
 
 Settle = Callable[[int, "Ran[Any] | Exception"], None]
-"""Takes what became of a batch, by its place, as soon as it is known."""
+"""A function that receives the result or error of a batch, by its index, as soon as it is known."""
 
 
 def run_together(engine: Engine, jobs: Sequence[Job[Any]], settle: Settle) -> None:
-    """Run batches that wait for SQLite's one writer in one transaction, so that they share its one wait for the disk.
+    """Run batches that wait for SQLite's single writer in one transaction, so that they share one wait for the disk.
 
-    Each has a savepoint of its own and sees those before it. One that the shared transaction cannot bear is run alone. One
-    that was withdrawn before it had begun is left out.
+    Each has its own savepoint and sees the batches before it. A batch that cannot run in the shared transaction runs
+    alone. A batch that was withdrawn before it began is skipped.
     """
     left: Iterable[int] = range(len(jobs))
     if len(jobs) > 1:
         try:
             left = _run_group(engine, jobs, settle)
-        except Exception:  # whatever it is: each of them alone will say what its own error is
+        except Exception:  # any error: each batch reports its own when it runs alone
             logger.debug("Batches that were run together are run again, each alone", exc_info=True)
     for place in left:
         if not jobs[place].claim.is_withdrawn:
@@ -187,7 +190,7 @@ def run_together(engine: Engine, jobs: Sequence[Job[Any]], settle: Settle) -> No
 
 
 def _run_group(engine: Engine, jobs: Sequence[Job[Any]], settle: Settle) -> list[int]:
-    """Run each in its savepoint; return those that are to be run again, alone."""
+    """Run each batch in its savepoint; return the indexes of those that must run again, alone."""
     found: dict[int, Ran[Any] | Exception] = {}
     again: list[int] = []
     try:
@@ -216,7 +219,7 @@ def _run_group(engine: Engine, jobs: Sequence[Job[Any]], settle: Settle) -> list
 
 
 def _latest(jobs: Sequence[Job[Any]]) -> Deadline | None:
-    """Return when the last of some batches has to be answered."""
+    """Return the latest deadline of some batches; None if one of them has no deadline."""
     deadlines = [job.deadline for job in jobs if job.deadline is not None]
     return max(deadlines, key=lambda each: each.at) if len(deadlines) == len(jobs) else None
 
@@ -224,9 +227,9 @@ def _latest(jobs: Sequence[Job[Any]]) -> Deadline | None:
 def _run_limited(
     transaction: Transaction, engine: Engine, job: Job[Any], before: Sequence[Job[Any]]
 ) -> Ran[Any] | RequestError | None:
-    """Run one of a group; None if it is to be run alone.
+    """Run one batch of a group; return None if it must run alone.
 
-    Those that have run before it wait for the common COMMIT: so it gets a part of the time that they have left.
+    The batches that ran before it wait for the common COMMIT, so it gets a share of the time that they have left.
     """
     now = perf_counter()
     own = math.inf if job.deadline is None else job.deadline.at
@@ -260,7 +263,7 @@ def _run_in_savepoint(transaction: Transaction, engine: Engine, job: Job[Any]) -
 def _run_alone(engine: Engine, job: Job[Any]) -> Ran[Any] | Exception:
     try:
         return run_batch(engine, job)
-    except Exception as error:  # noqa: BLE001  # it is raised where the batch's own request is answered
+    except Exception as error:  # noqa: BLE001  # raised when the batch's own request is answered
         return error
 
 
@@ -275,11 +278,11 @@ def _set_aside(batch: Batch, lost: TransactionLost) -> Batch:
 
 
 class _GroupLost(Exception):
-    """The database ended the transaction over a group of parts, or refused to lock what they address."""
+    """The database ended the transaction because of a group of parts, or refused to lock the rows they address."""
 
 
 def _settle(engine: Engine, lost: _GroupLost, batch: Batch, deadline: Deadline | None) -> None:
-    """Check, in a transaction of its own, whether the batch's tables have changed. Raises `NotAsAtStart`."""
+    """Check in a separate transaction if the batch's tables have changed since the start. Raises `NotAsAtStart`."""
     refused = lost.__cause__
     if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
         with engine.database.read(deadline) as transaction:
@@ -287,14 +290,14 @@ def _settle(engine: Engine, lost: _GroupLost, batch: Batch, deadline: Deadline |
 
 
 def _why_unread(engine: Engine, refused: StatementRefused | Unstorable, deadline: Deadline | None) -> RequestError:
-    """Return why the database did not read what a batch needs, in a transaction of its own: nothing is written."""
+    """Return the reason why the database refused a read of a batch, from a separate transaction. Nothing is written."""
     with engine.database.read(deadline) as transaction:
         rows = Rows(transaction, engine.database, engine.secret)
         return why_unread(rows, refused, [*engine.catalog.resources.values()])
 
 
 def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
-    """Run a batch in a transaction that has been begun; the caller commits it if the outcome says so."""
+    """Run a batch in an open transaction; the caller commits it if the outcome is COMMITTED."""
     transaction.count_anew()
     rows = Rows(transaction, engine.database, engine.secret)
     receipts = Receipts(transaction, engine.database)
@@ -320,9 +323,10 @@ def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
 
 
 def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | Failed]) -> None:
-    """Count what is answered of the rows that parts address, and what is answered several times. Raises `QueryTooComplex`.
+    """Count the size of the parts' rows in the response, and of repeated values. Raises `QueryTooComplex`.
 
-    Pages were counted when they were read. The other rows are looked at only if more was read than an answer may have.
+    Pages were counted when they were read. The other rows are examined only if more was read than a response may
+    contain.
     """
     if isinstance(outcomes, DoneBlocks):
         if batch.times > 1 and batch.shown is ResultDetail.ROWS:
@@ -345,27 +349,27 @@ _WITH_ROW = frozenset({200, 201})
 
 
 def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:
-    """Read what the answer needs. A refused read does not hide the parts in error."""
+    """Read what the response needs. A refused read does not hide the parts that failed."""
     try:
         return job.read(rows, outcome, None)
     except (StatementRefused, Unstorable):
         if outcome.status is not Status.REJECTED:
             raise
-    # What is committed is all that there is to see, as it was before this part of the answer was read.
+    # Only committed data is visible, as it was before this part of the response was read.
     rows.transaction.count_anew()
     rows.transaction.rollback_to(_SAVEPOINT)
     return job.read(rows, outcome, _SAVEPOINT)
 
 
 def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
-    """Run the parts as blocks; nothing is written, and nothing given back, where that is not the way."""
+    """Run the parts as blocks; write nothing and return an empty sequence if bulk execution does not apply."""
     if not (engine.groups and batch.blocks):
         return ()
     bulk = Bulk(rows, engine.catalog, batch.blocks, batch.shown)
     try:
         if not bulk.prepare():
             return ()
-    except (StatementRefused, Unstorable) as lost:  # a lock, or a key that is to be made
+    except (StatementRefused, Unstorable) as lost:  # by a lock, or by the generation of a key
         raise _GroupLost from lost
     transaction = rows.transaction
     _set_savepoint(transaction, engine.catalog)
@@ -378,7 +382,7 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
         if not bulk.recheck_after_refusal():
             return ()
         refused = bulk.refused()
-    except (StatementRefused, Unstorable) as lost:  # with the transaction, or outside of a part's savepoint
+    except (StatementRefused, Unstorable) as lost:  # transaction lost, or refused outside a part's savepoint
         raise _GroupLost from lost
     except TooManyRefused:
         refused = []
@@ -387,10 +391,10 @@ def _run_blocks(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fai
 
 
 def _set_savepoint(transaction: Transaction, catalog: Catalog) -> None:
-    """Set the savepoint after the locks.
+    """Set the savepoint after the locks are acquired.
 
-    From here on triggers may run, and one that catches any error would take a lock time-out of ours for an answer of the
-    database. So where there are triggers, locks are waited for until the deadline.
+    From here on triggers may run. A trigger that catches any error would treat our lock timeout as an error of the
+    database. So if there are triggers, locks are waited for until the deadline.
     """
     if catalog.has_triggers:
         transaction.wait_for_locks(_SAVEPOINT)
@@ -409,7 +413,7 @@ def _diagnose(engine: Engine, rows: Rows, batch: Batch, refused: Sequence[int]) 
 
 
 def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Failed]:
-    """Lock what the parts are about, and run them: in groups, or (where the database refuses one) one by one."""
+    """Lock the rows of the parts, and run the parts: in groups or, if the database refuses a group, one by one."""
     catalog, transaction, parts = engine.catalog, rows.transaction, batch.bind_all()
     wanted = wanted_rows(catalog, parts)
     try:
@@ -437,16 +441,16 @@ def _run_parts(engine: Engine, rows: Rows, batch: Batch) -> Sequence[Done | Fail
 
 
 def _with_current(rows: Rows, failed: Failed) -> Failed:
-    """Read the committed state of an item whose precondition failed: nothing of the batch is there any more."""
+    """Return a failed part with the committed state of its item; the batch has already been rolled back."""
     if failed.current is None:
         return failed
     return replace(failed, current=rows.by_key(failed.current.resource, failed.current.key))
 
 
 def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
-    """Run the deferred checks that no row of ours reveals: constraint triggers.
+    """Run the deferred checks that the batch's rows do not reveal (constraint triggers); return the failed parts.
 
-    Raises `RefusedAtCommit` where no part is to blame for what it refuses.
+    Raises `RefusedAtCommit` if no part is at fault for the refusal.
     """
     try:
         rows.transaction.check_constraints()
@@ -463,7 +467,7 @@ def _check_deferred(engine: Engine, rows: Rows, batch: Batch) -> list[Failed]:
 
 
 def _resources_of(parts: Sequence[Part]) -> list[Resource]:
-    """List the resources of parts."""
+    """Return the resources in the paths of parts."""
     steps = (step for part in parts if isinstance(part, Operation) for step in part.address)
     return [*{step.resource.name: step.resource for step in steps}.values()]
 

@@ -1,7 +1,7 @@
-"""The parts one by one, in order, each write in a savepoint: the meaning of a batch, and its diagnosis.
+"""Sequential execution: the parts run one by one, in order, each write in a savepoint.
 
-Every failing part is rolled back to its savepoint and noted, and the others go on. So one run finds all parts that are
-in error, with the database's own error on each.
+This strategy defines the meaning of a batch, and diagnoses it. Every failing part is rolled back to its savepoint and
+recorded, and the others continue. So one run finds all parts that failed, each with the database's own error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 class TransactionLost(Exception):  # named for what happened
-    """The database ended the transaction while a part ran (SQLite's RAISE(ROLLBACK)): what ran before it is undone."""
+    """The database ended the transaction while a part ran (SQLite's RAISE(ROLLBACK)); earlier parts are rolled back."""
 
     def __init__(self, index: int, faults: tuple[Fault, ...]) -> None:
         super().__init__(index)
@@ -66,24 +66,24 @@ class TransactionLost(Exception):  # named for what happened
 
 
 class Sequential:
-    """One run over the parts of a batch."""
+    """One sequential run over the parts of a batch."""
 
     def __init__(self, rows: Rows, catalog: Catalog) -> None:
-        self.items: dict[int, Row] = {}  # part -> its item as it left it
+        self.items: dict[int, Row] = {}  # part -> its item as the part left it
         self._rows = rows
         self._catalog = catalog
         self._decider = Decider(rows, self.items)
         self._failed = FailedParts(rows, catalog, self.items)
         self._deferred = DeferredConstraints(rows, catalog)
-        self._refused: tuple[Attempt, StatementRefused] | None = None  # the write of the part that runs
+        self._refused: tuple[Attempt, StatementRefused] | None = None  # the refused write of the part that runs
 
     def run(self, parts: Sequence[Part]) -> list[Done | Failed]:
-        """Run the parts. What is unjudged is not in the answer."""
+        """Run the parts; return their outcomes, without parts for which `run_part` returns None."""
         outcomes = {part.index: self.run_part(part) for part in parts}
         return self.finish(outcomes)
 
     def run_part(self, part: Part) -> Done | Failed | None:
-        """Run one part; None where it cannot be judged."""
+        """Run one part; return None if it is not evaluated, or if all its errors follow from other failed parts."""
         match part:
             case InvalidPart():
                 faults = (*part.faults, *self._survey(part))
@@ -94,7 +94,7 @@ class Sequential:
                 return self._run_operation(part)
 
     def finish(self, found: dict[int, Done | Failed | None]) -> list[Done | Failed]:
-        """Ask about what the database checks at the end, and put the outcomes in order."""
+        """Check the deferred constraints, and return the outcomes in the order of the parts."""
         outcomes = {index: outcome for index, outcome in found.items() if outcome is not None}
         for index, errors in self._deferred_errors(outcomes).items():
             reported = tuple(error.fault for error in errors if not self._failed.explain(error))
@@ -108,7 +108,7 @@ class Sequential:
         return [outcomes[index] for index in sorted(outcomes)]
 
     def _deferred_errors(self, outcomes: Mapping[int, Done | Failed]) -> Mapping[int, Sequence[ConditionalError]]:
-        """Check what the database would check at COMMIT; a refusal here does not hide parts that have already failed."""
+        """Check what the database would check at COMMIT; a refusal here does not hide parts that failed earlier."""
         if not any(isinstance(outcome, Failed) for outcome in outcomes.values()):
             return self._deferred.errors()
         found = guarded(self._rows, self._deferred.errors) if self._deferred.is_asked else {}
@@ -138,7 +138,7 @@ class Sequential:
         )
 
     def _not_sought(self, operation: Operation) -> list[Fault]:
-        """Return the values that the database cannot read: those of the path, or else those of the part."""
+        """Return faults for the values that the database cannot read: those of the path, or else those of the part."""
         in_path = [
             name
             for step in operation.address
@@ -158,20 +158,20 @@ class Sequential:
     # --- a part that fails validation
 
     def _survey(self, part: InvalidPart) -> list[Fault]:
-        """Find what else is wrong with a part that fails validation, judging by its other values."""
+        """Return the further faults of a part that fails validation, according to its other values."""
         if part.operation is None or not rules.may_be_surveyed(part):
             return []
         unknown = rules.unknown_values(part)
         operation = rules.without_values(part.operation, unknown)
         errors = guarded(self._rows, lambda: self._errors_of(operation))
-        if isinstance(errors, Unread):  # it is wrong anyway
+        if isinstance(errors, Unread):  # the part has failed anyway
             return []
         reported = [error.fault for error in errors if not self._failed.explain(error)]
         told = {_about(fault) for fault in part.faults}  # maybe in other words
         return [fault for fault in reported if _about(fault) not in told and unknown.isdisjoint(fault.attributes)]
 
     def _errors_of(self, operation: Operation) -> list[ConditionalError]:
-        """Judge a part without running it. A missing item or failed precondition is not reported for an invalid part."""
+        """Return the errors of a part without running it, except for a missing item or a failed precondition."""
         decision = self._decider.decide(operation)
         resource = operation.resource
         match decision:
@@ -186,24 +186,24 @@ class Sequential:
                 return []
 
     def _further_errors(self, operation: Operation, refusal: Refusal) -> list[ConditionalError]:
-        """Find what else is wrong with a part that was rejected because of some attributes."""
+        """Return the further errors of a part that was rejected because of some attributes."""
         faults = [error.fault for error in refusal.errors]
         wrong = {name for fault in faults for name in fault.attributes}
         if not wrong or not all(isinstance(fault, _OF_VALUES) and fault.attributes for fault in faults):
             return []
         rest = rules.without_values(operation, wrong)
-        if rest == operation:  # they are already left out
+        if rest == operation:  # they are already excluded
             return []
         return [error for error in self._errors_of(rest) if wrong.isdisjoint(error.fault.attributes)]
 
     def _unread(self, operation: Operation, refused: StatementRefused | Unstorable | Ambiguous) -> Refusal:
-        """Return what is wrong with a part if the database refused a read for it, or has several rows.
+        """Return the refusal of a part if the database refused a read for it, or found several rows.
 
         Raises `NotAsAtStart` or `RightMissing`.
         """
         if isinstance(refused, Ambiguous):
             return Refusal(errors=[ConditionalError(fault=rules.several_rows(operation, refused))])
-        if self._refused is not None:  # this only looked for further faults
+        if self._refused is not None:  # the refused read only searched for further faults
             attempt, own = self._refused
             return Refusal(errors=[from_driver(attempt, own)], item=attempt.before)
         match why_unread(self._rows, refused, self._read_by(operation), operation.resource):
@@ -218,14 +218,14 @@ class Sequential:
         return Refusal(errors=[ConditionalError(fault=fault)])
 
     def _read_by(self, operation: Operation) -> list[Resource]:
-        """List the resources that are read to decide on a part."""
+        """Return the resources that are read to decide on a part."""
         items = (self.items.get(reference.part) for reference in operation.references)
         pointed_at = (item.resource for item in items if item is not None)
         read = (operation.resource, *(step.resource for step in operation.address), *pointed_at)
         return [*{resource.name: resource for resource in read}.values()]
 
     def _note_refusal(self, attempt: Attempt, refused: StatementRefused, rights: Sequence[Right]) -> None:
-        """Remember a refused write. Raises `NotAsAtStart` or `RightMissing` if it is not an error of the part."""
+        """Record a refused write. Raises `NotAsAtStart` or `RightMissing` if it is not an error of the part."""
         resource = attempt.operation.resource
         settle(self._rows, refused, [resource], {resource.name: rights})
         self._refused = attempt, refused.without_frames()
@@ -272,7 +272,7 @@ class Sequential:
         return Done(index=operation.index, status=201, row=row, precondition=precondition)
 
     def _was_raced(self, operation: Operation, create: Create) -> bool:
-        """Return True if another transaction has made the item since we looked: the second look decides."""
+        """Return True if another transaction has created the item since the decision; a retry is then needed."""
         if operation.verb is not Verb.UPSERT and operation.if_none_match is None:
             return False
         key = create.location.key
@@ -304,7 +304,7 @@ class Sequential:
         return Done(index=operation.index, status=200, row=after, precondition=precondition)
 
     def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[ConditionalError]:
-        """Find everything wrong with a row if the database cannot store one of its values."""
+        """Return all errors of a row if the database cannot store one of its values."""
         operation = attempt.operation
         reasons = {reason.attribute: reason, **self._rows.unstorable(operation.resource, attempt.written)}
         unknown = dict.fromkeys(reasons, Unreadable(reason=""))
@@ -350,7 +350,7 @@ _OF_VALUES = (InvalidValue, ReadOnly, Required)
 
 
 def _about(fault: Fault) -> tuple[object, ...]:
-    """Return what a fault is about, whatever its words are."""
+    """Return the properties that identify a fault, regardless of its message."""
     return type(fault), fault.pointer, fault.attributes, fault.constraint
 
 

@@ -1,8 +1,9 @@
-"""The fast way: decide every part over an overlay of the rows, then write alike parts in one statement (docs/engine.md).
+"""Staged execution: decide every part over an overlay of the rows, then write similar parts in one statement.
 
-It runs only what it surely understands. A part that it does not (a fault, a barrier) runs alone, the sequential way, with
-everything before it written and everything after it read anew. And when the database refuses a group, `GroupRefused`
-says that the batch is to be run the sequential way, which finds the parts at fault.
+See docs/engine.md. Only parts whose effects can be predicted run in stages. Any other part (a fault, a barrier) runs
+alone with the sequential strategy: the writes before it are executed first, and the rows are read again after it. If
+the database refuses a group, `GroupRefused` is raised, and the caller runs suspect parts alone, or the whole batch
+sequentially, to find the parts at fault.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,36 +27,36 @@ from storage.rows.row import Ambiguous, KeyTuple, NotLoaded, Row, key_order
 from storage.rows.writer import Rows
 from storage.sql import Unstorable
 
-_MOST_TURNS = 8  # from parts that run alone back to groups: each costs a new look at the rows
+_MOST_TURNS = 8  # from parts that run alone back to groups: each requires reading the rows again
 _MAKING = frozenset({Verb.CREATE, Verb.UPSERT})
 
-# Of these types a value that a model makes has only one form, if it is of this very class.
+# A value that a model generates for one of these types has only one form, if it is of exactly this class.
 _ONE_FORM: Mapping[type, type] = {Integer: int, Text: str, Boolean: bool, Uuid: UUID, Date: date, Enumeration: str}
 
 
 class GroupRefused(Exception):
-    """The database refuses a group; what is wrong with which of its parts, only running them alone can tell."""
+    """The database refused a group. The errors of its parts can be found only by running them alone."""
 
     def __init__(self, parts: Collection[int] = (), *, transaction_lost: bool = False) -> None:
         super().__init__()
-        self.parts = parts  # those that are refused, as far as it is known
+        self.parts = parts  # the refused parts, as far as they are known
         self.transaction_lost = transaction_lost
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A write that is decided and not yet made."""
+    """A write that is decided but not yet executed."""
 
     part: int
     write: Write
     resource: Resource
     key: KeyTuple
-    values: tuple[Value, ...]  # as its statement takes them
+    values: tuple[Value, ...]  # as passed to its statement
 
 
 @dataclass(slots=True)
 class _Ran:
-    """What became of a part: a `Done` in the making."""
+    """The result of a part, from which its `Done` is created."""
 
     status: int
     row: Row
@@ -63,15 +64,15 @@ class _Ran:
 
 
 class Grouped:
-    """One run over the parts of a batch."""
+    """One staged run over the parts of a batch."""
 
     def __init__(
         self, rows: Rows, catalog: Catalog, *, with_rows: bool, suspects: Collection[int] | None = None
     ) -> None:
         self._rows = rows
         self._catalog = catalog
-        self._with_rows = with_rows  # whether the answer shows the rows as the parts leave them
-        self._suspects = suspects  # parts that are to run alone; None while the database has refused nothing yet
+        self._with_rows = with_rows  # True if the response shows the rows as the parts leave them
+        self._suspects = suspects  # parts that must run alone; None while the database has refused nothing yet
         self._sequential = Sequential(rows, catalog)
         self._items = self._sequential.items
         self._overlay = Overlay(rows)
@@ -82,12 +83,12 @@ class Grouped:
         self._turns = 0
         self._rest: Sequence[Part] = ()
         self._pending: list[_Pending] = []
-        self._partial: dict[int, Row] = {}  # part -> the row that it has written, of which not all is known
-        self._unchecked: dict[int, Values] = {}  # part -> what it has written and its column may convert
+        self._partial: dict[int, Row] = {}  # part -> the row that it has written, if not all of its values are known
+        self._unchecked: dict[int, Values] = {}  # part -> values that it has written and that columns may convert
         self._ran: dict[int, _Ran] = {}
 
     def run(self, parts: Sequence[Part], wanted: Mapping[str, Wanted], locked: Iterable[Loaded]) -> list[Done | Failed]:
-        """Run the parts, which want these rows. Raises `GroupRefused`."""
+        """Run the parts; `wanted` are the rows they need, and `locked` those already read. Raises `GroupRefused`."""
         alone: dict[int, Done | Failed | None] = {}
         try:
             self._load(wanted, locked)
@@ -104,7 +105,7 @@ class Grouped:
                     continue
             self._flush()
             alone[part.index] = self._sequential.run_part(part)
-            is_stale = is_stale or isinstance(alone[part.index], Done)  # one that fails changes nothing
+            is_stale = is_stale or isinstance(alone[part.index], Done)  # a part that fails changes nothing
         self._flush()
         return self._sequential.finish({**{index: self._done(index) for index in self._ran}, **alone})
 
@@ -144,13 +145,13 @@ class Grouped:
         )
 
     def _take(self, operation: Operation) -> bool:
-        """Decide on a part; False where it is to run alone."""
+        """Decide on a part; return False if it must run alone. Raises `GroupRefused`."""
         try:
             return self._decide(operation)
         except NotLoaded:
             self._turns += 1
             self._flush(every_row=True)
-        except (StatementRefused, Unstorable, Ambiguous) as refused:  # the database cannot tell one row by a value
+        except (StatementRefused, Unstorable, Ambiguous) as refused:  # a value does not identify a single row
             raise GroupRefused from refused
         try:
             return self._decide(operation)
@@ -258,7 +259,7 @@ class Grouped:
         return True
 
     def _check_open(self, row: Row) -> None:
-        """Make sure that what an earlier part has written can still be answered, and checked, once the row changes."""
+        """Raise `NotLoaded` if a row written by an earlier part must be read before it changes, to show or check it."""
         if not row.is_complete and (self._with_rows or any(self._partial[part] is row for part in self._unchecked)):
             raise NotLoaded
 
@@ -280,7 +281,10 @@ class Grouped:
             self._unchecked[operation.index] = unchecked
 
     def _unpredictable(self, operation: Operation, values: Values) -> frozenset[str]:
-        """Name the values that may come back otherwise than they are written: their columns convert, or a model made them."""
+        """Return the attributes whose values may be read back in another form than they are written.
+
+        Their columns convert values, or a model generated the values.
+        """
         attributes, own = operation.resource.attributes, operation.values
         return frozenset(
             name
@@ -293,7 +297,10 @@ class Grouped:
         )
 
     def _kept(self, before: Row, changes: Values) -> tuple[str, ...]:
-        """Name the changes to an equal value, of columns that have it in several forms; where the statement tells, none."""
+        """Return the attributes that change to an equal value, if their columns store equal values in several forms.
+
+        Return none if the statement itself compares the values.
+        """
         statements, attributes, values = self._rows.statements, before.resource.attributes, before.values
         if statements.tells_equal:
             return ()
@@ -302,14 +309,14 @@ class Grouped:
         )
 
     def _unknown_before(self, before: Row, changes: Values) -> frozenset[str]:
-        """Name the values that a column may hold in another form already, where it is not known what it holds."""
+        """Return the changed attributes whose columns may already contain an equal value in another, unknown form."""
         if before.is_complete:
             return frozenset()
         attributes, keeps = before.resource.attributes, self._rows.statements.keeps_equal
         return frozenset(name for name in changes if name not in before.values and keeps(attributes[name]))
 
     def _expected(self, resource: Resource) -> int:
-        """Count the items of a resource that the rest of the batch may make, and that have no key of their own."""
+        """Return the number of items of a resource that the rest of the batch may create without a given key."""
         operations = (part for part in self._rest if isinstance(part, Operation))
         return sum(
             each.verb in _MAKING
@@ -332,7 +339,7 @@ class Grouped:
     # --- writing
 
     def _flush(self, *, every_row: bool = False) -> None:
-        """Write what is decided; read what has to be checked, and what is asked for."""
+        """Execute the pending writes; read back the rows to be checked or, with `every_row`, all incomplete rows."""
         pending, self._pending = self._pending, []
         for stage in schedule((each.write for each in pending), self._order):
             writes = [pending[place] for place in stage.members]
@@ -345,7 +352,7 @@ class Grouped:
             raise GroupRefused from refused
 
     def _write_stage(self, writes: Sequence[_Pending]) -> None:
-        """Write one stage; where the database is known to refuse something, find out what."""
+        """Write one stage; if the database is known to refuse something, search for the refused writes."""
         found: Sequence[_Pending] = ()
         try:
             if self._suspects is None:

@@ -1,7 +1,7 @@
-"""Outcomes of committed batches as text, and back: what an idempotency key finds.
+"""Encodes outcomes of committed batches as text, and decodes them when an idempotency key is used again.
 
-Rows are written as columns, by the names of tables and columns: those of the API may change. Values are read as the attributes'
-types are now; one that is not there, or does not fit any more, is `Unreadable`.
+Rows are encoded as columns, by the names of tables and columns, because names of the API may change. Values are decoded
+by the attributes' present types. A value that is missing, or that no longer matches its type, is `Unreadable`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,23 +43,23 @@ from storage.rows.row import Row, RowPage
 from storage.sql import Columns
 
 _DELETED = 204
-_WITHOUT_STATE = frozenset({_DELETED, 304})  # statuses of which the answer has only the key, or the etag
+_WITHOUT_STATE = frozenset({_DELETED, 304})  # statuses for which the response contains only the key, or the etag
 
 _Place = tuple[int, int]
-"""Where a row is: the number of its table, and its number there."""
+"""The location of a row: the index of its table, and its index in the table."""
 
 
 class _Table(msgspec.Struct, kw_only=True):
     """Rows of one table."""
 
     table: str
-    columns: dict[str, msgspec.Raw]  # column -> a list of values, or a text that is such a list
-    unreadable: dict[str, dict[int, str]]  # column -> number of the row -> why
+    columns: dict[str, msgspec.Raw]  # column -> a list of values, or a text that contains such a list
+    unreadable: dict[str, dict[int, str]]  # column -> index of the row -> reason
     etags: Sequence[str]
 
 
 class _Page(msgspec.Struct, kw_only=True):
-    """What a part has found in a collection."""
+    """The rows that a part has read from a collection."""
 
     rows: list[_Place]
     has_more: bool
@@ -82,7 +82,7 @@ _decoder = msgspec.json.Decoder(_Stored)
 
 
 def encode_outcome(parts: Sequence[Done | Failed]) -> str:
-    """Write what became of the parts of a batch that is to be committed; all of what their rows are is known."""
+    """Encode the outcomes of the parts of a batch that will be committed; all values of their rows must be known."""
     return encode_json(_of_blocks(parts) if isinstance(parts, DoneBlocks) else _of_parts(parts))
 
 
@@ -125,14 +125,14 @@ def _of_parts(parts: Sequence[Done | Failed]) -> _Stored:
 
 
 class _Found:
-    """Rows, put together by their table and by how much of them is told."""
+    """Rows, grouped by their table and by the values that are stored of them."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, bool], list[tuple[Row, str]]] = {}
-        self._numbers: dict[tuple[str, bool], int] = {}  # of the tables
+        self._numbers: dict[tuple[str, bool], int] = {}  # indexes of the tables
 
     def add(self, row: Row, status: int) -> _Place:
-        """Add a row; say where it is."""
+        """Add a row; return its location."""
         kind = row.resource.name, status in _WITHOUT_STATE
         number = self._numbers.setdefault(kind, len(self._numbers))
         rows = self._rows.setdefault(kind, [])
@@ -140,7 +140,7 @@ class _Found:
         return number, len(rows) - 1
 
     def tables(self) -> list[_Table]:
-        """Put them into columns."""
+        """Return the rows as tables of columns."""
         tables = []
         for (_, only_key), found in self._rows.items():
             resource = found[0][0].resource
@@ -175,7 +175,7 @@ def _list(values: Sequence[Value]) -> msgspec.Raw:
 
 
 def decode_outcome(text: str, catalog: Catalog) -> Outcome:
-    """Read what `encode_outcome` has written; a row of a table that is not served any more is left out."""
+    """Decode what `encode_outcome` has encoded; a row of a table that is no longer served is omitted."""
     stored = _decoder.decode(text)
     by_table = {resource.table: resource for resource in catalog.resources.values()}
     rows = [list(_read_rows(each, by_table.get(each.table))) for each in stored.tables]
@@ -230,10 +230,10 @@ def _read_column(stored: _Table, attribute: Attribute) -> Sequence[Value]:
 
 
 def _converted(attribute: Attribute, value: Any) -> Value:
-    """Read a value of a column of which some do not fit."""
+    """Decode a value of a column in which some values do not match the type."""
     plain = isinstance(attribute.type, JsonDocument | Text | Opaque)
     if _is_json(attribute.type) and isinstance(value, list):
-        return value  # any JSON, of which msgspec may not keep all digits
+        return value  # any JSON; msgspec may not keep all digits of it
     try:
         if isinstance(value, str) and plain:
             return value  # also half of a surrogate pair, which msgspec does not read
@@ -254,7 +254,7 @@ def _lost(attribute: Attribute) -> Unreadable:
 
 @lru_cache(maxsize=256)
 def _reader(type_: ValueType) -> TypedDecoder:
-    each: Any = Optional[_python_type(type_)]  # noqa: UP045  # made at run time; `|` is not for Any
+    each: Any = Optional[_python_type(type_)]  # noqa: UP045  # built at run time; `|` is not for Any
     return typed_decoder(list.__class_getitem__(each), keeps_minus_zero=_is_json(type_))
 
 

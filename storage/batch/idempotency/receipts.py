@@ -1,7 +1,7 @@
-"""Receipts: which batch an idempotency key belongs to, and what became of it, in a table of our own in the served database.
+"""Receipts: the batch of each idempotency key, and its outcome, in a table of our own in the served database.
 
-A receipt is made at the beginning of its batch's own transaction, and its outcome is written at the end: so it is there just
-where the batch is. Whoever comes with the same key meanwhile waits for that transaction.
+A receipt is inserted at the start of its batch's own transaction, and its outcome is written at the end. So the receipt
+exists if and only if the batch was committed. Another request with the same key waits for that transaction.
 """
 
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger("partwise")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a batch is known by."""
+    """The identity of a batch with an idempotency key."""
 
     key: str
     fingerprint: str  # of its parts
@@ -31,7 +31,7 @@ class Receipt:
 
 
 class NoReceipts(Exception):
-    """The table is not there, or is not ours: it is to be made, and the batch run again."""
+    """The table does not exist, or is not ours. It must be created, and the batch run again."""
 
 
 class Receipts:
@@ -42,9 +42,9 @@ class Receipts:
         self._statements = RECEIPT_STATEMENTS[database.dialect]
 
     def claim(self, receipt: Receipt, catalog: Catalog) -> Outcome | None:
-        """Make a receipt; give back the outcome where it is there already.
+        """Insert a receipt and return None; return the stored outcome if the receipt already exists.
 
-        Raises `IdempotencyKeyReused`, `NoReceipts`, `KeysNotKept`, and `Retry` where it has just been deleted for its age.
+        Raises `IdempotencyKeyReused`, `NoReceipts`, `KeysNotKept`, and `Retry` if it has just been deleted for its age.
         """
         own = receipt.caller, receipt.key
         try:
@@ -65,7 +65,7 @@ class Receipts:
         return decode_outcome(outcome, catalog)
 
     def complete(self, receipt: Receipt, outcome: Outcome) -> None:
-        """Write down what becomes of the batch when the transaction is committed."""
+        """Store the outcome that the batch has once the transaction is committed."""
         params = encode_outcome(outcome.parts), receipt.caller, receipt.key
         if self._run(self._statements.complete, params).count != 1:  # without it the batch would run a second time
             raise not_kept("a trigger or a policy keeps the receipt of a batch from being completed")
@@ -78,7 +78,7 @@ class Receipts:
 
 
 def make_receipts(database: Database, deadline: Deadline | None = None) -> None:
-    """Make the table where it is not there, in a transaction of its own. Raises `KeysNotKept`."""
+    """Create the table if it does not exist, in a transaction of its own. Raises `KeysNotKept`."""
     statements = RECEIPT_STATEMENTS[database.dialect]
 
     def make() -> bool:
@@ -99,9 +99,9 @@ def make_receipts(database: Database, deadline: Deadline | None = None) -> None:
 
 
 def not_kept(why: BaseException | str) -> KeysNotKept:
-    """Say so to the operator; give back what the client is told."""
+    """Log the reason for the operator; return the error for the client."""
     while isinstance(why, BaseException) and why.__cause__ is not None:
-        why = why.__cause__  # what the driver says
+        why = why.__cause__  # the driver's own error
     logger.error(
         "Idempotency keys cannot be stored because this role cannot create or use the table %s (%s). "
         "docs/settings.md describes how to create it manually and how to disable keys.",

@@ -1,1 +1,1 @@
-"""What a part means: operations, rules, decisions, locks. Writes nothing."""
+"""Planning of parts: operations, rules, decisions, locks. Writes nothing."""

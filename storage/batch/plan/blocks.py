@@ -1,7 +1,7 @@
-"""Alike parts as columns: the form in which a large batch of plain parts travels, a list of values for each attribute.
+"""Similar parts as columns: a large batch of plain parts is passed as a list of values for each attribute.
 
-A thousand parts of one shape are one block. What a batch of blocks means is what its parts mean: they can be had one by
-one, too, and every other way of running takes them so.
+A thousand parts of one shape are one block. A batch of blocks means the same as its parts. The parts are also available
+one by one, and every other execution strategy uses them in that form.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from storage.catalog.types import Value
 from storage.rows.row import KeyTuple, Row, RowColumns
 
 T = TypeVar("T")
-ANY_VERSION = ("*",)  # as the etags of a part: its item has to be there
+ANY_VERSION = ("*",)  # as the etags of a part: its item must exist
 
 
 class ResultDetail(IntEnum):
-    """What an answer shows of the rows that parts leave."""
+    """The detail in which a response shows the rows as parts leave them."""
 
     NOTHING = 0
     KEYS = 1  # their paths
@@ -31,18 +31,18 @@ class ResultDetail(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Parts with the same verb on the same resource, that give the same attributes."""
+    """Parts with the same verb on the same resource that give the same attributes."""
 
     verb: Verb  # CREATE at the collection; UPDATE or DELETE of an item by its key
     resource: Resource
     parts: Sequence[int]  # their indexes in the request, ascending
     columns: Mapping[str, Sequence[Value]]  # attribute -> a value for each part
-    keys: Sequence[KeyTuple] = ()  # of the items that are addressed; none of a CREATE
-    if_match: Sequence[Sequence[str] | None] | None = None  # for each part its etags; None where no part has any
-    versions: Sequence[int] | None = None  # that the rows must have when they are written, as `if_match` says
+    keys: Sequence[KeyTuple] = ()  # of the addressed items; empty for a CREATE
+    if_match: Sequence[Sequence[str] | None] | None = None  # for each part its etags; None if no part has any
+    versions: Sequence[int] | None = None  # that the rows must have when they are written, as `if_match` requires
 
     def only(self, places: Sequence[int]) -> "Block":
-        """Take some of the parts, by their places in the block."""
+        """Return a block of the parts at these indexes in the block."""
         pick = itemgetter(*places) if len(places) > 1 else lambda column: [column[place] for place in places]
         return Block(
             verb=self.verb,
@@ -56,7 +56,7 @@ class Block:
 
     @property
     def preconditions(self) -> Sequence[bool | None]:
-        """Say for each part whether its precondition holds, where all of them do."""
+        """The result of each part's precondition if all preconditions hold: True, or None for a part without one."""
         if self.if_match is None:
             return [None] * len(self.parts)
         return [None if each is None else True for each in self.if_match]
@@ -71,8 +71,8 @@ class Batch:
     blocks: Sequence[Block] = ()
     bind_only: Callable[[Sequence[int]], Sequence[Part]] | None = None  # with blocks: the parts with these indexes
     shown: ResultDetail = ResultDetail.ROWS
-    times: int = 1  # how often the answer has the values of a row at most
-    more_of_row: int = 0  # bytes that each row of a page counts more, where the answer may be completed row by row
+    times: int = 1  # maximum number of times that the response contains the values of a row
+    more_of_row: int = 0  # bytes added to the size of each row of a page, if the response may be completed row by row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +81,15 @@ class DoneBlock:
 
     block: Block
     status: int
-    left: RowColumns | None  # its rows as it left them, of those deleted their keys; None where nobody asks
+    left: RowColumns | None  # its rows as it left them, or the keys of deleted rows; None if they are not requested
 
     def rows(self) -> Sequence[Row | None]:
-        """Make the row of each part."""
+        """Return the row of each part."""
         return [None] * len(self.block.parts) if self.left is None else self.left.rows()
 
 
 class DoneBlocks(Sequence[Done]):
-    """What became of the parts of blocks, as columns; a part's own is made when somebody asks for it."""
+    """Outcomes of the parts of blocks, as columns. The outcomes of individual parts are created on request."""
 
     def __init__(self, blocks: Sequence[DoneBlock]) -> None:
         self.blocks = blocks
@@ -110,7 +110,7 @@ class DoneBlocks(Sequence[Done]):
         return iter(self._made())
 
     def column(self, read: Callable[[DoneBlock], Sequence[T]]) -> Sequence[T]:
-        """Put together what is read of each block, in the order of the parts."""
+        """Return what `read` returns for the blocks, concatenated and in the order of the parts."""
         if len(self.blocks) == 1:
             return read(self.blocks[0])
         every = list(chain.from_iterable(map(read, self.blocks)))
@@ -118,7 +118,10 @@ class DoneBlocks(Sequence[Done]):
 
     @cached_property
     def _in_part_order(self) -> Callable[[Sequence[Any]], Sequence[Any]]:
-        """Say how a list of all, block by block, is put into the order of the parts; of which each is in one block."""
+        """A function that reorders a list with an element for each part from block order to part order.
+
+        Each part is in one block.
+        """
         parts = list(chain.from_iterable(each.block.parts for each in self.blocks))
         return itemgetter(*sorted(range(self._count), key=parts.__getitem__))
 

@@ -1,8 +1,8 @@
 """Errors that merely follow from another failed part. They are omitted from the response.
 
-A failed part has no effect on the database. Another part may fail only because of that: the item that it refers to was not
-created, or the unique value that it writes was not released. So each failed part records the effects that it would have had,
-and each error lists the effects whose absence explains it. Pure; no database.
+A failed part has no effect on the database. Another part may fail only because of that: the item that it refers to was
+not created, or the unique value that it writes was not released. So each failed part records the effects that it would
+have had, and each error lists the effects whose absence explains it. Pure; no database.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ REMOVED: Final = "-"  # it would have been deleted, or its values changed
 ANY: Final = "*"
 
 KeyRef = tuple[str, frozenset[tuple[str, object]]]
-"""A resource, and values of its primary key or of a unique key: at most one row has them."""
+"""A resource, and the values of its primary key or of a unique key: at most one row has them."""
 
 
 def freed(index: UniqueIndex) -> str:
@@ -109,8 +109,8 @@ class CascadingErrors:
     ) -> None:
         """Record a row that would have been updated, and the unique values that it would have released and taken.
 
-        `named_attributes` without a value in `after` would have changed to an unknown value. `given_up` are the indexes in
-        which the row would have released its entry.
+        `named_attributes` without a value in `after` would have changed to an unknown value. `given_up` are the indexes
+        in which the row would have released its entry.
         """
         changed = {name for name in named_attributes if name not in after or after[name] != before[name]}
         own = key_ref(resource, resource.key, [before[name] for name in resource.key])

@@ -1,6 +1,7 @@
-"""What a part means for the rows that are there: found, refused, or a row to make, to change or to remove.
+"""The decision on a part, given the existing rows: a result, a refusal, or a row to create, update or delete.
 
-Both ways of running ask here, each with its own view of the rows: the database itself, or an overlay of what was read.
+Sequential and staged execution share it, each with its own view of the rows: the database, or an overlay of rows that
+were read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ class Refusal:
     errors: Sequence[ConditionalError]
     item: Row | None = None
     precondition: bool | None = None
-    wants_current: bool = False  # the item's committed state goes into the answer
+    wants_current: bool = False  # True if the response includes the item's committed state
 
 
 class DependsOnFailed:
@@ -32,7 +33,7 @@ class DependsOnFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """The item as it is; 304 where it is the version that the client has."""
+    """The item as it is; status 304 if it is the version that the client has."""
 
     row: Row
     status: int
@@ -44,22 +45,22 @@ class ShowPage:
     """Items of a collection."""
 
     query: Query
-    below: tuple[Relation, Row] | None  # whose children
+    below: tuple[Relation, Row] | None  # the relation and the parent, if these are its children
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
-    """A row to make."""
+    """A row to create."""
 
     values: Values
-    sought: Values  # what the part itself says of it
+    sought: Values  # the values that the part itself gives
     location: Location
     precondition: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A row to change: to values, and to the database's defaults."""
+    """A row to update: to values, and to the database's defaults."""
 
     row: Row
     changes: Values
@@ -83,7 +84,7 @@ class Decider:
 
     def __init__(self, rows: Finder, items: Mapping[int, Row]) -> None:
         self._rows = rows
-        self._items = items  # part -> its item as it left it
+        self._items = items  # part -> its item as the part left it
 
     def decide(self, operation: Operation) -> Decision:
         """Decide on one part."""
@@ -109,11 +110,11 @@ class Decider:
                 return found
             row = found
             if row is not None and not is_below(self._rows, row, operation, location):
-                row = None  # it belongs to another parent: the database will say that it exists already
+                row = None  # it belongs to another parent: the database will report that it already exists
         return _on_item(operation, location, row, values)
 
     def given(self, operation: Operation) -> Values:
-        """What a part gives of its item: by its payload and its references."""
+        """Return the values that a part gives for its item: by its payload and its references."""
         if not operation.references:
             return operation.values
         values = dict(operation.values)
@@ -126,9 +127,9 @@ class Decider:
         return values
 
     def own_values(self, operation: Operation, location: Location, given: Values) -> Values:
-        """What a part says of its item: by its place, its payload, its references.
+        """Return the values that a part determines for its item: by its path, its payload and its references.
 
-        An item that is there may be given another value of the unique key that its path names; its parent is the path's.
+        An existing item may get another value of the unique key in its path. Its parent is always the path's.
         """
         by_place = place_values(operation.address, location)
         if location.row is None:
@@ -136,7 +137,10 @@ class Decider:
         return {**by_place, **given, **placed_below(operation.address, location)}
 
     def named_by_payload(self, operation: Operation, values: Values) -> Row | Refusal | None:
-        """Find the item that an UPSERT at a collection means: by its key, or else by its unique keys."""
+        """Return the item that an UPSERT at a collection identifies: by its key, or else by its unique keys.
+
+        Return a refusal if its unique keys identify different items, and None if there is no such item.
+        """
         resource = operation.resource
         own_key = tuple(values.get(name) for name in resource.key)
         if None not in own_key:
@@ -164,7 +168,7 @@ def is_below(rows: Finder, row: Row, operation: Operation, location: Location) -
 
 
 def placed(operation: Operation, fault: Fault) -> Fault:
-    """Point a fault of a validator at what the part gives."""
+    """Return a validator's fault with the pointer to the value that the part gives."""
     return fault.at(operation.pointer(fault.attributes[0]) if fault.attributes else operation.payload_pointer)
 
 
@@ -228,8 +232,8 @@ def _on_item(operation: Operation, location: Location, row: Row | None, values: 
 
 
 def existing(row: Row | None) -> Row:
-    """Say that absence has been dealt with before."""
-    assert row is not None  # noqa: S101  # what the sentence says
+    """Return the row; the caller has already handled its absence."""
+    assert row is not None  # noqa: S101  # see the docstring
     return row
 
 
@@ -267,7 +271,7 @@ def _create(
 ) -> Create | Refusal:
     resource = operation.resource
     faults = rules.creation_faults(operation, sought)
-    if faults:  # only an UPSERT gets here with any: whether it creates is known now
+    if faults:  # only an UPSERT can have faults here: only now is it known that it creates
         keys = [key for key in resource.keys if all(name in sought for name in key)]
         unless_any_of = tuple((effect(resource, key, [sought[name] for name in key], MADE),) for key in keys)
         errors = [ConditionalError(fault=fault, unless_any_of=unless_any_of) for fault in faults]
@@ -304,7 +308,10 @@ def _change(
 
 
 def _refused_by_validator(operation: Operation, row: Row, faults: Sequence[Fault]) -> list[ConditionalError]:
-    """A model's validator sees the merged row: what this part does not give, another part may have a say in."""
+    """Return the errors of a model's validator, which sees the merged row.
+
+    Another part may change the attributes that this part does not give.
+    """
     others = set(operation.resource.attributes) - set(operation.values)
     depends = effect(operation.resource, operation.resource.key, row.key, *others)
     errors = []

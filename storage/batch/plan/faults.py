@@ -1,4 +1,4 @@
-"""Errors of parts that both a decision and the database may find."""
+"""Faults of parts that both a decision and the database may detect."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,12 +20,12 @@ def conflict(operation: Operation, attributes: Sequence[str], constraint: str | 
 
 
 def first_pointer(operation: Operation, attributes: Iterable[str]) -> str:
-    """Return where a part gives the first of these attributes; in its payload rather than in its path."""
+    """Return the pointer to the first of these attributes in a part: in its payload rather than in its path."""
     given = [operation.pointers[name] for name in attributes if name in operation.pointers]
     in_payload = (pointer for pointer in given if pointer != "/path")
     return next(in_payload, given[0] if given else operation.payload_pointer)
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Write names as a list in English."""
+    """Return names joined as a list in English."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "A value"

@@ -1,6 +1,6 @@
-"""Keys before rows: generated keys are taken from the database before the rows are written, in part order.
+"""Keys before rows: generated keys are fetched from the database before the rows are written, in part order.
 
-So what points at a new item points at a plain value, and no statement depends on the order in which rows come back.
+So a reference to a new item is a plain value, and no statement depends on the order in which rows are returned.
 """
 
 from collections import deque
@@ -12,18 +12,21 @@ from storage.rows.writer import Rows
 
 
 class KeySource:
-    """Makes the keys of one resource's new items, as the database would make them."""
+    """Generates the keys of one resource's new items, as the database would generate them."""
 
     def __init__(self, rows: Rows, resource: Resource) -> None:
         self._rows = rows
         self._resource = resource
         self._stock: deque[Value] = deque()
-        self._largest: int | None = None  # where keys are counted on (SQLite)
-        self._given = 0  # the largest that a part has given itself
-        self._removed = 0  # the largest whose item a part has deleted
+        self._largest: int | None = None  # if keys are counted (SQLite)
+        self._given = 0  # the largest key given by a part
+        self._removed = 0  # the largest key whose item a part has deleted
 
     def take(self, expected: Callable[[], int]) -> Value | None:
-        """Make one key, of as many as are expected; None where the database does not say how it makes them."""
+        """Return one generated key, or None if it cannot be predicted.
+
+        `expected` returns the number of keys to fetch at once.
+        """
         if self._rows.counts_keys(self._resource):
             if self._largest is None:
                 self._largest = self._rows.largest_key(self._resource)
@@ -36,17 +39,20 @@ class KeySource:
         return self._stock.popleft() if self._stock else None
 
     def remove(self, key: Value) -> None:
-        """Note a key whose item is deleted."""
+        """Record a key whose item is deleted."""
         if isinstance(key, int):
             self._removed = max(self._removed, key)
 
     def _frees_largest(self) -> bool:
-        """Return True if the largest key has gone with its item: SQLite gives it again, unless it remembers (AUTOINCREMENT)."""
+        """Return True if the item with the largest key is deleted.
+
+        SQLite generates that key again, unless it remembers it (AUTOINCREMENT).
+        """
         remembers = self._resource.attributes[self._resource.key[0]].counts_on
         return not remembers and 0 < max(self._largest or 0, self._given) <= self._removed
 
     def take_many(self, count: int) -> Sequence[Value] | None:
-        """Make so many keys; None where the database does not say how it makes them."""
+        """Return `count` generated keys, or None if they cannot be predicted."""
         if self._rows.counts_keys(self._resource):
             self._largest = self._rows.largest_key(self._resource)
             if self._frees_largest():
@@ -57,6 +63,6 @@ class KeySource:
         return made if len(made) == count else None
 
     def give(self, key: Value) -> None:
-        """Note a key that a part gives itself: those that are counted go on from it."""
+        """Record a key that a part gives itself: counted keys continue from it."""
         if isinstance(key, int):
             self._given = max(self._given, key)

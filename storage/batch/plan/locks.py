@@ -1,6 +1,6 @@
-"""Which rows a batch locks and reads before it runs: always in one order, so that no two batches deadlock.
+"""Rows that a batch locks and reads before it runs, always in one order, so that no two batches deadlock.
 
-Resources in the catalog's order, rows in the order of their keys. The strengths are those of
+Resources are in the catalog's order, and rows in the order of their keys. The strengths are those of
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS: plain FOR UPDATE would deadlock with the
 share locks of foreign keys. On SQLite the transaction itself is the lock.
 """
@@ -19,32 +19,32 @@ from storage.rows.row import KeyTuple, Row, RowColumns
 from storage.rows.writer import Rows
 from storage.sql import PostgresqlStatements
 
-_NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to look for
-_MOST_LOOKS = 10  # a policy may show rows that it does not let us lock: those stay unlocked
+_NOT_SOUGHT = (Opaque, Array, JsonDocument)  # types whose values the database may refuse to search for
+_MOST_LOOKS = 10  # reads: a policy may show rows that we may not lock, and those stay unlocked
 
 
 class Strength(IntEnum):
-    """How strongly a row is locked."""
+    """The strength of a row lock."""
 
-    KEY_SHARE = 1  # it stays, with its key
-    SHARE = 2  # it stays as it is
-    NO_KEY_UPDATE = 3  # it may change
-    UPDATE = 4  # it may go, or change its keys
+    KEY_SHARE = 1  # the row and its keys stay
+    SHARE = 2  # the row stays unchanged
+    NO_KEY_UPDATE = 3  # we may update the row
+    UPDATE = 4  # we may delete the row, or update its keys
 
     @property
     def clause(self) -> str:
-        """How PostgreSQL writes it."""
+        """The locking clause of PostgreSQL."""
         return "FOR " + self.name.replace("_", " ")
 
 
 S = TypeVar("S", bound=Sized)
 Keys = Mapping[tuple[str, ...], Sequence[KeyTuple]]
-"""By each key of a resource, the values that are asked for."""
+"""For each key of a resource, the values to search for."""
 
 
 @dataclass(slots=True)
 class Wanted:
-    """The rows of one resource that a batch is about."""
+    """The rows of one resource that a batch addresses or refers to."""
 
     strength: Strength = Strength.KEY_SHARE
     addressed: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
@@ -52,13 +52,13 @@ class Wanted:
 
     @property
     def all_keys(self) -> Keys:
-        """What is to be locked."""
+        """The keys of the rows to lock."""
         names = {**self.addressed, **self.pointed_at}
         return {n: _in_order(self.addressed.get(n, set()) | self.pointed_at.get(n, set())) for n in names}
 
     @property
     def read_keys(self) -> Keys:
-        """What is to be read."""
+        """The keys of the rows to read."""
         return {name: _in_order(values) for name, values in self.addressed.items()}
 
 
@@ -68,7 +68,7 @@ def _in_order(values: Iterable[KeyTuple]) -> list[KeyTuple]:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Rows of one resource, as they are now, and the keys that they were found by; what is missing is not there."""
+    """Rows of one resource, as they are now, and the keys that were searched for; a missing row does not exist."""
 
     resource: Resource
     keys: Keys
@@ -76,31 +76,31 @@ class Loaded:
 
 
 def lock_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
-    """Lock what a batch is about, and give what has been read with it. On SQLite there is nothing to lock."""
+    """Lock the rows of a batch, and yield the rows read with the locks. On SQLite there is nothing to lock."""
     if not isinstance(rows.statements, PostgresqlStatements) or rows.transaction.reads_only:
         return
     for name, resource in catalog.resources.items():
         if name in wanted and resource.lockable:
             keys = wanted[name].all_keys
-            found = _lock(lambda lock: rows.load(resource, keys, lock), resource, keys, wanted[name].strength)  # noqa: B023  # it is called here
+            found = _lock(lambda lock: rows.load(resource, keys, lock), resource, keys, wanted[name].strength)  # noqa: B023  # called here
             yield Loaded(resource, keys, found)
 
 
 def lock_columns(
     rows: Rows, resource: Resource, keys: Keys, strength: Strength, attributes: Sequence[str] | None
 ) -> RowColumns:
-    """Lock rows of one resource in the order of their keys, and read attributes of them."""
+    """Lock rows of one resource in the order of their keys, and read some of their attributes, or all if None."""
     return _lock(lambda lock: rows.locked_columns(resource, keys, attributes, lock), resource, keys, strength)
 
 
 def _lock(load: Callable[[str], S], resource: Resource, keys: Keys, strength: Strength) -> S:
-    """Read and lock.
+    """Read rows and lock them.
 
-    Raises `Retry` where rows are seen again and again that cannot be locked, and no policy is the reason.
+    Raises `Retry` if rows are repeatedly visible but cannot be locked, and no policy is the reason.
     """
     every = sum(len(values) for values in keys.values())
     # A locking SELECT misses a row that another transaction deletes and inserts again while we wait for it. A plain
-    # one never does: it sees the one row or the other. So rows are absent only if that does not see them either.
+    # SELECT never does: it sees the one row or the other. So rows are absent only if a plain SELECT misses them, too.
     for _ in range(_MOST_LOOKS):
         locked = load(strength.clause)
         if len(locked) >= every:
@@ -114,7 +114,7 @@ def _lock(load: Callable[[str], S], resource: Resource, keys: Keys, strength: St
 
 
 def load_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[Loaded]:
-    """Read what a batch addresses, where the locks have not read it already."""
+    """Read and yield the addressed rows, which were not read with the locks; skip resources that cannot be batched."""
     for name, entry in wanted.items():
         resource = catalog.resources[name]
         if entry.addressed and not resource.unbatchable_reasons:
@@ -123,7 +123,7 @@ def load_rows(rows: Rows, catalog: Catalog, wanted: Mapping[str, Wanted]) -> Ite
 
 
 def wanted_rows(catalog: Catalog, parts: Iterable[Part]) -> dict[str, Wanted]:
-    """Say which rows parts are about, as far as the parts themselves tell."""
+    """Return the rows that parts address or refer to, as far as the parts alone show, by the name of the resource."""
     wanted: dict[str, Wanted] = {}
     for part in parts:
         operation = part.operation if isinstance(part, InvalidPart) else part
@@ -165,7 +165,7 @@ def _add(
     *,
     pointed_at: bool = False,
 ) -> None:
-    if resource.untyped and Approximate in map(type, values):  # it may find a row that has another value
+    if resource.untyped and Approximate in map(type, values):  # the search may find a row with another value
         return
     if attributes and None not in values and all(is_sought(resource, name) for name in attributes):
         entry = wanted.setdefault(resource.name, Wanted())
@@ -175,12 +175,12 @@ def _add(
 
 
 def is_sought(resource: Resource, name: str) -> bool:
-    """Return True if rows can be found by an attribute."""
+    """Return True if the database can search for rows by an attribute."""
     return not isinstance(resource.attributes[name].type, _NOT_SOUGHT)
 
 
 def strength_of(verb: Verb, resource: Resource, given: Collection[str]) -> Strength:
-    """Say how strongly a part locks its item, by the attributes that it gives."""
+    """Return the strength of the lock on a part's item; `given` are the attributes that the part sets."""
     match verb:
         case Verb.GET:
             return Strength.SHARE

@@ -1,4 +1,4 @@
-"""The values that travel into a batch and out of it: what each part asks for, and what became of it."""
+"""Input and output of a batch: the operation of each part, and its outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from storage.rows.row import Row, RowPage
 
 
 class Verb(Enum):
-    """What a part does."""
+    """The operation of a part."""
 
-    __hash__ = object.__hash__  # each exists once; Enum's own hashes the name, in Python
+    __hash__ = object.__hash__  # each member exists once; Enum's own method hashes the name, in Python
 
     GET = "GET"
     CREATE = "CREATE"
@@ -35,7 +35,7 @@ class Precondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Attributes that take their values from the item of an earlier part."""
+    """Attributes that get their values from the item of an earlier part."""
 
     attributes: tuple[str, ...]
     target_attributes: tuple[str, ...]
@@ -45,14 +45,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One part, bound to the catalog: its path, types and payload are right."""
+    """One part, bound to the catalog: its path, types and payload are valid."""
 
     index: int
     verb: Verb
     address: Address
     values: Values
-    pointers: Mapping[str, str]  # attribute -> where in the part its value stands
-    payload_pointer: str  # where the payload stands, or would
+    pointers: Mapping[str, str]  # attribute -> pointer to its value in the part
+    payload_pointer: str  # pointer to the payload, even if it is missing
     references: tuple[Reference, ...] = ()
     if_match: Precondition | None = None
     if_none_match: Precondition | None = None
@@ -65,15 +65,15 @@ class Operation:
 
     @property
     def has_precondition(self) -> bool:
-        """Return True if `preconditionSucceeded` has anything to say."""
+        """True if the part has a precondition, whose result `preconditionSucceeded` reports."""
         return self.if_match is not None or self.if_none_match is not None
 
     def pointer(self, attribute: str) -> str:
-        """Say where an attribute's value comes from."""
+        """Return the pointer to an attribute's value, or else to the payload."""
         return self.pointers.get(attribute, self.payload_pointer)
 
     def attribute(self, name: str) -> Attribute:
-        """Find an attribute of the resource."""
+        """Return an attribute of the resource."""
         return self.resource.attributes[name]
 
 
@@ -83,18 +83,18 @@ class InvalidPart:
 
     index: int
     faults: tuple[Fault, ...]
-    operation: Operation | None = None  # as far as it could be bound: the values that are right
-    named_attributes: frozenset[str] = frozenset()  # all attributes that it names, those with a wrong value too
-    unlisted: int = 0  # further faults that are counted only, none of them of an attribute of the resource
+    operation: Operation | None = None  # as far as it could be bound, with its valid values
+    named_attributes: frozenset[str] = frozenset()  # all attributes that it names, even if their value is invalid
+    unlisted: int = 0  # further faults that are only counted; none of them concerns an attribute of the resource
 
 
 Part = Operation | InvalidPart
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A part that ran: with the row as it left it, or the rows that it found.
+    """A part that ran, with the row as the part left it, or the rows that it read.
 
-    A struct, because there is one for each part of a large batch: made in a fifth of a dataclass's time.
+    It is a struct because a large batch has one for each part, and creating it takes a fifth of a dataclass's time.
     """
 
     index: int
@@ -106,18 +106,18 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A part in error."""
+    """A part that failed."""
 
     index: int
     faults: tuple[Fault, ...]
     precondition: bool | None = None
-    item: Row | None = None  # the item that it addresses, where there is one
+    item: Row | None = None  # the item that it addresses, if it exists
     current: Row | None = None  # after a failed precondition: the item as it is committed
-    unlisted: int = 0  # further faults that are counted only
+    unlisted: int = 0  # further faults that are only counted
 
 
 class Status(Enum):
-    """What became of a batch."""
+    """The status of a batch."""
 
     COMMITTED = "COMMITTED"
     REJECTED = "REJECTED"
@@ -126,8 +126,8 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a batch and of its parts: all of them, or of a rejected batch those in error."""
+    """The outcome of a batch and of its parts: of all parts or, if the batch was rejected, of those that failed."""
 
     status: Status
     parts: Sequence[Done | Failed]
-    replayed: bool = False  # nothing ran: it is the outcome that an idempotency key has found
+    replayed: bool = False  # True if nothing ran, because the outcome was stored for the idempotency key

@@ -13,18 +13,18 @@ Place = tuple[str, tuple[str, ...], KeyTuple]
 
 
 class Overlay:
-    """What is known of rows: where they are found, and that they are not there. What is not known is read."""
+    """The known rows by their keys, and the keys known to have no row. What is not known is read from the database."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._found: dict[Place, Row | None] = {}
 
     def clear(self) -> None:
-        """Forget everything: something else than we may have changed it."""
+        """Discard everything, because something other than this run may have changed it."""
         self._found.clear()
 
     def add(self, loaded: Loaded) -> None:
-        """Take in what was read; what we know already is newer."""
+        """Add rows that were read; rows that are already known are newer."""
         for row in loaded.rows:
             self._add(row)
         for attributes, tuples in loaded.keys.items():
@@ -33,16 +33,17 @@ class Overlay:
 
     def _add(self, row: Row) -> None:
         known = [*places(row)]
-        if not any(place in self._found for place in known[:1]):  # of its key, if it is found by that
+        if not any(place in self._found for place in known[:1]):  # that of its key, if it has one
             for place in known:
                 self._found.setdefault(place, row)
 
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
     ) -> Row | None:
-        """Find a row as the parts so far leave it. Raises `NotLoaded` where a validator would have to see all of it.
+        """Return a row as the parts so far leave it, or None.
 
-        So it does where the values are such that the database finds a row with others.
+        Raises `NotLoaded` if a validator needs values of the row that are not known, or if the database may find a row
+        with other values.
         """
         place = (resource.name, tuple(attributes), tuple(values))
         if resource.untyped and Approximate in map(type, values):
@@ -58,36 +59,39 @@ class Overlay:
         return found
 
     def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
-        """Find a row by its key."""
+        """Return the row with this key, or None."""
         return self.by_values(resource, resource.key, key)
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
-        """Return True if a relation to many leads from a parent to a row. What compares by a collation does not come here."""
+        """Return True if a relation to many leads from a parent to a row.
+
+        Relations that compare by a collation are not passed to this method.
+        """
         return points_at(row, relation, parent)
 
     def put(self, row: Row, before: Row | None = None) -> None:
-        """Take in a row that is made or changed."""
+        """Add a row that is created or updated."""
         if before is not None:
             self.remove(before)
         for place in places(row):
             self._found[place] = row
 
     def complete(self, partial: Row, row: Row) -> None:
-        """Take in all of a row of which only some was known, unless it has changed since."""
+        """Replace a partially known row by the complete one, unless it has changed since."""
         if self._found.get((row.resource.name, row.resource.key, row.key)) is partial:
             self.put(row, partial)
 
     def remove(self, row: Row) -> None:
-        """Take out a row."""
+        """Remove a row."""
         for place in places(row):
-            if self._found.get(place) is row:  # another may have taken a value that this one has given up
+            if self._found.get(place) is row:  # another row may have taken a value that this one has released
                 self._found[place] = None
 
 
 def places(row: Row) -> Iterator[Place]:
-    """Say where a row is found: by its key, and by each unique key without nulls, documents or arrays.
+    """Yield the keys by which a row is found: its key, and each unique key without nulls, documents or arrays.
 
-    Those are compared by the database alone, so that no part finds a row by them here.
+    Documents and arrays are compared by the database alone, so no part finds a row by them here.
     """
     name = row.resource.name
     for attributes in row.resource.keys:

@@ -45,8 +45,8 @@ def takes(resource: Resource, verb: Verb) -> bool:
 def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
     """Return True if a part may not set an attribute; it may always repeat its own key value.
 
-    It is not known in advance whether an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the resource does
-    not support the operation, the part is rejected for that alone.
+    It is not known in advance if an UPSERT creates or updates: see `creation_faults` and `update_faults`. If the
+    resource does not support the operation, the part is rejected for that alone.
     """
     if verb is not Verb.CREATE and attribute.name in resource.key:
         return False
@@ -64,7 +64,7 @@ def read_only(name: str, pointer: str) -> Fault:
 
 
 def precondition(operation: Operation, row: Row | None) -> bool | None:
-    """Judge a part's preconditions on its item (RFC 9110, section 13.1); None where there are none."""
+    """Return True if a part's preconditions hold for its item (RFC 9110, section 13.1); None if it has none."""
     if not operation.has_precondition:
         return None
     if operation.if_match is not None and not matches(operation.if_match, row, weak=False):
@@ -73,7 +73,7 @@ def precondition(operation: Operation, row: Row | None) -> bool | None:
 
 
 def matches(condition: Precondition, row: Row | None, *, weak: bool) -> bool:
-    """Return True if an item is there and has one of the etags; a weak etag counts only in a weak comparison."""
+    """Return True if an item exists and has one of the etags; a weak etag counts only in a weak comparison."""
     if row is None:
         return False
     return condition.any_version or any(_bare(etag, weak=weak) == row.etag for etag in condition.etags)
@@ -94,7 +94,7 @@ def _bare(etag: str, *, weak: bool) -> str | None:
 
 
 def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool) -> Fault:
-    """Say which precondition does not hold, and why."""
+    """Return the fault of the precondition that does not hold, with the reason."""
     if by_match:
         there = "The item has changed since it was loaded (its etag does not match ifMatch)."
         message = "The item does not exist, and ifMatch requires one." if row is None else there
@@ -106,7 +106,7 @@ def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool
 
 
 def as_stored(resource: Resource, row: Row | None, values: Values) -> Values:
-    """Write numbers that equal the item's as the item stores them: without a declared type, 1 equals 1.0."""
+    """Return values in which numbers equal to the item's have their stored form: if untyped, 1 equals 1.0."""
     if row is None or not resource.untyped:
         return values
     same = {name: row.values[name] for name in resource.untyped if name in values}
@@ -118,7 +118,7 @@ def _equals(sent: Value, stored: Value) -> bool:
 
 
 def contradictions(operation: Operation, location: Location, given: Values) -> list[Fault]:
-    """Find where what a part gives says otherwise than its path: the key is immutable, the parent is the path's."""
+    """Return faults for values that contradict the path: the key is immutable, and the path determines the parent."""
     if operation.verb in {Verb.GET, Verb.DELETE}:
         return []
     resource = operation.resource
@@ -146,7 +146,7 @@ def contradictions(operation: Operation, location: Location, given: Values) -> l
 
 
 def key_contradictions(operation: Operation) -> list[Fault]:
-    """Find what `contradictions` finds of the item's own key, where its path names that: for a part that will not be run."""
+    """Return the `contradictions` of the item's own key, if the path contains it, for a part that will not run."""
     resource, selector = operation.resource, operation.address[-1].selector
     if not isinstance(selector, ByKey) or selector.attributes != resource.key:
         return []
@@ -154,7 +154,7 @@ def key_contradictions(operation: Operation) -> list[Fault]:
     return [
         _immutable(operation, name)
         for name, value in named.items()
-        # Of texts, only the database may know whether they are the same.
+        # Only the database may be able to compare texts.
         if not (isinstance(resource.attributes[name].type, Text) and resource.unbatchable_reasons)
         and not _equals(operation.values.get(name, value), value)
     ]
@@ -176,14 +176,15 @@ def _otherwise(operation: Operation, name: str) -> Fault:
 
 
 def may_be_surveyed(part: InvalidPart) -> bool:
-    """Return whether a part that fails validation still gives an item, of which more can be judged."""
+    """Return True if a part that fails validation still identifies an item, so that further errors can be found."""
     decisive = InvalidPayload | InvalidPath | InvalidPrecondition
     if part.operation is None or any(isinstance(fault, decisive) for fault in part.faults):
         return False
     operation = part.operation
     if operation.verb is not Verb.UPSERT or operation.address[-1].selector is not None:
         return True
-    return not any(name in key for name in unknown_values(part) for key in operation.resource.keys)  # which item it is
+    # With an unknown key value, the item that it addresses is not known.
+    return not any(name in key for name in unknown_values(part) for key in operation.resource.keys)
 
 
 def unknown_values(part: InvalidPart) -> set[str]:
@@ -198,7 +199,7 @@ def unknown_values(part: InvalidPart) -> set[str]:
 
 
 def without_values(operation: Operation, names: Collection[str]) -> Operation:
-    """Take the values of attributes from a part: those in its path have the path's value; others are unknown."""
+    """Return a part without the values of attributes: those in its path have the path's value; others are unknown."""
     step = operation.address[-1]
     by_path = {*(step.relation.there if step.relation is not None else ())}
     if step.selector is not None:
@@ -213,7 +214,7 @@ def without_values(operation: Operation, names: Collection[str]) -> Operation:
 
 
 def required_faults(required: Iterable[str], given: Collection[str], pointer: str) -> list[Fault]:
-    """Find required attributes without a value."""
+    """Return faults for required attributes without a value."""
     return [
         Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
         for name in required
@@ -222,7 +223,7 @@ def required_faults(required: Iterable[str], given: Collection[str], pointer: st
 
 
 def creation_faults(operation: Operation, values: Values) -> list[Fault]:
-    """Find what stands against making the item of an UPSERT: a CREATE has been asked before."""
+    """Return the faults that prevent an UPSERT from creating its item; a CREATE was validated before."""
     resource = operation.resource
     faults = required_faults(resource.required, values, operation.payload_pointer)
     attributes = resource.attributes
@@ -246,7 +247,7 @@ def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]
         read_only(name, operation.pointer(name))
         for name in sorted(_given(operation))
         if not attributes[name].updatable and name not in operation.resource.key
-        # What is not known has a fault already.
+        # An unknown value has a fault already.
         if row.values[name] != values[name] and not isinstance(values[name], Unreadable)
     ]
 
@@ -262,7 +263,7 @@ def _made_by_database(operation: Operation, name: str) -> Fault:
 
 
 def several_items(operation: Operation) -> Fault:
-    """Say that the unique keys of an UPSERT name different items."""
+    """Return the fault for an UPSERT whose unique keys identify different items."""
     resource = operation.resource
     names = tuple(dict.fromkeys(name for unique in resource.unique_keys for name in unique.attributes))
     return Conflict(
@@ -273,7 +274,10 @@ def several_items(operation: Operation) -> Fault:
 
 
 def only_readable(operation: Operation) -> Fault:
-    """Say that no statement can name an item: SQLite holds a key that is null, or no value of its type."""
+    """Return the fault for an item that no statement can identify.
+
+    In SQLite, a key can be null, or not match its type.
+    """
     message = (
         "This item can be read but not updated or deleted, because the database does not contain a usable key for it."
     )
@@ -281,13 +285,16 @@ def only_readable(operation: Operation) -> Fault:
 
 
 def in_words(several: Ambiguous) -> str:
-    """Write the message for key values that several items have."""
+    """Return the message for key values that several items have."""
     names = " and ".join(several.attributes)
     return f"Several items of {several.resource.collection} have this {names}, so it does not identify one of them."
 
 
 def several_rows(operation: Operation, several: Ambiguous) -> Fault:
-    """Return the fault for a path or payload whose key several items have: in tables that inherit, or in several spellings."""
+    """Return the fault for a path or payload whose key belongs to several items.
+
+    This happens in tables that inherit, or if the key is stored in several spellings.
+    """
     is_own = several.resource is operation.resource
     return Conflict(
         message=in_words(several),
@@ -297,7 +304,10 @@ def several_rows(operation: Operation, several: Ambiguous) -> Fault:
 
 
 def not_sought(operation: Operation) -> Fault:
-    """Say that the database cannot look for a value: of a type that only it can read, or with too many digits."""
+    """Return the fault for a value that the database cannot search for.
+
+    Its type is one that only the database can read, or it has too many digits.
+    """
     keys = {name for step in operation.address if isinstance(step.selector, ByKey) for name in step.selector.attributes}
     in_path = keys.union(operation.query.filters if operation.query else ())
     names = tuple(sorted(in_path or operation.values))
@@ -311,18 +321,18 @@ def not_sought(operation: Operation) -> Fault:
 
 
 def unread(names: Sequence[str], pointer: str) -> Fault:
-    """Return the fault for values that the database cannot read, such as text that its encoding does not have."""
+    """Return the fault for values that the database cannot read, such as text that its encoding does not support."""
     message = f"The database cannot read {' or '.join(names)}."
     return InvalidValue(message=message, pointer=pointer, attributes=tuple(names))
 
 
 def refused_by_database(said: str | None) -> Fault:
-    """Return the fault for a change that the database rejected, with the message of the trigger's author if there is one."""
+    """Return the fault for a change that the database rejected; `said` is the trigger author's message, if any."""
     return RefusedByDatabase(message=said or REFUSED)
 
 
 def with_defaults(resource: Resource, values: Values) -> Values:
-    """Add what a new row gets from its model, and its first version."""
+    """Return the values of a new row with its model's defaults and its first version."""
     made = {
         name: attribute.default()
         for name, attribute in resource.attributes.items()
@@ -334,7 +344,7 @@ def with_defaults(resource: Resource, values: Values) -> Values:
 
 
 def update_values(operation: Operation, values: Values) -> Values:
-    """Say what an update writes: what the part gives, but the key, which is the item's own."""
+    """Return the values that an update writes: those that the part gives and that can be updated, without the key."""
     resource, given = operation.resource, _given(operation)
     return {
         name: values[name]
@@ -344,7 +354,7 @@ def update_values(operation: Operation, values: Values) -> Values:
 
 
 def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str]]:
-    """Say what a replacement writes: values, and the attributes that get their database default."""
+    """Return what a replacement writes: values, and the attributes that get their database default."""
     replaced = [
         attribute
         for attribute in resource.attributes.values()
@@ -364,7 +374,7 @@ def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str
 
 
 def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
-    """Add what moves on with every update: the version, and the model's `onupdate` values."""
+    """Return the changes with the values that every update sets: the next version and the model's `onupdate` values."""
     made = {
         name: attribute.on_update()
         for name, attribute in resource.attributes.items()
@@ -377,7 +387,7 @@ def with_update_values(resource: Resource, row: Row, changes: Values) -> Values:
 
 
 def used_up_version(operation: Operation, changes: Values) -> Fault | None:
-    """Say that an item has had as many versions as its version attribute can count."""
+    """Return a fault if the next version of an item exceeds the maximum of its version attribute; otherwise None."""
     resource = operation.resource
     if resource.version is None or not resource.counts_versions:
         return None
