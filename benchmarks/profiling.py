@@ -16,7 +16,7 @@ from benchmarks.cases import CASES
 from benchmarks.databases import Database
 from benchmarks.servers import ROOT
 from benchmarks.targets import PARTWISE
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.service import open_service
 from partwise.settings import load_settings
 

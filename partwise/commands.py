@@ -11,12 +11,12 @@ from graphql import build_schema
 
 from partwise import example
 from partwise.describe import describe_catalog, describe_values
-from partwise.http.address import check_address
-from partwise.http.app import make_app
-from partwise.http.server import leave_threads, make_server
 from partwise.processes import serve_with_workers
 from partwise.schema_diff import compare
 from partwise.sdl import read_sdl, sdl_of
+from partwise.server.address import check_address
+from partwise.server.app import make_app
+from partwise.server.uvicorn_server import leave_threads, make_server
 from partwise.service import Service, open_engine, open_service
 from partwise.settings import Settings, SettingsError, load_settings
 from storage.batch.execution.run import Engine

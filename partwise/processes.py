@@ -20,7 +20,7 @@ from typing import Any
 
 import uvicorn
 
-from partwise.http.server import INTERRUPTED, Server, die_of, leave, leave_threads, make_server, options_of
+from partwise.server.uvicorn_server import INTERRUPTED, Server, die_of, leave, leave_threads, make_server, options_of
 from partwise.settings import Settings, SettingsError
 from storage.log import note
 
@@ -173,7 +173,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], pipe: Connect
     """Serve in a worker process, until its parent stops it or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent forwards it
     gc.disable()  # as in cli.py
-    from partwise.http.app import make_app  # noqa: PLC0415  # the parent does not need it again
+    from partwise.server.app import make_app  # noqa: PLC0415  # the parent does not need it again
     from partwise.service import open_service  # noqa: PLC0415  # the same
 
     gc.enable()

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, Unavailable
 from tests.conftest import Serve

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, Json, part
 from tests.support.keyed import KEYED, receipts, refusal, send

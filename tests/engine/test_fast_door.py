@@ -14,7 +14,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.settings import Settings
 from tests.conftest import Serve
 from tests.support import sent

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.workers import reader
 from storage.connections.database import Database
 from storage.connections.transaction import Transaction

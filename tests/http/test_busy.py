@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from partwise.http.turns import Turns, is_gone
+from partwise.server.turns import Turns, is_gone
 from partwise.workers.admission import Admission
 from tests.conftest import Serve
 from tests.support.harness import LEAN_BATCH, Backend, part

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.settings import Settings, SettingsError, load_settings
 from tests.conftest import Serve
 from tests.support.doors import Doors, body_of
@@ -214,7 +214,7 @@ def test_a_fault_of_ours_is_told_by_its_number_alone(api: Api, monkeypatch: pyte
     def fail(_: object) -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr("partwise.http.graphql_endpoint.media_type_of", fail)
+    monkeypatch.setattr("partwise.server.graphql_endpoint.media_type_of", fail)
 
     answer = client(api).post("/graphql", json={"query": QUERY})
 

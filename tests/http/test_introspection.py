@@ -1,4 +1,4 @@
-"""Introspection: each answer is computed once, in a thread, and kept; new ones are limited (partwise/http/introspection.py)."""
+"""Introspection: each answer is computed once, in a thread, and kept; new ones are limited (partwise/server/introspection.py)."""
 
 import asyncio
 import gzip
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-import partwise.http.graphql_endpoint
+import partwise.server.graphql_endpoint
 import resolvers.schema_builder
-from partwise.http.introspection import Introspections, Written
+from partwise.server.introspection import Introspections, Written
 from storage.errors import TimedOut
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, Json, part
@@ -24,7 +24,7 @@ FULL = get_introspection_query()
 NAME = "{ __schema { queryType { name } } }"
 FIELDS = 'query ($all: Boolean!) { __type(name: "Artist") { name fields(includeDeprecated: $all) { name } } }'
 MIXED = "{ __schema { queryType { name } } artists(first: 1) { totalCount } }"
-EXECUTE = partwise.http.graphql_endpoint._execute_in_thread
+EXECUTE = partwise.server.graphql_endpoint._execute_in_thread
 GRAPHQL_JSON = {"Accept": "application/graphql-response+json"}
 
 
@@ -45,7 +45,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert threading.current_thread() is not threading.main_thread()
         return EXECUTE(schema, asked, context)
 
-    monkeypatch.setattr(partwise.http.graphql_endpoint, "_execute_in_thread", execute)
+    monkeypatch.setattr(partwise.server.graphql_endpoint, "_execute_in_thread", execute)
     return found
 
 
@@ -187,7 +187,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
         assert may_go_on.wait(30)
         return EXECUTE(schema, asked, context)
 
-    monkeypatch.setattr(partwise.http.graphql_endpoint, "_execute_in_thread", execute)
+    monkeypatch.setattr(partwise.server.graphql_endpoint, "_execute_in_thread", execute)
     return begun, may_go_on
 
 

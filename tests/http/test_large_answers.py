@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import partwise.http.batch_endpoint
-import partwise.http.graphql_endpoint
+import partwise.server.batch_endpoint
+import partwise.server.graphql_endpoint
 import resolvers.compiled.compiler
 import resolvers.results.pieces
 import storage.connections.transaction
@@ -201,7 +201,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return encode_in_pieces(answer)
 
     monkeypatch.setattr(resolvers.compiled.compiler, "VERY_LARGE", 0)
-    for module in (resolvers.compiled.compiler, partwise.http.graphql_endpoint, partwise.http.batch_endpoint):
+    for module in (resolvers.compiled.compiler, partwise.server.graphql_endpoint, partwise.server.batch_endpoint):
         monkeypatch.setattr(module, "encode_in_pieces", noted)
     return threads
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from partwise.http import graphql_endpoint
+from partwise.server import graphql_endpoint
 from storage import json_text
 from storage.catalog.types import ExactFloat
 from storage.json_text import RepeatedMember, decode_distinct, decode_json, has_more_values, may_have_more_values

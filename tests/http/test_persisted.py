@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from partwise.http.app import make_app
 from partwise.persisted import BadReference, NotServed, Persisted
+from partwise.server.app import make_app
 from partwise.settings import Settings, SettingsError
 from tests.support.doors import Doors
 from tests.support.harness import BATCH, Api, Backend, part, serve, sqlite_backend

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from partwise.http import protocol
-from partwise.http.app import make_app
-from partwise.http.server import make_server
+from partwise.server import protocol
+from partwise.server.app import make_app
+from partwise.server.uvicorn_server import make_server
 from tests.conftest import Serve
 from tests.support.harness import Backend, sqlite_backend
 from tests.support.music import SCRIPT

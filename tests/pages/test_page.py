@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import partwise.http.pages
+import partwise.server.pages
 from tests.conftest import Serve
 from tests.support.browser import Browse, find_chromium, use
 from tests.support.harness import Backend
@@ -60,15 +60,15 @@ def test_a_file_of_the_page_is_compressed_once_and_revalidated(
     encoding: str | None,
 ):
     sqlite.run(SCRIPT)
-    read, was_read = partwise.http.pages._read, []
+    read, was_read = partwise.server.pages._read, []
 
     def noted(path: Path, gzipped: bool) -> bytes:
         was_read.append(gzipped)
         return read(path, gzipped)
 
-    monkeypatch.setattr(partwise.http.pages, "_read", noted)
+    monkeypatch.setattr(partwise.server.pages, "_read", noted)
     client = start(sqlite, compression=compression).http
-    file = max((partwise.http.pages.STATIC / "page").iterdir(), key=lambda path: path.stat().st_size)
+    file = max((partwise.server.pages.STATIC / "page").iterdir(), key=lambda path: path.stat().st_size)
     path, content = f"/page/{file.name}", file.read_bytes()
     for _ in range(2):
         plain = client.get(path, headers={"Accept-Encoding": "identity", "Range": "bytes=0-9"})
@@ -104,7 +104,7 @@ def test_a_page_that_was_not_built_says_how(
     path: str, sqlite: Backend, start: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     sqlite.run(SCRIPT)
-    monkeypatch.setattr(partwise.http.pages, "STATIC", tmp_path)
+    monkeypatch.setattr(partwise.server.pages, "STATIC", tmp_path)
     answer = start(sqlite).http.get(path, headers=HTML)
 
     assert answer.status_code == 503

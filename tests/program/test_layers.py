@@ -30,7 +30,7 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "partwise": (
         ("settings", "spellings", "schema_diff", "examples", "workers"),
         ("persisted", "sdl", "service", "describe", "example"),
-        ("http",),
+        ("server",),
         ("processes",),
         ("commands",),
         ("cli",),
@@ -159,6 +159,13 @@ def test_a_room_uses_only_what_it_needs(room: str):
     ]
 
     assert others == []
+
+
+def test_no_module_hides_one_of_pythons():
+    """In a wheel, the folder `partwise` is first on the path, so that each module in it is a top-level name."""
+    ours = {*ROOMS, *(path.stem for path in (ROOT / "partwise").iterdir() if path.suffix == ".py" or path.is_dir())}
+
+    assert ours & (sys.stdlib_module_names - {"__main__"}) == set()
 
 
 def test_no_modules_import_each_other_in_a_circle():

@@ -254,7 +254,7 @@ print(sorted(heavy))
 _SERVED = """
 import sys
 from partwise import commands
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.service import open_service
 from partwise.settings import load_settings
 settings = load_settings(database_url=sys.argv[1])

@@ -205,7 +205,10 @@ WRONG_FILES = {
     "no such file": (None, "cannot be read: No such file or directory."),
     "nothing": (b"", "is not a valid GraphQL schema: Syntax Error: Unexpected <EOF>."),
     "no text": (b"\xff\xfe", "is not a valid GraphQL schema: "),
-    "a query": (b"{ artists { totalCount } }", "is not a valid GraphQL schema: "),
+    "a query": (
+        b"{ artists { totalCount } }",
+        "is not a valid GraphQL schema because it does not define the type Query.",
+    ),
     "an unknown type": (b"type Query { a: Nothing }", "is not a valid GraphQL schema: Unknown type 'Nothing'."),
     "no Query": (b"type Artist { name: String }", "it does not define the type Query."),
     "deep": (b"type Query { a: " + b"[" * 100_000, "is not a valid GraphQL schema: "),

@@ -74,7 +74,7 @@ def test_without_npms_registry_all_but_the_pages_is_built(tmp_path: Path):
     assert "GraphiQL and the console are not built" in done.stdout + done.stderr
     (wheel,) = out.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "partwise/http/pages.py" in names
+    assert "partwise/server/pages.py" in names
     assert not any("static" in name for name in names)
 
 

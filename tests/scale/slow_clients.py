@@ -19,7 +19,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from partwise.http import pages
+from partwise.server import pages
 from tests.support.harness import sqlite_backend
 from tests.support.music import SCRIPT
 from tests.support.program import Program, free_port, serving

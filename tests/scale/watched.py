@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.service import open_service
 from partwise.settings import load_settings
 

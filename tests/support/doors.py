@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.settings import Settings
 from tests.support.examples import tried_with
 from tests.support.harness import Api

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.service import open_service
 from partwise.settings import Settings
 from storage.catalog.model import Resource

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import strawberry
 from starlette.testclient import TestClient
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.service import Service, open_engine, schema_of
 from partwise.settings import Settings
 from resolvers.compiled.cache import Documents

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.service import Service
 from partwise.settings import Settings
 from tests.support.harness import BATCH, Api, Backend, Json, part

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 
-from partwise.http.app import make_app
+from partwise.server.app import make_app
 from partwise.workers import writer
 from storage.batch.execution.run import Engine, Job, Settle, run_together
 from tests.support.harness import BATCH, Api, Backend, Json, part

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import uvicorn
 
-from partwise.http.protocol import Config, SocketLimits, Sockets
+from partwise.server.protocol import Config, SocketLimits, Sockets
 from partwise.settings import Settings
 from partwise.workers.soon import Soon
 from storage.log import note

@@ -20,16 +20,16 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from partwise.http import pages
-from partwise.http.batch_endpoint import answer_batch
-from partwise.http.graphql_endpoint import Door, body_too_large, refusal
-from partwise.http.health import Health
-from partwise.http.introspection import Introspections
-from partwise.http.middleware import Compression, CrossOrigin
-from partwise.http.negotiation import JSON
-from partwise.http.server import DRAINING
-from partwise.http.turns import Gate, Turns
 from partwise.persisted import open_documents
+from partwise.server import pages
+from partwise.server.batch_endpoint import answer_batch
+from partwise.server.graphql_endpoint import Door, body_too_large, refusal
+from partwise.server.health import Health
+from partwise.server.introspection import Introspections
+from partwise.server.middleware import Compression, CrossOrigin
+from partwise.server.negotiation import JSON
+from partwise.server.turns import Gate, Turns
+from partwise.server.uvicorn_server import DRAINING
 from partwise.service import Service
 from partwise.settings import Settings, is_loopback
 from partwise.workers.admission import Admission
@@ -183,7 +183,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         gc.collect()
         gc.freeze()  # objects created at startup live on, so that collections need not traverse them
         gc.set_threshold(_NEW_OBJECTS)
-        yield {"too_large": too_large, "turns": turns}  # partwise/http/protocol.py rejects requests with these
+        yield {"too_large": too_large, "turns": turns}  # partwise/server/protocol.py rejects requests with these
         door.introspections.close()
         large.close()
         writing.shutdown(wait=False, cancel_futures=True)

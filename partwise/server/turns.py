@@ -13,7 +13,7 @@ from typing import Self, cast
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partwise.http.negotiation import GRAPHQL_JSON, JSON, media_type_of
+from partwise.server.negotiation import GRAPHQL_JSON, JSON, media_type_of
 from partwise.workers.admission import Admission, Lane, Ticket
 from partwise.workers.large_requests import LARGE
 from partwise.workers.soon import Soon

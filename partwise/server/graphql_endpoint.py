@@ -20,13 +20,13 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from partwise.http.health import Health
-from partwise.http.introspection import Introspections, Key, Written
-from partwise.http.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
-from partwise.http.pages import graphiql
-from partwise.http.timing import Timing
-from partwise.http.turns import Busy, Turn, Turns
 from partwise.persisted import BadReference, NotServed, Persisted
+from partwise.server.health import Health
+from partwise.server.introspection import Introspections, Key, Written
+from partwise.server.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
+from partwise.server.pages import graphiql
+from partwise.server.timing import Timing
+from partwise.server.turns import Busy, Turn, Turns
 from partwise.workers.large_requests import LARGE, LargeRequests
 from partwise.workers.reader import Reader
 from partwise.workers.threads import Call

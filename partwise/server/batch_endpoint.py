@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from partwise.http.graphql_endpoint import (
+from partwise.server.graphql_endpoint import (
     Door,
     InPieces,
     Refused,
@@ -24,9 +24,9 @@ from partwise.http.graphql_endpoint import (
     read_body,
     refusal_of,
 )
-from partwise.http.negotiation import JSON, first_accepted
-from partwise.http.timing import Timing
-from partwise.http.turns import Busy
+from partwise.server.negotiation import JSON, first_accepted
+from partwise.server.timing import Timing
+from partwise.server.turns import Busy
 from resolvers.binding.parts import MAX_ID_LENGTH
 from resolvers.binding.requests import PartRequest, ReferenceRequest
 from resolvers.documents.variables import shorten

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from partwise.http.negotiation import takes_gzip
+from partwise.server.negotiation import takes_gzip
 
 STATIC = Path(__file__).parent.parent / "static"  # created by hatch_build.py; not in git
 

@@ -24,7 +24,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from partwise.http.turns import Turns
+from partwise.server.turns import Turns
 from storage.json_text import encode_json_bytes
 from storage.log import note
 
