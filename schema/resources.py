@@ -148,7 +148,7 @@ class ResourceDescription:
         description="The root field of all its items, and the first segment of their paths."
     )
     field: str | None = strawberry.field(
-        description="The root field of one item, and its member of BatchItemInput; null where there is no key."
+        description="The root field of one item, and its member of BatchItemInput; null if the resource does not have a key."
     )
     path: str = strawberry.field(description="The path of its collection, such as /albums.")
     item_path: str | None = strawberry.field(

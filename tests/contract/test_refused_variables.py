@@ -155,7 +155,9 @@ def test_variables_are_rejected_as_graphql_core_rejects_them(schema: GraphQLSche
     expected = get_variable_values(schema, definitions, variables)
     found = refuse_variables(schema, definitions, variables)
 
-    if isinstance(expected, list) and any(each.message.startswith(("OneOf", "Value for member field")) for each in expected):
+    if isinstance(expected, list) and any(
+        each.message.startswith(("OneOf", "Value for member field")) for each in expected
+    ):
         return  # Strawberry's own error, which ends the coercion
     event("coerced" if not isinstance(expected, list) else "refused")
     assert [told(each) for each in found] == [told(each) for each in expected if isinstance(each, GraphQLError)]
