@@ -136,7 +136,7 @@ def _part_result(readers: BatchReaders) -> type:
         payload: JSON | None = strawberry.field(
             description="The item's attributes as this part left them; of a collection, {items, hasMore}."
         )
-        errors: list[PartError] = strawberry.field(description="Empty unless the part is in error.")
+        errors: list[PartError] = strawberry.field(description="Empty unless the part failed.")
 
         item: Node | None = strawberry.field(resolver=read_item, description="The item, typed.")
         items: list[Node | None] | None = strawberry.field(
@@ -163,7 +163,7 @@ def _batch_result(part_result: type, resources: ResourceTypes, readers: BatchRea
     class_.status = strawberry.field(description="The outcome.")  # type: ignore[attr-defined]  # a class created at run time
     class_.committed = strawberry.field(description="Whether the batch was committed.")  # type: ignore[attr-defined]
     class_.parts = strawberry.field(  # type: ignore[attr-defined]
-        description="Committed or valid: every part, in request order. Rejected: only the parts that are in error."
+        description="Committed or valid: every part, in request order. Rejected: only the parts that failed."
     )
     class_.replayed = strawberry.field(  # type: ignore[attr-defined]
         description="Whether this is a replay: the same parts were committed before, with the same idempotency key,"

@@ -152,8 +152,8 @@ class ResourceDescription:
     )
     path: str = strawberry.field(description="The path of its collection, such as /albums.")
     item_path: str | None = strawberry.field(
-        description="The canonical path of an item, as a template (RFC 6570) of its key, such as /albums/{albumId}; null where "
-        "there is no key."
+        description="The canonical path of an item, as a template (RFC 6570) of its key, such as /albums/{albumId}; null if "
+        "the resource does not have a key."
     )
     key: list[str] = strawberry.field(
         description="The attributes that together tell its items apart, in the order of paths."
