@@ -104,7 +104,7 @@ def routes(*, takes_any: bool, compresses: bool) -> list[BaseRoute]:
 
 def _off(name: str) -> Response:
     text = f"""{_FRAME}<h1>{name[0].upper()}{name[1:]} is off</h1>
-<p>This server runs persisted documents only, and {name} sends documents of its own.
+<p>This server accepts only persisted documents, and {name} sends documents of its own.
 <p>The setting <code>only_persisted</code> is on. To enable GraphiQL and the console, the operator can remove it.
 </html>
 """

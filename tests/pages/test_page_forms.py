@@ -155,18 +155,18 @@ def test_fields_say_what_they_take_and_what_happens_when_they_are_left_empty(bro
     seen = browse("hints", sqlite)
 
     fields = seen["seen"]
-    made = "made by the server when left empty"
+    made = "generated if empty"
     assert {name: each["hint"] for name, each in fields.items()} == {
         "id": made,
         "fullName": "at most 40 characters",
         "email": "at most 60 characters",
         "country": "at most 2 characters",
-        "points": "5 when left empty",
-        "rate": "4 digits, 2 after the point",
+        "points": "5 if empty",
+        "rate": "4 digits, 2 decimal places",
         "birthDay": "",
         "teamId": "id of Team",
-        "createdAt": f"without a time zone: sent as it stands here · {made}",
-        "seenAt": f"without a time zone: sent as it stands here · {made}",
+        "createdAt": f"without a time zone: sent as entered · {made}",
+        "seenAt": f"without a time zone: sent as entered · {made}",
     }
     assert {name: each["placeholder"] for name, each in fields.items()} == {
         "id": "",
@@ -191,14 +191,14 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_pa
         seen = use(find_chromium(), program.url, "modelHints")
 
     given = {name: each["hint"] for name, each in seen["parcel"].items()}
-    made = "made by the server when left empty"
-    assert {name: hint.removesuffix(" when left empty") for name, hint in given.items() if hint != made} == {
+    made = "generated if empty"
+    assert {name: hint.removesuffix(" if empty") for name, hint in given.items() if hint != made} == {
         "quantity": "1",
         "zero": "at least 0 · 0",
         "far": "9007199254740993",
         "grade": "SECOND",
         "formerGrade": "first",
-        "fee": "6 digits, 2 after the point · 2.50",
+        "fee": "6 digits, 2 decimal places · 2.50",
         "rate": "1.0",
         "isOpen": "false",
         "label": "plain",
@@ -212,7 +212,7 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_pa
         "ofColumn": "3",
         "ofBoth": "4",
         "ofDatabase": "6",
-        "madeAt": "your time (Europe/Berlin), sent in UTC · made by the server",
+        "madeAt": "your time (Europe/Berlin), sent in UTC · generated",
         "note": "",
         "needed": "",
     }
@@ -221,20 +221,20 @@ def test_fields_say_what_a_model_takes_and_what_it_gives(sqlite: Backend, tmp_pa
         "atLeast": "at least 1",
         "above": "at least 1",
         "between": "-5 to 99",
-        "half": "4 digits, 1 after the point · 0.6 to 9.5",
+        "half": "4 digits, 1 decimal place · 0.6 to 9.5",
         "loose": "",
         "several": "7 to 9",
         "inner": "3 to 8",
         "fieldInside": "at least 4",
         "small": "-32768 to 99",
         "big": "at least 1",
-        "price": "8 digits, 2 after the point · at least 0.00",
-        "paid": "8 digits, 2 after the point · 0.01 to 999.99",
+        "price": "8 digits, 2 decimal places · at least 0.00",
+        "paid": "8 digits, 2 decimal places · 0.01 to 999.99",
         "rough": "0.125 to 10",
         "open": "",
-        "digits": "5 digits, 2 after the point",
-        "places": "9 digits, 1 after the point",
-        "both": "5 digits, 2 after the point",
+        "digits": "5 digits, 2 decimal places",
+        "places": "9 digits, 1 decimal place",
+        "both": "5 digits, 2 decimal places",
         "share": "0.0 to 1.0",
         "ratio": "",
         "name": "1 to 30 characters",

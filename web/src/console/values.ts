@@ -43,9 +43,9 @@ export function hintsOf(attribute: Attribute, operation: Operation, entry: Entry
     return hints; // what is left out stays as it is
   }
   if (attribute.generated) {
-    hints.push("made by the server when left empty");
+    hints.push("generated if empty");
   } else if (attribute.default !== null) {
-    hints.push(`${toText(attribute, attribute.default) || "an empty text"} when left empty`);
+    hints.push(`${toText(attribute, attribute.default) || "an empty text"} if empty`);
   }
   return hints;
 }
@@ -54,7 +54,7 @@ function formOf(attribute: Attribute, entry: Entry | undefined): string[] {
   const { type, timeZone } = attribute;
   if (pickerOf(attribute) && isPicked(attribute, entry)) {
     const sent = entry?.kind === "value" && entry.text ? `: ${entry.text}` : "";
-    const said = timeZone ? `your time (${zone()}), sent in UTC${sent}` : "without a time zone: sent as it stands here";
+    const said = timeZone ? `your time (${zone()}), sent in UTC${sent}` : "without a time zone: sent as entered";
     return type === "DateTime" ? [said] : [];
   }
   switch (type) {
@@ -95,9 +95,13 @@ function digitsOf({ type, precision, scale }: Attribute): string | null {
     return null;
   }
   if (precision === null) {
-    return `at most ${scale} after the point`;
+    return `at most ${placesOf(scale)}`;
   }
-  return scale === null ? `${precision} digits` : `${precision} digits, ${scale} after the point`;
+  return scale === null ? `${precision} digits` : `${precision} digits, ${placesOf(scale)}`;
+}
+
+function placesOf(scale: number | null): string {
+  return `${scale} decimal place${scale === 1 ? "" : "s"}`;
 }
 
 function rangeOf(attribute: Attribute): string | null {
