@@ -122,23 +122,33 @@ class _Decoders:
         with collector.off():
             return self.decode_short(text) if len(text) <= _LONG else self._decode_long(text)
 
-    def decode_short(self, text: str, *, is_exact: bool = False) -> Any:
-        """Decode a text in one go. `is_exact` means that it has integers that are long, or that `int` does not have."""
-        if is_exact or ("-0" in text and _MINUS_ZERO.search(text)):
+    def decode_short(self, text: str) -> Any:
+        """Decode a text in one go."""
+        if "-0" in text and _MINUS_ZERO.search(text):
             return self._exact.decode(text)
         return self.decode_normal(text)
 
+    def decode_piece(self, piece: bytes) -> Any:
+        """Decode a text in one go, faster than `decode_short`. Raises `ValueError` or `RecursionError`."""
+        is_exact = _has_long_number(piece) or (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece))
+        if not is_exact and not self.is_distinct:
+            try:
+                return _plain_decoder.decode(piece)
+            except (ValueError, RecursionError):  # it is invalid, or one of the few texts that only `json` decodes
+                pass
+        text = piece.decode(errors="surrogatepass")
+        return self._exact.decode(text) if is_exact else self.decode_normal(text)
+
     def _decode_long(self, text: str) -> Any:
         raw = text.encode(errors="surrogatepass")
-        pieces = _Pieces(raw, self)
         if not may_have_more_values(raw, _FEW):  # so the text is long because of long values: at most 75 ms for 16 MiB
-            return pieces.decode_piece(raw, 0)
+            return self.decode_piece(raw)
         try:
             return _Members(self).decode(raw.strip(_BLANKS))
         except RepeatedMember:
             raise
         except (ValueError, RecursionError):
-            return pieces.decode()  # which reports the position of the error
+            return _Pieces(raw, self).decode()  # which reports the position of the error
 
     def decode_normal(self, text: str) -> Any:
         """Decode a text that does not contain `-0`."""
@@ -174,12 +184,11 @@ class _Members:
 
     def __init__(self, decoders: _Decoders) -> None:
         self._decoders = decoders
-        self._pieces = _Pieces(b"", decoders)
 
     def decode(self, raw: bytes, levels: int = _MOST_SPLITS) -> Any:
         """Decode a text without leading or trailing blanks, split at most `levels` levels deep."""
         if len(raw) <= 2 * _PIECE:
-            return self._pieces.decode_piece(raw, 0)
+            return self._decoders.decode_piece(raw)
         if levels and raw.startswith(b"["):
             if raw.count(b"[") > 1 or b'"' in raw or b"{" in raw:
                 return self._joined(_elements.decode(raw), len(raw), levels)
@@ -196,7 +205,7 @@ class _Members:
         for start in range(0, len(values), number):
             together = values[start : start + number]
             if sum(map(len, together)) <= 2 * _PIECE:
-                found += self._pieces.decode_piece(b"[%b]" % b",".join(together), 0)
+                found += self._decoders.decode_piece(b"[%b]" % b",".join(together))
             else:
                 found += [self.decode(bytes(each), levels - 1) for each in together]
         return found
@@ -231,7 +240,7 @@ class _Pieces:
         place = self._pass_blanks(0)
         whole = self._opened(place)
         if whole is None:
-            return self.decode_piece(self._raw, 0)
+            return self._decode(self._raw, 0)
         open_: list[list[Any] | dict[str, Any]] = [whole]
         place, is_first = place + 1, True
         while open_:
@@ -262,7 +271,7 @@ class _Pieces:
                 place, is_first = place + 1, True
                 continue
             end = self._end_of_scalar(place)
-            self._put(inner, name, self.decode_piece(self._raw[place:end], place))
+            self._put(inner, name, self._decode(self._raw[place:end], place))
             place = self._after_member(open_, end)
             is_first = False
         if self._pass_blanks(place) < len(self._raw):
@@ -355,7 +364,7 @@ class _Pieces:
         if isinstance(inner, list):
             return None, place
         end = self._end_of_scalar(place)
-        name, end = self.decode_piece(self._raw[place:end], place), self._pass_blanks(end)
+        name, end = self._decode(self._raw[place:end], place), self._pass_blanks(end)
         is_named = isinstance(name, str) and self._raw[end : end + 1] == b":"
         return (name, end + 1) if is_named else self._fail(end)
 
@@ -365,9 +374,9 @@ class _Pieces:
         if not members.strip(_BLANKS):
             self._fail(end)
         if isinstance(inner, list):
-            inner.extend(self.decode_piece(b"[%b]" % members, start - 1))
+            inner.extend(self._decode(b"[%b]" % members, start - 1))
             return
-        found = self.decode_piece(b"{%b}" % members, start - 1)
+        found = self._decode(b"{%b}" % members, start - 1)
         if self._decoders.is_distinct and (repeated := inner.keys() & found.keys()):
             raise RepeatedMember(min(repeated))
         inner.update(found)
@@ -383,22 +392,10 @@ class _Pieces:
             raise RepeatedMember(name)
         inner[name] = value
 
-    def decode_piece(self, piece: bytes, place: int) -> Any:
+    def _decode(self, piece: bytes, place: int) -> Any:
         """Decode a piece that begins at this byte of the text. Raises `ValueError` or `RecursionError`."""
-        is_short = len(piece) <= 2 * _PIECE + 2  # for long strings, `json` takes as little time
-        has_long_number = _has_long_number(piece)
-        if (
-            is_short
-            and not has_long_number
-            and not self._decoders.is_distinct
-            and not (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece))
-        ):
-            try:
-                return _plain_decoder.decode(piece)
-            except (ValueError, RecursionError):  # it is invalid, or one of the few texts that only `json` decodes
-                pass
         try:
-            return self._decoders.decode_short(piece.decode(errors="surrogatepass"), is_exact=has_long_number)
+            return self._decoders.decode_piece(piece)
         except json.JSONDecodeError as error:
             before = len(self._raw[: max(place, 0)].decode(errors="surrogatepass"))
             raise json.JSONDecodeError(error.msg, self._text(), before + error.pos) from None

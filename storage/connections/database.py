@@ -109,7 +109,7 @@ class Database:
                 begin = (
                     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"  # there may be many tables
                 )
-                connection.connection.cursor().execute(begin + self._settings_of(connection.connection))
+                connection.connection.cursor().execute(begin + self._after_begin(connection.connection))
             try:
                 if self.dialect == "postgresql":  # for its first connection, SQLAlchemy queried outside a transaction
                     connection.dialect.default_schema_name = connection.scalar(sa.func.current_schema().select())
@@ -288,7 +288,7 @@ class Database:
                     transaction.is_wanted = begin.is_wanted
                     transaction.execute(begin.mode)
                 else:
-                    transaction.execute(begin.on_postgresql(self.timeout) + self._settings_of(connection))
+                    transaction.execute(begin.on_postgresql(self.timeout) + self._after_begin(connection))
                     watch.ends = transaction.ends
             except (Unavailable, TimedOut) as error:
                 is_lost = isinstance(error, Unavailable) or (watch is not None and watch.is_over)
@@ -332,8 +332,8 @@ class Database:
             except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
                 raise Unavailable(_UNREACHABLE) from error
 
-    def _settings_of(self, connection: PoolProxiedConnection) -> str:
-        """Return the settings that a transaction needs after BEGIN.
+    def _after_begin(self, connection: PoolProxiedConnection) -> str:
+        """Return what a transaction runs in the round trip of its BEGIN: settings, and the end of old plans.
 
         If prepared statements are off, a pooler is assumed.
         """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from storage.catalog.model import Check, Column, Resource, UniqueIndex
 from storage.catalog.types import Unreadable, Value
-from storage.sql.common import Statement
+from storage.sql.common import Statement, statement
 from storage.sql.fragments import Sql
 from storage.sql.postgresql import PostgresqlStatements
 from storage.sql.sqlite import SqliteStatements
@@ -179,7 +179,7 @@ def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Colu
 def violations(statements: Evaluating, source: Sql, checks: Sequence[Check]) -> Statement:
     """Return the query of whether each check rejects the row. A check that is null does not reject it."""
     terms = ", ".join(f"({statements.verbatim(check.expression)}) IS FALSE" for check in checks)
-    return Statement(sql=f"SELECT {terms} FROM {source.text}", params=source.params)
+    return statement(f"SELECT {terms} FROM ", source)
 
 
 def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, source: Sql, most: int) -> Statement:
@@ -190,11 +190,11 @@ def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, sour
     where = "" if index.predicate is None else f" WHERE {statements.verbatim(index.predicate)}"
     only = "ONLY " if resource.is_inherited else ""  # the index has no rows of tables that inherit
     held = f"SELECT {', '.join([*keys, *terms])} FROM {only}{statements.table(resource)}{where}"
-    made = f"SELECT {', '.join(terms)} FROM {source.text}{where}"
+    made = f"SELECT {', '.join(terms)} FROM " + source + where
     compared = " AND ".join(_compared(statements, index, place) for place in range(len(terms)))
     named = ", ".join(f"held.k{place}" for place in range(len(keys)))
-    sql = f"SELECT {named} FROM ({held}) AS held, ({made}) AS made WHERE {compared} LIMIT {statements.mark}"
-    return Statement(sql=sql, params=(*source.params, most))
+    limit = Sql(f" LIMIT {statements.mark}", (most,))
+    return statement(f"SELECT {named} FROM ({held}) AS held, (", made, f") AS made WHERE {compared}", limit)
 
 
 def _compared(statements: Evaluating, index: UniqueIndex, place: int) -> str:

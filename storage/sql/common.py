@@ -12,7 +12,7 @@ from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
 from storage.catalog.types import Value
 from storage.sql.codec import Codec
 from storage.sql.conditions import Operator
-from storage.sql.fragments import Sql
+from storage.sql.fragments import Sql, join
 
 Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
@@ -26,6 +26,12 @@ class Statement:
 
     sql: str
     params: Params
+
+
+def statement(*pieces: Sql | str) -> Statement:
+    """Join fragments to a statement."""
+    whole = join("", pieces)
+    return Statement(sql=whole.text, params=whole.params)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,8 +285,7 @@ class Statements(Codec):
         parent = self.quote("the parent")  # most likely not the name of a table
         related = self.related(relation.foreign_key, (parent, parents), (self.table(resource), resource))
         found = self.among(parents, parents.key, [key], f"{parent}.")
-        sql = f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND {found.text})"
-        return Sql(sql, found.params)
+        return f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND " + found + ")"
 
     def select(
         self,
@@ -294,12 +299,15 @@ class Statements(Codec):
     ) -> Statement:
         """Read rows, at most `most`: all attributes, or the named ones. `only` excludes rows of inheriting tables."""
         names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
-        sql = f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE {where.text}"
+        pieces: list[Sql | str] = [
+            f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE ",
+            where,
+        ]
         if in_key_order and resource.key:
-            sql += f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}"
-        if most is None:
-            return Statement(sql=sql, params=where.params)
-        return Statement(sql=f"{sql} LIMIT {self.mark}", params=(*where.params, most))
+            pieces.append(f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}")
+        if most is not None:
+            pieces.append(Sql(f" LIMIT {self.mark}", (most,)))
+        return statement(*pieces)
 
     def _list(self, resource: Resource, attributes: Sequence[str]) -> str:
         return ", ".join(self.read_expression(resource.attributes[name]) for name in attributes)
@@ -333,12 +341,11 @@ class Statements(Codec):
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         terms += [f"{self.column(resource, name)} = {self.column(resource, name)}" for name in kept]
         _, params = self._given(resource, values)
-        sql = f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE {where.text}"
-        return Statement(sql=sql, params=(*params, *where.params))
+        return statement(Sql(f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE ", params), where)
 
     def delete(self, resource: Resource, where: Sql) -> Statement:
         """Delete rows."""
-        return Statement(sql=f"DELETE FROM {self.table(resource)} WHERE {where.text}", params=where.params)
+        return statement(f"DELETE FROM {self.table(resource)} WHERE ", where)
 
     def chunks(
         self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]

@@ -27,9 +27,6 @@ class Sql:
         return bool(self.text)
 
 
-NOTHING = Sql("")
-
-
 def join(separator: str, pieces: Iterable[Sql | str]) -> Sql:
     """Join fragments with a separator."""
     texts: list[str] = []

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from storage.catalog.aggregation import Aggregation
 from storage.catalog.types import Value
-from storage.sql.common import Statement
+from storage.sql.common import Statement, statement
 from storage.sql.conditions import (
     Condition,
     Grouping,
     Sort,
     Window,
 )
-from storage.sql.fragments import Sql, join
+from storage.sql.fragments import Sql
 from storage.sql.select import BASE, Select
 
 
@@ -100,7 +100,7 @@ class Query(Select):
         columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
         first, last = self._number(window.offset), self._number(window.offset + window.limit)
         owners = ", ".join(f"p{n}" for n in range(len(self._owners())))
-        return _done(
+        return statement(
             f"SELECT {columns} FROM (" + inner + ") AS numbered WHERE place > " + first + " AND place <= " + last,
             f" ORDER BY {owners}, place",
         )
@@ -108,13 +108,13 @@ class Query(Select):
     def count(self, condition: Condition) -> Statement:
         """Count rows."""
         where = self._where(condition)
-        return _done(f"SELECT count(*) FROM {self._from()} WHERE ", where)
+        return statement(f"SELECT count(*) FROM {self._from()} WHERE ", where)
 
     def counts(self, parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
         """Count the rows of each parent. Each row starts with the values that identify the parent."""
         where = self._where(condition, parents)
         group, read = ", ".join(self._owners()), ", ".join(self._owners_read())
-        return _done(f"SELECT {read}, count(*) FROM {self._from()} WHERE ", where, f" GROUP BY {group}")
+        return statement(f"SELECT {read}, count(*) FROM {self._from()} WHERE ", where, f" GROUP BY {group}")
 
     def aggregates(
         self,
@@ -129,7 +129,7 @@ class Query(Select):
         read = ", ".join([*self._owners_read(), *self._aggregated(aggregations)])
         where = self._where(condition, parents)
         group = f" GROUP BY {', '.join(self._owners())}" if self._owned else ""
-        return _done(f"SELECT {read} FROM {self._from()} WHERE ", where, group)
+        return statement(f"SELECT {read} FROM {self._from()} WHERE ", where, group)
 
     def groups(
         self,
@@ -149,13 +149,13 @@ class Query(Select):
         source = f" FROM {self._from()} WHERE " + where + f" GROUP BY {group}"
         limit = self._number(grouping.limit)
         if not owners:
-            return _done(f"SELECT {', '.join(read)}", source, f"{self._order(keys)} LIMIT ", limit)
+            return statement(f"SELECT {', '.join(read)}", source, f"{self._order(keys)} LIMIT ", limit)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         place = f"row_number() OVER (PARTITION BY {', '.join(owners)}{self._order(keys)}) AS place"
         columns = ", ".join(f"c{n}" for n in range(len(read)))
         leading = ", ".join(f"c{n}" for n in range(len(owners)))
         numbered = f"(SELECT {place}, {named}" + source + ") AS numbered"
-        return _done(f"SELECT {columns} FROM ", numbered, " WHERE place <= ", limit, f" ORDER BY {leading}, place")
+        return statement(f"SELECT {columns} FROM ", numbered, " WHERE place <= ", limit, f" ORDER BY {leading}, place")
 
     def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: Sql) -> Statement:
         """Return the query of rows in an order.
@@ -177,7 +177,7 @@ class Query(Select):
         arrays = ", ".join(map(self._statements.array_of, read))
         table, place = self._statements.table(self._resource), f"{BASE}.{own}"
         cut = f"(SELECT {place} AS place " + rest + ") AS cut"
-        return _done(f"SELECT {arrays} FROM ", cut, f" CROSS JOIN {table} AS {BASE} ON {place} = cut.place")
+        return statement(f"SELECT {arrays} FROM ", cut, f" CROSS JOIN {table} AS {BASE} ON {place} = cut.place")
 
     def _select(self, read: Sequence[str], rest: Sql, attributes: Sequence[str]) -> Statement:
         """Return a query of rows, or of one JSON array for each expression.
@@ -185,7 +185,7 @@ class Query(Select):
         The arrays have the order of the rows. A last column may verify that the types are unchanged.
         """
         if not self._as_json_columns:
-            return _done(f"SELECT {', '.join(read) or '1'} ", rest)
+            return statement(f"SELECT {', '.join(read) or '1'} ", rest)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         arrays = [self._statements.array_of(f"c{n}") for n in range(len(read))]
         own = self._owned if self._owned is not None and self._owned.is_asked else None
@@ -194,9 +194,4 @@ class Query(Select):
         )
         holds = [condition for each in checked if (condition := self._statements.as_at_start(*each))]
         outer = ", ".join([*arrays, *([" AND ".join(holds)] if holds else [])])
-        return _done(f"SELECT {outer} FROM (SELECT {named} ", rest, ") AS packed")
-
-
-def _done(*pieces: Sql | str) -> Statement:
-    whole = join("", pieces)
-    return Statement(sql=whole.text, params=whole.params)
+        return statement(f"SELECT {outer} FROM (SELECT {named} ", rest, ") AS packed")

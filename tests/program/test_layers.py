@@ -118,7 +118,7 @@ def _floor(package: str, module: str) -> int | None:
     """Return the floor of a package on which a module is; None if it is not in the package."""
     if package and not module.startswith(package + "."):
         return None
-    name = module.removeprefix(package + ".").partition(".")[0]
+    name = _room(package, module)
     if name == "__main__":
         return len(FLOORS[package])
     return next((number for number, names in enumerate(FLOORS[package]) if name in names), -1)
