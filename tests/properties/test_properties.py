@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import assume, event, given
+from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 
 from tests.conftest import Serve
 from tests.support.batches import HOPELESS, PLAIN, batches
 from tests.support.examples import tried_with
 from tests.support.harness import Backend, Json, faults
-from tests.support.worlds import START_ITEMS, Part, World, alike, make_world
+from tests.support.worlds import START_ITEMS, Part, World, alike, made_keys, make_world
 
 # One served database serves all examples of a test: it is set back to its start before each.
 tried = tried_with(40)
@@ -195,7 +195,15 @@ def test_a_dry_run_changes_nothing_and_foretells_the_run(world: World, parts: li
     assert dry["parts"] == real["parts"]
 
 
+LEAVES_A_GAP: list[Part] = [  # on PostgreSQL, keys are generated for both children, and then again for the second
+    {"id": "p0", "operation": "UPSERT", "path": "/children", "payload": {"parentId": 1, "name": "d"}},
+    {"id": "p1", "operation": "DELETE", "path": "/children/$p0"},
+    {"id": "p2", "operation": "CREATE", "path": "/parents/1/children", "payload": {"name": "d"}},
+]
+
+
 @tried
+@example(parts=LEAVES_A_GAP)
 @given(parts=batches(deferred=False))
 def test_a_committed_batch_leaves_what_its_parts_leave_one_by_one(world: World, parts: list[Part]):
     parts = good_parts(world, parts)
@@ -213,8 +221,11 @@ def test_a_committed_batch_leaves_what_its_parts_leave_one_by_one(world: World, 
         assert result["status"] == "COMMITTED", result
         singly[part["id"]] = result["parts"][0]
 
-    assert [{**part, "index": 0} for part in together["parts"]] == list(singly.values())
-    assert world.tables() == after_together
+    batch = {"parts": [{**part, "index": 0} for part in together["parts"]], "tables": after_together}
+    alone = {"parts": list(singly.values()), "tables": world.tables()}
+    if made_keys(batch) != made_keys(alone):  # sequences leave gaps, and etags depend on the keys (docs/engine.md)
+        batch, alone = alike(batch), alike(alone)
+    assert batch == alone
 
 
 _TARGETS: dict[str, tuple[str, str]] = {  # a reference's name -> the attribute that it sets, and the target's
