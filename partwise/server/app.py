@@ -23,11 +23,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from partwise.persisted import open_documents
 from partwise.server import pages
 from partwise.server.batch_endpoint import answer_batch
-from partwise.server.graphql_endpoint import Door, body_too_large, refusal
+from partwise.server.bodies import body_too_large
+from partwise.server.graphql_endpoint import GraphQLEndpoint
 from partwise.server.health import Health
 from partwise.server.introspection import Introspections
 from partwise.server.middleware import Compression, CrossOrigin
 from partwise.server.negotiation import JSON
+from partwise.server.responses import refusal
 from partwise.server.turns import Gate, Turns
 from partwise.server.uvicorn_server import DRAINING
 from partwise.service import Service
@@ -135,7 +137,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
     )
     turns = Turns(admission, timeout=settings.timeout)
     writing = ThreadPoolExecutor(_WRITING, thread_name_prefix="partwise-answers")
-    door = Door(
+    graphql = GraphQLEndpoint(
         schema=service.schema,
         engine=service.engine,
         reader=Reader(database, workers, contention),
@@ -154,9 +156,9 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         compresses=settings.compression > 0,
     )
 
-    batches = door
+    batches = graphql
     if service.schema.mutation is None:  # nothing can be written, but batches may still read
-        batches = replace(door, schema=build_schema(service.engine.catalog, reads_in_batches=True))
+        batches = replace(graphql, schema=build_schema(service.engine.catalog, reads_in_batches=True))
 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")
@@ -184,7 +186,7 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
         gc.freeze()  # objects created at startup live on, so that collections need not traverse them
         gc.set_threshold(_NEW_OBJECTS)
         yield {"too_large": too_large, "turns": turns}  # partwise/server/protocol.py rejects requests with these
-        door.introspections.close()
+        graphql.introspections.close()
         large.close()
         writing.shutdown(wait=False, cancel_futures=True)
         workers.shut_down()
@@ -192,12 +194,12 @@ def make_app(service: Service, settings: Settings, *, compiled: bool = True) -> 
 
     return Starlette(
         routes=[
-            Route("/graphql", _Endpoint(door), methods=["GET", "POST"]),  # first: routes are tried in order
+            Route("/graphql", _Endpoint(graphql), methods=["GET", "POST"]),  # first: routes are tried in order
             Route("/batch", _Endpoint(partial(answer_batch, batches)), methods=["GET", "POST"]),
             Route("/", home),
             Route("/livez", live),
             Route("/readyz", ready),
-            *pages.routes(takes_any=door.documents.takes_any, compresses=settings.compression > 0),
+            *pages.routes(takes_any=graphql.documents.takes_any, compresses=settings.compression > 0),
         ],
         middleware=[*_middleware(settings, turns)],
         exception_handlers={HTTPException: _refuse, Exception: _fail},

@@ -12,19 +12,10 @@ from msgspec import UNSET, UnsetType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from partwise.server.graphql_endpoint import (
-    Door,
-    InPieces,
-    Refused,
-    Variables,
-    accept_of,
-    check_values,
-    content_type,
-    from_body,
-    read_body,
-    refusal_of,
-)
-from partwise.server.negotiation import JSON, first_accepted
+from partwise.server.bodies import check_values, content_type, from_body, read_body
+from partwise.server.graphql_endpoint import GraphQLEndpoint, Variables
+from partwise.server.negotiation import JSON, accept_of, first_accepted
+from partwise.server.responses import InPieces, Refused, refusal_of
 from partwise.server.timing import Timing
 from partwise.server.turns import Busy
 from resolvers.binding.parts import MAX_ID_LENGTH
@@ -87,22 +78,22 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: list[Part]
 
 
-async def answer_batch(door: Door, request: Request) -> Response:
+async def answer_batch(endpoint: GraphQLEndpoint, request: Request) -> Response:
     """Run the batch in the request; for GET, return the JSON Schema of a batch."""
     timing = Timing()
     try:
-        response = await _run(door, request, timing) if request.method == "POST" else _describe(door)
+        response = await _run(endpoint, request, timing) if request.method == "POST" else _describe(endpoint)
     except Refused as refused:
         response = refused.response(JSON)
     except Busy as busy:
         response = refusal_of(busy)
     except ClientDisconnect:
         response = Response(status_code=400)  # nobody receives it
-    return door.timed(response, timing)
+    return endpoint.timed(response, timing)
 
 
-async def _run(door: Door, request: Request, timing: Timing) -> Response:
-    body = await read_body(request, door.max_body, MEDIA_TYPES)
+async def _run(endpoint: GraphQLEndpoint, request: Request, timing: Timing) -> Response:
+    body = await read_body(request, endpoint.max_body, MEDIA_TYPES)
     timing.received()
     media_type = first_accepted(accept_of(request), (content_type(request), *MEDIA_TYPES))
     if media_type is None:
@@ -113,22 +104,24 @@ async def _run(door: Door, request: Request, timing: Timing) -> Response:
         message = "The only query parameter is dryRun, and its value must be true or false."
         raise Refused(400, "BAD_REQUEST", message)
     is_dry_run = asked == [("dryRun", "true")]
-    turn = door.turns.batch(body, request.receive)
-    context = door.context(timing, request, turn)
+    turn = endpoint.turns.batch(body, request.receive)
+    context = endpoint.context(timing, request, turn)
     async with turn:
-        run = partial(_run_body, door, body, is_dry_run=is_dry_run, media_type=media_type)
-        return await door.answer_body(body, context, run, JSON)
+        run = partial(_run_body, endpoint, body, is_dry_run=is_dry_run, media_type=media_type)
+        return await endpoint.answer_body(body, context, run, JSON)
 
 
-async def _run_body(door: Door, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str) -> Response:
-    check_values(body, door.max_values, "The body")
+async def _run_body(
+    endpoint: GraphQLEndpoint, body: bytes, context: RequestContext, *, is_dry_run: bool, media_type: str
+) -> Response:
+    check_values(body, endpoint.max_values, "The body")
     sent = from_body(body, decode_distinct)
     given = Variables(
         parts=[part.request() for part in _parts(sent)],
         others={"dry_run": is_dry_run},
         as_sent=lambda: {"dryRun": is_dry_run, "parts": _in_upper_case(sent)},
     )
-    answered = await door.run(_MUTATION, given, context)
+    answered = await endpoint.run(_MUTATION, given, context)
     if len(answered) <= LARGE:
         return _to_response(_read(answered), media_type)
     return await context.background(lambda: _to_response(_read(answered), media_type, in_pieces=True))
@@ -196,19 +189,19 @@ def _to_response(answer: _Answer, media_type: str, *, in_pieces: bool = False) -
     return Response(encode_json_bytes(found), _status(batch), headers, media_type=media_type)
 
 
-def _describe(door: Door) -> Response:
+def _describe(endpoint: GraphQLEndpoint) -> Response:
     """Return the JSON Schema, with the descriptions of the GraphQL types."""
-    types = door.schema._schema.type_map  # noqa: SLF001  # Strawberry has no public access to the graphql-core schema
+    types = endpoint.schema._schema.type_map  # noqa: SLF001  # Strawberry has no public access to the graphql-core schema
     found = definitions_of(types["PartInput"], types["PartResult"], without=("index", "item", "items"))
     sent, answered = found["PartInput"]["properties"], found["PartResult"]
     sent["id"] |= {"minLength": 1, "maxLength": MAX_ID_LENGTH}
-    sent["path"]["examples"] = [f"/{each.collection}" for each in door.engine.catalog.resources.values()]
+    sent["path"]["examples"] = [f"/{each.collection}" for each in endpoint.engine.catalog.resources.values()]
     sent["payload"]["type"], answered["properties"]["payload"]["type"] = ["object", "null"], "object"
     answered["required"].remove("errors")
     found["Operation"]["enum"] = [name.lower() for name in found["Operation"]["enum"]]
     found["PartErrorCode"] = {"type": "string", "examples": found["PartErrorCode"]["enum"]}  # codes may be added later
     schema = decode_json(_SCHEMA)
-    schema["$defs"]["Batch"]["properties"]["parts"]["maxItems"] = door.limits.parts
+    schema["$defs"]["Batch"]["properties"]["parts"]["maxItems"] = endpoint.limits.parts
     schema["$defs"] |= found
     return Response(encode_json_bytes(schema), media_type="application/schema+json")
 

@@ -4,27 +4,34 @@ Every response is JSON.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Never, TypeVar
 
-import msgspec
 import strawberry
 from graphql import GraphQLError, get_operation_ast
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from partwise.persisted import BadReference, NotServed, Persisted
+from partwise.server.bodies import (
+    UndecodedVariables,
+    check_values,
+    decode_envelope,
+    from_url,
+    read_body,
+    request_members,
+)
 from partwise.server.health import Health
 from partwise.server.introspection import Introspections, Key, Written
-from partwise.server.negotiation import GRAPHQL_JSON, JSON, media_type_of, prefers_page, takes_gzip
+from partwise.server.negotiation import GRAPHQL_JSON, JSON, accept_of, media_type_of, prefers_page, takes_gzip
 from partwise.server.pages import graphiql
+from partwise.server.responses import InPieces, Refused, refusal_of
 from partwise.server.timing import Timing
 from partwise.server.turns import Busy, Turn, Turns
 from partwise.workers.large_requests import LARGE, LargeRequests
@@ -35,7 +42,6 @@ from resolvers.binding.requests import PartRequest
 from resolvers.compiled.compiler import CompiledBatch, CompiledQuery
 from resolvers.compiled.compiler import Written as WrittenAnswer
 from resolvers.documents.limits import Limits
-from resolvers.documents.variables import show
 from resolvers.execution.context import Background, Elsewhere, LastDuration, RequestContext, Why
 from resolvers.execution.idempotency import HEADER
 from resolvers.results.pieces import encode_in_pieces
@@ -44,16 +50,8 @@ from resolvers.schema_builder import AmbiguousDocument, documents_of, schema_in_
 from storage.batch.execution.run import Engine, Job, Ran
 from storage.connections.transaction import Transaction
 from storage.errors import RequestError, TimedOut
-from storage.json_text import (
-    RepeatedMember,
-    decode_json,
-    encode_json_bytes,
-    fault_of,
-    has_more_values,
-    may_have_more_values,
-)
+from storage.json_text import encode_json_bytes
 
-_VARIABLES = b'"variables"'
 _VARIES = (b"vary", b"Accept")
 # For compressed responses; the middleware adds Accept-Encoding to the others.
 _VARIES_COMPRESSED = (b"vary", b"Accept, Accept-Encoding")
@@ -61,18 +59,6 @@ _NAMES = ("query", "documentId", "id", "doc_id", "extensions")  # a GraphQL requ
 
 
 T = TypeVar("T")
-
-
-class Refused(Exception):  # it carries the response
-    """A request that is not a valid GraphQL request."""
-
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.headers = status, code, headers or {}
-
-    def response(self, media_type: str) -> Response:
-        """Return the response to the rejected request."""
-        return refusal(str(self), self.status, self.code, self.headers, media_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,41 +79,8 @@ class Variables:
     as_sent: Callable[[], dict[str, Any]]  # in the form that graphql-core coerces
 
 
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A request whose variables are not decoded yet."""
-
-    query: str | None = None
-    operation_name: str | None = None
-    variables: msgspec.Raw = msgspec.Raw()  # it is immutable
-    extensions: dict[str, Any] | None = None
-    document_id: str | None = None
-    id: str | None = None  # the name in Relay's examples
-    doc_id: str | None = msgspec.field(default=None, name="doc_id")  # the older name in Relay's examples
-
-
-_envelopes = msgspec.json.Decoder(Envelope)
-
-
-class InPieces(Response):
-    """A response that is sent piece by piece. Each piece is freed when it is sent."""
-
-    def __init__(
-        self, pieces: list[bytes], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None
-    ) -> None:
-        length = {"Content-Length": str(sum(map(len, pieces)))}
-        super().__init__(None, status, {**length, **(headers or {})}, media_type=media_type)
-        self.pieces = pieces
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the response."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        self.pieces.reverse()
-        while self.pieces:
-            await send({"type": "http.response.body", "body": self.pieces.pop(), "more_body": bool(self.pieces)})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class GraphQLEndpoint:
     """The endpoint /graphql.
 
     Compiled operations (resolvers/compiled/compiler.py) run without Strawberry's executor, with the same responses.
@@ -211,7 +164,7 @@ class Door:
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
             async with self.turns.query(request.receive) as turn:
-                asked = self._to_request(_from_url(request, self.max_values), media_type)
+                asked = self._to_request(from_url(request, self.max_values), media_type)
                 context = self.context(timing, request, turn)
                 return await self._answer_asked(asked, {OperationType.QUERY}, media_type, context)
         except Refused as refused:
@@ -262,19 +215,19 @@ class Door:
             return InPieces(answer, media_type)
         if answer is not None:
             return _Answer(answer, context, media_type)
-        asked = self._to_request(from_body(body), media_type)
+        asked = self._to_request(request_members(body), media_type)
         allowed = {OperationType.QUERY, OperationType.MUTATION}
         return await self._answer_asked(asked, allowed, media_type, context)
 
     async def _run_compiled(self, body: bytes, context: RequestContext) -> WrittenAnswer | None:
         """Run a compiled operation; return None if the request must fall back to graphql-core."""
         try:
-            asked = _envelopes.decode(body)
+            asked = decode_envelope(body)
             document_id = _document_id(asked.query, asked.document_id, asked.id, asked.doc_id)
             text = self.documents.find(asked.query, document_id, asked.extensions)
         except (ValueError, RecursionError, BadReference, NotServed):
             return None
-        if text is None or _gives_variables_twice(body, bytes(asked.variables)):
+        if text is None:
             return None
         compiled = documents_of(self.schema).compiled(text, asked.operation_name or None)
         return None if compiled is None else await compiled.run(asked.variables, context)
@@ -288,7 +241,7 @@ class Door:
         )
         if not isinstance(query, str | None):
             raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document.")
-        if not isinstance(variables, dict | None):
+        if not isinstance(variables, dict | UndecodedVariables | None):
             raise Refused(400, "BAD_REQUEST", "The member variables must be an object.")
         if not isinstance(name, str | None):
             raise Refused(400, "BAD_REQUEST", "The member operationName must be a string.")
@@ -306,6 +259,8 @@ class Door:
             raise Refused(status, error.code, str(error), {"Cache-Control": "no-store"}) from None
         if text is None:
             raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
+        if isinstance(variables, UndecodedVariables):
+            variables = variables.decode(text)
         return GraphQLRequest(query=text, variables=variables, operation_name=name or None)
 
     async def _answer_asked(
@@ -398,18 +353,18 @@ class Door:
 class _Asking:
     """The database access of one request, which records the time that it takes."""
 
-    __slots__ = ("_call", "_door", "_timing")
+    __slots__ = ("_call", "_endpoint", "_timing")
 
-    def __init__(self, door: Door, timing: Timing, call: Call) -> None:
-        self._door, self._timing, self._call = door, timing, call
+    def __init__(self, endpoint: GraphQLEndpoint, timing: Timing, call: Call) -> None:
+        self._endpoint, self._timing, self._call = endpoint, timing, call
 
     def read(self, run: Callable[[Transaction], T], last_duration: LastDuration | None = None) -> Awaitable[T]:
         """Run a read, as described in `resolvers.execution.context.Read`."""
-        return self._timing.database(self._door.reader(run, self._call, last_duration))
+        return self._timing.database(self._endpoint.reader(run, self._call, last_duration))
 
     def write(self, job: Job[T]) -> Awaitable[Ran[T]]:
         """Run a batch, as described in `resolvers.execution.context.Write`."""
-        return self._timing.database(self._door.writer(job, self._call))
+        return self._timing.database(self._endpoint.writer(job, self._call))
 
 
 def _execute_in_thread(schema: strawberry.Schema, asked: GraphQLRequest, context: RequestContext) -> ExecutionResult:
@@ -500,110 +455,6 @@ def _document_id(query: str | None, *names: T) -> T | None:
     return next((each for each in others if each is not None), None)
 
 
-def _gives_variables_twice(body: bytes, variables: bytes) -> bool:
-    """Return True if a request may have the member twice.
-
-    Only the last one is decoded, and the first one may be invalid JSON.
-    """
-    if body.count(_VARIABLES) == 1:  # the usual case, and the fastest test
-        return False
-    return body.count(_VARIABLES) - variables.count(_VARIABLES) > 1
-
-
-def refusal(
-    message: str,
-    status: int,
-    code: str = "BAD_REQUEST",
-    headers: Mapping[str, str] | None = None,
-    media_type: str = JSON,
-) -> Response:
-    """Return the JSON response to a rejected request, in the form of a GraphQL error."""
-    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return Response(encode_json_bytes(body), status, headers=dict(headers or {}), media_type=media_type)
-
-
-def refusal_of(busy: Busy, media_type: str = JSON) -> Response:
-    """Return the response to a request that is rejected because the server is busy."""
-    return refusal(str(busy), 503, "UNAVAILABLE", {"Retry-After": str(busy.seconds)}, media_type)
-
-
-def accept_of(request: Request) -> str:
-    """Return the Accept headers of a request as one value; `""` if there are none."""
-    return ", ".join(request.headers.getlist("accept"))
-
-
 def _not_acceptable() -> Never:
     message = f"The response can be {GRAPHQL_JSON} or {JSON}. Send an Accept header that allows one of them."
     raise Refused(406, "BAD_REQUEST", message)
-
-
-def content_type(request: Request) -> str:
-    """Return the media type of a request's body, in lower case and without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def body_too_large(most: int) -> Refused:
-    """Return the error for a body of more than `most` bytes."""
-    message = f"The body can have at most {most} bytes (the server's setting max_body)."
-    return Refused(413, "BAD_REQUEST", message, {"Connection": "close"})
-
-
-async def read_body(request: Request, most: int, media_types: Container[str] = (JSON,)) -> bytes:
-    """Read a body of at most `most` bytes. Raises `Refused`."""
-    if content_type(request) not in media_types or not _is_utf_8(request.headers["content-type"]):
-        raise Refused(415, "BAD_REQUEST", "Send JSON in UTF-8, with the header Content-Type: application/json.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "BAD_REQUEST", "The body must not be compressed.")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise body_too_large(most)
-    except ClientDisconnect:
-        raise Refused(400, "BAD_REQUEST", "The body ended too early.") from None
-    return bytes(body)
-
-
-def _is_utf_8(content_type: str) -> bool:
-    """Return True if a Content-Type does not specify a charset other than UTF-8.
-
-    RFC 8259 allows no other charset for JSON, but some clients specify it nevertheless.
-    """
-    _, *parameters = (each.strip().lower() for each in content_type.split(";"))
-    charsets = [value.strip('"') for each in parameters for key, _, value in [each.partition("=")] if key == "charset"]
-    return all(each in {"utf-8", "utf8"} for each in charsets)
-
-
-def from_body(body: bytes, read: Callable[[str], Any] = decode_json) -> Any:
-    """Decode a body as JSON. Raises `Refused`."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        message = f"The request body is not valid UTF-8 at byte {error.start}, counted from 0."
-        raise Refused(400, "BAD_REQUEST", message) from None
-    return _decode(text, "The body", read)
-
-
-def _decode(text: str, what: str, read: Callable[[str], Any] = decode_json) -> Any:
-    try:
-        return read(text)
-    except RepeatedMember as error:
-        raise Refused(400, "BAD_REQUEST", f"{what} has an object with two members {show(str(error))}.") from None
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "BAD_REQUEST", f"{what} is not valid JSON{fault_of(error)}.") from None
-
-
-def check_values(text: bytes, most: int, what: str) -> None:
-    """Validate that JSON has at most `most` values, before it is decoded. Raises `Refused`."""
-    if may_have_more_values(text, most) and has_more_values(text, most):
-        raise Refused(400, "BAD_REQUEST", f"{what} can have at most {most} values (the server's setting max_values).")
-
-
-def _from_url(request: Request, most_values: int) -> Any:
-    found: dict[str, Any] = dict(request.query_params)
-    for name in ("variables", "extensions"):
-        if name in found:
-            check_values(found[name].encode(errors="surrogatepass"), most_values, name)
-            found[name] = _decode(found[name], name)
-    return found

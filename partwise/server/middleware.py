@@ -8,8 +8,8 @@ from starlette.middleware.gzip import GZipResponder
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partwise.server.graphql_endpoint import refusal
 from partwise.server.negotiation import takes_gzip
+from partwise.server.responses import refusal
 
 # The response headers of this server that a page of another origin may read.
 EXPOSED = ("Server-Timing", "Idempotency-Replayed", "Retry-After")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, wraps
 from typing import TypeVar
 
+from starlette.requests import Request
+
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 HTML = "text/html"
@@ -22,6 +24,11 @@ def _remembered(read: Callable[[str], T]) -> Callable[[str], T]:
         return known(header) if len(header) <= _LONGEST_KNOWN else read(header)
 
     return find
+
+
+def accept_of(request: Request) -> str:
+    """Return the Accept headers of a request as one value; `""` if there are none."""
+    return ", ".join(request.headers.getlist("accept"))
 
 
 @_remembered

@@ -579,7 +579,7 @@ def set_up(connection: psycopg.Connection[Any]) -> None:
 class _JsonLoader(Loader):
     """A loader of `json`, in which numbers may have any spelling."""
 
-    decode_text = staticmethod(decode_json)
+    decode_text: Callable[[str], Any] = staticmethod(decode_json)
 
     def load(self, data: Buffer) -> Any:
         return _decoded(self.decode_text, bytes(data))

@@ -12,9 +12,10 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from partwise.server import graphql_endpoint
-from storage import json_text
+from storage import json_pieces, json_text
 from storage.catalog.types import ExactFloat
-from storage.json_text import RepeatedMember, decode_distinct, decode_json, has_more_values, may_have_more_values
+from storage.json_pieces import RepeatedMember
+from storage.json_text import decode_distinct, decode_json, has_more_values, may_have_more_values
 from tests.conftest import Serve
 from tests.support import bodies, sent
 from tests.support.doors import Doors
@@ -28,12 +29,16 @@ JSON_TYPE = {"Content-Type": "application/json"}
 # --- decoding
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["in runs", "one by one"])
+def small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All texts are decoded piece by piece, and the pieces are small."""
     monkeypatch.setattr(json_text, "MANY", 0)
     monkeypatch.setattr(json_text, "_LONG", 0)
-    monkeypatch.setattr(json_text, "_PIECE", 12)
+    monkeypatch.setattr(json_pieces, "_MOST_COST", 0)
+    monkeypatch.setattr(json_pieces, "_PIECE", 12)
+    monkeypatch.setattr(json_pieces, "_RUN", 20)
+    monkeypatch.setattr(json_pieces, "_PROBE", 40 if request.param == "in runs" else 0)
+    monkeypatch.setattr(json_pieces, "_MOST_ALONE", 3)
 
 
 def exact(value: Any) -> Any:
@@ -87,7 +92,7 @@ WRONG_TEXTS = {
     '{"a":[1}': 8,
     "[[[[[[[[1]]]]]]]": 16,
     "[1] x": 5,
-    '["abc\\"]': 2,
+    '["abc\\"]': 9,  # it is not closed
     f"[{' ' * 50}x]": 52,
 }
 
@@ -243,7 +248,9 @@ def test_bodies_that_are_made_to_hurt_are_refused_with_short_answers(
     before = sqlite.dump()
     monkeypatch.setattr(graphql_endpoint, "LARGE", 10_000)
     monkeypatch.setattr(json_text, "_LONG", 20_000)
-    monkeypatch.setattr(json_text, "_PIECE", 5_000)
+    monkeypatch.setattr(json_pieces, "_MOST_COST", 100_000)
+    monkeypatch.setattr(json_pieces, "_PIECE", 5_000)
+    monkeypatch.setattr(json_pieces, "_RUN", 10_000)
 
     for body in bodies.bodies(seed=3, number=60, most=200_000):
         answer = api.http.post(body.route, content=body.content, headers=JSON_TYPE)

@@ -17,7 +17,7 @@ ROOMS = ("schema", "resolvers", "storage", "partwise")
 FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "": (("storage",), ("schema",), ("resolvers",), ("partwise",)),
     "storage": (
-        ("errors", "log", "deadline", "any_values"),
+        ("errors", "log", "deadline", "any_values", "json_pieces"),
         ("allowance", "catalog"),
         ("json_text",),
         ("sql",),
@@ -39,7 +39,7 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 # Rooms that may use less than what is below them.
 USES_ONLY = {
     "schema": ("storage.catalog", "storage.errors"),
-    "storage.json_text": ("storage.catalog",),
+    "storage.json_text": ("storage.catalog", "storage.json_pieces"),
     "storage.sql": ("storage.catalog", "storage.json_text", "storage.any_values"),
     "storage.catalog": ("storage.errors", "storage.log"),
 }
