@@ -13,7 +13,7 @@ from typing import Any, Never
 import msgspec
 
 from storage.catalog.types import ExactFloat, exact_float, exact_integer
-from storage.json_pieces import PieceDecoder, RepeatedMember, decode_in_pieces
+from storage.json_pieces import PieceDecoder, RepeatedMember, decode_in_pieces, has_minus_zero, marks_of
 
 # The integer `-0`, which `int` does not have. A match inside a string costs time and has no other effect.
 _MINUS_ZERO = re.compile(r"-0(?![0-9.eE])")
@@ -28,7 +28,10 @@ def may_have_more_values(text: bytes, most: int) -> bool:
 
     Counts its commas and opening brackets, including those in strings.
     """
-    return len(text) > most and text.count(b",") + text.count(b"[") + text.count(b"{") > most
+    if len(text) <= most:
+        return False
+    marks = marks_of(text)
+    return len(marks) - marks.count(b":") > most
 
 
 def has_more_values(text: bytes, most: int) -> bool:
@@ -60,6 +63,7 @@ _LONG = 1 << 20  # bytes: longer texts are decoded in pieces, unless they have f
 LONG_TYPED = 2 << 20  # bytes: msgspec takes half as long
 MANY = 1 << 16  # bytes, which may become so many objects that a garbage collection starts meanwhile
 _BLOCK = 300  # digits: a number of twice as many contains a block that consists of digits only
+_TWO_DIGITS = re.compile(rb"[0-9](?=[0-9])")
 
 
 class _Collector:
@@ -140,7 +144,7 @@ class _Decoders:
 
     def _decode_fast(self, piece: bytes) -> Any:
         """Decode a text in one go. Raises `ValueError` or `RecursionError`, in some cases that `json` decodes."""
-        if _has_long_number(piece) or (b"-0" in piece and _MINUS_ZERO_BYTES.search(piece)):
+        if _has_long_number(piece) or (has_minus_zero(piece) and _MINUS_ZERO_BYTES.search(piece)):
             return self._exact.decode(piece.decode(errors="surrogatepass"))
         if self.is_distinct:
             return self.decode_normal(piece.decode(errors="surrogatepass"))
@@ -158,7 +162,11 @@ class _Decoders:
 
 def _has_long_number(piece: bytes) -> bool:
     """Return True if there may be a number with so many digits that `int` is slow: quadratic in their number."""
-    return any(piece[start : start + _BLOCK].isdigit() for start in range(0, len(piece) - _BLOCK + 1, _BLOCK))
+    for found in _TWO_DIGITS.finditer(piece[::_BLOCK]):
+        start = found.start() * _BLOCK
+        if piece[start : start + _BLOCK].isdigit():
+            return True
+    return False
 
 
 _plain_decoder = msgspec.json.Decoder(float_hook=exact_float)

@@ -12,7 +12,7 @@ from partwise.server.negotiation import JSON
 from partwise.server.responses import Refused
 from resolvers.documents.variables import show
 from storage.json_pieces import RepeatedMember
-from storage.json_text import MANY, decode_json, fault_of, has_more_values, may_have_more_values
+from storage.json_text import decode_json, fault_of, has_more_values, may_have_more_values
 
 Encoded = TypeVar("Encoded", str, bytes)
 
@@ -151,25 +151,23 @@ _any_json = msgspec.json.Decoder(msgspec.Raw)
 class UndecodedVariables:
     """The variables of a large request."""
 
-    _text: msgspec.Raw  # an object
+    text: msgspec.Raw  # an object
 
     def decode(self, document: str) -> dict[str, Any]:
         """Decode the variables that a document names; others have no effect. Raises `Refused`."""
         names = {f"v{number}": name for number, name in enumerate(set(_VARIABLE.findall(document)))}
         type_ = msgspec.defstruct("Variables", [(each, msgspec.Raw, _NONE) for each in names], rename=names)
-        found = msgspec.json.decode(self._text, type=type_)
+        found = msgspec.json.decode(self.text, type=type_)
         values = {name: bytes(getattr(found, each)) for each, name in names.items()}
         return {name: decode(value, "The body") for name, value in values.items() if value}
 
 
 def request_members(body: bytes) -> Any:
-    """Decode a GraphQL request. Raises `Refused`.
+    """Decode a large GraphQL request. Raises `Refused`.
 
-    A member of a large request remains a `msgspec.Raw` if its type is wrong, and its variables remain undecoded: to
-    decode them can take longer than everything else.
+    A member remains a `msgspec.Raw` if its type is wrong, and the variables remain undecoded: to decode them can take
+    longer than everything else.
     """
-    if len(body) <= MANY:
-        return from_body(body)
     try:
         _check_utf_8(body)
         members = _members.decode(body)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Never, TypeVar
 
+import msgspec
 import strawberry
 from graphql import GraphQLError, get_operation_ast
 from starlette.requests import ClientDisconnect, Request
@@ -23,6 +24,7 @@ from partwise.server.bodies import (
     UndecodedVariables,
     check_values,
     decode_envelope,
+    from_body,
     from_url,
     read_body,
     request_members,
@@ -50,7 +52,7 @@ from resolvers.schema_builder import AmbiguousDocument, documents_of, schema_in_
 from storage.batch.execution.run import Engine, Job, Ran
 from storage.connections.transaction import Transaction
 from storage.errors import RequestError, TimedOut
-from storage.json_text import encode_json_bytes
+from storage.json_text import MANY, encode_json_bytes
 
 _VARIES = (b"vary", b"Accept")
 # For compressed responses; the middleware adds Accept-Encoding to the others.
@@ -68,6 +70,21 @@ class GraphQLRequest:
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedRequest:
+    """A request whose variables may not be decoded yet."""
+
+    query: str
+    variables: dict[str, Any] | UndecodedVariables | None
+    operation_name: str | None
+
+    def decoded(self) -> GraphQLRequest:
+        """Return the request with its variables decoded. Raises `Refused`."""
+        given = self.variables
+        variables = given.decode(self.query) if isinstance(given, UndecodedVariables) else given
+        return GraphQLRequest(query=self.query, variables=variables, operation_name=self.operation_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +181,7 @@ class GraphQLEndpoint:
                 return graphiql(takes_any=self.documents.takes_any)
             media_type = media_type or _not_acceptable()
             async with self.turns.query(request.receive) as turn:
-                asked = self._to_request(from_url(request, self.max_values), media_type)
+                asked = self._to_request(from_url(request, self.max_values), media_type).decoded()
                 context = self.context(timing, request, turn)
                 return await self._answer_asked(asked, {OperationType.QUERY}, media_type, context)
         except Refused as refused:
@@ -210,17 +227,18 @@ class GraphQLEndpoint:
 
     async def _run_body(self, body: bytes, media_type: str, context: RequestContext) -> Response:
         check_values(body, self.max_values, "The body")
-        answer = await self._run_compiled(body, context) if self.compiled else None
+        received = self._to_request(request_members(body), media_type) if len(body) > MANY else None
+        answer = await (self._run_envelope(body, context) if received is None else self._run_large(received, context))
         if isinstance(answer, list):
             return InPieces(answer, media_type)
         if answer is not None:
             return _Answer(answer, context, media_type)
-        asked = self._to_request(request_members(body), media_type)
+        asked = (received or self._to_request(from_body(body), media_type)).decoded()
         allowed = {OperationType.QUERY, OperationType.MUTATION}
         return await self._answer_asked(asked, allowed, media_type, context)
 
-    async def _run_compiled(self, body: bytes, context: RequestContext) -> WrittenAnswer | None:
-        """Run a compiled operation; return None if the request must fall back to graphql-core."""
+    async def _run_envelope(self, body: bytes, context: RequestContext) -> WrittenAnswer | None:
+        """Run a compiled operation that is sent in a small body; return None as `_run_compiled` does."""
         try:
             asked = decode_envelope(body)
             document_id = _document_id(asked.query, asked.document_id, asked.id, asked.doc_id)
@@ -229,10 +247,25 @@ class GraphQLEndpoint:
             return None
         if text is None:
             return None
-        compiled = documents_of(self.schema).compiled(text, asked.operation_name or None)
-        return None if compiled is None else await compiled.run(asked.variables, context)
+        return await self._run_compiled(text, asked.operation_name or None, asked.variables, context)
 
-    def _to_request(self, body: Any, media_type: str) -> GraphQLRequest:
+    async def _run_large(self, received: ReceivedRequest, context: RequestContext) -> WrittenAnswer | None:
+        """Run a compiled operation that is sent in a large body; return None as `_run_compiled` does."""
+        match received.variables:
+            case UndecodedVariables(text=text):
+                return await self._run_compiled(received.query, received.operation_name, text, context)
+            case None:
+                return await self._run_compiled(received.query, received.operation_name, msgspec.Raw(), context)
+        return None
+
+    async def _run_compiled(
+        self, text: str, name: str | None, variables: msgspec.Raw, context: RequestContext
+    ) -> WrittenAnswer | None:
+        """Run a compiled operation; return None if the request must fall back to graphql-core."""
+        compiled = documents_of(self.schema).compiled(text, name) if self.compiled else None
+        return None if compiled is None else await compiled.run(variables, context)
+
+    def _to_request(self, body: Any, media_type: str) -> ReceivedRequest:
         """Validate the members of a request and resolve its document. Raises `Refused`."""
         if not isinstance(body, dict):
             raise Refused(400, "BAD_REQUEST", "The request must be an object with the member query.")
@@ -259,9 +292,7 @@ class GraphQLEndpoint:
             raise Refused(status, error.code, str(error), {"Cache-Control": "no-store"}) from None
         if text is None:
             raise Refused(400, "BAD_REQUEST", "The member query must be a GraphQL document, or documentId name one.")
-        if isinstance(variables, UndecodedVariables):
-            variables = variables.decode(text)
-        return GraphQLRequest(query=text, variables=variables, operation_name=name or None)
+        return ReceivedRequest(query=text, variables=variables, operation_name=name or None)
 
     async def _answer_asked(
         self,

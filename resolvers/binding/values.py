@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
+from itertools import chain
+from types import NoneType
 from typing import Any, Never, assert_never
 from uuid import UUID
 
@@ -448,22 +450,20 @@ def _check_json(raw: Any) -> None:
     for _ in range(_MAX_JSON_DEPTH):
         inner: list[Any] = []
         texts: list[str] = []
-        for each in level:
-            match each:
-                case str():
-                    texts.append(each)
-                case list():
-                    inner += each
-                case dict():
-                    texts += each
-                    inner += each.values()
-                case None | bool() | int() | ExactFloat():  # a JSON number, however large
-                    pass
-                case float():
-                    if not math.isfinite(each):
-                        raise InvalidJsonValue("must contain finite numbers only")
-                case _:
-                    raise InvalidJsonValue("must be JSON")
+        for class_ in {*map(type, level)}:
+            alike = [each for each in level if each.__class__ is class_]
+            if issubclass(class_, str):
+                texts += alike
+            elif issubclass(class_, list):
+                inner += chain.from_iterable(alike)
+            elif issubclass(class_, dict):
+                texts += chain.from_iterable(alike)
+                inner += chain.from_iterable(each.values() for each in alike)
+            elif issubclass(class_, float) and not issubclass(class_, ExactFloat):  # which may be infinite
+                if not all(map(math.isfinite, alike)):
+                    raise InvalidJsonValue("must contain finite numbers only")
+            elif not issubclass(class_, int | ExactFloat | NoneType):
+                raise InvalidJsonValue("must be JSON")
         _string("".join(texts))
         if not inner:
             return

@@ -156,9 +156,9 @@ class CompiledQuery:
     def _plan(self, variables: msgspec.Raw, scope: Scope) -> ReadPlan | None:
         """Plan the reads; None if the variables or arguments are invalid, or the cost exceeds the limit."""
         definitions = self.definition.variable_definitions
-        if len(bytes(variables)) > MANY:  # hardly any are valid, and graphql-core's path decodes them only once
+        if len(variables) > MANY:  # hardly any are valid, and graphql-core's path decodes them only once
             return None
-        given = decode_json(bytes(variables).decode()) if bytes(variables) else None
+        given = decode_json(bytes(variables)) if len(variables) else None
         if not isinstance(
             given, dict | None
         ):  # even if no variable is defined: graphql-core's path rejects the request

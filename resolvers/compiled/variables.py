@@ -64,23 +64,21 @@ class VariablesDecoder:
 
         Raises `ValueError` or `RecursionError`, also for some variables that graphql-core accepts.
         """
-        raw = variables.encode() if isinstance(variables, str) else bytes(variables)
-        if len(raw) <= MANY:
-            return self._whole.decode(raw)
+        if len(variables) <= MANY:
+            return self._whole.decode(variables)
         with collector.off():
-            return self._whole.decode(raw) if len(raw) <= LONG_TYPED else self._decode_long(raw)
+            return self._whole.decode(variables) if len(variables) <= LONG_TYPED else self._decode_long(variables)
 
-    def _decode_long(self, raw: bytes) -> Any:
+    def _decode_long(self, raw: msgspec.Raw | str) -> Any:
         """Decode part by part, so that other threads can run between two parts."""
         found = self._around.decode(raw)
         found.parts = [self._decode_part(each) for each in found.parts]
         return found
 
     def _decode_part(self, part: msgspec.Raw) -> Any:
-        raw = bytes(part)
-        if len(raw) > LONG_TYPED:
+        if len(part) > LONG_TYPED:
             raise ValueError("too long to be decoded in one go")
-        return self._part.decode(raw)
+        return self._part.decode(part)
 
 
 class _Open(msgspec.Struct, forbid_unknown_fields=True):

@@ -34,7 +34,7 @@ def small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """All texts are decoded piece by piece, and the pieces are small."""
     monkeypatch.setattr(json_text, "MANY", 0)
     monkeypatch.setattr(json_text, "_LONG", 0)
-    monkeypatch.setattr(json_pieces, "_MOST_COST", 0)
+    monkeypatch.setattr(json_pieces, "_MOST_COST", 200)
     monkeypatch.setattr(json_pieces, "_PIECE", 12)
     monkeypatch.setattr(json_pieces, "_RUN", 20)
     monkeypatch.setattr(json_pieces, "_PROBE", 40 if request.param == "in runs" else 0)
@@ -104,6 +104,31 @@ def test_what_is_wrong_with_a_long_text_is_located(text: str):
         decode_json(text)
 
     assert abs(caught.value.colno - WRONG_TEXTS[text]) <= 1  # before or behind a comma
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("between", [",", ", ", " ,\n  "])
+@pytest.mark.parametrize(
+    "members",
+    [
+        ['{"a":1,"b":[2,{}]}'] * 20,
+        ['"a"', '"],["', '"\\""', '"[{"'] * 5,
+        ["[[1],[2]]"] * 20,
+        ["1", "-2.50", "null", "true"] * 5,
+        [*['"a\\\\"'] * 9, '"{"'],
+    ],
+)
+def test_texts_that_programs_write_are_decoded_without_the_pattern(
+    members: list[str], between: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(json_pieces, "_MOST_ALONE", 30)
+    monkeypatch.setattr(json_pieces._Pieces, "_match", lambda *_: pytest.fail("matched"))
+    listed = f"[{between.join(members)}]"
+    numbered = between.join(f'"n{number}":{member}' for number, member in enumerate(members))
+    text = f'{{"query":"query ($x: JSON) {{ a }}","variables":{{"x":{listed},"y":{{{numbered}}}}}}}'
+
+    for read in (decode_json, decode_distinct):
+        assert exact(read(text)) == exact(json.loads(text, parse_float=ExactFloat))
 
 
 def test_a_text_is_not_nested_too_deep_by_pieces():
