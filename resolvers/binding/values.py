@@ -451,7 +451,7 @@ def _check_json(raw: Any) -> None:
         inner: list[Any] = []
         texts: list[str] = []
         for class_ in {*map(type, level)}:
-            alike = [each for each in level if each.__class__ is class_]
+            alike: list[Any] = [each for each in level if each.__class__ is class_]
             if issubclass(class_, str):
                 texts += alike
             elif issubclass(class_, list):

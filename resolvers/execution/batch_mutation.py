@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 
 from strawberry.types import Info
 
@@ -18,7 +18,7 @@ from resolvers.results.views import BatchView, PartView, Place, QueryAnswer, rea
 from schema.batch import BatchReaders
 from storage.batch.execution.run import Job
 from storage.batch.plan.blocks import Batch, ResultDetail
-from storage.batch.plan.operations import Outcome, Verb
+from storage.batch.plan.operations import Outcome, Part, Verb
 from storage.catalog.model import Catalog
 from storage.catalog.types import Unreadable
 from storage.errors import BadRequest, NoParts, TooManyParts
@@ -93,7 +93,7 @@ async def answer(
     """Run every part, in order, in one transaction, and return the result. Either all parts are committed, or none."""
     receipt = receipt_of(parts, idempotency_key, context, dry_run=dry_run)
     blocks = bind_blocks(parts, context.scope)
-    bound = cache(partial(bind, parts, context.scope))
+    bound = _BoundOnce(parts, context.scope)
     if not blocks:
         bound()  # report invalid parts before anything runs
     planned = plan()
@@ -115,6 +115,21 @@ async def answer(
     )
     outcome, found = await context.write(job)
     return BatchView(requests=parts, outcome=outcome, items=found.items, queries=found.queries, size=found.size)
+
+
+class _BoundOnce:
+    """The parts of a batch, bound one by one on the first call. Batches that run in bulk never call it."""
+
+    __slots__ = ("_bound", "_parts", "_scope")
+
+    def __init__(self, parts: Sequence[PartRequest], scope: Scope) -> None:
+        self._parts, self._scope = parts, scope
+        self._bound: Sequence[Part] | None = None
+
+    def __call__(self) -> Sequence[Part]:
+        if self._bound is None:
+            self._bound = bind(self._parts, self._scope)
+        return self._bound
 
 
 def check_parts(sent: Mapping[str, Sequence[PartRequest]], context: RequestContext) -> None:
