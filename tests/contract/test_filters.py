@@ -426,6 +426,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.mark.costly
 def test_an_operand_never_becomes_sql(library: World, sent: list[str]):
     before = library.tables()
     data = library_data()

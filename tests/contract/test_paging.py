@@ -259,6 +259,7 @@ def test_garbage_is_no_cursor(library: World):
         refused(post(library.api, "books", last=1, before=cursor))
 
 
+@pytest.mark.costly
 def test_a_spoilt_cursor_is_refused_or_another_one(library: World):
     """Cursors are no secret and not signed, so that a changed one may say another place; it is never a failure inside."""
     for order_by in ([{"title": "ASC"}], [{"price": "DESC"}, {"added": "ASC"}], [{"published": "ASC"}]):
@@ -296,6 +297,7 @@ FORGED: Sequence[Json] = (
 )
 
 
+@pytest.mark.costly
 def test_a_forged_cursor_is_refused_or_says_another_place(library: World):
     """Who looks into a cursor (a list, in JSON) can put other values there, of other types, too."""
     failed = set()
@@ -433,6 +435,7 @@ def change(data: st.DataObject, shelf: Shelf) -> None:
             shelf.delete(data.draw(st.sampled_from(shelf.rows)))
 
 
+@pytest.mark.costly
 @tried
 @given(data=st.data(), collection=st.sampled_from(sorted(NEW)), backward=st.booleans())
 def test_a_pass_while_others_write_misses_and_repeats_nothing_that_stays(

@@ -360,6 +360,7 @@ def documents(draw: st.DrawFn) -> str:
     )
 
 
+@pytest.mark.costly
 @tried
 @given(query=documents(), parts=st.lists(st.sampled_from([*GOOD, *BAD]), min_size=1, max_size=6, unique_by=id))
 def test_any_plain_document_gives_the_same_bytes(doors: Doors, query: str, parts: list[Any]):

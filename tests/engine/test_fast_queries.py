@@ -160,6 +160,7 @@ INSERT INTO every_type (id, small, whole, big, single, double, price, exact, fla
 """
 
 
+@pytest.mark.costly
 def test_every_type_is_completed_alike_with_and_without_nulls(backend: Backend, start: Serve):
     backend.run(every_type.TABLE + ";\n" + ROWS + ";\nUPDATE every_type SET bytes = " + ("x'00ff'" if backend.kind == "sqlite" else "'\\x00ff'") + " WHERE id < 3")  # fmt: skip
     doors = Doors(start(backend), Settings(database_url=backend.url))
@@ -387,6 +388,7 @@ def test_former_names_are_completed_alike(backend: Backend, start: Serve):
 # --- random queries
 
 
+@pytest.mark.costly
 @tried
 @given(query=asked())
 def test_any_query_gives_the_same_bytes(doors: Doors, query: Asked):

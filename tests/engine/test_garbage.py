@@ -15,6 +15,8 @@ from tests.support.direct import Direct
 from tests.support.harness import BATCH, Backend, Json, part
 from tests.support.waiting import locked
 
+pytestmark = pytest.mark.costly
+
 SCRIPT = "CREATE TABLE thing (id {key}, name VARCHAR(20) NOT NULL UNIQUE);\nINSERT INTO thing (name) VALUES ('old')"
 REQUESTS = 5
 ROUNDS = 3  # the fewest of them count: what other tests have left in this process is found in any one of them

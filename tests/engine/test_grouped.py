@@ -23,6 +23,8 @@ from tests.support.harness import BARE_BATCH, BATCH, LEAN_BATCH, Api, Backend, J
 from tests.support.ways import Ways
 from tests.support.worlds import FIRST_MADE_KEY, PARENTS, Family, Part, World, alike, made_keys, make_world
 
+pytestmark = pytest.mark.costly
+
 tried = tried_with(100)
 
 Answer = dict[str, Any]

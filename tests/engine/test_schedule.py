@@ -23,6 +23,8 @@ from storage.batch.conflicts.schedule import KeyRef, Kind, Shape, Stage, Write, 
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Resource, UniqueKey
 from storage.catalog.types import Integer, Text, Value
 
+pytestmark = pytest.mark.costly
+
 tried = settings(
     max_examples=300,
     derandomize=True,

@@ -129,6 +129,7 @@ def test_what_has_begun_is_answered(backend: Backend, tmp_path: Path):
 BEHIND_A_LOCK = [("sqlite", signal.SIGTERM), ("postgresql", signal.SIGTERM), ("sqlite", signal.SIGINT)]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("kind", "sig"), BEHIND_A_LOCK)
 def test_requests_behind_a_lock_do_not_hold_the_end(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, sig: signal.Signals
@@ -186,6 +187,7 @@ def children(process: "subprocess.Popen[str]") -> set[int]:
     return found
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("whom", ["the parent", "the group"])
 def test_workers_drain_are_replaced_and_do_not_outlive_their_parent(postgresql: Backend, tmp_path: Path, whom: str):
     settings = "drain_seconds = 2\nshutdown_timeout = 5"

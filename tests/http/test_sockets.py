@@ -150,6 +150,7 @@ def test_a_client_that_does_not_read_is_cut(port: int):
         assert not is_open(client) or len(until_closed(client)) < 100 * 20_000
 
 
+@pytest.mark.costly
 def test_without_a_least_rate_clients_may_read_as_slowly_as_they_like(tmp_path: Path):
     sqlite_backend(tmp_path).run(SCRIPT)
     (tmp_path / "partwise.toml").write_text("min_data_rate = 0\nbody_timeout = 0.3\nmax_body = 100000")

@@ -24,6 +24,7 @@ def printed(request: pytest.FixtureRequest, sqlite: Backend, tmp_path: Path) -> 
     return path
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("linter", [ESLINT, SCHEMA_LINTER], ids=["@graphql-eslint", "graphql-schema-linter"])
 def test_linters_are_content(printed: Path, linter: tuple[str, ...]):
     done = node(*linter, str(printed), SCHEMA=str(printed))

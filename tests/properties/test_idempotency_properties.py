@@ -16,6 +16,8 @@ from tests.support.harness import Backend, Json
 from tests.support.keyed import KEYED, is_replay, without_replayed
 from tests.support.worlds import Part, World, alike, make_world
 
+pytestmark = pytest.mark.costly
+
 tried = tried_with(70)
 BARE = KEYED[: KEYED.index("{\n    status")] + "{ status replayed }}"
 _numbers = count()
