@@ -143,6 +143,7 @@ class _Extensions(msgspec.Struct, rename="camel"):
 
 
 _members = msgspec.json.Decoder(_Members)
+_NAMES = [(field.name, field.encode_name) for field in msgspec.structs.fields(_Members)]
 _extensions = msgspec.json.Decoder(_Extensions)
 _any_json = msgspec.json.Decoder(msgspec.Raw)
 
@@ -176,10 +177,10 @@ def request_members(body: bytes) -> Any:
     except (ValueError, RecursionError):
         return from_body(body)
     found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(_Members):
-        raw: msgspec.Raw = getattr(members, field.name)
+    for attribute, name in _NAMES:
+        raw: msgspec.Raw = getattr(members, attribute)
         if raw is not _NONE:
-            found[field.encode_name] = _member(field.encode_name, raw)
+            found[name] = _member(name, raw)
     return found
 
 

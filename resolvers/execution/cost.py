@@ -24,6 +24,7 @@ the limit can set the number of items with `first`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from graphql import (
@@ -89,11 +90,14 @@ class PartCost:
         """
         of_item = max(self.payloads, self.items) + self.below_item
         of_each = max(self.payloads, self.lists, 1) + self.below_each
+        if Verb.GET not in map(_VERB, parts):
+            return min(len(parts) * of_item, MOST)
         pages = [size for each in parts if each.verb is Verb.GET and (size := page_size(each.path, limits)) is not None]
         return min((len(parts) - len(pages)) * of_item + len(pages) + sum(pages) * of_each, MOST)
 
 
 _NO_PARTS = PartCost()
+_VERB = attrgetter("verb")
 _ADVICE = " Request fewer items: set limit in the paths of collections (/albums?limit=20), or send fewer parts."
 
 
