@@ -63,7 +63,7 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
     count = 0
     with engine.database.read() as transaction:
         transaction.allowance = Allowance()  # all rows are read, but none is part of a response
-        rows = RowReader(transaction, engine.database, engine.secret)
+        rows = RowReader(engine.session(transaction))
         for resource in engine.catalog.resources.values():
             found: Counter[tuple[str, str]] = Counter()
             others: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
             try:
                 for page in _pages(rows, resource):
                     found += unreadable_values(resource, page.rows)
-                    others += count_spellings(engine.database, resource, page.rows)
+                    others += count_spellings(rows, resource, page.rows)
                     count += len(page.rows)
             except StatementRefused as refused:
                 transaction.rollback_to(_SAVEPOINT)

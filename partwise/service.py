@@ -68,15 +68,16 @@ def open_engine(settings: Settings) -> Engine:
             late = has_late_checks(connection)
         overrides = {table: resource.override() for table, resource in settings.resources.items()}
         catalog = build_catalog(tables, database.dialect, models=models, overrides=overrides, checks_at_commit=late)
-        catalog = replace(catalog, notices=(*catalog.notices, *spelling_notices(database, catalog)))
+        engine = Engine(
+            database=database,
+            catalog=catalog,
+            secret=settings.etag_secret.get_secret_value().encode(),
+            keeps_keys=settings.idempotency_keys,
+        )
+        notices = spelling_notices(engine)
     except (DatabaseError, CatalogError, RequestError) as error:
         raise SettingsError(str(error)) from error
-    return Engine(
-        database=database,
-        catalog=catalog,
-        secret=settings.etag_secret.get_secret_value().encode(),
-        keeps_keys=settings.idempotency_keys,
-    )
+    return replace(engine, catalog=replace(catalog, notices=(*catalog.notices, *notices)))
 
 
 def _wait_for_database(url: sa.URL, settings: Settings) -> Database:

@@ -266,7 +266,7 @@ async def _read(context: RequestContext, plan: ReadPlan) -> QueryAnswer:
     """Read in one snapshot. If the database refuses a read, that is an error of its field only."""
 
     def rows(transaction: Transaction) -> RowReader:
-        return RowReader(transaction, context.engine.database, context.engine.secret)
+        return RowReader(context.engine.session(transaction))
 
     def run(transaction: Transaction) -> QueryAnswer:
         found = run_read(rows(transaction), plan)

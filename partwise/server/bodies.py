@@ -169,11 +169,11 @@ def request_members(body: bytes) -> Any:
     A member remains a `msgspec.Raw` if its type is wrong, and the variables remain undecoded: to decode them can take
     longer than everything else.
     """
+    _check_utf_8(body)
     try:
-        _check_utf_8(body)
+        if not body.lstrip().startswith(b"{"):
+            return _any_json.decode(body)
         members = _members.decode(body)
-    except msgspec.ValidationError:  # it is not an object
-        return _any_json.decode(body)
     except (ValueError, RecursionError):
         return from_body(body)
     found: dict[str, Any] = {}

@@ -190,7 +190,7 @@ class _Found:
 
 
 def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> _Found:
-    rows = RowReader(transaction, engine.database, engine.secret)
+    rows = RowReader(engine.session(transaction))
     return _Found({key: read_root(rows, read) for key, read in plan.items()}, transaction.allowance.shown)
 
 

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from storage.catalog import sqlite_facts
+from storage.connections import control
+from storage.connections.control import Control
 from storage.connections.database_file import DatabaseFile
 from storage.connections.driver_errors import Locked, Retry, StatementRefused, Unprepared
 from storage.connections.preparing import Mode, Preparing
@@ -36,11 +38,13 @@ _FIRST_ANSWER = 5.0  # seconds that a connection from the pool may take to respo
 _READY_TIMEOUT = 5.0  # seconds
 _STEPS = 2_000  # instructions of SQLite's virtual machine between two checks of the clock: about 50 µs
 
-_HOLDERS = """SELECT holder.pid, holder.application_name, extract(epoch FROM now() - holder.xact_start)::int
+_PING = Control("SELECT 1")
+_SCHEMAS = Control("SELECT current_schemas(false)::text[]")
+_HOLDERS = Control("""SELECT holder.pid, holder.application_name, extract(epoch FROM now() - holder.xact_start)::int
 FROM pg_stat_activity AS waiting CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocking (pid)
 JOIN pg_stat_activity AS holder ON holder.pid = blocking.pid
 WHERE waiting.wait_event_type = 'Lock' AND waiting.datname = current_database() AND waiting.usename = current_user
-AND holder.wait_event_type IS DISTINCT FROM 'Lock' ORDER BY holder.xact_start LIMIT 1"""
+AND holder.wait_event_type IS DISTINCT FROM 'Lock' ORDER BY holder.xact_start LIMIT 1""")
 
 T = TypeVar("T")
 
@@ -182,7 +186,7 @@ class Database:
             max_answer=self._max_answer,
         )
         try:
-            transaction.execute("BEGIN")
+            transaction.execute(control.BEGIN)
             yield transaction
         finally:
             transaction.rollback()
@@ -286,9 +290,9 @@ class Database:
             try:
                 if watch is None:
                     transaction.is_wanted = begin.is_wanted
-                    transaction.execute(begin.mode)
+                    transaction.execute(Control(begin.mode))
                 else:
-                    transaction.execute(begin.on_postgresql(self.timeout) + self._after_begin(connection))
+                    transaction.execute(Control(begin.on_postgresql(self.timeout) + self._after_begin(connection)))
                     watch.ends = transaction.ends
             except (Unavailable, TimedOut) as error:
                 is_lost = isinstance(error, Unavailable) or (watch is not None and watch.is_over)
@@ -378,7 +382,7 @@ class Database:
         try:
             with self.write() as transaction:
                 if self.dialect == "postgresql":
-                    ((schemas,),) = transaction.execute("SELECT current_schemas(false)::text[]").rows
+                    ((schemas,),) = transaction.execute(_SCHEMAS).rows
                     self._sessions.keep_search_path(schemas)
         except (RequestError, StatementRefused) as error:
             cause = getattr(error.__cause__, "orig", None) or error.__cause__
@@ -412,7 +416,7 @@ class Database:
         # Waiting for requests that use all connections would not show the state of the database.
         has_free = pool.checkedout() < self.connections
         with self.read(deadline) if has_free else self._read_alone(deadline) as transaction:
-            transaction.execute("SELECT 1")
+            transaction.execute(_PING)
 
     def lock_holders(self) -> dict[str, str | float | None]:
         """Return the holder of the lock that sessions of our role wait for.

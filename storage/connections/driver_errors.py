@@ -3,14 +3,14 @@
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Self
+from typing import Self
 
 import psycopg
 
 from storage.errors import QueryTooComplex, TimedOut, Unavailable
+from storage.sql import Statement
 
 
 class Retry(Exception):  # not an error: the transaction must be run again
@@ -63,7 +63,7 @@ class StatementRefused(Exception):  # named for what happened
     state: str | None = None  # the SQLSTATE, or the name of SQLite's result code
     doubt: Doubt | None = None
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
-    statement: tuple[str, Sequence[Any]] | None = field(default=None, repr=False)  # the SQL and its parameters
+    statement: Statement | None = field(default=None, repr=False)  # with its parameters
 
     def without_frames(self) -> Self:
         """Remove the tracebacks and return the error.

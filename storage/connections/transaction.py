@@ -20,6 +20,8 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from storage.allowance import Allowance, size_of_rows, too_large
 from storage.catalog.types import BrokenText
+from storage.connections import control
+from storage.connections.control import Control
 from storage.connections.database_file import DatabaseFile
 from storage.connections.driver_errors import (
     NO_LOCK,
@@ -35,7 +37,7 @@ from storage.connections.preparing import Preparing
 from storage.connections.watchdog import GRACE, Watch
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.log import note_occasionally
-from storage.sql import Bulk
+from storage.sql import Bulk, Statement
 
 Params = Sequence[Any]
 Chunks = Generator[list[tuple[Any, ...]], None, None]
@@ -138,7 +140,7 @@ class Transaction:
         self._reading: _Reading | None = None  # the limits of the next read
         self._connection = connection
         self._quotes = quotes
-        self._dialect = dialect
+        self.dialect = dialect
         self._timeout = timeout
         self._deadline = deadline
         self._file = file
@@ -153,9 +155,10 @@ class Transaction:
         # runs.
         self._preparing = preparing if preparing is not None and preparing.is_on() else None
 
-    def execute(self, sql: str, params: Params | None = None) -> Result:
+    def execute(self, statement: Statement | Control) -> Result:
         """Run one statement. Raises `StatementRefused`, `Retry` or a `RequestError`."""
         reading, self._reading = self._reading, None
+        sql, params = statement.sql, statement.params
         rows: Sequence[tuple[Any, ...]]
         try:
             if self._timed is not None:
@@ -168,7 +171,7 @@ class Transaction:
                 rows = cursor.fetchall() if cursor.description else []
             return Result(rows=rows, count=cursor.rowcount)
         except (sqlite3.Error, psycopg.Error) as error:
-            raise self._translated(error, sql, params) from error
+            raise self._translated(error, statement) from error
 
     def _execute_timed(self, timed: TimedConnection, sql: str, params: Params, reading: "_Reading | None") -> Result:
         begun = perf_counter()
@@ -207,8 +210,8 @@ class Transaction:
         """Change the deadline at which SQLite interrupts statements."""
         self._deadline = deadline
 
-    def _translated(self, error: sqlite3.Error | psycopg.Error, sql: str, params: Params | None = None) -> Exception:
-        reads = sql.startswith("SELECT")
+    def _translated(self, error: sqlite3.Error | psycopg.Error, statement: Statement | Control) -> Exception:
+        reads = statement.sql.startswith("SELECT")
         if isinstance(error, sqlite3.Error):
             translated = from_sqlite(error, lost=not self._is_open(), reads=reads)
         elif self._watch is not None and self._watch.is_over:  # canceled, or cut
@@ -225,7 +228,7 @@ class Transaction:
                     "connection_lost", "The connection to the database was lost.", sqlstate=error.sqlstate
                 )
         if isinstance(translated, StatementRefused):
-            translated.statement = sql, params or ()
+            translated.statement = statement if isinstance(statement, Statement) else None
             translated.said = translated.said if self._quotes else None
         return translated
 
@@ -233,7 +236,7 @@ class Transaction:
         """Reset the count of bytes read, because a batch begins or is retried."""
         self.allowance = Allowance(self.allowance.most)
 
-    def read(self, sql: str, params: Params | None = None, *, shown: bool = False, many: bool = False) -> Result:
+    def read(self, statement: Statement, *, shown: bool = False, many: bool = False) -> Result:
         """Run a statement that only reads, and count its result. `shown` means that it is read for the response.
 
         `many` means that there may be more than a few rows. A result that exceeds the limit is abandoned before all of
@@ -241,56 +244,56 @@ class Transaction:
         """
         count = self.allowance.show if shown else self.allowance.look_at
         if self._timed is None:
-            return self._read_as(_Reading(count, many=many), sql, params)
+            return self._read_as(_Reading(count, many=many), statement)
         before = self.allowance.shown, self.allowance.own
         try:
-            return self._read_text(_Reading(count), sql, params)
+            return self._read_text(_Reading(count), statement)
         except StatementRefused as refused:
             if refused.state != _TOO_LONG_FOR_SQLITE:
                 raise
         self.allowance.shown, self.allowance.own = before
-        return self._read_text(_Reading(count, chunk=1, longest=_LONGEST), sql, params)
+        return self._read_text(_Reading(count, chunk=1, longest=_LONGEST), statement)
 
-    def _read_text(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
+    def _read_text(self, reading: "_Reading", statement: Statement) -> Result:
         """Read texts as `str` decodes them, and again with `read_text` if there are bytes that are not UTF-8."""
         driver = self._timed
         assert driver is not None  # noqa: S101  # only SQLite calls this
         driver.text_factory = str  # takes a third of the time of `read_text`
         before = self.allowance.shown, self.allowance.own
         try:
-            return self._read_as(reading, sql, params)
+            return self._read_as(reading, statement)
         except sqlite3.OperationalError as error:
             if "UTF-8" not in str(error):
                 raise
         finally:
             driver.text_factory = read_text
         self.allowance.shown, self.allowance.own = before
-        return self._read_as(reading, sql, params)
+        return self._read_as(reading, statement)
 
-    def _read_as(self, reading: "_Reading", sql: str, params: Params | None) -> Result:
+    def _read_as(self, reading: "_Reading", statement: Statement) -> Result:
         self._reading = reading
         try:
-            return self.execute(sql, params)
+            return self.execute(statement)
         finally:
             self._reading = None
 
-    def read_json(self, sql: str, params: Params | None = None, *, arrays: int) -> Sequence[Any] | None:
+    def read_json(self, statement: Statement, *, arrays: int) -> Sequence[Any] | None:
         """Run a statement that returns one row, whose first `arrays` members are JSON texts for the response.
 
         Return None if a value in the database cannot be written as JSON, and on SQLite if one of the texts is too long.
         Raises `QueryTooComplex`.
         """
         row = (
-            self._json_of_postgresql(sql, params, arrays)
+            self._json_of_postgresql(statement, arrays)
             if self._timed is None
-            else self._json_of_sqlite(sql, params, arrays)
+            else self._json_of_sqlite(statement, arrays)
         )
         if row is None or BrokenText in map(type, row):
             return None
         self.allowance.show(sum(map(len, filter(None, row[:arrays]))))
         return row
 
-    def _json_of_postgresql(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any]:
+    def _json_of_postgresql(self, statement: Statement, arrays: int) -> Sequence[Any]:
         """Read the row, unless its texts are too long.
 
         The database checks that, because the driver would load them into memory first.
@@ -299,10 +302,10 @@ class Transaction:
         if math.isfinite(left):
             names = [f"a{number}" for number in range(arrays)]
             size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in names)
-            sql = f"SELECT * FROM ({sql} OFFSET 0) AS arrays({', '.join(names)}) WHERE {size} <= %s"
-            params = (*(params or ()), int(left) * _BYTES_OF_CHARACTER)
+            sql = f"SELECT * FROM ({statement.sql} OFFSET 0) AS arrays({', '.join(names)}) WHERE {size} <= %s"
+            statement = Statement(sql=sql, params=(*statement.params, int(left) * _BYTES_OF_CHARACTER))
         try:
-            rows = self.execute(sql, params).rows
+            rows = self.execute(statement).rows
         except StatementRefused as refused:
             if refused.state == _TOO_LONG_FOR_POSTGRESQL:
                 raise too_large(self.allowance.most, self.allowance.most) from refused
@@ -311,14 +314,14 @@ class Transaction:
             raise too_large(self.allowance.most + 1, self.allowance.most)
         return rows[0]
 
-    def _json_of_sqlite(self, sql: str, params: Params | None, arrays: int) -> Sequence[Any] | None:
+    def _json_of_sqlite(self, statement: Statement, arrays: int) -> Sequence[Any] | None:
         driver = self._timed
         assert driver is not None  # noqa: S101  # only SQLite calls this
         longest = int(max(_LONG, min(self.allowance.left, _LONGEST) // max(arrays, 1)))
         driver.text_factory = str
         before = driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
         try:
-            return self.execute(sql, params).rows[0]
+            return self.execute(statement).rows[0]
         except (sqlite3.OperationalError, StatementRefused):  # a blob: https://sqlite.org/json1.html, section 3
             return None
         finally:
@@ -328,14 +331,14 @@ class Transaction:
     def execute_bulk(self, bulk: Bulk) -> int:
         """Run one statement for many rows. Return the number of affected rows. Raises the errors of `execute`."""
         if not bulk.each:
-            return self.execute(bulk.sql, bulk.params).count
+            return self.execute(Statement(sql=bulk.sql, params=tuple(bulk.params))).count
         try:
             assert self._timed is not None  # noqa: S101  # only SQLite's bulk statements run once for each row
             cursor = self._connection.cursor()
             self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
             cursor.executemany(bulk.sql, bulk.params)
         except sqlite3.Error as error:
-            raise self._translated(error, bulk.sql) from error
+            raise self._translated(error, Statement(sql=bulk.sql)) from error
         return int(cursor.rowcount)
 
     def _stop_clock(self) -> None:
@@ -344,32 +347,32 @@ class Transaction:
 
     def savepoint(self, name: str) -> None:
         """Create a savepoint."""
-        self.execute(f"SAVEPOINT {name}")
+        self.execute(control.savepoint(name))
 
     def release(self, name: str) -> None:
         """Release the savepoint and keep the changes since it."""
-        self.execute(f"RELEASE SAVEPOINT {name}")
+        self.execute(control.release(name))
 
     def rollback_to(self, name: str) -> None:
         """Undo the changes since the savepoint. The savepoint and all locks remain."""
-        self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+        self.execute(control.rollback_to(name))
 
     def wait_for_locks(self, name: str) -> None:
         """Create a savepoint, and wait for later locks until the deadline instead of the patience.
 
         The timeout is set before the savepoint, so that rolling back to the savepoint does not revert it.
         """
-        if self._patience is None or self._dialect == "sqlite":
+        if self._patience is None or self.dialect == "sqlite":
             self.savepoint(name)
             return
         left = self._deadline - perf_counter() if self._deadline < math.inf else self._timeout
-        self.execute(f"SET LOCAL lock_timeout = {milliseconds(for_locks(left))}; SAVEPOINT {name}")
+        self.execute(control.lock_timeout_and_savepoint(milliseconds(for_locks(left)), name))
         self._patience = None
 
     def check_constraints(self) -> None:
         """Check the constraints that would be checked at COMMIT. SQLite can only check them there."""
-        if self._dialect == "postgresql":
-            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if self.dialect == "postgresql":
+            self.execute(control.CHECK_CONSTRAINTS)
 
     def commit(self) -> None:
         """Commit, and verify that the database did. Raises `OutcomeUnknown` if that cannot be known."""
@@ -380,13 +383,13 @@ class Transaction:
             raise too_long()
         try:
             cursor = self._connection.cursor()
-            cursor.execute("COMMIT")
+            cursor.execute(control.COMMIT.sql)
         except sqlite3.Error as error:
-            raise self._translated(error, "COMMIT") from error
+            raise self._translated(error, control.COMMIT) from error
         except psycopg.Error as error:
             if self._watch is not None and self._watch.is_over:
                 raise unconfirmed() from error
-            refused = self._translated(error, "COMMIT")
+            refused = self._translated(error, control.COMMIT)
             if isinstance(refused, Unavailable) or error.sqlstate == _COMPLETION_UNKNOWN:
                 raise OutcomeUnknown(
                     "The connection to the database was lost during COMMIT: the batch is written whole or not at all."

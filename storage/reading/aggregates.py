@@ -70,7 +70,7 @@ def _read(
     read: tuple[Sequence[Attribute], Sequence[Attribute], Sequence[Aggregation]],
 ) -> Iterator[tuple[KeyTuple, KeyTuple, Aggregate]]:
     """Yield, for each row, the values that identify the parent and those that identify the group, and the aggregate."""
-    raws = rows.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
+    raws = rows.transaction.read(statement, shown=True, many=True).rows
     if not raws:
         return
     leading, by, aggregations = read

@@ -78,7 +78,7 @@ def _numbered(
     for chunk in owned.chunks(rows.statements, parents):
         query = Query(rows.statements, owned.children, owned=owned)
         statement = query.children(names, chunk, selected.condition, window, positions=positions)
-        raws += rows.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
+        raws += rows.transaction.read(statement, shown=True, many=True).rows
     width = _LEADING + len(names) + (len(window.sorts) if positions else 0)
     read = raw_columns(raws, width + (len(owned.names) if owned.is_asked else 0))
     every, owners, found = _divided(rows.statements, read, [*[""] * _LEADING, *names], owned)

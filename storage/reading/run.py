@@ -187,7 +187,7 @@ def _query(rows: RowReader, plan: ItemPlan) -> Query:
 
 
 def _run(rows: RowReader, statement: Statement) -> Sequence[tuple[Any, ...]]:
-    return rows.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
+    return rows.transaction.read(statement, shown=True, many=True).rows
 
 
 def _tuples(rows: RowColumns, names: Sequence[str]) -> list[KeyTuple]:

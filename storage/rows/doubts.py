@@ -21,7 +21,7 @@ from storage.errors import (
 )
 from storage.log import note
 from storage.rows.reader import RowReader
-from storage.sql import PostgresqlStatements, Unstorable
+from storage.sql import PostgresqlStatements, Statement, Unstorable
 
 Right = tuple[str, str | None]
 """A privilege, and its column (for USAGE, its sequence). None means the table, or for UPDATE any column of it."""
@@ -81,7 +81,7 @@ def _ask_for_rights(rows: RowReader, refused: StatementRefused, resource: Resour
     if not isinstance(statements, PostgresqlStatements):
         return
     asked = statements.rights_missing(resource, rights)
-    missing = rows.transaction.read(asked.sql, asked.params).rows
+    missing = rows.transaction.read(asked).rows
     if missing:
         role, privilege, name = missing[0]
         note(
@@ -100,7 +100,7 @@ def _ask_for_rights(rows: RowReader, refused: StatementRefused, resource: Resour
 def _compare(rows: RowReader, refused: StatementRefused, resources: Sequence[Resource]) -> None:
     asked = rows.statements.tables_now(resources)
     try:
-        found = rows.transaction.read(asked.sql, asked.params).rows
+        found = rows.transaction.read(asked).rows
     except StatementRefused:  # SQLite cannot list the columns of a view whose table was dropped
         _tell_change(refused, resources[0].table, None)
         raise NotAsAtStart from None
@@ -161,7 +161,7 @@ def why_unread(
         return RightMissing()
     if refused.doubt is Doubt.TABLE:
         asked = rows.statements.tables_now(resources)
-        for table, _, has_rows, *_ in rows.transaction.read(asked.sql, asked.params).rows:
+        for table, _, has_rows, *_ in rows.transaction.read(asked).rows:
             if not has_rows:
                 empty = next(each for each in resources if each.table == table)
                 return NotPopulated(empty.collection)
@@ -185,9 +185,9 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
         return CannotCompare(where) if is_unknown_name and not (first and first.is_view) else CannotRead(where)
     if refused.statement is None or refused.state is None or _is_planned(rows, refused):
         return CannotRead(where)
-    sql, params = refused.statement
-    without_values = StatementRefused(refused.violation, statement=(sql, [None] * len(params)))
-    if params and _is_planned(rows, without_values):
+    asked = refused.statement
+    without_values = Statement(sql=asked.sql, params=(None,) * len(asked.params))
+    if asked.params and _is_planned(rows, StatementRefused(refused.violation, statement=without_values)):
         return CannotLookFor()
     return CannotCompare(where) if refused.state.startswith(_OF_OPERATORS) else CannotRead(where)
 
@@ -195,11 +195,11 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
 def _is_planned(rows: RowReader, refused: StatementRefused) -> bool:
     """Return True if a refused statement can be planned with its values. If so, it fails for a row."""
     assert refused.statement is not None  # noqa: S101  # checked by the caller
-    transaction, (sql, params) = rows.transaction, refused.statement
+    transaction = rows.transaction
     transaction.savepoint(_SAVEPOINT)
     is_planned = True
     try:
-        transaction.execute(rows.statements.explain(sql), params)
+        transaction.execute(rows.statements.explain(refused.statement))
     except StatementRefused:
         is_planned = False
         transaction.rollback_to(_SAVEPOINT)

@@ -80,7 +80,7 @@ def read_columns(transaction: Transaction, write: Write, decoders: Sequence[Deco
         if found is not None:
             return found
     statement = write(as_json_columns=False)
-    raws = transaction.read(statement.sql, statement.params, shown=True, many=most >= _FEWEST).rows
+    raws = transaction.read(statement, shown=True, many=most >= _FEWEST).rows
     return raw_columns(raws, len(decoders))
 
 
@@ -114,7 +114,7 @@ def _read_json_columns(
     transaction: Transaction, statement: Statement, decoders: Sequence[Decoder]
 ) -> RawColumns | None:
     """Read a statement of JSON columns; return None if a value does not have its column's type."""
-    texts = transaction.read_json(statement.sql, statement.params, arrays=len(decoders))
+    texts = transaction.read_json(statement, arrays=len(decoders))
     if texts is None:
         return None
     if len(texts) > len(decoders):

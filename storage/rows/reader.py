@@ -7,22 +7,20 @@ from typing import Any
 
 from storage.catalog.model import Relation, Resource, Values
 from storage.catalog.types import Unreadable, Value
-from storage.connections.database import Database
 from storage.connections.driver_errors import Retry
-from storage.connections.transaction import Result, Transaction
+from storage.connections.transaction import Result
 from storage.rows import etags
 from storage.rows.json_columns import RawColumns, decoders_of, raw_columns, read_columns, together
 from storage.rows.row import Ambiguous, KeyTuple, Lock, NotLoaded, Row, RowColumns, RowPage, can_be_key, points_at
+from storage.session import Session
 from storage.sql import (
     All,
     Columns,
     Compare,
     Operator,
     Ownership,
-    PostgresqlStatements,
     Query,
     Sql,
-    SqliteStatements,
     Statement,
     Window,
 )
@@ -34,12 +32,10 @@ _MOST_LOOKS = 3  # reads of a row that exists but was not locked: others may be 
 class RowReader:
     """Reads rows in one transaction."""
 
-    statements: SqliteStatements | PostgresqlStatements
-
-    def __init__(self, transaction: Transaction, database: Database, secret: bytes = b"") -> None:
-        self.transaction = transaction
-        self.statements = statements_of(database)
-        self._secret = secret
+    def __init__(self, session: Session) -> None:
+        self.transaction = session.transaction
+        self.statements = session.statements
+        self._secret = session.secret
 
     def by_values(
         self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock = Lock.NONE
@@ -79,7 +75,7 @@ class RowReader:
         """
         seen: Sequence[tuple[Any, ...]] = ()
         for _ in range(_MOST_LOOKS):
-            locked = self._read(replace(statement, sql=statement.sql + clause)).rows
+            locked = self._read(statement.locked(clause)).rows
             if locked or not clause:
                 return locked
             seen = self._read(statement).rows
@@ -225,7 +221,7 @@ class RowReader:
         seen = 0
         for chunk in self.statements.chunks(resource, by, tuples):
             statement = Query(self.statements, resource).matches(names, by, chunk)
-            found = self.transaction.read(statement.sql, statement.params, shown=True, many=True).rows
+            found = self.transaction.read(statement, shown=True, many=True).rows
             places += [seen + place for place, *_ in found]
             raws += [raw for _, *raw in found]
             seen += len(chunk)
@@ -267,7 +263,7 @@ class RowReader:
         return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))
 
     def _read(self, statement: Statement, *, many: bool = False) -> Result:
-        return self.transaction.read(statement.sql, statement.params, many=many)
+        return self.transaction.read(statement, many=many)
 
     def _rows(self, resource: Resource, raws: Sequence[Sequence[Any]]) -> list[Row]:
         decoded = self.statements.decode_rows(resource, raws)
@@ -301,14 +297,3 @@ def _names(resource: Resource, attributes: Sequence[str] | None) -> tuple[str, .
 def _usable(tuples: Collection[KeyTuple]) -> list[KeyTuple]:
     """Return the tuples that can be key values: those without nulls and unreadable values."""
     return [each for each in tuples if can_be_key(each)]
-
-
-_STATEMENTS: Mapping[str, SqliteStatements | PostgresqlStatements] = {
-    "sqlite": SqliteStatements(),
-    "postgresql": PostgresqlStatements(),
-}
-
-
-def statements_of(database: Database) -> SqliteStatements | PostgresqlStatements:
-    """Return the statements of a database's dialect."""
-    return _STATEMENTS[database.dialect]

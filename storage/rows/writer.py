@@ -1,7 +1,6 @@
 """Reads and writes the rows of resources in one transaction, each with its etag."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import date, time
 from functools import partial
 from typing import Any
@@ -98,7 +97,7 @@ class Rows(RowReader):
         """Delete a row. Raises `Retry` if it could not be locked before and has changed since."""
         statement = self.statements.delete(row.resource, self._where_key(row))
         if not row.resource.lockable:
-            statement = replace(statement, sql=f"{statement.sql} RETURNING {self.statements.row_list(row.resource)}")
+            statement = statement.returning(self.statements.row_list(row.resource))
         result = self._run(statement)
         if result.count != 1:
             raise StatementRefused(Violation.OTHER)
@@ -256,7 +255,7 @@ class Rows(RowReader):
             raise StatementRefused(Violation.OTHER)
 
     def _run(self, statement: Statement) -> Result:
-        return self.transaction.execute(statement.sql, statement.params)
+        return self.transaction.execute(statement)
 
     def refused_values(self, resource: Resource, values: Values) -> tuple[str, ...]:
         """Return the attributes whose values the database cannot even read (PostgreSQL).

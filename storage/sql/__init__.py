@@ -17,6 +17,7 @@ from storage.sql.conditions import (
     Window,
     total_order,
 )
+from storage.sql.dialects import statements_of
 from storage.sql.fragments import Sql
 from storage.sql.postgresql import PostgresqlStatements
 from storage.sql.queries import Query
@@ -52,6 +53,7 @@ __all__ = [
     "Window",
     "holders",
     "lay_out",
+    "statements_of",
     "total_order",
     "violations",
 ]

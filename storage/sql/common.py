@@ -25,7 +25,15 @@ class Statement:
     """SQL text and its parameters, in the driver's format."""
 
     sql: str
-    params: Params
+    params: Params = ()
+
+    def locked(self, clause: str) -> "Statement":
+        """Return the statement with a clause that locks the rows that it reads."""
+        return Statement(sql=self.sql + clause, params=self.params)
+
+    def returning(self, columns: str) -> "Statement":
+        """Return the statement with the columns that it returns of each row that it writes."""
+        return Statement(sql=f"{self.sql} RETURNING {columns}", params=self.params)
 
 
 def statement(*pieces: Sql | str) -> Statement:
@@ -109,9 +117,9 @@ class Statements(Codec):
     def quote(self, name: str) -> str:
         """Quote an identifier."""
 
-    def explain(self, sql: str) -> str:
+    def explain(self, planned: Statement) -> Statement:
         """Return a statement that plans another one without running it."""
-        return f"EXPLAIN {sql}"
+        return Statement(sql=f"EXPLAIN {planned.sql}", params=planned.params)
 
     @abstractmethod
     def tables_now(self, resources: Collection[Resource]) -> Statement:

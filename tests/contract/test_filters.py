@@ -418,9 +418,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     execute = Transaction.execute
 
-    def noting(self: Transaction, sql: str, params: Any = None) -> Any:
-        found.append(sql)
-        return execute(self, sql, params)
+    def noting(self: Transaction, statement: Any) -> Any:
+        found.append(statement.sql)
+        return execute(self, statement)
 
     monkeypatch.setattr(Transaction, "execute", noting)
     return found

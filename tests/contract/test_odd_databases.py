@@ -41,11 +41,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     execute = Transaction.execute
 
-    def counted(transaction: Transaction, sql: str, params: Any = None) -> Result:
-        sent.append(sql)
+    def counted(transaction: Transaction, statement: Any) -> Result:
+        sent.append(statement.sql)
         if len(sent) > MOST_STATEMENTS:
             pytest.fail("it does not come to an end")
-        return execute(transaction, sql, params)
+        return execute(transaction, statement)
 
     monkeypatch.setattr(Transaction, "execute", counted)
     return sent

@@ -246,9 +246,9 @@ class Others:
         self._place: int | None = None
         execute = Transaction.execute
 
-        def executed(transaction: Transaction, sql: str, params: Any = None) -> Result:
-            found = execute(transaction, sql, params)
-            if sql.startswith("SELECT"):
+        def executed(transaction: Transaction, statement: Any) -> Result:
+            found = execute(transaction, statement)
+            if statement.sql.startswith("SELECT"):
                 self.selected += 1
                 if self.selected == self._place:
                     self.run(CHANGE)

@@ -7,6 +7,7 @@ import pytest
 from storage.connections.transaction import Transaction
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend, faults, part
+from tests.support.transactions import sql
 
 # Their instants, in order: 1, 2, 4, 3, then 5 to 7 at the same time, 10. What 9 is cannot be read.
 VISITS = """
@@ -116,11 +117,11 @@ def plans(api: Api, monkeypatch: pytest.MonkeyPatch, query: str) -> list[str]:
     found: list[str] = []
     read = Transaction.read
 
-    def explained(transaction: Transaction, sql: str, params: Any = None, **counted: bool) -> Any:
-        if not sql.startswith("EXPLAIN"):
-            rows = read(transaction, f"EXPLAIN QUERY PLAN {sql}", params).rows
+    def explained(transaction: Transaction, statement: Any, **counted: bool) -> Any:
+        if not statement.sql.startswith("EXPLAIN"):
+            rows = read(transaction, sql(f"EXPLAIN QUERY PLAN {statement.sql}", *statement.params)).rows
             found.append(" / ".join(str(row[3]) for row in rows))
-        return read(transaction, sql, params, **counted)
+        return read(transaction, statement, **counted)
 
     monkeypatch.setattr(Transaction, "read", explained)
     api.query(query)

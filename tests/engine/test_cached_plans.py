@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from storage.connections.control import Control
 from storage.connections.database import Database
 from storage.connections.sessions import Sessions
 from tests.conftest import Serve
@@ -36,18 +37,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def plan(database: Database) -> str:
     with database.write() as transaction:
-        return "\n".join(line for (line,) in transaction.execute(f"EXPLAIN EXECUTE changed ({OWN})").rows)
+        return "\n".join(line for (line,) in transaction.execute(Control(f"EXPLAIN EXECUTE changed ({OWN})")).rows)
 
 
 def test_a_plan_for_a_small_table_is_not_used_once_the_table_has_grown(postgresql: Backend, start: Serve, clock: Clock):
     postgresql.run(SCRIPT)
     database = start(postgresql, connections=1).service.engine.database
     with database.write() as transaction:
-        transaction.execute(f"PREPARE changed (integer[], text[]) AS {UPDATE}")
+        transaction.execute(Control(f"PREPARE changed (integer[], text[]) AS {UPDATE}"))
         for _ in range(
             7
         ):  # the first five plan for their values: https://www.postgresql.org/docs/current/sql-prepare.html
-            transaction.execute(f"EXECUTE changed ({OWN})")
+            transaction.execute(Control(f"EXECUTE changed ({OWN})"))
         transaction.commit()
     assert "Seq Scan on thing" in plan(database)
 

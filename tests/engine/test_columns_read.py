@@ -1,6 +1,7 @@
 """A query reads the columns that somebody asked for, the key, and what relations and orders need; only an etag takes all."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -87,9 +88,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     execute = Transaction.execute
 
-    def listen(self: Transaction, sql: str, params: object = None) -> object:
-        sent.append(sql)
-        return execute(self, sql, params)  # type: ignore[arg-type]  # handed on
+    def listen(self: Transaction, statement: Any) -> object:
+        sent.append(statement.sql)
+        return execute(self, statement)
 
     monkeypatch.setattr(Transaction, "execute", listen)
     return sent

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage.connections import database_file
+from storage.connections.control import Control
 from storage.connections.database import Database, parse_url
 from storage.connections.database_file import DatabaseFile
 from storage.connections.transaction import Transaction
@@ -436,7 +437,7 @@ def test_a_connection_is_never_opened_to_a_file_that_is_not_there(sqlite: Backen
     database, file = Database(parse_url(sqlite.url)), file_of(sqlite)
     database.check()
     with database.write() as transaction:
-        transaction.execute("UPDATE thing SET name = 'kept'")
+        transaction.execute(Control("UPDATE thing SET name = 'kept'"))
         transaction.commit()
     away = file.with_name("away.sqlite")
     file.rename(away)

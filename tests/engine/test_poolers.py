@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from partwise import example
+from storage.connections.control import Control
 from storage.connections.sessions import Sessions
 from storage.errors import OutcomeUnknown, Unavailable
 from tests.conftest import Serve
@@ -286,14 +287,14 @@ def test_a_commit_that_the_pooler_loses_is_unknown_and_one_before_it_is_not(tabl
         database = start(backend).service.engine.database
         for lost, error in ((False, Unavailable), (True, OutcomeUnknown)):
             with database.write() as transaction:
-                transaction.execute("UPDATE a1 SET w = 1 WHERE id = 1")
-                (pid,) = transaction.execute("SELECT pg_backend_pid()").rows[0]
+                transaction.execute(Control("UPDATE a1 SET w = 1 WHERE id = 1"))
+                (pid,) = transaction.execute(Control("SELECT pg_backend_pid()")).rows[0]
                 assert tables.rows(f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
                 with pytest.raises(error):
-                    transaction.commit() if lost else transaction.execute("UPDATE a1 SET w = 2 WHERE id = 1")
+                    transaction.commit() if lost else transaction.execute(Control("UPDATE a1 SET w = 2 WHERE id = 1"))
         assert tables.rows("SELECT w FROM a1 WHERE id = 1") == [(0,)]
         with database.write() as transaction:  # and it goes on
-            transaction.execute("UPDATE a1 SET w = 3 WHERE id = 1")
+            transaction.execute(Control("UPDATE a1 SET w = 3 WHERE id = 1"))
             transaction.commit()
         assert tables.rows("SELECT w FROM a1 WHERE id = 1") == [(3,)]
 

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from psycopg import _connection_base
 
+from storage.connections.control import Control
 from storage.connections.database import Database, parse_url
 from storage.connections.driver_errors import Retry
 from storage.connections.transaction import Transaction
@@ -20,6 +21,7 @@ from tests.conftest import Serve
 from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, Json, faults, part
 from tests.support.keyed import KEYED
 from tests.support.program import run_here
+from tests.support.transactions import sql
 
 pytestmark = pytest.mark.costly
 
@@ -57,13 +59,13 @@ def api(tables: Backend, start: Serve) -> Api:
 def work(transaction: Transaction, count: int = 10) -> None:
     """Run one statement so often that it is prepared."""
     for _ in range(count):
-        transaction.read("SELECT name FROM parent WHERE id = %s", [1])
+        transaction.read(sql("SELECT name FROM parent WHERE id = %s", 1))
 
 
 def prepared(api: Api) -> dict[str, str]:
     """The names and texts that the session of the only connection has."""
     with api.service.engine.database.read() as transaction:
-        return dict(transaction.execute(f"/* not to be prepared itself */ {PREPARED}").rows)
+        return dict(transaction.execute(Control(f"/* not to be prepared itself */ {PREPARED}")).rows)
 
 
 def behind(api: Api, sql: str) -> None:
@@ -87,13 +89,13 @@ def test_no_two_connections_share_a_name_and_only_what_reads_or_writes_rows_is_p
             for transaction in (first, second):
                 work(transaction, 1)
                 transaction.savepoint("here")
-                transaction.execute("UPDATE parent SET size = %s WHERE id = 3", [1])
+                transaction.execute(sql("UPDATE parent SET size = %s WHERE id = 3", 1))
                 transaction.rollback_to("here")
                 transaction.release("here")
                 transaction.check_constraints()
                 transaction.commit()
     with database.write() as first, database.write() as second:
-        found = [each.execute(f"/* not to be prepared itself */ {PREPARED}").rows for each in (first, second)]
+        found = [each.execute(Control(f"/* not to be prepared itself */ {PREPARED}")).rows for each in (first, second)]
 
     expected = {"SELECT name FROM parent WHERE id = $1", "UPDATE parent SET size = $1 WHERE id = 3"}
     assert [{text for _, text in rows} for rows in found] == [expected, expected]
@@ -110,8 +112,8 @@ def test_a_name_is_used_once(database: Database):
         found = set()
         for turn in range(7):
             for _ in range(10):
-                transaction.read(f"SELECT {turn % 3} FROM parent WHERE id = %s", [1])
-            found |= set(transaction.execute(f"/* not to be prepared itself */ {PREPARED}").rows)
+                transaction.read(sql(f"SELECT {turn % 3} FROM parent WHERE id = %s", 1))
+            found |= set(transaction.execute(Control(f"/* not to be prepared itself */ {PREPARED}")).rows)
     assert len({name for name, _ in found}) == len(found) == 7
 
 
@@ -270,7 +272,7 @@ def test_a_trigger_that_raises_such_a_code_changes_nothing_of_what_is_prepared(
         database.write() as transaction,
         pytest.raises(Exception) as raised,  # noqa: PT011  # whose it is is another matter
     ):
-        transaction.execute("INSERT INTO failing VALUES (%s)", [state])
+        transaction.execute(sql("INSERT INTO failing VALUES (%s)", state))
 
     assert not isinstance(raised.value, Retry)
     assert told(caplog, "prepared_statements_off") == []
@@ -287,7 +289,7 @@ def test_what_another_transaction_has_given_up_is_no_error_of_one_that_was_begun
         work(other)
     with database.write() as transaction, database.write() as other:
         for each in (transaction, other):
-            each.execute("DEALLOCATE ALL")
+            each.execute(Control("DEALLOCATE ALL"))
         for each in (transaction, other):
             if each is other:  # nothing is prepared any more: it is run as it is
                 read(each)
@@ -320,12 +322,12 @@ def test_check_values_reads_every_page_where_a_session_loses_what_it_has(
     tables.run("INSERT INTO parent (id) SELECT generate_series(1000, 60000)")
     read, count = Transaction.read, 0
 
-    def losing(transaction: Transaction, sql: str, params: Any = None, **counted: bool) -> Any:
+    def losing(transaction: Transaction, statement: Any, **counted: bool) -> Any:
         nonlocal count
         count += 1
         if count == 8:
-            transaction.execute("DEALLOCATE ALL")
-        return read(transaction, sql, params, **counted)
+            transaction.execute(Control("DEALLOCATE ALL"))
+        return read(transaction, statement, **counted)
 
     monkeypatch.setattr(Transaction, "read", losing)
     done = run_here("check", tables.url, "--values", folder=tmp_path)

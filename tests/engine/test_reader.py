@@ -36,9 +36,9 @@ def ran_in(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     execute = Transaction.execute
 
-    def noting(self: Transaction, sql: str, params: Any = None) -> Any:
-        result = execute(self, sql, params)
-        if "thing" in sql:
+    def noting(self: Transaction, statement: Any) -> Any:
+        result = execute(self, statement)
+        if "thing" in statement.sql:
             found.append(threading.current_thread().name.startswith("partwise"))
         return result
 

@@ -68,9 +68,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
     found = Statements()
     execute, execute_bulk, commit = Transaction.execute, Transaction.execute_bulk, Transaction.commit
 
-    def watched_execute(transaction: Transaction, sql: str, params: Any = None) -> Result:
-        found.sent.append(kind_of(sql))
-        return execute(transaction, sql, params)
+    def watched_execute(transaction: Transaction, statement: Any) -> Result:
+        found.sent.append(kind_of(statement.sql))
+        return execute(transaction, statement)
 
     def watched_bulk(transaction: Transaction, bulk: Bulk) -> int:
         if bulk.each:  # else it goes through `execute`

@@ -8,12 +8,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from storage.connections.control import Control
 from storage.connections.database import Database, parse_url
 from storage.connections.driver_errors import Retry, StatementRefused, Violation
 from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from tests.support.harness import Backend
-from tests.support.transactions import checked_out
+from tests.support.transactions import checked_out, sql
 from tests.support.waiting import locked
 
 SCRIPT = """
@@ -43,7 +44,7 @@ def narrow(backend: Backend) -> Iterator[Database]:
 
 def insert(transaction: Transaction, *keys: int) -> None:
     for key in keys:
-        transaction.execute(f"INSERT INTO parent (id) VALUES ({key})")
+        transaction.execute(Control(f"INSERT INTO parent (id) VALUES ({key})"))
 
 
 def parents(backend: Backend) -> list[int]:
@@ -52,7 +53,7 @@ def parents(backend: Backend) -> list[int]:
 
 def terminate(backend: Backend, transaction: Transaction) -> None:
     """Cut a transaction's connection, as a restart of the database does."""
-    ((pid,),) = transaction.execute("SELECT pg_backend_pid()").rows
+    ((pid,),) = transaction.execute(Control("SELECT pg_backend_pid()")).rows
     assert backend.rows(f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
 
 
@@ -62,12 +63,12 @@ def test_a_rollback_keeps_what_the_session_has_prepared(postgresql: Backend):
     narrow = Database(parse_url(postgresql.url), connections=1)
     with narrow.write() as transaction:
         for key in range(10):  # the driver prepares what it has run more than five times
-            transaction.read("SELECT id FROM parent WHERE id = %s", [key])
+            transaction.read(sql("SELECT id FROM parent WHERE id = %s", key))
         transaction.savepoint("here")
         transaction.rollback_to("here")
 
     with narrow.read() as transaction:
-        prepared = transaction.read("SELECT statement FROM pg_prepared_statements").rows
+        prepared = transaction.read(sql("SELECT statement FROM pg_prepared_statements")).rows
     assert ("SELECT id FROM parent WHERE id = $1",) in prepared
     narrow.close()
 
@@ -168,7 +169,7 @@ def test_a_commit_that_the_database_turns_into_a_rollback_is_found_out(postgresq
 def test_a_commit_of_a_transaction_that_has_ended_is_no_success(database: Database, backend: Backend):
     with database.write() as transaction:
         insert(transaction, 1)
-        transaction.execute("ROLLBACK")
+        transaction.execute(Control("ROLLBACK"))
         with pytest.raises(Unavailable):
             transaction.commit()
 
@@ -180,7 +181,7 @@ def test_a_deferred_constraint_that_fails_at_commit_is_refused_and_nothing_is_wr
 ):
     with database.write() as transaction:
         insert(transaction, 1)
-        transaction.execute("INSERT INTO child (id, parent_id) VALUES (1, 9)")
+        transaction.execute(Control("INSERT INTO child (id, parent_id) VALUES (1, 9)"))
         with pytest.raises(StatementRefused) as refused:
             transaction.commit()
 
@@ -255,7 +256,7 @@ def test_a_deadlock_asks_for_another_run(postgresql: Backend):
     raised = "DO $$ BEGIN RAISE EXCEPTION 'crossed' USING ERRCODE = '{}'; END $$"
     for state in ("40P01", "40001"):
         with pytest.raises(Retry), database.write() as transaction:
-            transaction.execute(raised.format(state))
+            transaction.execute(Control(raised.format(state)))
     database.close()
 
 
@@ -279,7 +280,7 @@ def test_a_file_that_another_program_writes_is_a_timeout(sqlite: Backend):
         with pytest.raises(TimedOut), database.write():
             raise AssertionError("the file is locked")
         with database.read() as transaction:  # reading goes on
-            assert transaction.execute("SELECT count(*) FROM parent").rows == [(0,)]
+            assert transaction.execute(Control("SELECT count(*) FROM parent")).rows == [(0,)]
         other.exec_driver_sql("ROLLBACK")
     with database.write() as transaction:
         insert(transaction, 1)
@@ -292,9 +293,9 @@ def test_a_row_that_another_transaction_holds_is_a_timeout(postgresql: Backend):
     postgresql.run(SCRIPT + ";\nINSERT INTO parent (id) VALUES (1)")
     database = Database(parse_url(postgresql.url), timeout=0.1)
     with database.write() as first, database.write() as second:
-        first.execute("SELECT id FROM parent FOR UPDATE")
+        first.execute(Control("SELECT id FROM parent FOR UPDATE"))
         with pytest.raises(TimedOut):
-            second.execute("SELECT id FROM parent FOR UPDATE")
+            second.execute(Control("SELECT id FROM parent FOR UPDATE"))
     database.close()
 
 
@@ -317,12 +318,14 @@ def test_what_a_database_sets_for_its_sessions_changes_nothing(postgresql: Backe
         postgresql.run(f"ALTER DATABASE {name} SET {setting}")
     database = Database(parse_url(postgresql.url), connections=1)
     with database.write() as transaction:
-        transaction.execute(first)
+        transaction.execute(Control(first))
         transaction.commit()
     with database.write() as transaction:
         (row,) = transaction.execute(
-            "SELECT (%s::bytea[])[1], '2024-05-06 12:00+00'::timestamptz::text, '2024-05-06'::date::text, '90 min'::interval::text",
-            ([b"\\abc"],),
+            sql(
+                "SELECT (%s::bytea[])[1], '2024-05-06 12:00+00'::timestamptz::text, '2024-05-06'::date::text, '90 min'::interval::text",
+                [b"\\abc"],
+            )
         ).rows
     database.close()
     assert row == (b"\\abc", "2024-05-06 12:00:00+00", "2024-05-06", "PT1H30M")
@@ -334,8 +337,8 @@ def test_what_a_database_sets_for_its_sessions_changes_nothing(postgresql: Backe
 def test_each_connection_to_a_file_is_set_up_to_hold_what_it_promises(sqlite: Backend, pragma: str, expected: object):
     database = Database(parse_url(sqlite.url), timeout=2.5)
     with database.write() as writing, database.read() as reading:
-        assert writing.execute(f"PRAGMA {pragma}").rows == [(expected,)]
-        assert reading.execute(f"PRAGMA {pragma}").rows == [(expected,)]
+        assert writing.execute(Control(f"PRAGMA {pragma}")).rows == [(expected,)]
+        assert reading.execute(Control(f"PRAGMA {pragma}")).rows == [(expected,)]
     database.close()
 
 
@@ -359,7 +362,7 @@ def test_reflection_leaves_the_wait_for_locks_as_it_was(sqlite: Backend, *, is_l
     with closing(database):
         for _ in range(2):
             with database.write() as transaction:
-                waits += transaction.execute("PRAGMA busy_timeout").rows
+                waits += transaction.execute(Control("PRAGMA busy_timeout")).rows
             if is_locked:
                 with locked(sqlite), pytest.raises(sa.exc.OperationalError), database.connection():
                     pass
@@ -372,11 +375,11 @@ def test_reflection_leaves_the_wait_for_locks_as_it_was(sqlite: Backend, *, is_l
 
 def test_a_read_sees_one_state_while_others_write(database: Database):
     with database.read() as reading:
-        before = reading.execute("SELECT count(*) FROM parent").rows
+        before = reading.execute(Control("SELECT count(*) FROM parent")).rows
         with database.write() as writing:
             insert(writing, 1)
             writing.commit()
-        assert reading.execute("SELECT count(*) FROM parent").rows == before
+        assert reading.execute(Control("SELECT count(*) FROM parent")).rows == before
 
     with database.read() as reading:
-        assert reading.execute("SELECT count(*) FROM parent").rows == [(1,)]
+        assert reading.execute(Control("SELECT count(*) FROM parent")).rows == [(1,)]

@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -122,10 +123,10 @@ def test_a_bug_in_one_batch_is_that_batchs_own(
     groups.awaited = 4
     execute = Transaction.execute
 
-    def failing(transaction: Transaction, sql: str, params: object = None) -> object:
-        if params and "bug" in params:  # type: ignore[operator]  # a tuple of parameters
+    def failing(transaction: Transaction, statement: Any) -> object:
+        if statement.params and "bug" in statement.params:
             raise RuntimeError("a bug")
-        return execute(transaction, sql, params)  # type: ignore[arg-type]  # as it was given
+        return execute(transaction, statement)
 
     monkeypatch.setattr(Transaction, "execute", failing)
     answers = send_at_once(things, make("a"), make("b"), make("bug"), make("c"))

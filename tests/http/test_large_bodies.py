@@ -11,6 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from partwise.server import bodies as server_bodies
 from partwise.server import graphql_endpoint
 from storage import json_pieces, json_text
 from storage.catalog.types import ExactFloat
@@ -263,6 +264,74 @@ def test_a_large_batch_is_answered_as_a_small_one_is(backend: Backend, start: Se
     batch = api.http.post("/batch", content=json.dumps({"parts": lower}), headers=JSON_TYPE)
     assert (batch.status_code, len(batch.json()["parts"])) == (200, 3)
     assert backend.rows("SELECT count(*) FROM book") == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["$n", "$ n", "$ , # of nodes\n n"])
+def test_of_a_large_request_only_what_has_an_effect_is_decoded(
+    backend: Backend, start: Serve, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    backend.run(bodies.SCRIPT)
+    api = start(backend)
+    read: list[bytes] = []
+    decode = server_bodies.decode
+
+    def noting(text: bytes, what: str, *others: Any) -> Any:
+        read.append(text)
+        return decode(text, what, *others)
+
+    monkeypatch.setattr(server_bodies, "decode", noting)
+    ignored = ["ignored"] * 10_000
+    request = {
+        "query": f"query({name}: Int) {{ shelves(first: $n) {{ nodes {{ name }} }} }}",
+        "variables": {"unknown": ignored, "n": 1},
+        "extensions": {"unknown": ignored},
+        "unknown": ignored,
+    }
+
+    answer = api.http.post("/graphql", content=json.dumps(request), headers=JSON_TYPE)
+
+    assert answer.json() == {"data": {"shelves": {"nodes": [{"name": "One"}]}}}
+    assert not any(b"ignored" in text for text in read)
+    assert b"1" in read
+
+
+WRONG_MEMBERS = {
+    "query": "The member query must be a GraphQL document.",
+    "variables": "The member variables must be an object.",
+    "operationName": "The member operationName must be a string.",
+    "extensions": "The member extensions must be an object.",
+    "documentId": "The member documentId must be a string.",
+}
+
+
+@pytest.mark.parametrize("size", [1, 50_000])
+@pytest.mark.parametrize("name", WRONG_MEMBERS)
+def test_a_member_of_another_type_is_refused_in_a_small_and_in_a_large_body(
+    sqlite: Backend, start: Serve, name: str, size: int
+):
+    sqlite.run(bodies.SCRIPT)
+    api = start(sqlite)
+    request = {"query": "{ shelves { totalCount } }", name: [1] * size}
+    if name == "documentId":
+        del request["query"]
+
+    answer = api.http.post("/graphql", content=json.dumps(request), headers=JSON_TYPE)
+
+    assert answer.status_code == 400
+    assert [each["message"] for each in answer.json()["errors"]] == [WRONG_MEMBERS[name]]
+
+
+@pytest.mark.parametrize("size", [1, 50_000])
+def test_a_body_that_is_not_an_object_is_refused_in_a_small_and_in_a_large_body(
+    sqlite: Backend, start: Serve, size: int
+):
+    sqlite.run(bodies.SCRIPT)
+    api = start(sqlite)
+
+    answer = api.http.post("/graphql", content=json.dumps([1] * size), headers=JSON_TYPE)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["message"] == "The request must be an object with the member query."
 
 
 def test_bodies_that_are_made_to_hurt_are_refused_with_short_answers(

@@ -17,6 +17,7 @@ from storage.batch.execution.run import Job, Ran, run_together
 from storage.batch.plan.blocks import Batch
 from storage.batch.plan.locks import Strength
 from storage.catalog.model import Catalog
+from storage.connections.control import Control
 from storage.connections.database import Database, parse_url
 from storage.connections.driver_errors import Locked
 from storage.connections.transaction import Transaction
@@ -200,16 +201,17 @@ def things(sqlite: Backend, start: Serve) -> Api:
     return start(sqlite)
 
 
+COUNT = "SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT i FROM n)"
+
+
 def job(api: Api, deadline: Deadline | None, statement: str, *, seconds: float = 0.0) -> Job[str]:
     """A batch without parts, whose answer runs a statement and takes so many seconds of the database's time."""
 
     def read(rows: Any, _outcome: object, _savepoint: object) -> str:
-        rows.transaction.execute(statement)
+        rows.transaction.execute(Control(statement))
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:  # many statements, none of which is long
-            rows.transaction.execute(
-                "SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT i FROM n)"
-            )
+            rows.transaction.execute(Control(COUNT))
         return statement
 
     return Job(batch=Batch(size=0, bind_all=list), read=read, deadline=deadline)
@@ -305,7 +307,7 @@ def test_a_batch_whose_outcome_is_unknown_cannot_be_called_off(
 def _sleep(transaction: Transaction) -> None:
     """Run many statements, none of which is long."""
     for _ in range(30):
-        transaction.execute("SELECT pg_sleep(0.1)")
+        transaction.execute(Control("SELECT pg_sleep(0.1)"))
 
 
 def test_a_canceled_connection_is_never_used_again(postgresql: Backend):
@@ -314,7 +316,7 @@ def test_a_canceled_connection_is_never_used_again(postgresql: Backend):
     pids = []
     for seconds in (0.3, LONG):
         with database.write(Deadline.after(seconds)) as transaction:
-            pids.append(transaction.execute("SELECT pg_backend_pid()").rows)
+            pids.append(transaction.execute(Control("SELECT pg_backend_pid()")).rows)
             if seconds < LONG:
                 with pytest.raises(TimedOut):
                     _sleep(transaction)

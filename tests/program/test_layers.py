@@ -22,6 +22,7 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("json_text",),
         ("sql",),
         ("connections",),
+        ("session",),
         ("rows",),
         ("batch", "reading"),
     ),

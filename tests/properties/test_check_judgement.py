@@ -149,7 +149,7 @@ def _compare(
     api = start(backend)
     (resource,) = api.service.engine.catalog.resources.values()
     with api.service.engine.database.write() as transaction:
-        rows = Rows(transaction, api.service.engine.database)
+        rows = Rows(api.service.engine.session(transaction))
         for number, (type_, text, values) in enumerate(columns):
             name = f"c{number}"
             check = _check_of(resource, name)

@@ -9,7 +9,12 @@ import pytest
 from partwise.workers import reader
 from storage.connections.database import Database
 from storage.connections.transaction import Result, Transaction
-from storage.sql import Bulk
+from storage.sql import Bulk, Statement
+
+
+def sql(text: str, *params: Any) -> Statement:
+    """Make a statement of SQL and its parameters."""
+    return Statement(sql=text, params=params)
 
 
 def count_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -18,9 +23,9 @@ def count_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     execute = Transaction.execute
     monkeypatch.setattr(reader, "_LONGEST", math.inf)  # on a busy machine a short read may be given up, and begun again
 
-    def noting(self: Transaction, sql: str, params: Any = None) -> Any:
-        sent.append(sql)
-        return execute(self, sql, params)
+    def noting(self: Transaction, statement: Any) -> Any:
+        sent.append(statement.sql)
+        return execute(self, statement)
 
     monkeypatch.setattr(Transaction, "execute", noting)
     return sent
@@ -42,11 +47,11 @@ class Faults:
             if error is not None:
                 raise error
 
-        def failing_execute(transaction: Transaction, sql: str, params: object = None) -> Result:
-            self.begun += sql.startswith("BEGIN")
+        def failing_execute(transaction: Transaction, statement: Any) -> Result:
+            self.begun += statement.sql.startswith("BEGIN")
             if not self.after:
                 fail()
-            result = execute(transaction, sql, params)  # type: ignore[arg-type]  # as it was given
+            result = execute(transaction, statement)
             if self.after:
                 fail()
             return result

@@ -37,7 +37,8 @@ from storage.deadline import Claim, Deadline
 from storage.errors import OutcomeUnknown, PartErrorCode, RefusedAtCommit, RequestError, SerializationConflict, TimedOut
 from storage.rows.doubts import settle, why_unread
 from storage.rows.writer import Rows
-from storage.sql import Unstorable
+from storage.session import Session
+from storage.sql import Unstorable, statements_of
 
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
@@ -69,6 +70,10 @@ class Engine:
     groups: bool = True  # True if similar parts run in one statement; the responses are the same
     locks: bool = True  # True if rows are locked before the first part runs; otherwise each part locks its own
     sleep: Callable[[float], None] = time.sleep
+
+    def session(self, transaction: Transaction) -> Session:
+        """Open a session in a transaction that has begun."""
+        return Session(transaction=transaction, statements=statements_of(self.database.dialect), secret=self.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,21 +291,22 @@ def _settle(engine: Engine, lost: _GroupLost, batch: Batch, deadline: Deadline |
     refused = lost.__cause__
     if isinstance(refused, StatementRefused) and refused.doubt is Doubt.TABLE:
         with engine.database.read(deadline) as transaction:
-            settle(Rows(transaction, engine.database, engine.secret), refused, _resources_of(batch.bind_all()), {})
+            settle(Rows(engine.session(transaction)), refused, _resources_of(batch.bind_all()), {})
 
 
 def _why_unread(engine: Engine, refused: StatementRefused | Unstorable, deadline: Deadline | None) -> RequestError:
     """Return the reason why the database refused a read of a batch, from a separate transaction. Nothing is written."""
     with engine.database.read(deadline) as transaction:
-        rows = Rows(transaction, engine.database, engine.secret)
+        rows = Rows(engine.session(transaction))
         return why_unread(rows, refused, [*engine.catalog.resources.values()])
 
 
 def _run_in(transaction: Transaction, engine: Engine, job: Job[T]) -> Ran[T]:
     """Run a batch in an open transaction; the caller commits it if the outcome is COMMITTED."""
     transaction.count_anew()
-    rows = Rows(transaction, engine.database, engine.secret)
-    receipts = Receipts(transaction, engine.database)
+    session = engine.session(transaction)
+    rows = Rows(session)
+    receipts = Receipts(session)
     before = None if job.receipt is None else receipts.claim(job.receipt, engine.catalog)
     if before is not None:
         _count_answer(transaction.allowance, job.batch, [each for each in before.parts if isinstance(each, Done)])

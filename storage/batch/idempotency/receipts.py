@@ -13,11 +13,13 @@ from storage.catalog.model import Catalog
 from storage.catalog.reflected import RECEIPTS
 from storage.connections.database import Database
 from storage.connections.driver_errors import Doubt, Retry, StatementRefused
-from storage.connections.transaction import Params, Result, Transaction
+from storage.connections.transaction import Result
 from storage.deadline import Deadline
 from storage.errors import IdempotencyKeyReused, KeysNotKept
-from storage.sql import RECEIPT_STATEMENTS
+from storage.session import Session
+from storage.sql import RECEIPT_STATEMENTS, Statement
 
+Params = tuple[str, ...]
 logger = logging.getLogger("partwise")
 
 
@@ -35,11 +37,11 @@ class NoReceipts(Exception):
 
 
 class Receipts:
-    """The receipts, in one transaction."""
+    """The receipts, in one session."""
 
-    def __init__(self, transaction: Transaction, database: Database) -> None:
-        self._transaction = transaction
-        self._statements = RECEIPT_STATEMENTS[database.dialect]
+    def __init__(self, session: Session) -> None:
+        self._transaction = session.transaction
+        self._statements = RECEIPT_STATEMENTS[session.transaction.dialect]
 
     def claim(self, receipt: Receipt, catalog: Catalog) -> Outcome | None:
         """Insert a receipt and return None; return the stored outcome if the receipt already exists.
@@ -48,7 +50,7 @@ class Receipts:
         """
         own = receipt.caller, receipt.key
         try:
-            made = self._transaction.execute(self._statements.claim, (*own, receipt.fingerprint))
+            made = self._transaction.execute(Statement(sql=self._statements.claim, params=(*own, receipt.fingerprint)))
         except StatementRefused as refused:
             if refused.doubt is Doubt.TABLE:
                 raise NoReceipts from refused
@@ -70,9 +72,9 @@ class Receipts:
         if self._run(self._statements.complete, params).count != 1:  # without it the batch would run a second time
             raise not_kept("a trigger or a policy keeps the receipt of a batch from being completed")
 
-    def _run(self, sql: str, params: Params | None = None) -> Result:
+    def _run(self, sql: str, params: Params = ()) -> Result:
         try:
-            return self._transaction.execute(sql, params)
+            return self._transaction.execute(Statement(sql=sql, params=params))
         except StatementRefused as error:
             raise not_kept(error) from error
 
@@ -83,10 +85,10 @@ def make_receipts(database: Database, deadline: Deadline | None = None) -> None:
 
     def make() -> bool:
         with database.write(deadline) as transaction:
-            if transaction.execute(statements.look).rows:
+            if transaction.execute(Statement(sql=statements.look)).rows:
                 return False
             for sql in statements.make:
-                transaction.execute(sql)
+                transaction.execute(Statement(sql=sql))
             transaction.commit()
             return True
 
