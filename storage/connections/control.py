@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_NAME = re.compile(r"[a-z]+")
+_NAME = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True, slots=True)

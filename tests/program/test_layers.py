@@ -65,6 +65,7 @@ MAY_WRITE_SQL = (
     "storage.catalog.postgresql_facts",
     "storage.catalog.postgresql_families",
     "storage.catalog.postgresql_rules",
+    "storage.connections.control",
     "storage.connections.transaction",
     "storage.connections.database",
     "storage.connections.sessions",
