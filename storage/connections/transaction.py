@@ -38,6 +38,7 @@ from storage.connections.watchdog import GRACE, Watch
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.log import note_occasionally
 from storage.sql import Bulk, Statement
+from storage.sql.postgresql import unless_longer
 
 Params = Sequence[Any]
 Chunks = Generator[list[tuple[Any, ...]], None, None]
@@ -300,10 +301,7 @@ class Transaction:
         """
         left = self.allowance.left
         if math.isfinite(left):
-            names = [f"a{number}" for number in range(arrays)]
-            size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in names)
-            sql = f"SELECT * FROM ({statement.sql} OFFSET 0) AS arrays({', '.join(names)}) WHERE {size} <= %s"
-            statement = Statement(sql=sql, params=(*statement.params, int(left) * _BYTES_OF_CHARACTER))
+            statement = unless_longer(statement, arrays, int(left) * _BYTES_OF_CHARACTER)
         try:
             rows = self.execute(statement).rows
         except StatementRefused as refused:
@@ -331,14 +329,14 @@ class Transaction:
     def execute_bulk(self, bulk: Bulk) -> int:
         """Run one statement for many rows. Return the number of affected rows. Raises the errors of `execute`."""
         if not bulk.each:
-            return self.execute(Statement(sql=bulk.sql, params=tuple(bulk.params))).count
+            return self.execute(bulk.statement).count
         try:
             assert self._timed is not None  # noqa: S101  # only SQLite's bulk statements run once for each row
             cursor = self._connection.cursor()
             self._timed.deadline = min(perf_counter() + self._timeout, self._deadline)
             cursor.executemany(bulk.sql, bulk.params)
         except sqlite3.Error as error:
-            raise self._translated(error, Statement(sql=bulk.sql)) from error
+            raise self._translated(error, bulk.statement) from error
         return int(cursor.rowcount)
 
     def _stop_clock(self) -> None:

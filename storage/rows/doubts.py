@@ -21,7 +21,7 @@ from storage.errors import (
 )
 from storage.log import note
 from storage.rows.reader import RowReader
-from storage.sql import PostgresqlStatements, Statement, Unstorable
+from storage.sql import PostgresqlStatements, Unstorable
 
 Right = tuple[str, str | None]
 """A privilege, and its column (for USAGE, its sequence). None means the table, or for UPDATE any column of it."""
@@ -186,7 +186,7 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
     if refused.statement is None or refused.state is None or _is_planned(rows, refused):
         return CannotRead(where)
     asked = refused.statement
-    without_values = Statement(sql=asked.sql, params=(None,) * len(asked.params))
+    without_values = asked.given(*[None] * len(asked.params))
     if asked.params and _is_planned(rows, StatementRefused(refused.violation, statement=without_values)):
         return CannotLookFor()
     return CannotCompare(where) if refused.state.startswith(_OF_OPERATORS) else CannotRead(where)

@@ -31,6 +31,10 @@ class Statement:
         """Return the statement with a clause that locks the rows that it reads."""
         return Statement(sql=self.sql + clause, params=self.params)
 
+    def given(self, *params: Any) -> "Statement":
+        """Return the statement with other parameters."""
+        return Statement(sql=self.sql, params=params)
+
     def returning(self, columns: str) -> "Statement":
         """Return the statement with the columns that it returns of each row that it writes."""
         return Statement(sql=f"{self.sql} RETURNING {columns}", params=self.params)
@@ -49,6 +53,11 @@ class Bulk:
     sql: str
     params: Sequence[Any]
     each: bool = False  # `params` contains one set of parameters for each row
+
+    @property
+    def statement(self) -> Statement:
+        """The statement, which has no parameters if there is a set of them for each row."""
+        return Statement(sql=self.sql, params=() if self.each else tuple(self.params))
 
 
 class Statements(Codec):

@@ -576,6 +576,17 @@ def set_up(connection: psycopg.Connection[Any]) -> None:
             connection.adapters.register_loader(text_type, _TextLoader)
 
 
+def unless_longer(one_row: Statement, arrays: int, most: int) -> Statement:
+    """Return a statement that returns a row of texts, or no row if they have more than `most` bytes in total.
+
+    OFFSET 0 keeps PostgreSQL from computing the row twice.
+    """
+    names = [f"a{number}" for number in range(arrays)]
+    size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in names)
+    sql = f"SELECT * FROM ({one_row.sql} OFFSET 0) AS arrays({', '.join(names)}) WHERE {size} <= %s"
+    return Statement(sql=sql, params=(*one_row.params, most))
+
+
 class _JsonLoader(Loader):
     """A loader of `json`, in which numbers may have any spelling."""
 

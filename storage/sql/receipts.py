@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.catalog.reflected import RECEIPTS
+from storage.sql.common import Statement, statement
 
 _MOST_PRUNED = 10  # by one batch, which creates one, so there are never many old ones
 
@@ -12,12 +13,12 @@ _MOST_PRUNED = 10  # by one batch, which creates one, so there are never many ol
 class ReceiptStatements:
     """The statements of one kind of database, in its driver's format."""
 
-    look: str  # returns a row if the table exists
-    make: Sequence[str]
-    claim: str  # (caller, key, fingerprint): creates a receipt, unless there is one
-    prune: str  # deletes some old receipts
-    read: str  # (caller, key): returns fingerprint and outcome
-    complete: str  # (outcome, caller, key)
+    look: Statement  # returns a row if the table exists
+    make: Sequence[Statement]
+    claim: Statement  # given (caller, key, fingerprint): creates a receipt, unless there is one
+    prune: Statement  # deletes some old receipts
+    read: Statement  # given (caller, key): returns fingerprint and outcome
+    complete: Statement  # given (outcome, caller, key)
 
 
 def _statements(
@@ -30,18 +31,22 @@ def _statements(
     )
     own = f"WHERE caller = {mark} AND idempotency_key = {mark}"
     return ReceiptStatements(
-        look=look,
+        look=statement(look),
         make=(
-            *before_making,
-            f"CREATE TABLE IF NOT EXISTS {table} ({columns})",
-            f'CREATE INDEX IF NOT EXISTS "{RECEIPTS}_made_at" ON {table} (made_at)',
+            *map(statement, before_making),
+            statement(f"CREATE TABLE IF NOT EXISTS {table} ({columns})"),
+            statement(f'CREATE INDEX IF NOT EXISTS "{RECEIPTS}_made_at" ON {table} (made_at)'),
         ),
-        claim=f"INSERT INTO {table} (caller, idempotency_key, fingerprint) VALUES ({mark}, {mark}, {mark}) "
-        "ON CONFLICT (caller, idempotency_key) DO NOTHING",  # fails for a table without that key
-        prune=f"DELETE FROM {table} WHERE {chosen} IN (SELECT {chosen} FROM {table} "
-        f"WHERE made_at < {old} ORDER BY made_at LIMIT {_MOST_PRUNED}{lock})",
-        read=f"SELECT fingerprint, outcome FROM {table} {own}",
-        complete=f"UPDATE {table} SET outcome = {mark} {own}",
+        claim=statement(
+            f"INSERT INTO {table} (caller, idempotency_key, fingerprint) VALUES ({mark}, {mark}, {mark}) "
+            "ON CONFLICT (caller, idempotency_key) DO NOTHING",  # fails for a table without that key
+        ),
+        prune=statement(
+            f"DELETE FROM {table} WHERE {chosen} IN (SELECT {chosen} FROM {table} "
+            f"WHERE made_at < {old} ORDER BY made_at LIMIT {_MOST_PRUNED}{lock})"
+        ),
+        read=statement(f"SELECT fingerprint, outcome FROM {table} {own}"),
+        complete=statement(f"UPDATE {table} SET outcome = {mark} {own}"),
     )
 
 

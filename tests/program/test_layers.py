@@ -66,7 +66,6 @@ MAY_WRITE_SQL = (
     "storage.catalog.postgresql_families",
     "storage.catalog.postgresql_rules",
     "storage.connections.control",
-    "storage.connections.transaction",
     "storage.connections.database",
     "storage.connections.sessions",
 )
@@ -219,6 +218,33 @@ def test_sql_is_written_in_one_place():
     ]
 
     assert elsewhere == []
+
+
+# Who calls what: a statement is built where SQL is written, a session is opened in one place, and so on.
+MADE_ONLY_IN = {
+    "Statement": ("storage.sql",),
+    "Control": ("storage.connections",),
+    "Session": ("storage.batch.execution.run",),
+    "RowReader": ("storage.batch.execution.run", "resolvers", "partwise.describe"),
+    "Rows": ("storage.batch.execution.run",),
+}
+
+
+@pytest.mark.parametrize("name", MADE_ONLY_IN)
+def test_what_has_one_place_is_made_there(name: str):
+    makers = {module for module, path in FILES.items() if name in _calls(path)}
+
+    assert makers
+    assert [module for module in makers if not _is_in(module, MADE_ONLY_IN[name])] == []
+
+
+def _calls(path: Path) -> set[str]:
+    """Return the names of ours that are called in a module."""
+    nodes = [*ast.walk(ast.parse(path.read_text()))]
+    imports = (each for each in nodes if isinstance(each, ast.ImportFrom))
+    foreign = {alias.name for each in imports if not str(each.module).startswith("storage") for alias in each.names}
+    calls = (each.func for each in nodes if isinstance(each, ast.Call))
+    return {each.id for each in calls if isinstance(each, ast.Name)} - foreign
 
 
 def test_the_search_for_sql_finds_the_sql_that_there_is():

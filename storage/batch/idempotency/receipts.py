@@ -19,7 +19,6 @@ from storage.errors import IdempotencyKeyReused, KeysNotKept
 from storage.session import Session
 from storage.sql import RECEIPT_STATEMENTS, Statement
 
-Params = tuple[str, ...]
 logger = logging.getLogger("partwise")
 
 
@@ -50,7 +49,7 @@ class Receipts:
         """
         own = receipt.caller, receipt.key
         try:
-            made = self._transaction.execute(Statement(sql=self._statements.claim, params=(*own, receipt.fingerprint)))
+            made = self._transaction.execute(self._statements.claim.given(*own, receipt.fingerprint))
         except StatementRefused as refused:
             if refused.doubt is Doubt.TABLE:
                 raise NoReceipts from refused
@@ -58,7 +57,7 @@ class Receipts:
         if made.count:
             self._run(self._statements.prune)
             return None
-        found = self._run(self._statements.read, own).rows
+        found = self._run(self._statements.read.given(*own)).rows
         if not found:
             raise Retry
         ((fingerprint, outcome),) = found
@@ -68,13 +67,13 @@ class Receipts:
 
     def complete(self, receipt: Receipt, outcome: Outcome) -> None:
         """Store the outcome that the batch has once the transaction is committed."""
-        params = encode_outcome(outcome.parts), receipt.caller, receipt.key
-        if self._run(self._statements.complete, params).count != 1:  # without it the batch would run a second time
+        completed = self._statements.complete.given(encode_outcome(outcome.parts), receipt.caller, receipt.key)
+        if self._run(completed).count != 1:  # without it the batch would run a second time
             raise not_kept("a trigger or a policy keeps the receipt of a batch from being completed")
 
-    def _run(self, sql: str, params: Params = ()) -> Result:
+    def _run(self, statement: Statement) -> Result:
         try:
-            return self._transaction.execute(Statement(sql=sql, params=params))
+            return self._transaction.execute(statement)
         except StatementRefused as error:
             raise not_kept(error) from error
 
@@ -85,10 +84,10 @@ def make_receipts(database: Database, deadline: Deadline | None = None) -> None:
 
     def make() -> bool:
         with database.write(deadline) as transaction:
-            if transaction.execute(Statement(sql=statements.look)).rows:
+            if transaction.execute(statements.look).rows:
                 return False
-            for sql in statements.make:
-                transaction.execute(Statement(sql=sql))
+            for statement in statements.make:
+                transaction.execute(statement)
             transaction.commit()
             return True
 
