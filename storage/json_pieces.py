@@ -15,8 +15,10 @@ _RUN = 1 << 19  # bytes of members that are decoded together: at most 25 ms
 _PROBE = 1 << 14  # bytes in which a separator is sought
 _MOST_SEPARATORS = 8
 _MOST_TRIES = 3  # commas that are tried of each
+_MOST_PROBES = 8  # of one list or object: each takes up to 0.5 ms
+_MOST_FAILED = 4  # runs of a text that are not decoded, because they end inside of a member: each takes up to 25 ms
 _PIECE = 1 << 16  # bytes of members whose limits are found by a pattern
-_STRIDE = 257  # bytes between those that are looked at to estimate the number of digits
+_STRIDE = 257  # of each so many bytes, one is counted to estimate the number of digits
 _NO_MARKS = bytes({*range(256)} - {*b",[{:"})
 _MOST_COST = 60e6  # ns, by estimate, of what is decoded in one go
 _ALMOST_ALL = 0.9  # of a text that takes too long to decode it in one go: so does this
@@ -48,7 +50,7 @@ class PieceDecoder:
     """A decoder of texts that are so short that they can be decoded in one go."""
 
     # Both raise `ValueError` or `RecursionError`.
-    decode: Callable[[bytes], Any]  # also for some texts that the other one decodes
+    decode: Callable[[bytes], Any]  # raises it for some texts that `decode_any` decodes
     decode_any: Callable[[bytes], Any]  # several times as slow if the text is invalid
     is_distinct: bool  # True if it raises `RepeatedMember`
 
@@ -87,7 +89,7 @@ def decode_in_pieces(raw: bytes, decoder: PieceDecoder) -> Any:
 
 
 def _place_of_fault(raw: bytes) -> int | None:
-    """Return the position of the byte where a text stops to be JSON; None if it is JSON. Raises `RecursionError`."""
+    """Return the position of the byte at which a text stops being JSON; None if it is JSON. Raises `RecursionError`."""
     for half in (b"\\ud", b"\\uD"):  # msgspec rejects a half of a surrogate pair, which is JSON
         raw = raw.replace(half, b"\\u0")
     try:
@@ -120,6 +122,7 @@ class _Members:
 
     def __init__(self, decoder: PieceDecoder) -> None:
         self._decoder = decoder
+        self._failed = 0
 
     def decode(self, raw: bytes, levels: int = _MOST_SPLITS, *, is_long: bool = False) -> Any:
         """Decode a text without leading or trailing blanks, split at most `levels` levels deep.
@@ -132,8 +135,9 @@ class _Members:
             return _Pieces(raw, self._decoder).decode()
         whole: list[Any] | dict[str, Any] = [] if raw.startswith(b"[") else {}
         place = 1
-        for _ in range(_MOST_ALONE):
-            run = self._decode_runs(raw, place, whole)
+        for number in range(_MOST_ALONE):
+            is_probed = number < _MOST_PROBES and self._failed < _MOST_FAILED
+            run = self._decode_runs(raw, place, whole) if is_probed else place
             following = None if run is None else self._decode_member(raw, run, whole, levels - 1)
             if following is None:
                 return whole
@@ -157,6 +161,7 @@ class _Members:
             except RepeatedMember:
                 raise
             except (ValueError, RecursionError):
+                self._failed += 1
                 break
             _add(whole, run, is_distinct=self._decoder.is_distinct)
             place = end + 1

@@ -166,8 +166,8 @@ class UndecodedVariables:
 def request_members(body: bytes) -> Any:
     """Decode a large GraphQL request. Raises `Refused`.
 
-    A member remains a `msgspec.Raw` if its type is wrong, and the variables remain undecoded: to decode them can take
-    longer than everything else.
+    A member whose type is wrong remains a `msgspec.Raw`, and the variables are not decoded yet, because decoding can
+    take longer than everything else. The result is a dict unless the body is not an object.
     """
     _check_utf_8(body)
     try:
