@@ -78,9 +78,10 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
                 lines.append(f"  {resource.name}  {why_unread(rows, refused, [resource], resource)}")
             lines += [f"  {resource.name}.{name}  {_values(n)}: {why}" for (name, why), n in sorted(found.items())]
             spelled += [f"  {resource.name}.{name}  {_values(n)}" for name, n in sorted(others.items())]
-    said = [f"Values that cannot be read, in {count} rows:", *lines]
+    rows_read = f"{count} {'row' if count == 1 else 'rows'}"
+    said = [f"Values that cannot be read, in {rows_read}:", *lines]
     if not lines:
-        said = [f"All values in {count} rows can be read."]
+        said = [f"All values in {rows_read} can be read."]
     if spelled:
         said += ["Dates and times in another spelling, which filters and orders can miss (set their format):", *spelled]
     return "\n".join(said), bool(lines)

@@ -29,13 +29,13 @@ class Allowance:
         """The number of bytes that may still be read for the response."""
         return self.most - self.shown
 
-    def show(self, size: int) -> None:
+    def count_shown(self, size: int) -> None:
         """Count bytes that are read for the response. Raises `QueryTooComplex`."""
         self.shown += size
         if self.shown > self.most:
             raise too_large(self.shown, self.most)
 
-    def look_at(self, size: int) -> None:
+    def count_addressed(self, size: int) -> None:
         """Count bytes that are read of rows that parts address. Raises `QueryTooComplex`."""
         self.own += size
         if self.own > MORE_OF_OWN * self.most:

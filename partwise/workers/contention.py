@@ -74,8 +74,8 @@ class Contention:
     ) -> T:
         """Run a transaction to its end, as `Workers.run` does; `locks` returns the rows that it will lock."""
         slots = self._workers.slots
-        if not slots.try_take():
-            await slots.take(call)
+        if not slots.try_acquire():
+            await slots.acquire(call)
         own: RowLocks | None = None
         if not self._parked:
             patience = PATIENCE
@@ -89,7 +89,7 @@ class Contention:
             except Locked:
                 pass
         else:
-            slots.give_back()
+            slots.release()
         return await self._park(work, call, claim, locks() if own is None else own)
 
     async def _park(self, work: Work[T], call: Call, claim: Claim | None, locks: RowLocks) -> T:
@@ -102,7 +102,7 @@ class Contention:
         try:
             while True:
                 await call.wait_in_queue(own.turn, locked)
-                await self._workers.slots.take(call, first=True)
+                await self._workers.slots.acquire(call, first=True)
                 try:
                     return await self._workers.run_with_slot(work(None if self._most else PATIENCE), call, claim)
                 except Locked:

@@ -59,11 +59,11 @@ class LargeRequests:
                 gc.collect(1)
             return answered
 
-        await self._turns.take(Call(context.deadline or Deadline.after(_A_DAY)))
+        await self._turns.acquire(Call(context.deadline or Deadline.after(_A_DAY)))
         try:
             return await run_in(self._threads, run_there)
         finally:
-            self._turns.give_back()
+            self._turns.release()
 
     def close(self) -> None:
         """Shut down the threads, without waiting for them."""
@@ -79,8 +79,8 @@ class LargeRequests:
 
     async def _ask(self, ask: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
         """Await a database access; meanwhile, other large requests may compute."""
-        self._turns.give_back()
+        self._turns.release()
         try:
             return await ask(*arguments)
         finally:
-            await self._turns.take(Call(Deadline.after(_A_DAY)), first=True)
+            await self._turns.acquire(Call(Deadline.after(_A_DAY)), first=True)

@@ -107,14 +107,14 @@ class Slots:
         """Return the seconds that the first request in the queue has waited; 0 if the queue is empty."""
         return perf_counter() - next(iter(self._queue.values())) if self._queue else 0.0
 
-    def try_take(self) -> bool:
+    def try_acquire(self) -> bool:
         """Acquire a slot if one is free and no request waits for it. Return True if it was acquired."""
         if self.held >= self.count or self._queue:
             return False
         self.held += 1
         return True
 
-    async def take(self, call: Call, *, first: bool = False) -> None:
+    async def acquire(self, call: Call, *, first: bool = False) -> None:
         """Acquire a slot after the requests that wait already, or before them if `first` is True.
 
         Raises `TimedOut` and `ClientGone`.
@@ -131,10 +131,10 @@ class Slots:
         except BaseException:
             self._queue.pop(turn, None)
             if turn.done() and not turn.cancelled() and turn.exception() is None:  # granted, but not needed anymore
-                self.give_back()
+                self.release()
             raise
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Release a slot, or pass it to the first request that waits."""
         while self._queue:
             turn, _ = self._queue.popitem(last=False)
@@ -166,15 +166,15 @@ class Workers:
         not, `TimedOut` is raised on its behalf. For a batch this requires that its `claim` can be withdrawn, because
         what has been sent to COMMIT may be written; otherwise `OutcomeUnknown` follows after `commit_timeout`.
         """
-        if not self.slots.try_take():
-            await self.slots.take(call)
+        if not self.slots.try_acquire():
+            await self.slots.acquire(call)
         return await self.run_with_slot(work, call, claim)
 
     async def run_with_slot(self, work: Callable[[], T], call: Call, claim: Claim | None = None) -> T:
         """Run a function as `run` does, in a slot that was acquired, and release the slot when the function ends."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        answer.add_done_callback(look_at)
+        answer.add_done_callback(retrieve_exception)
 
         def run() -> None:
             try:
@@ -187,7 +187,7 @@ class Workers:
         try:
             self._threads.submit(run)
         except BaseException:  # the server shuts down
-            self.slots.give_back()
+            self.slots.release()
             raise
         timer = loop.call_later(call.deadline.left() + _GRACE, self._answer_for, answer, claim)
         try:
@@ -196,7 +196,7 @@ class Workers:
             timer.cancel()
 
     def _settle(self, answer: "asyncio.Future[Any]", outcome: object, error: Exception | None) -> None:
-        self.slots.give_back()
+        self.slots.release()
         if answer.done():  # `_answer_for` has set the error
             return
         if error is None:
@@ -224,7 +224,7 @@ async def run_in(threads: Executor, run: Callable[[], T]) -> T:
     return await asyncio.shield(asyncio.get_running_loop().run_in_executor(threads, run))
 
 
-def look_at(future: "asyncio.Future[Any]") -> None:
+def retrieve_exception(future: "asyncio.Future[Any]") -> None:
     """Retrieve the exception of a future, even if its client has disconnected.
 
     asyncio logs an exception that is never retrieved.

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from partwise.workers.contention import Contention
-from partwise.workers.threads import Call, ClientGone, Slots, look_at, note_late
+from partwise.workers.threads import Call, ClientGone, Slots, note_late, retrieve_exception
 from storage.batch.conflicts.contended import row_locks
 from storage.batch.execution.run import Engine, Job, Ran, run_batch, run_reading, run_together
 from storage.connections.driver_errors import locked
@@ -54,13 +54,13 @@ class Writer:
         # Batches with the same idempotency key wait here, because each one that waited in the database would occupy a
         # connection.
         turns = self._keyed.setdefault((job.receipt.caller, job.receipt.key), Slots(1, locked))
-        if not turns.try_take():
+        if not turns.try_acquire():
             call.park()
-            await turns.take(call)
+            await turns.acquire(call)
         try:
             return await self._run_at_once(job, call)
         finally:
-            turns.give_back()
+            turns.release()
 
     async def _run_at_once(self, job: Job[T], call: Call) -> Ran[T]:
         engine = self._engine
@@ -85,7 +85,7 @@ class _Waiting:
 
     async def answer(self, thread: "_WritingThread") -> Ran[Any]:
         """Run the batch in the thread and wait for its end, or until the deadline if it has not begun by then."""
-        self.future.add_done_callback(look_at)
+        self.future.add_done_callback(retrieve_exception)
         self.timer = self.loop.call_later(min(_LONG, self.call.deadline.left()), self._look_after)
         try:
             thread.take(self)

@@ -265,7 +265,7 @@ def read_answer(rows: Rows, outcome: Outcome, plan: AnswerPlan, savepoint: str |
         for key, planned in plan.queries.items()
     }
     found = (each for answer in queries.values() for each in answer.found.values() if not isinstance(each, Ambiguous))
-    rows.transaction.allowance.show(MORE_OF_ITEM * sum(map(count_items, found)))
+    rows.transaction.allowance.count_shown(MORE_OF_ITEM * sum(map(count_items, found)))
     return AnswerFound(
         items=items,
         queries=queries,
@@ -284,8 +284,8 @@ def _read_items(
             continue
         loaded = rows.load_columns(plan.resource, plan.resource.key, list(keys), plan.names())
         items = relate(rows, Items(loaded), plan)
-        count_repeated(items, rows.transaction.allowance.show)
-        rows.transaction.allowance.show(MORE_OF_ITEM * count_items(items))
+        count_repeated(items, rows.transaction.allowance.count_shown)
+        rows.transaction.allowance.count_shown(MORE_OF_ITEM * count_items(items))
         related |= {(name, item.row.key): item.related for item in to_items(items)}
 
     def to_item(row: Row) -> Item:

@@ -112,7 +112,7 @@ def add_attributes(draft: Draft, dialect: Dialect, notices: list[str], every: Dr
         own = override.name or naming.camel(model.fields.get(name, name) if model else name)
         clash = own in draft.attributes or own in naming.TAKEN_ATTRIBUTES
         if clash and override.name:
-            raise CatalogError(f"The attribute name {own!r} of {draft.name} is taken already.")
+            raise CatalogError(f"The attribute name {own!r} of {draft.name} is already in use.")
         if not naming.is_graphql_name(own):
             raise CatalogError(
                 f"{own!r}, the name for the column {name!r} of {draft.name}, is not a valid GraphQL name."

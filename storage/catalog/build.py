@@ -162,7 +162,7 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
     for attribute in draft.attributes.values():
         for former in attribute.former_names:
             if former in draft.attributes or former in draft.relations or not naming.is_graphql_name(former):
-                raise CatalogError(f"The former name {former!r} of {draft.name}.{attribute.name} is taken already.")
+                raise CatalogError(f"The former name {former!r} of {draft.name}.{attribute.name} is already in use.")
     unique = tuple(
         UniqueKey(
             attributes=attributes, deferred=columns in facts.deferred_unique, name=facts.unique_names.get(columns)

@@ -114,7 +114,7 @@ def add_to_many(draft: Draft, by_table: Mapping[str, Draft]) -> None:
 def _add_relation(draft: Draft, given: str | None, derived: str, relation: Relation) -> None:
     taken = {*draft.attributes, *draft.relations, *naming.TAKEN_ATTRIBUTES}
     if given is not None and given in taken:
-        raise CatalogError(f"The relationship {given!r} of {draft.name} has a name that is taken already.")
+        raise CatalogError(f"The relationship {given!r} of {draft.name} has a name that is already in use.")
     name = given or naming.free(derived, taken)
     draft.relations[name] = replace(relation, name=name)
 

@@ -69,7 +69,7 @@ def _name_type(draft: Draft, types: set[str], notices: list[str]) -> None:
     while draft.name in types or any(draft.name + ending in naming.TAKEN_TYPES for ending in naming.DERIVED_ENDINGS):
         draft.name += "_"
     if draft.name != own and (draft.override.name or draft.model):
-        raise CatalogError(f"The type name {own!r} of the table {draft.facts.name!r} is taken already.")
+        raise CatalogError(f"The type name {own!r} of the table {draft.facts.name!r} is already in use.")
     if draft.name != own:
         notices.append(f"The table {draft.facts.name!r} is served as {draft.name}: the name {own} is taken.")
     types |= {draft.name, *(draft.name + ending for ending in naming.DERIVED_ENDINGS)}
@@ -79,7 +79,7 @@ def _name_roots(draft: Draft, roots: set[str]) -> None:
     formers = present(draft.override.former_collection)
     taken = {draft.root, draft.collection, *formers} & roots
     if taken and _has_given_name(draft):
-        raise CatalogError(f"The name {min(taken)!r} of the table {draft.facts.name!r} is taken already.")
+        raise CatalogError(f"The name {min(taken)!r} of the table {draft.facts.name!r} is already in use.")
     draft.root = naming.free(draft.root, roots)
     draft.collection = naming.free(draft.collection, {*roots, draft.root})
     roots |= {draft.root, draft.collection, *formers}

@@ -243,7 +243,7 @@ class Transaction:
         `many` means that there may be more than a few rows. A result that exceeds the limit is abandoned before all of
         it is in memory. Raises the errors of `execute`, and `QueryTooComplex`.
         """
-        count = self.allowance.show if shown else self.allowance.look_at
+        count = self.allowance.count_shown if shown else self.allowance.count_addressed
         if self._timed is None:
             return self._read_as(_Reading(count, many=many), statement)
         before = self.allowance.shown, self.allowance.own
@@ -291,7 +291,7 @@ class Transaction:
         )
         if row is None or BrokenText in map(type, row):
             return None
-        self.allowance.show(sum(map(len, filter(None, row[:arrays]))))
+        self.allowance.count_shown(sum(map(len, filter(None, row[:arrays]))))
         return row
 
     def _json_of_postgresql(self, statement: Statement, arrays: int) -> Sequence[Any]:

@@ -64,7 +64,9 @@ def read_root(rows: RowReader, read: RootRead) -> Read:
     """Read one root field: a page, or one item. Raises `Ambiguous`."""
     found = _read_root(rows, read)
     if found is not None:
-        count_repeated(found.found.items if isinstance(found, Collection) else found, rows.transaction.allowance.show)
+        count_repeated(
+            found.found.items if isinstance(found, Collection) else found, rows.transaction.allowance.count_shown
+        )
     return found
 
 
@@ -111,7 +113,7 @@ def relate(rows: RowReader, items: Items, plan: ItemPlan) -> Items:
         read = _to_one if relation.selected is None else _to_many
         items.related[key] = read(rows, items.rows, relation)
     if plan.times > 1:
-        rows.transaction.allowance.show((plan.times - 1) * sum(own_sizes(items)))
+        rows.transaction.allowance.count_shown((plan.times - 1) * sum(own_sizes(items)))
     return items
 
 

@@ -125,5 +125,5 @@ def _read_json_columns(
         columns = [decoder.decode(text) if text else () for decoder, text in zip(decoders, texts, strict=True)]
     except (msgspec.DecodeError, ValueError):  # another type; text that is not UTF-8
         return None
-    transaction.allowance.show(VALUE * len(columns) * len(columns[0]))
+    transaction.allowance.count_shown(VALUE * len(columns) * len(columns[0]))
     return RawColumns(columns, typed=True)

@@ -242,7 +242,7 @@ class Rows(RowReader):
         raws = [raw for each in updates for raw in self._run(self.statements.returning(resource, each)).rows]
         if len(raws) != len(keys):
             raise StatementRefused(Violation.OTHER)
-        self.transaction.allowance.show(size_of_rows(raws))
+        self.transaction.allowance.count_shown(size_of_rows(raws))
         names = tuple(resource.attributes)
         return self.columns_from(resource, names, raw_columns(raws, len(names)))
 

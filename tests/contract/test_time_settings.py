@@ -150,7 +150,7 @@ def test_spellings_alone_are_no_fault(sqlite: Backend, tmp_path: Path):
     sqlite.run(f"{LOG};\nINSERT INTO log (at) VALUES ('1996-07-04T00:00:00')")
     done = run_here("check", sqlite.url, "--values", folder=tmp_path)
     assert done.returncode == 0
-    assert done.stdout.startswith("All values in 1 rows can be read.\n")
+    assert done.stdout.startswith("All values in 1 row can be read.\n")
     assert "  Log.at  1 value\n" in done.stdout
 
 

@@ -60,10 +60,10 @@ async def until(found: Callable[[], bool]) -> None:
 def test_slots_are_given_in_order_and_only_to_those_who_still_wait():
     async def work() -> None:
         slots, gone, served = Slots(1), asyncio.Event(), []
-        assert slots.try_take()
+        assert slots.try_acquire()
 
         async def take(name: str, own: Call, *, first: bool = False) -> None:
-            await slots.take(own, first=first)
+            await slots.acquire(own, first=first)
             served.append(name)
 
         waiting = {
@@ -76,7 +76,7 @@ def test_slots_are_given_in_order_and_only_to_those_who_still_wait():
         waiting["first"] = asyncio.create_task(take("first", call(), first=True))
         await asyncio.sleep(0)
         assert (slots.held, slots.waiting) == (1, 5)
-        assert not slots.try_take()
+        assert not slots.try_acquire()
         gone.set()
         with pytest.raises(ClientGone):
             await waiting["gone"]
@@ -86,12 +86,12 @@ def test_slots_are_given_in_order_and_only_to_those_who_still_wait():
         assert slots.waiting == 3
         assert slots.longest_wait() >= SHORT / 2
         for name in ("first", "second", "third"):
-            slots.give_back()
+            slots.release()
             await waiting[name]
         assert served == ["first", "second", "third"]
-        slots.give_back()
+        slots.release()
         assert (slots.held, slots.waiting, slots.longest_wait()) == (0, 0, 0.0)
-        assert slots.try_take()
+        assert slots.try_acquire()
 
     in_a_loop(work)
 
@@ -99,10 +99,10 @@ def test_slots_are_given_in_order_and_only_to_those_who_still_wait():
 def test_a_slot_that_was_given_to_somebody_who_is_canceled_goes_to_the_next():
     async def work() -> None:
         slots = Slots(1)
-        assert slots.try_take()
-        first, second = (asyncio.create_task(slots.take(call())) for _ in range(2))
+        assert slots.try_acquire()
+        first, second = (asyncio.create_task(slots.acquire(call())) for _ in range(2))
         await asyncio.sleep(0)
-        slots.give_back()
+        slots.release()
         first.cancel()
         await second
         assert (slots.held, slots.waiting) == (1, 0)

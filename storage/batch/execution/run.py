@@ -338,7 +338,7 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
         if batch.times > 1 and batch.shown is ResultDetail.ROWS:
             left = [each.left for each in outcomes.blocks if each.left is not None and each.status in _WITH_ROW]
             size = sum(size_of_values(column) for rows in left for column in rows.columns.values())
-            allowance.show(max(batch.times * size - allowance.shown, 0))
+            allowance.count_shown(max(batch.times * size - allowance.shown, 0))
         return
     if batch.times == 1 and not batch.more_of_row and allowance.own <= allowance.left:
         return
@@ -348,7 +348,7 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
     if batch.shown is ResultDetail.ROWS:
         answered = (each.row.values.values() for each in done if each.row is not None and each.status in _WITH_ROW)
         more += batch.times * sum(map(size_of_values, answered))
-    allowance.show(more)
+    allowance.count_shown(more)
 
 
 _WITH_ROW = frozenset({200, 201})
