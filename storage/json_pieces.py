@@ -64,6 +64,15 @@ class PieceDecoder:
         digits = (len(sample) - len(sample.translate(None, b"0123456789"))) * _STRIDE
         return 3 * len(raw) + 3 * digits + (3 * cost if is_slow else cost)
 
+    def add(self, whole: list[Any] | dict[str, Any], members: Any) -> None:
+        """Append decoded members to a list or an object. Raises `RepeatedMember`."""
+        if isinstance(whole, list):
+            whole.extend(members)
+            return
+        if self.is_distinct and (repeated := whole.keys() & members.keys()):
+            raise RepeatedMember(min(repeated))
+        whole.update(members)
+
 
 def marks_of(raw: bytes) -> bytes:
     """Return the commas, opening brackets and colons of a text, also those in strings."""
@@ -100,9 +109,9 @@ def _place_of_fault(raw: bytes) -> int | None:
     return None
 
 
-def _fault(raw: bytes, place: int, message: str = "Expecting value") -> json.JSONDecodeError:
+def _fault(raw: bytes, place: int) -> json.JSONDecodeError:
     before = raw[:place].decode(errors="replace")
-    return json.JSONDecodeError(message, before, len(before))
+    return json.JSONDecodeError("Expecting value", before, len(before))
 
 
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -142,7 +151,7 @@ class _Members:
             if following is None:
                 return whole
             place = following
-        _add(whole, _Pieces(raw[:1] + raw[place:], self._decoder).decode(), is_distinct=self._decoder.is_distinct)
+        self._decoder.add(whole, _Pieces(raw[:1] + raw[place:], self._decoder).decode())
         return whole
 
     def _decode_runs(self, raw: bytes, place: int, whole: list[Any] | dict[str, Any]) -> int | None:
@@ -163,7 +172,7 @@ class _Members:
             except (ValueError, RecursionError):
                 self._failed += 1
                 break
-            _add(whole, run, is_distinct=self._decoder.is_distinct)
+            self._decoder.add(whole, run)
             place = end + 1
             if place > len(raw):
                 return None
@@ -194,8 +203,7 @@ class _Members:
         end = place + _length_of_value(memoryview(raw)[place:])
         text = raw[place:end].strip(_BLANKS)
         value = self.decode(text, levels, is_long=len(text) > max(_ALMOST_ALL * len(raw), _RUN))
-        member = [value] if name is None else {self._decoder.decode(name): value}
-        _add(whole, member, is_distinct=self._decoder.is_distinct)
+        self._decoder.add(whole, [value] if name is None else {self._decoder.decode(name): value})
         if raw[end : end + 1] == b",":
             return end + 1
         if raw[end:] != (b"]" if name is None else b"}"):
@@ -213,16 +221,6 @@ def _length_of_value(text: memoryview) -> int:
             raise
         return int(found[1]) - 1  # msgspec reports the byte behind the first one that is too many
     raise ValueError  # nothing follows, although the value is a member
-
-
-def _add(whole: list[Any] | dict[str, Any], members: Any, *, is_distinct: bool) -> None:
-    """Append members to a list or an object. Raises `RepeatedMember`."""
-    if isinstance(whole, list):
-        whole.extend(members)
-        return
-    if is_distinct and (repeated := whole.keys() & members.keys()):
-        raise RepeatedMember(min(repeated))
-    whole.update(members)
 
 
 class _Pieces:
@@ -373,14 +371,12 @@ class _Pieces:
         members = self._raw[start:end]
         if not members.strip(_BLANKS):
             self._fail(end)
-        if isinstance(inner, list):
-            inner.extend(self._decode(b"[%b]" % members, start - 1))
-            return
-        _add(inner, self._decode(b"{%b}" % members, start - 1), is_distinct=self._decoder.is_distinct)
+        bracketed = b"[%b]" if isinstance(inner, list) else b"{%b}"
+        self._decoder.add(inner, self._decode(bracketed % members, start - 1))
 
     def _put(self, inner: list[Any] | dict[str, Any], name: str | None, value: Any) -> None:
         """Append one member to a list or an object. Raises `RepeatedMember`."""
-        _add(inner, [value] if name is None else {name: value}, is_distinct=self._decoder.is_distinct)
+        self._decoder.add(inner, [value] if name is None else {name: value})
 
     def _decode(self, piece: bytes, place: int) -> Any:
         """Decode a piece that begins at this byte of the text. Raises `ValueError` or `RecursionError`."""

@@ -6,7 +6,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Never
 
@@ -135,20 +135,23 @@ class _Decoders:
 
     def _decode_piece(self, piece: bytes) -> Any:
         """Decode a text in one go, faster than `decode_short`. Raises `ValueError` or `RecursionError`."""
-        try:
-            return self._decode_fast(piece)
-        except RepeatedMember:
-            raise
-        except (ValueError, RecursionError):  # it is invalid, or one of the few texts that only `json` decodes
-            return self.decode_short(piece.decode(errors="surrogatepass"))
+        if self._suits_msgspec(piece):
+            with suppress(
+                ValueError, RecursionError
+            ):  # it is invalid, or one of the few texts that only `json` decodes
+                return _plain_decoder.decode(piece)
+        return self._decode_by_json(piece)
 
     def _decode_fast(self, piece: bytes) -> Any:
         """Decode a text in one go. Raises `ValueError` or `RecursionError`, in some cases that `json` decodes."""
-        if _has_long_number(piece) or (has_minus_zero(piece) and _MINUS_ZERO_BYTES.search(piece)):
-            return self._exact.decode(piece.decode(errors="surrogatepass"))
-        if self.is_distinct:
-            return self.decode_normal(piece.decode(errors="surrogatepass"))
-        return _plain_decoder.decode(piece)
+        return _plain_decoder.decode(piece) if self._suits_msgspec(piece) else self._decode_by_json(piece)
+
+    def _suits_msgspec(self, piece: bytes) -> bool:
+        return not self.is_distinct and not _is_exact(piece)
+
+    def _decode_by_json(self, piece: bytes) -> Any:
+        text = piece.decode(errors="surrogatepass")
+        return self._exact.decode(text) if _is_exact(piece) else self.decode_normal(text)
 
     def decode_normal(self, text: str) -> Any:
         """Decode a text that does not contain `-0`."""
@@ -158,6 +161,11 @@ class _Decoders:
             raise
         except ValueError:  # an integer of too many digits; any other error is raised again by the exact decoder
             return self._exact.decode(text)
+
+
+def _is_exact(piece: bytes) -> bool:
+    """Return True if there may be a number that only the exact decoder decodes, or decodes in time."""
+    return _has_long_number(piece) or (has_minus_zero(piece) and _MINUS_ZERO_BYTES.search(piece) is not None)
 
 
 def _has_long_number(piece: bytes) -> bool:
