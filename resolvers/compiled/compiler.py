@@ -10,6 +10,7 @@ Execution itself is the same as with graphql-core (resolvers/execution/batch_mut
 resolvers/execution/queries.py).
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -128,11 +129,11 @@ class CompiledQuery:
         plan: ReadPlan | None = None
         try:
             plan = self._plan(variables, context.scope)
-            found = (
-                None if plan is None else await context.read(partial(_read, context.engine, plan), self.last_duration)
-            )
-            if found is None:
+            if plan is None:
                 return None
+            found = await context.read(partial(self._read, context.engine, plan), self.last_duration)
+            if found.written is not None:
+                return found.written
             if found.size > LARGE:
                 return await context.background(partial(self.finish, found.roots, found.size))
             data = self._data(found.roots)
@@ -144,6 +145,14 @@ class CompiledQuery:
             return encode_json_bytes({"errors": errors, "data": data})
         except Exception:  # noqa: BLE001  # whatever it is, graphql-core completes the response
             return None
+
+    def _read(self, engine: Engine, plan: ReadPlan, transaction: Transaction) -> "_Found":
+        """Read what the query selects, and encode a large response at once if that does not block the event loop."""
+        rows = RowReader(engine.session(transaction))
+        roots = {key: read_root(rows, read) for key, read in plan.items()}
+        size = transaction.allowance.shown
+        encodes = LARGE < size <= VERY_LARGE and not _is_event_loop()
+        return _Found(roots, size, self.finish(roots, size) if encodes else None)
 
     def finish(self, found: Mapping[str, Any], size: int) -> list[bytes]:
         """Encode a large response, given what was read and its approximate size in bytes."""
@@ -187,11 +196,16 @@ class _Found:
 
     roots: Mapping[str, Any]
     size: int
+    written: list[bytes] | None = None  # the whole response, if it is already encoded
 
 
-def _read(engine: Engine, plan: ReadPlan, transaction: Transaction) -> _Found:
-    rows = RowReader(engine.session(transaction))
-    return _Found({key: read_root(rows, read) for key, read in plan.items()}, transaction.allowance.shown)
+def _is_event_loop() -> bool:
+    """Return True if this thread runs an event loop, which long work would block."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 Compiled = CompiledBatch | CompiledQuery
