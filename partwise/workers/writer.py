@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from partwise.workers.contention import Contention
+from partwise.workers.deliveries import Deliveries
 from partwise.workers.threads import Call, ClientGone, Slots, note_late, retrieve_exception
 from storage.batch.conflicts.contended import row_locks
 from storage.batch.execution.run import Engine, Job, Ran, run_batch, run_reading, run_together
@@ -32,6 +33,7 @@ class Writer:
         self._contention = contention
         self._own_thread = _WritingThread(engine) if engine.database.dialect == "sqlite" else None
         self._keyed: WeakValueDictionary[tuple[str, str], Slots] = WeakValueDictionary()
+        self._deliveries: WeakKeyDictionary[asyncio.AbstractEventLoop, Deliveries] = WeakKeyDictionary()
 
     async def __call__(self, job: Job[T], call: Call) -> Ran[T]:
         """Run a batch. Raises what `run_batch` raises, and `TimedOut` or `ClientGone` before it has begun."""
@@ -42,7 +44,8 @@ class Writer:
                 )
             if self._own_thread is not None:
                 loop = asyncio.get_running_loop()
-                return await _Waiting(job, call, loop, loop.create_future()).answer(self._own_thread)
+                deliveries = self._deliveries.get(loop) or self._deliveries.setdefault(loop, Deliveries())
+                return await _Waiting(job, call, loop, loop.create_future(), deliveries).answer(self._own_thread)
             return await self._run(job, call)
         except (TimedOut, OutcomeUnknown) as error:
             note_late(error)
@@ -80,6 +83,7 @@ class _Waiting:
     call: Call
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Ran[Any]]"
+    deliveries: Deliveries
     timer: asyncio.TimerHandle | None = None
     watch: "asyncio.Task[None] | None" = None
 
@@ -117,8 +121,7 @@ class _Waiting:
 
     def tell(self, ran: Ran[Any] | Exception) -> None:
         """Set the outcome of the batch. Thread-safe."""
-        with suppress(RuntimeError):  # the loop is closed, so the future is not awaited anymore
-            self.loop.call_soon_threadsafe(self.settle, ran)
+        self.deliveries.add(partial(self.settle, ran), self.loop)
 
     def settle(self, ran: Ran[Any] | Exception) -> None:
         """Set the outcome of the batch, in the thread of the event loop."""
