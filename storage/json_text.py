@@ -139,15 +139,21 @@ class _Decoders:
             with suppress(
                 ValueError, RecursionError
             ):  # it is invalid, or one of the few texts that only `json` decodes
-                return _plain_decoder.decode(piece)
+                return self._decode_by_msgspec(piece)
         return self._decode_by_json(piece)
 
     def _decode_fast(self, piece: bytes) -> Any:
         """Decode a text in one go. Raises `ValueError` or `RecursionError`, in some cases that `json` decodes."""
-        return _plain_decoder.decode(piece) if self._suits_msgspec(piece) else self._decode_by_json(piece)
+        return self._decode_by_msgspec(piece) if self._suits_msgspec(piece) else self._decode_by_json(piece)
 
     def _suits_msgspec(self, piece: bytes) -> bool:
-        return not self.is_distinct and not _is_exact(piece)
+        return not _is_exact(piece)
+
+    def _decode_by_msgspec(self, piece: bytes) -> Any:
+        found = _plain_decoder.decode(piece)
+        if self.is_distinct and _has_repeated_members(found, piece):
+            return self._decode_by_json(piece)
+        return found
 
     def _decode_by_json(self, piece: bytes) -> Any:
         text = piece.decode(errors="surrogatepass")
@@ -161,6 +167,17 @@ class _Decoders:
             raise
         except ValueError:  # an integer of too many digits; any other error is raised again by the exact decoder
             return self._exact.decode(text)
+
+
+def _has_repeated_members(found: Any, piece: bytes) -> bool:
+    """Return True if a text may have repeated members, of which `found` has only the last.
+
+    Encoding writes a colon for each member that was kept, and those in strings. So the text then has more.
+    """
+    try:
+        return _colons.encode(found).count(b":") != piece.count(b":")
+    except (OverflowError, RecursionError):
+        return True
 
 
 def _is_exact(piece: bytes) -> bool:
@@ -177,6 +194,7 @@ def _has_long_number(piece: bytes) -> bool:
     return False
 
 
+_colons = msgspec.json.Encoder(enc_hook=lambda _: None)  # exact numbers have no colons
 _plain_decoder = msgspec.json.Decoder(float_hook=exact_float)
 _decoders = _Decoders()
 

@@ -15,6 +15,7 @@ from resolvers.binding.payloads import (
     check_completeness,
     foreign_key,
     given_by_path,
+    listed_values,
     no_reference,
     raw_payload,
 )
@@ -161,7 +162,7 @@ class _Binder:
                 message = f"{request.verb.value} takes no references."
                 payload.faults.append(InvalidPayload(message=message, pointer="/references"))
             return payload
-        for name, value in raw.items():
+        for name, value in listed_values(raw, place.resource, payload).items():
             bind_value(payload, place.resource, request.verb, name, value)
         for number, reference in enumerate(request.references or ()):
             self._bind_reference(payload, index, place.resource, reference, f"/references/{number}")

@@ -25,6 +25,7 @@ from storage.errors import (
 from storage.rows.locate import ByPart
 
 READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that do not accept a payload
+_MANY = 1_000  # members of a payload
 _LONGEST_NAME = 1_000  # characters of an unknown attribute's name; a longer name is not included in the pointer
 
 
@@ -74,6 +75,17 @@ def raw_payload(request: PartRequest, resource: Resource, payload: Payload) -> M
         payload.faults.append(InvalidPayload(message=message, pointer="/payload"))
         return {}
     return request.payload
+
+
+def listed_values(raw: Mapping[str, Any], resource: Resource, payload: Payload) -> Mapping[str, Any]:
+    """Return values without those of unknown attributes that are only counted: there may be hundreds of thousands."""
+    if len(raw) <= _MANY:
+        return raw
+    known = {*resource.attributes, *resource.former_attributes}
+    unlisted = [name for name in raw if name not in known][payload.most :]
+    payload.unlisted += len(unlisted)
+    left_out = set(unlisted)
+    return {name: value for name, value in raw.items() if name not in left_out}
 
 
 def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw: Any) -> None:

@@ -10,6 +10,7 @@ from storage.errors import QueryTooComplex
 MOST = 10**15  # counting stops here, because nested fragments can multiply to numbers of any length
 MOST_ERRORS = 50  # of a request that is not executed
 MOST_FAULTS = 100  # of a part
+MAX_OPERANDS = 2_000  # values and conditions of one filter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

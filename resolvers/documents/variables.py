@@ -26,7 +26,7 @@ from graphql.language.parser import MAX_NESTING_DEPTH
 from graphql.pyutils import did_you_mean, suggestion_list
 from graphql.type import is_required_input_field
 
-from resolvers.documents.limits import MOST_ERRORS
+from resolvers.documents.limits import MAX_OPERANDS, MOST_ERRORS
 
 _MOST_SHOWN = 240  # characters of a text or a number, as graphql-core shows them
 _MOST_MEMBERS = 10  # of a list or an object
@@ -34,7 +34,10 @@ _MOST_LEVELS = 2  # of nested lists and objects
 # The search for similar names takes time proportional to the length of a name times the length of all candidates.
 # Beyond this sum, about 50 ms, names are rejected without a suggestion.
 _MOST_COMPARED = 200_000  # pairs of characters
-_MOST_COUNTED = 20_000  # errors that are not listed: counting a million would take seconds
+_MOST_COUNTED = 20_000  # errors that are not listed, and values in a filter: a million would take seconds
+
+_LISTS = frozenset({"in", "notIn"})  # members of a comparison that are lists
+_OF_FILTERS = frozenset({*_LISTS, "isNull"})  # members that only comparisons have
 
 Path = tuple[Any, ...]
 """The path of a value, innermost step first: `(step, (step, ()))`. A step is a name or an index; `()`: the variable."""
@@ -153,9 +156,12 @@ class _Refusals:
         if self.unlisted > _MOST_COUNTED:
             raise _GivenUp
         members = self._members_of(type_)  # Strawberry checks that a OneOf has exactly one, when it coerces it
-        known = [name for name in value if name in members.places]
+        known = value.keys() & members.places.keys()
         for name in members.in_order(known, value):
-            if name in value:
+            if members.is_filter and name in _LISTS and _is_longer(value.get(name), _MOST_COUNTED):
+                if self._is_listed():  # before graphql-core coerces each of them
+                    self._refuse((name, path), f"Expected at most {MAX_OPERANDS} values, found: {len(value[name])}.")
+            elif name in value:
                 self.check(value[name], type_.fields[name].type, (name, path), depth + 1)
             elif self._is_listed():
                 reason = f"to include required field '{name}', found: {self._show(value)}."
@@ -164,7 +170,8 @@ class _Refusals:
             self._refuse_unknown(value, type_, path)
 
     def _refuse_unknown(self, value: Mapping[str, Any], type_: GraphQLInputObjectType, path: Path) -> None:
-        unknown = [name for name in value if name not in type_.fields]
+        fields = type_.fields
+        unknown = [name for name in value if name not in fields]
         listed = unknown[: MOST_ERRORS - len(self.errors)]
         self.unlisted += len(unknown) - len(listed)
         for name in listed:
@@ -222,14 +229,19 @@ class _Refusals:
         return self._shown[1]
 
 
+def _is_longer(values: Any, most: int) -> bool:
+    return isinstance(values, list) and len(values) > most
+
+
 class _Members:
     """The fields of an input object."""
 
     def __init__(self, type_: GraphQLInputObjectType) -> None:
         self.places = {name: place for place, name in enumerate(type_.fields)}
         self._required = [name for name, field in type_.fields.items() if is_required_input_field(field)]
+        self.is_filter = _OF_FILTERS.issubset(self.places)
 
-    def in_order(self, known: Sequence[str], given: Mapping[str, Any]) -> list[str]:
+    def in_order(self, known: Collection[str], given: Mapping[str, Any]) -> list[str]:
         """Return the members that are given, and the required ones that are missing, in the order of the schema."""
         missing = [name for name in self._required if name not in given]
         return sorted([*known, *missing], key=self.places.__getitem__)

@@ -7,6 +7,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from resolvers.binding.values import InvalidJsonValue, from_json
+from resolvers.documents.limits import MAX_OPERANDS
 from storage.catalog.model import Attribute, Catalog, Relation, Resource
 from storage.catalog.types import (
     Anything,
@@ -24,7 +25,6 @@ from storage.catalog.types import (
 from storage.sql import All, AnyOf, Compare, Condition, HasRelated, IsTrue, Not, Operator, Sort, total_order
 
 MAX_NESTING = 20  # levels of nested conditions
-MAX_OPERANDS = 2_000  # of one filter
 MAX_PATTERN = 10_000  # characters of `like` and `ilike`
 MAX_STEPS = 10  # of one order
 

@@ -255,6 +255,7 @@ class Resource:
     )  # the attributes that a CREATE must set
     required_to_replace: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
     untyped: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)  # the attributes of type Any
+    former_attributes: Mapping[str, Attribute] = dataclasses.field(init=False, repr=False, compare=False)  # by name
     judged: Mapping[str, tuple[Bounds, ...]] = dataclasses.field(
         init=False, repr=False, compare=False
     )  # the limits of checks that can be evaluated without the database
@@ -267,6 +268,8 @@ class Resource:
         object.__setattr__(self, "required_to_replace", to_replace)
         untyped = tuple(name for name, each in self.attributes.items() if isinstance(each.type, Anything))
         object.__setattr__(self, "untyped", untyped)
+        former = {name: each for each in self.attributes.values() for name in each.former_names}
+        object.__setattr__(self, "former_attributes", former)
         checks = [] if self.has_before_triggers else [check for check in self.checks if check.table is None]
         known = [each for check in checks for each in check.bounds if each.judged]
         judged = {name: tuple(each for each in known if each.attribute == name) for name in self.attributes}
@@ -277,10 +280,7 @@ class Resource:
 
     def attribute(self, name: str) -> Attribute | None:
         """Return an attribute by its name or a former name, or None."""
-        found = self.attributes.get(name)
-        if found is None:
-            found = next((each for each in self.attributes.values() if name in each.former_names), None)
-        return found
+        return self.attributes.get(name) or self.former_attributes.get(name)
 
     def relation(self, name: str) -> Relation | None:
         """Return a relation by its name or a former name, or None."""

@@ -180,6 +180,14 @@ def test_the_faults_of_own_attributes_are_known_beside_those_that_are_not_listed
     assert found["errors"][-1]["message"].endswith(" … and 902 more")  # the title, and an artist that does not exist
 
 
+@pytest.mark.parametrize("name", ["in", "notIn"])
+def test_a_list_of_a_filter_that_is_far_too_long_is_not_coerced(api: Api, name: str):
+    (error,) = api.post(ALBUMS, {"is": {"title": {name: ["a"] * 20_001}}})["errors"]
+
+    assert (error["extensions"]["code"], error["extensions"]["pointer"]) == ("BAD_REQUEST", f"/is/title/{name}")
+    assert error["message"].endswith(f".title.{name}: Expected at most 2000 values, found: 20001.")
+
+
 def test_a_long_name_is_shortened(api: Api):
     found = api.one("CREATE", "/artists", {LONG: 1, "name": "N"})
 

@@ -15,7 +15,11 @@ def test_a_few_results_are_handled_in_each_iteration_and_all_in_their_order():
         def note(number: int) -> None:
             found[-1].append(number)
 
-        handle = threading.Thread(target=lambda: [deliveries.add(partial(note, n), loop) for n in range(20)])
+        def add_all() -> None:
+            for number in range(20):
+                deliveries.add(partial(note, number), loop)
+
+        handle = threading.Thread(target=add_all)
         handle.start()
         handle.join()
         while sum(map(len, found)) < 20:

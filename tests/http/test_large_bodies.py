@@ -132,6 +132,35 @@ def test_texts_that_programs_write_are_decoded_without_the_pattern(
         assert exact(read(text)) == exact(json.loads(text, parse_float=ExactFloat))
 
 
+REPEATED = {  # text -> the repeated member
+    '{"a":1,"a":1}': "a",
+    '{"a":":","a":1}': "a",
+    '{"a:":1,"b":":","a:":2}': "a:",
+    '{"a":{"b":1},"a":{":":1}}': "a",
+    '{"a":{"b":1},"a":":::"}': "a",
+    '[{"x":[{"y":":","y":2}]}]': "y",
+    '{"a":12345678901234567890123,"a":":"}': "a",
+    '{"\\u0061":1,"a":":"}': "a",
+}
+NOT_REPEATED = [
+    '{"a":":","b":1}',
+    '{":":{":":":"}}',
+    '{"\\u003a":"\\u003a"}',
+    '[{"a":1},{"a":1e400}]',
+    '{"a":0,"b":1.10}',
+]
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_repeated_members_are_found_whatever_the_texts_contain():
+    for text, name in REPEATED.items():
+        with pytest.raises(RepeatedMember) as caught:
+            decode_distinct(text)
+        assert (text, str(caught.value)) == (text, name)
+    for text in NOT_REPEATED:
+        assert exact(decode_distinct(text)) == exact(json.loads(text, parse_float=ExactFloat))
+
+
 def test_a_text_is_not_nested_too_deep_by_pieces():
     for text in ("[" * 700_000 + "]" * 700_000, '{"a":' * 300_000, "[" * 1_500_000):
         with pytest.raises((RecursionError, ValueError)):
