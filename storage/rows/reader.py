@@ -15,11 +15,14 @@ from storage.rows.row import Ambiguous, KeyTuple, Lock, NotLoaded, Row, RowColum
 from storage.session import Session
 from storage.sql import (
     All,
+    AllRows,
     Columns,
     Compare,
     Operator,
     Ownership,
+    Purpose,
     Query,
+    Sees,
     Sql,
     Statement,
     Window,
@@ -47,26 +50,30 @@ class RowReader:
         return self._row(resource, found[0]) if found else None
 
     def _found(
-        self, resource: Resource, attributes: Sequence[str], values: Sequence[Value], lock: Lock
+        self,
+        resource: Resource,
+        attributes: Sequence[str],
+        values: Sequence[Value],
+        lock: Lock,
+        sees: Sees = Purpose.READ,
     ) -> Sequence[tuple[Any, ...]]:
         where = self.statements.equal(resource, dict(zip(attributes, values, strict=True)))
-        statement = self.statements.select(resource, where)
+        statement = self.statements.select(resource, where, sees=sees)
         clause = {Lock.NONE: "", Lock.KEEP: self.statements.lock_to_keep, Lock.CHANGE: self.statements.lock_to_change}
         can_be_locked = resource.lockable and not self.transaction.reads_only
         return self._locked(resource, statement, clause[lock] if can_be_locked else "")
 
-    def by_key(self, resource: Resource, key: Sequence[Value]) -> Row | None:
+    def by_key(self, resource: Resource, key: Sequence[Value], sees: Sees = Purpose.READ) -> Row | None:
         """Return the row with this key, or None; one of them, if tables inherit and several rows have it."""
-        found = self._found(resource, resource.key, key, Lock.NONE)
+        found = self._found(resource, resource.key, key, Lock.NONE, sees)
         return self._row(resource, found[0]) if found else None
 
     def is_child(self, row: Row, relation: Relation, parent: Row) -> bool:
         """Return True if a relation to many leads from a parent to a row."""
         if not relation.foreign_key.collated:
             return points_at(row, relation, parent)
-        below = self.statements.below(row.resource, relation, parent.resource, parent.key)
-        where = self._where_key(row) + " AND " + below
-        return bool(self._read(self.statements.select(row.resource, where, attributes=())).rows)
+        where = self._where_key(row)
+        return bool(self._read(self.statements.child(row.resource, where, relation, parent.resource, parent.key)).rows)
 
     def _locked(self, resource: Resource, statement: Statement, clause: str) -> Sequence[tuple[Any, ...]]:
         """Read rows and lock them. Rows that a policy protects from changes are read without a lock.
@@ -85,14 +92,19 @@ class RowReader:
             raise Retry
         return seen
 
-    def among(self, resource: Resource, attributes: Sequence[str], tuples: Collection[KeyTuple]) -> list[Row]:
+    def among(
+        self,
+        resource: Resource,
+        attributes: Sequence[str],
+        tuples: Collection[KeyTuple],
+        sees: Sees = Purpose.READ,
+    ) -> list[Row]:
         """Return the rows whose attributes together have one of the tuples of values."""
         found: list[Row] = []
         for chunk in self.statements.chunks(resource, attributes, _usable(tuples)):
             where = self.statements.among(resource, attributes, chunk)
-            found += self._rows(
-                resource, self._read(self.statements.select(resource, where), many=len(chunk) >= _MANY).rows
-            )
+            statement = self.statements.select(resource, where, sees=sees)
+            found += self._rows(resource, self._read(statement, many=len(chunk) >= _MANY).rows)
         return found
 
     def page(
@@ -123,10 +135,10 @@ class RowReader:
         return RowPage(found=found, has_more=len(read) > window.limit)
 
     def page_as_stored(self, resource: Resource, window: Window) -> RowPage:
-        """Read a page of all rows, including their values as the database stores them (`Row.raw`)."""
+        """Read a page of all rows for the operator, including their values as the database stores them (`Row.raw`)."""
         one_more = replace(window, limit=window.limit + 1)
-        query = Query(self.statements, resource).page(tuple(resource.attributes), All(()), one_more)
-        raw = self._read(query, many=True).rows
+        query = Query(self.statements, resource, sees=AllRows.OPERATOR)
+        raw = self._read(query.page(tuple(resource.attributes), All(()), one_more), many=True).rows
         return RowPage(found=self._rows(resource, raw[: window.limit]), has_more=len(raw) > window.limit)
 
     def keys_where(
@@ -136,6 +148,7 @@ class RowReader:
         values: Sequence[Value],
         most: int,
         *,
+        sees: Sees,
         only: bool = False,
         as_written: bool = False,
     ) -> list[KeyTuple]:
@@ -150,7 +163,7 @@ class RowReader:
         )
         names = resource.key or tuple(attributes)
         own_rows = only and resource.is_inherited
-        statement = self.statements.select(resource, where, attributes=names, most=most, only=own_rows)
+        statement = self.statements.select(resource, where, sees=sees, attributes=names, most=most, only=own_rows)
         own = [resource.attributes[name] for name in names]
         return [
             tuple(
@@ -187,6 +200,7 @@ class RowReader:
         by: Sequence[str],
         tuples: Sequence[KeyTuple],
         attributes: Sequence[str] | None = None,
+        sees: Sees = Purpose.READ,
     ) -> RowColumns:
         """Read attributes of the rows whose attributes `by` have one of these values.
 
@@ -195,7 +209,7 @@ class RowReader:
         names = _names(resource, attributes)
         decoders = decoders_of(self.statements, resource, names)
         parts = [
-            read_columns(self.transaction, partial(self._items, resource, names, by, chunk), decoders, len(chunk))
+            read_columns(self.transaction, partial(self._items, resource, names, by, chunk, sees), decoders, len(chunk))
             for chunk in self.statements.chunks(resource, by, tuples)
         ]
         return self.columns_from(resource, names, together(parts) if parts else raw_columns((), len(names)))
@@ -206,10 +220,12 @@ class RowReader:
         names: Sequence[str],
         by: Sequence[str],
         tuples: Sequence[Sequence[Value]],
+        sees: Sees,
         *,
         as_json_columns: bool,
     ) -> Statement:
-        return Query(self.statements, resource, as_json_columns=as_json_columns).items(names, by, tuples)
+        query = Query(self.statements, resource, as_json_columns=as_json_columns, sees=sees)
+        return query.items(names, by, tuples)
 
     def matched_columns(
         self, resource: Resource, by: Sequence[str], tuples: Sequence[KeyTuple], attributes: Sequence[str] | None

@@ -15,11 +15,12 @@ from storage.rows.json_columns import raw_columns
 from storage.rows.reader import RowReader
 from storage.rows.row import KeyTuple, PartialValues, Row, RowColumns, can_be_key
 from storage.sql import (
-    Bulk,
+    AllRows,
+    BulkStatement,
     Columns,
+    LaidOut,
     PostgresqlStatements,
     RowToBe,
-    Sql,
     SqliteStatements,
     Statement,
     Unstorable,
@@ -73,7 +74,7 @@ class Rows(RowReader):
             if (
                 can_be_key(own)
                 and key not in resource.deferred_unique
-                and len(self.keys_where(resource, key, own, 2)) > 1
+                and len(self.keys_where(resource, key, own, 2, sees=AllRows.CONFLICT_HOLDER)) > 1
             ):
                 columns = tuple(resource.attributes[name].column for name in key)
                 raise StatementRefused(Violation.UNIQUE, columns=columns)
@@ -105,7 +106,7 @@ class Rows(RowReader):
             raise Retry
 
     def _expect(self, resource: Resource, key: KeyTuple) -> Row:
-        row = self.by_key(resource, key)
+        row = self.by_key(resource, key, AllRows.OWN_WRITE)
         if row is None:  # a trigger has deleted it again
             raise StatementRefused(Violation.OTHER)
         return row
@@ -158,7 +159,7 @@ class Rows(RowReader):
 
     def _evaluate(self, row: RowToBe, checks: Sequence[Check]) -> Sequence[Any] | None:
         columns = frozenset().union(*(check.columns for check in checks))
-        found = self._ask_about(row, columns, lambda source: violations(self.statements, source, checks))
+        found = self._ask_about(row, columns, lambda laid_out: violations(self.statements, laid_out, checks))
         return found[0] if found else None
 
     def holders(self, row: RowToBe, index: UniqueIndex, most: int) -> list[KeyTuple] | None:
@@ -168,7 +169,7 @@ class Rows(RowReader):
         if not index.columns <= row.known() - closed:
             return None
         raws = self._ask_about(
-            row, index.columns, lambda source: holders(self.statements, resource, index, source, most)
+            row, index.columns, lambda laid_out: holders(self.statements, resource, index, laid_out, most)
         )
         own = [resource.attributes[name] for name in resource.key]
         return (
@@ -181,7 +182,7 @@ class Rows(RowReader):
         )
 
     def _ask_about(
-        self, row: RowToBe, columns: Collection[str], ask: Callable[[Sql], Statement]
+        self, row: RowToBe, columns: Collection[str], ask: Callable[[LaidOut], Statement]
     ) -> Sequence[Sequence[Any]] | None:
         """Run a query about a row that is not written; return None if the database cannot evaluate it."""
         self.transaction.savepoint(_SAVEPOINT)
@@ -189,7 +190,7 @@ class Rows(RowReader):
             laid_out = lay_out(self.statements, row, columns)
             for statement in laid_out.before:
                 self._run(statement)
-            return self._run(ask(laid_out.source)).rows
+            return self._run(ask(laid_out)).rows
         except (*STATEMENT_FAILED, Unstorable):
             return None
         finally:
@@ -237,7 +238,7 @@ class Rows(RowReader):
         if not isinstance(self.statements, PostgresqlStatements):  # on SQLite this takes no longer than RETURNING
             self.update_many(resource, columns, keys, by=by, counted=counted)
             own = [key[: len(resource.key)] for key in keys] if by else keys
-            return self.load_columns(resource, resource.key, own)
+            return self.written_columns(resource, own)
         updates = self.statements.update_many(resource, columns, keys, by=by, counted=counted)
         raws = [raw for each in updates for raw in self._run(self.statements.returning(resource, each)).rows]
         if len(raws) != len(keys):
@@ -246,11 +247,15 @@ class Rows(RowReader):
         names = tuple(resource.attributes)
         return self.columns_from(resource, names, raw_columns(raws, len(names)))
 
+    def written_columns(self, resource: Resource, keys: Sequence[KeyTuple]) -> RowColumns:
+        """Read back rows that this transaction has written."""
+        return self.load_columns(resource, resource.key, keys, sees=AllRows.OWN_WRITE)
+
     def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> None:
         """Delete rows by their keys, or by the values of the attributes `by`."""
         self._run_bulk(self.statements.delete_many(resource, keys, by=by), len(keys))
 
-    def _run_bulk(self, statements: Iterable[Bulk], expected: int) -> None:
+    def _run_bulk(self, statements: Iterable[BulkStatement], expected: int) -> None:
         if sum(self.transaction.execute_bulk(bulk) for bulk in statements) != expected:
             raise StatementRefused(Violation.OTHER)
 

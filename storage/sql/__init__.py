@@ -2,7 +2,7 @@
 
 from storage.sql.as_stored import LaidOut, RowToBe, holders, lay_out, violations
 from storage.sql.codec import Unstorable
-from storage.sql.common import Bulk, Columns, Statement, Statements
+from storage.sql.common import Columns, Statements
 from storage.sql.conditions import (
     All,
     AnyOf,
@@ -23,13 +23,17 @@ from storage.sql.postgresql import PostgresqlStatements
 from storage.sql.queries import Query
 from storage.sql.receipts import RECEIPT_STATEMENTS, ReceiptStatements
 from storage.sql.select import Ownership
+from storage.sql.sources import UNRESTRICTED, Access, AllRows, BulkStatement, Purpose, Sees, Statement
 from storage.sql.sqlite import SqliteStatements
 
 __all__ = [
     "RECEIPT_STATEMENTS",
+    "UNRESTRICTED",
+    "Access",
     "All",
+    "AllRows",
     "AnyOf",
-    "Bulk",
+    "BulkStatement",
     "Columns",
     "Compare",
     "Condition",
@@ -41,9 +45,11 @@ __all__ = [
     "Operator",
     "Ownership",
     "PostgresqlStatements",
+    "Purpose",
     "Query",
     "ReceiptStatements",
     "RowToBe",
+    "Sees",
     "Sort",
     "Sql",
     "SqliteStatements",

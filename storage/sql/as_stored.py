@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from storage.catalog.model import Check, Column, Resource, UniqueIndex
 from storage.catalog.types import Unreadable, Value
-from storage.sql.common import Statement, statement
 from storage.sql.fragments import Sql
 from storage.sql.postgresql import PostgresqlStatements
+from storage.sql.sources import AllRows, Statement, Writing, statement
 from storage.sql.sqlite import SqliteStatements
 
 DRAFT = "partwise_draft"  # SQLite: the temporary table that stores the row
@@ -68,6 +68,7 @@ class LaidOut:
 
     before: Sequence[Statement]  # statements that must be run first
     source: Sql  # the source for a FROM clause
+    writing: Writing  # the statement that reads the source
 
 
 Evaluating = SqliteStatements | PostgresqlStatements
@@ -122,16 +123,17 @@ def _in_query(statements: PostgresqlStatements, row: RowToBe, columns: Sequence[
         else:
             default = "NULL" if column.default_sql is None else f"({statements.verbatim(column.default_sql)})"
             terms.append(f"{default}::{type_}{collate} AS {own}")
-    table = statements.table(row.resource)
+    writing = statements.writing()
+    table = statements.quote(row.resource.table)  # the name of the row, too, by which expressions may refer to it
     sql = f"SELECT {', '.join(terms) or '1'}"
     if row.where is not None:
-        sql += f" FROM {table} AS held WHERE {row.where.text}"
+        sql += f" FROM {writing.source(row.resource, AllRows.OWN_WRITE, 'held')} WHERE {row.where.text}"
         params += row.where.params
     for column in columns:
         if column.computed is not None:
             expression = f"({statements.verbatim(column.computed)})::{statements.verbatim(column.type)}"
             sql = f"SELECT {table}.*, {expression} AS {statements.quote(column.name)} FROM ({sql}) AS {table}"
-    return LaidOut(before=(), source=Sql(f"({sql}) AS {table}", tuple(params)))
+    return LaidOut(before=(), source=Sql(f"({sql}) AS {table}", tuple(params)), writing=writing)
 
 
 def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Column]) -> LaidOut:
@@ -164,37 +166,40 @@ def _in_table(statements: SqliteStatements, row: RowToBe, columns: Sequence[Colu
     if not names:  # a check without columns, or only the rowid
         declared, names, terms = ["nothing", *declared], ["nothing"], ["NULL"]
     found = f"SELECT {', '.join(terms)}"
+    writing = statements.writing()
     if row.where is not None:
-        found += f" FROM {statements.table(resource)} AS held WHERE {row.where.text}"
+        found += f" FROM {writing.source(resource, AllRows.OWN_WRITE, 'held')} WHERE {row.where.text}"
         params += row.where.params
     return LaidOut(
         before=(
-            Statement(sql=f"CREATE TABLE {draft} ({', '.join(declared)})", params=()),
-            Statement(sql=f"INSERT INTO {draft} ({', '.join(names)}) {found}", params=tuple(params)),
+            statement(f"CREATE TABLE {draft} ({', '.join(declared)})"),
+            writing.done(Sql(f"INSERT INTO {draft} ({', '.join(names)}) {found}", tuple(params))),
         ),
-        source=Sql(f"{draft} AS {statements.table(resource)}"),
+        source=Sql(f"{draft} AS {statements.quote(resource.table)}"),
+        writing=statements.writing(),
     )
 
 
-def violations(statements: Evaluating, source: Sql, checks: Sequence[Check]) -> Statement:
+def violations(statements: Evaluating, row: LaidOut, checks: Sequence[Check]) -> Statement:
     """Return the query of whether each check rejects the row. A check that is null does not reject it."""
     terms = ", ".join(f"({statements.verbatim(check.expression)}) IS FALSE" for check in checks)
-    return statement(f"SELECT {terms} FROM ", source)
+    return row.writing.done(f"SELECT {terms} FROM ", row.source)
 
 
-def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, source: Sql, most: int) -> Statement:
+def holders(statements: Evaluating, resource: Resource, index: UniqueIndex, row: LaidOut, most: int) -> Statement:
     """Return the query of the keys of rows that conflict with the row, in a unique index or an exclusion."""
     own = [statements.read_expression(resource.attributes[name]) for name in resource.key]
     keys = [f"{expression} AS k{place}" for place, expression in enumerate(own)]
     terms = [f"({statements.verbatim(term.expression)}) AS e{place}" for place, term in enumerate(index.terms)]
     where = "" if index.predicate is None else f" WHERE {statements.verbatim(index.predicate)}"
     only = "ONLY " if resource.is_inherited else ""  # the index has no rows of tables that inherit
-    held = f"SELECT {', '.join([*keys, *terms])} FROM {only}{statements.table(resource)}{where}"
-    made = f"SELECT {', '.join(terms)} FROM " + source + where
+    table = row.writing.source(resource, AllRows.CONFLICT_HOLDER)
+    held = f"SELECT {', '.join([*keys, *terms])} FROM {only}{table}{where}"
+    made = f"SELECT {', '.join(terms)} FROM " + row.source + where
     compared = " AND ".join(_compared(statements, index, place) for place in range(len(terms)))
     named = ", ".join(f"held.k{place}" for place in range(len(keys)))
     limit = Sql(f" LIMIT {statements.mark}", (most,))
-    return statement(f"SELECT {named} FROM ({held}) AS held, (", made, f") AS made WHERE {compared}", limit)
+    return row.writing.done(f"SELECT {named} FROM ({held}) AS held, (", made, f") AS made WHERE {compared}", limit)
 
 
 def _compared(statements: Evaluating, index: UniqueIndex, place: int) -> str:

@@ -3,7 +3,6 @@
 import math
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -12,56 +11,24 @@ from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
 from storage.catalog.types import Value
 from storage.sql.codec import Codec
 from storage.sql.conditions import Operator
-from storage.sql.fragments import Sql, join
+from storage.sql.fragments import Sql
+from storage.sql.sources import Access, AllRows, BulkStatement, Params, Purpose, Sees, Statement, Writing
 
-Params = tuple[Any, ...]
 KeyTuple = tuple[Value, ...]
 Columns = Mapping[str, Sequence[Value]]
 """The values of many rows: attribute name -> one value for each row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """SQL text and its parameters, in the driver's format."""
-
-    sql: str
-    params: Params = ()
-
-    def locked(self, clause: str) -> "Statement":
-        """Return the statement with a clause that locks the rows that it reads."""
-        return Statement(sql=self.sql + clause, params=self.params)
-
-    def given(self, *params: Any) -> "Statement":
-        """Return the statement with other parameters."""
-        return Statement(sql=self.sql, params=params)
-
-    def returning(self, columns: str) -> "Statement":
-        """Return the statement with the columns that it returns of each row that it writes."""
-        return Statement(sql=f"{self.sql} RETURNING {columns}", params=self.params)
-
-
-def statement(*pieces: Sql | str) -> Statement:
-    """Join fragments to a statement."""
-    whole = join("", pieces)
-    return Statement(sql=whole.text, params=whole.params)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bulk:
-    """One SQL text for many rows, with parameters that contain all rows, or with one set of parameters for each row."""
-
-    sql: str
-    params: Sequence[Any]
-    each: bool = False  # `params` contains one set of parameters for each row
-
-    @property
-    def statement(self) -> Statement:
-        """The statement, which has no parameters if there is a set of them for each row."""
-        return Statement(sql=self.sql, params=() if self.each else tuple(self.params))
-
-
 class Statements(Codec):
-    """The statements for one kind of database, with the conversion of values."""
+    """The statements for one kind of database and one caller, with the conversion of values."""
+
+    def __init__(self, access: Access) -> None:
+        """Statements contain the rules of `access`."""
+        self.access = access
+
+    def writing(self) -> Writing:
+        """Begin a statement."""
+        return Writing(self.quote, self.access)
 
     @abstractmethod
     def holds(self, attribute: Attribute, prefix: str, operator: Operator, value: Value) -> Sql:
@@ -128,7 +95,7 @@ class Statements(Codec):
 
     def explain(self, planned: Statement) -> Statement:
         """Return a statement that plans another one without running it."""
-        return Statement(sql=f"EXPLAIN {planned.sql}", params=planned.params)
+        return planned.within("EXPLAIN ")
 
     @abstractmethod
     def tables_now(self, resources: Collection[Resource]) -> Statement:
@@ -165,7 +132,7 @@ class Statements(Codec):
         """Return the rest of an INSERT without columns."""
 
     @abstractmethod
-    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
+    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[BulkStatement]:
         """Insert rows, given the values of all rows for each attribute."""
 
     @abstractmethod
@@ -179,7 +146,7 @@ class Statements(Codec):
         defaults: Collection[str] = (),
         kept: Collection[str] = (),
         counted: str | None = None,
-    ) -> Iterator[Bulk]:
+    ) -> Iterator[BulkStatement]:
         """Update the rows with these keys.
 
         The attributes `defaults` are set to their database defaults, `kept` to their stored values, and `counted` is
@@ -189,7 +156,9 @@ class Statements(Codec):
         """
 
     @abstractmethod
-    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
+    def delete_many(
+        self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()
+    ) -> Iterator[BulkStatement]:
         """Delete rows by their keys, or by other attributes that identify them."""
 
     def load(
@@ -232,10 +201,6 @@ class Statements(Codec):
     mark = "?"  # the driver's placeholder for a parameter without a type
     most_parameters = 10_000  # of one statement: SQLite allows 32,766; each array of PostgreSQL counts as one
     most_spellings_of_all = most_parameters  # if values are searched for in several spellings
-
-    def table(self, resource: Resource) -> str:
-        """Return the quoted name of the resource's table."""
-        return self.quote(resource.table)
 
     def column(self, resource: Resource, attribute: str) -> str:
         """Return the quoted name of an attribute's column."""
@@ -297,34 +262,43 @@ class Statements(Codec):
     def _collate(self, collation: tuple[str, str] | None) -> str:
         return "" if collation is None else f" COLLATE {'.'.join(map(self.quote, collation))}"
 
-    def below(self, resource: Resource, relation: Relation, parents: Resource, key: Sequence[Value]) -> Sql:
-        """Return the condition that rows are children of the parent with this key, as the database compares them."""
+    def child(
+        self, resource: Resource, where: Sql, relation: Relation, parents: Resource, key: Sequence[Value]
+    ) -> Statement:
+        """Return the query of whether a row is a child of the parent with this key, as the database compares them."""
+        writing = self.writing()
         parent = self.quote("the parent")  # most likely not the name of a table
-        related = self.related(relation.foreign_key, (parent, parents), (self.table(resource), resource))
-        found = self.among(parents, parents.key, [key], f"{parent}.")
-        return f"EXISTS (SELECT 1 FROM {self.table(parents)} AS {parent} WHERE {related} AND " + found + ")"
+        child = writing.source(resource, Purpose.READ)
+        table = writing.source(parents, Purpose.READ, parent)
+        related = self.related(relation.foreign_key, (parent, parents), (child, resource))
+        found = writing.with_rule(self.among(parents, parents.key, [key], f"{parent}."), parent)
+        below = f"EXISTS (SELECT 1 FROM {table} WHERE {related} AND (" + found + "))"
+        return writing.done(f"SELECT 1 FROM {child} WHERE ", writing.with_rule(where + " AND " + below, child))
 
     def select(
         self,
         resource: Resource,
         where: Sql,
         *,
+        sees: Sees = Purpose.READ,
         attributes: Sequence[str] | None = None,
         in_key_order: bool = False,
         most: int | None = None,
         only: bool = False,
     ) -> Statement:
         """Read rows, at most `most`: all attributes, or the named ones. `only` excludes rows of inheriting tables."""
+        writing = self.writing()
+        table = writing.source(resource, sees)
         names = self.row_list(resource) if attributes is None else self._list(resource, attributes)
         pieces: list[Sql | str] = [
-            f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{self.table(resource)} WHERE ",
-            where,
+            f"SELECT {names or '1'} FROM {'ONLY ' if only else ''}{table} WHERE ",
+            writing.with_rule(where, table),
         ]
         if in_key_order and resource.key:
             pieces.append(f" ORDER BY {', '.join(self.column(resource, name) for name in resource.key)}")
         if most is not None:
             pieces.append(Sql(f" LIMIT {self.mark}", (most,)))
-        return statement(*pieces)
+        return writing.done(*pieces)
 
     def _list(self, resource: Resource, attributes: Sequence[str]) -> str:
         return ", ".join(self.read_expression(resource.attributes[name]) for name in attributes)
@@ -334,8 +308,10 @@ class Statements(Codec):
         names, params = self._given(resource, values)
         places = ", ".join(self.placeholder(resource.attributes[name]) for name in values)
         rest = f"({', '.join(names)}) VALUES ({places})" if names else self.no_values()
-        sql = f"{self.insert_verb} INTO {self.table(resource)} {rest} RETURNING {self._list(resource, resource.key)}"
-        return Statement(sql=sql, params=params)
+        writing = self.writing()
+        table = writing.source(resource, AllRows.INSERT_TARGET)
+        returned = self._list(resource, resource.key)
+        return writing.done(Sql(f"{self.insert_verb} INTO {table} {rest} RETURNING {returned}", params))
 
     def _given(self, resource: Resource, values: Mapping[str, Value]) -> tuple[list[str], Params]:
         attributes = [resource.attributes[name] for name in values]
@@ -358,11 +334,16 @@ class Statements(Codec):
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         terms += [f"{self.column(resource, name)} = {self.column(resource, name)}" for name in kept]
         _, params = self._given(resource, values)
-        return statement(Sql(f"{self.update_verb} {self.table(resource)} SET {', '.join(terms)} WHERE ", params), where)
+        writing = self.writing()
+        table = writing.source(resource, Purpose.UPDATE)
+        written = Sql(f"{self.update_verb} {table} SET {', '.join(terms)} WHERE ", params)
+        return writing.done(written, writing.with_rule(where, table))
 
     def delete(self, resource: Resource, where: Sql) -> Statement:
         """Delete rows."""
-        return statement(f"DELETE FROM {self.table(resource)} WHERE ", where)
+        writing = self.writing()
+        table = writing.source(resource, Purpose.DELETE)
+        return writing.done(f"DELETE FROM {table} WHERE ", writing.with_rule(where, table))
 
     def chunks(
         self, resource: Resource, names: Sequence[str], tuples: Sequence[Sequence[Value]]

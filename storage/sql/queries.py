@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from storage.catalog.aggregation import Aggregation
 from storage.catalog.types import Value
-from storage.sql.common import Statement, statement
 from storage.sql.conditions import (
     Condition,
     Grouping,
@@ -13,6 +12,7 @@ from storage.sql.conditions import (
 )
 from storage.sql.fragments import Sql
 from storage.sql.select import BASE, Select
+from storage.sql.sources import Statement
 
 
 class Query(Select):
@@ -35,14 +35,13 @@ class Query(Select):
         order = self._order(window.direction)
         where = self._where(condition, parents, window)
         cut = "LIMIT " + self._number(window.limit) + " OFFSET " + self._number(window.offset)
-        rest = f"FROM {self._from()} WHERE " + where + f"{order} " + cut
+        rest = self._from_where(where) + f"{order} " + cut
         return self._ordered(attributes, window.sorts, read, rest)
 
     def items(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, in any order."""
         read = list(self._columns(attributes))
-        where = self._among(by, keys)
-        return self._select(read, f"FROM {self._from()} WHERE " + where, attributes)
+        return self._select(read, self._from_where(self._among(by, keys)), attributes)
 
     def matches(self, attributes: Sequence[str], by: Sequence[str], keys: Sequence[Sequence[Value]]) -> Statement:
         """Read the rows with these values, as the database compares them.
@@ -53,7 +52,8 @@ class Query(Select):
         read = ["listed.place", *self._columns(attributes)]
         operands = [self._statements.operand(self._resource.attributes[name], f"{BASE}.") for name in by]
         on = " AND ".join(f"{operand} = listed.v{n}" for n, operand in enumerate(operands))
-        return self._select(read, f"FROM {self._from()} JOIN " + listed + f" ON {on}", attributes)
+        joined = "FROM " + self._from() + " JOIN " + listed + " ON " + self._writing.with_rule(Sql(on), BASE)
+        return self._select(read, joined, attributes)
 
     def all_children(
         self,
@@ -74,7 +74,7 @@ class Query(Select):
         owners = self._owners()
         where = self._where(condition, parents, window)
         by_owner = f" ORDER BY {', '.join([*owners, *([order] if order else [])])} LIMIT " + self._number(most)
-        return self._ordered(attributes, window.sorts, read, f"FROM {self._from()} WHERE " + where + by_owner)
+        return self._ordered(attributes, window.sorts, read, self._from_where(where) + by_owner)
 
     def children(
         self,
@@ -96,25 +96,24 @@ class Query(Select):
         count = f"count(*) OVER (PARTITION BY {group}) AS siblings"
         owned = ", ".join(f"{owner} AS p{n}" for n, owner in enumerate(self._owners()))
         where = self._where(condition, parents, window)
-        inner = f"SELECT {', '.join([number, count, owned, *named])} FROM {self._from()} WHERE " + where
+        inner = f"SELECT {', '.join([number, count, owned, *named])} " + self._from_where(where)
         columns = ", ".join(["place", "siblings", *(f"c{n}" for n in range(len(read)))])
         first, last = self._number(window.offset), self._number(window.offset + window.limit)
         owners = ", ".join(f"p{n}" for n in range(len(self._owners())))
-        return statement(
+        return self._writing.done(
             f"SELECT {columns} FROM (" + inner + ") AS numbered WHERE place > " + first + " AND place <= " + last,
             f" ORDER BY {owners}, place",
         )
 
     def count(self, condition: Condition) -> Statement:
         """Count rows."""
-        where = self._where(condition)
-        return statement(f"SELECT count(*) FROM {self._from()} WHERE ", where)
+        return self._writing.done("SELECT count(*) ", self._from_where(self._where(condition)))
 
     def counts(self, parents: Sequence[Sequence[Value]], condition: Condition) -> Statement:
         """Count the rows of each parent. Each row starts with the values that identify the parent."""
         where = self._where(condition, parents)
         group, read = ", ".join(self._owners()), ", ".join(self._owners_read())
-        return statement(f"SELECT {read}, count(*) FROM {self._from()} WHERE ", where, f" GROUP BY {group}")
+        return self._writing.done(f"SELECT {read}, count(*) ", self._from_where(where), f" GROUP BY {group}")
 
     def aggregates(
         self,
@@ -129,7 +128,7 @@ class Query(Select):
         read = ", ".join([*self._owners_read(), *self._aggregated(aggregations)])
         where = self._where(condition, parents)
         group = f" GROUP BY {', '.join(self._owners())}" if self._owned else ""
-        return statement(f"SELECT {read} FROM {self._from()} WHERE ", where, group)
+        return self._writing.done(f"SELECT {read} ", self._from_where(where), group)
 
     def groups(
         self,
@@ -146,16 +145,18 @@ class Query(Select):
         read = [*self._owners_read(), *self._columns(grouping.by), *self._aggregated(grouping.aggregations)]
         where = self._where(condition, parents)
         group = ", ".join([*owners, *map(self._sort, keys)])
-        source = f" FROM {self._from()} WHERE " + where + f" GROUP BY {group}"
+        source = " " + self._from_where(where) + f" GROUP BY {group}"
         limit = self._number(grouping.limit)
         if not owners:
-            return statement(f"SELECT {', '.join(read)}", source, f"{self._order(keys)} LIMIT ", limit)
+            return self._writing.done(f"SELECT {', '.join(read)}", source, f"{self._order(keys)} LIMIT ", limit)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         place = f"row_number() OVER (PARTITION BY {', '.join(owners)}{self._order(keys)}) AS place"
         columns = ", ".join(f"c{n}" for n in range(len(read)))
         leading = ", ".join(f"c{n}" for n in range(len(owners)))
         numbered = f"(SELECT {place}, {named}" + source + ") AS numbered"
-        return statement(f"SELECT {columns} FROM ", numbered, " WHERE place <= ", limit, f" ORDER BY {leading}, place")
+        return self._writing.done(
+            f"SELECT {columns} FROM ", numbered, " WHERE place <= ", limit, f" ORDER BY {leading}, place"
+        )
 
     def _ordered(self, attributes: Sequence[str], sorts: Sequence[Sort], read: Sequence[str], rest: Sql) -> Statement:
         """Return the query of rows in an order.
@@ -175,9 +176,9 @@ class Query(Select):
         ):
             return self._select(read, rest, attributes)
         arrays = ", ".join(map(self._statements.array_of, read))
-        table, place = self._statements.table(self._resource), f"{BASE}.{own}"
+        again, place = self._writing.again(self._resource, BASE), f"{BASE}.{own}"
         cut = f"(SELECT {place} AS place " + rest + ") AS cut"
-        return statement(f"SELECT {arrays} FROM ", cut, f" CROSS JOIN {table} AS {BASE} ON {place} = cut.place")
+        return self._writing.done(f"SELECT {arrays} FROM ", cut, f" CROSS JOIN {again} ON {place} = cut.place")
 
     def _select(self, read: Sequence[str], rest: Sql, attributes: Sequence[str]) -> Statement:
         """Return a query of rows, or of one JSON array for each expression.
@@ -185,7 +186,7 @@ class Query(Select):
         The arrays have the order of the rows. A last column may verify that the types are unchanged.
         """
         if not self._as_json_columns:
-            return statement(f"SELECT {', '.join(read) or '1'} ", rest)
+            return self._writing.done(f"SELECT {', '.join(read) or '1'} ", rest)
         named = ", ".join(f"{expression} AS c{n}" for n, expression in enumerate(read))
         arrays = [self._statements.array_of(f"c{n}") for n in range(len(read))]
         own = self._owned if self._owned is not None and self._owned.is_asked else None
@@ -194,4 +195,4 @@ class Query(Select):
         )
         holds = [condition for each in checked if (condition := self._statements.as_at_start(*each))]
         outer = ", ".join([*arrays, *([" AND ".join(holds)] if holds else [])])
-        return statement(f"SELECT {outer} FROM (SELECT {named} ", rest, ") AS packed")
+        return self._writing.done(f"SELECT {outer} FROM (SELECT {named} ", rest, ") AS packed")

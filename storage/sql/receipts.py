@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.catalog.reflected import RECEIPTS
-from storage.sql.common import Statement, statement
+from storage.sql.sources import Statement, statement
 
 _MOST_PRUNED = 10  # by one batch, which creates one, so there are never many old ones
 

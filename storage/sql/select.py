@@ -21,6 +21,7 @@ from storage.sql.conditions import (
     Window,
 )
 from storage.sql.fragments import Sql, join
+from storage.sql.sources import Purpose, Sees
 
 _TRUE, _FALSE = Sql("1 = 1"), Sql("1 = 0")
 _COMPARED = {
@@ -73,13 +74,16 @@ class Select:
         *,
         owned: Ownership | None = None,
         as_json_columns: bool = False,
+        sees: Sees = Purpose.READ,
     ) -> None:
         self._statements = statements
+        self._writing = statements.writing()
+        self._sees = sees  # of the resource; of others, only what may be read
         self._owned = owned  # identifies the parents of the rows
         self._as_json_columns = as_json_columns  # True if rows are returned as JSON arrays, one for each expression
         self._resource = resource
         self._aliases = 0
-        self._joins: dict[tuple[str, ...], tuple[str, str]] = {}  # names of relations -> alias and text
+        self._joins: dict[tuple[str, ...], tuple[str, Sql]] = {}  # names of relations -> alias and join
         self._negations = 0  # around the condition under construction
         self._reads_elsewhere = False  # True if a value of another table is read
 
@@ -92,13 +96,17 @@ class Select:
         for name in attributes:
             yield self._statements.read_expression(self._resource.attributes[name], f"{BASE}.")
 
-    def _from(self) -> str:
-        joins = "".join(text for _, text in self._joins.values())
+    def _from(self) -> Sql:
+        joins = [each for _, each in self._joins.values()]
         if self._owned and self._owned.is_asked:
-            table = self._statements.table(self._owned.parents)
+            table = self._writing.source(self._owned.parents, Purpose.READ, _PARENT)
             on = self._related(self._owned.relation, (_PARENT, self._owned.parents), (BASE, self._resource))
-            joins = f" JOIN {table} AS {_PARENT} ON {on}{joins}"
-        return f"{self._statements.table(self._resource)} AS {BASE}{joins}"
+            joins.insert(0, f" JOIN {table} ON " + self._writing.with_rule(Sql(on), _PARENT))
+        return join("", [self._writing.source(self._resource, self._sees, BASE), *joins])
+
+    def _from_where(self, condition: Sql) -> Sql:
+        """Return FROM and WHERE. The joins that other expressions need are already known."""
+        return "FROM " + self._from() + " WHERE " + self._writing.with_rule(condition, BASE)
 
     def _owners(self) -> list[str]:
         """Return the expressions that identify the parents of the rows."""
@@ -166,9 +174,9 @@ class Select:
             names = tuple(each.name for each, _ in path[:length])
             if names not in self._joins:
                 own = self._next_alias()
-                table = self._statements.table(target)
-                on = self._related(relation, (alias, resource), (own, target))
-                self._joins[names] = own, f" LEFT JOIN {table} AS {own} ON {on}"
+                table = self._writing.source(target, Purpose.READ, own)
+                on = Sql(self._related(relation, (alias, resource), (own, target)))
+                self._joins[names] = own, f" LEFT JOIN {table} ON " + self._writing.with_rule(on, own)
             alias, resource = self._joins[names][0], target
         return alias, resource
 
@@ -271,10 +279,10 @@ class Select:
                 return "(" + self._condition(inner, resource, alias) + ") IS TRUE"
             case HasRelated(relation=relation, target=target, condition=inner):
                 own = self._next_alias()
+                table = self._writing.source(target, Purpose.READ, own)
                 on = self._related(relation, (alias, resource), (own, target))
-                within = self._condition(inner, target, own)
-                table = self._statements.table(target)
-                return f"EXISTS (SELECT 1 FROM {table} AS {own} WHERE {on} AND (" + within + "))"
+                within = f"{on} AND (" + self._condition(inner, target, own) + ")"
+                return f"EXISTS (SELECT 1 FROM {table} WHERE " + self._writing.with_rule(within, own) + ")"
             case _:
                 assert_never(condition)
 

@@ -42,16 +42,10 @@ from storage.catalog.types import (
 from storage.json_text import encode_json
 from storage.sql import sqlite_times
 from storage.sql.codec import Unstorable, unwritable
-from storage.sql.common import (
-    Bulk,
-    Columns,
-    KeyTuple,
-    Params,
-    Statement,
-    Statements,
-)
+from storage.sql.common import Columns, KeyTuple, Statements
 from storage.sql.conditions import Operator
 from storage.sql.fragments import Sql
+from storage.sql.sources import AllRows, BulkStatement, Params, Purpose, Statement, statement
 from storage.sql.sqlite_functions import DECIMAL_COLLATION, EXACT_SUM, KEPT_DOCUMENT, ORDERED, WRITTEN
 from storage.sql.sqlite_values import (
     LARGEST,
@@ -98,7 +92,7 @@ class SqliteStatements(Statements):
         return "?"
 
     def tables_now(self, resources: Collection[Resource]) -> Statement:
-        return Statement(sql=_TABLES_NOW, params=(encode_json([resource.table for resource in resources]),))
+        return statement(Sql(_TABLES_NOW, (encode_json([resource.table for resource in resources]),)))
 
     def quote(self, name: str) -> str:
         # Not in double quotes: SQLite reads an unknown name in those as a string (https://sqlite.org/quirks.html).
@@ -375,15 +369,16 @@ class SqliteStatements(Statements):
         stored = self.encode(attribute, value)
         return float(stored) if affinity_of(attribute.sql_type) == "REAL" and isinstance(stored, int) else stored
 
-    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[Bulk]:
+    def insert_many(self, resource: Resource, columns: Columns) -> Iterator[BulkStatement]:
         own = [resource.attributes[name] for name in columns]
         names = ", ".join(self.quote(attribute.column) for attribute in own)
-        head = f"{self.insert_verb} INTO {self.table(resource)} ({names}) VALUES "
         values = list(chain.from_iterable(self._each(own, [*columns.values()])))
         size = max(1, min(_ROWS_OF_INSERT, _MOST_VALUES // len(own))) * len(own)
         for start in range(0, len(values), size):
             some = values[start : start + size]
-            yield Bulk(sql=_with_places(head, len(own), len(some) // len(own)), params=some)
+            writing = self.writing()
+            head = f"{self.insert_verb} INTO {writing.source(resource, AllRows.INSERT_TARGET)} ({names}) VALUES "
+            yield writing.bulk_of(_with_places(head, len(own), len(some) // len(own)), some)
 
     def update_many(
         self,
@@ -395,7 +390,7 @@ class SqliteStatements(Statements):
         defaults: Collection[str] = (),
         kept: Collection[str] = (),
         counted: str | None = None,
-    ) -> Iterator[Bulk]:
+    ) -> Iterator[BulkStatement]:
         by = by or resource.key
         own: list[Attribute] = []
         given: list[Sequence[Value]] = []
@@ -414,14 +409,20 @@ class SqliteStatements(Statements):
             type_ = resource.attributes[counted].type
             assert isinstance(type_, Integer)  # noqa: S101  # the catalog requires an integer for a counted version
             key += f" AND coalesce(own.{self.column(resource, counted)}, 0) < {type_.largest}"
-        sql = f"{self.update_verb} {self.table(resource)} AS own SET {terms} WHERE {key}"
-        yield Bulk(sql=sql, params=list(self._each(own, [*given, *zip(*keys, strict=True)])), each=True)
+        writing = self.writing()
+        head = f"{self.update_verb} {writing.source(resource, Purpose.UPDATE, 'own')} SET {terms} WHERE "
+        each = self._each(own, [*given, *zip(*keys, strict=True)])
+        yield writing.bulk_of_each(head, Sql(key), "own", each)
 
-    def delete_many(self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()) -> Iterator[Bulk]:
+    def delete_many(
+        self, resource: Resource, keys: Sequence[KeyTuple], *, by: Sequence[str] = ()
+    ) -> Iterator[BulkStatement]:
         own = [resource.attributes[name] for name in by or resource.key]
         key = " AND ".join(f"{self.operand(attribute)} = ?" for attribute in own)
-        sql = f"DELETE FROM {self.table(resource)} WHERE {key}"
-        yield Bulk(sql=sql, params=list(self._each(own, [*zip(*keys, strict=True)])), each=True)
+        writing = self.writing()
+        table = writing.source(resource, Purpose.DELETE)
+        each = self._each(own, [*zip(*keys, strict=True)])
+        yield writing.bulk_of_each(f"DELETE FROM {table} WHERE ", Sql(key), table, each)
 
     def _each(self, own: Sequence[Attribute], columns: Sequence[Sequence[Value]]) -> Iterator[Params]:
         """Return one set of parameters for each row."""
@@ -439,11 +440,12 @@ class SqliteStatements(Statements):
 
     def largest_key(self, resource: Resource, attribute: Attribute) -> Statement:
         """Return the query of the largest key that exists, or (with AUTOINCREMENT) that has ever existed."""
-        column, table = self.quote(attribute.column), self.table(resource)
+        writing = self.writing()
+        column, table = self.quote(attribute.column), writing.source(resource, AllRows.NEXT_KEY)
         if not attribute.counts_on:
-            return Statement(sql=f"SELECT max({column}) FROM {table}", params=())
+            return writing.done(f"SELECT max({column}) FROM {table}")
         counted = f"SELECT seq FROM sqlite_sequence WHERE name = ? UNION ALL SELECT max({column}) FROM {table}"
-        return Statement(sql=f"SELECT max(seq) FROM ({counted})", params=(resource.table,))
+        return writing.done(Sql(f"SELECT max(seq) FROM ({counted})", (resource.table,)))
 
     def most_spellings(self, attribute: Attribute) -> int:
         match attribute.type:

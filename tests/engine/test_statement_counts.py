@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from storage.connections.transaction import Result, Transaction
-from storage.sql import Bulk
+from storage.sql import BulkStatement
 from tests.conftest import Serve
 from tests.support.harness import BATCH, LEAN_BATCH, Api, Backend, part
 from tests.support.keyed import KEYED
@@ -72,7 +72,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
         found.sent.append(kind_of(statement.sql))
         return execute(transaction, statement)
 
-    def watched_bulk(transaction: Transaction, bulk: Bulk) -> int:
+    def watched_bulk(transaction: Transaction, bulk: BulkStatement) -> int:
         if bulk.each:  # else it goes through `execute`
             found.sent.append(kind_of(bulk.sql))
         return execute_bulk(transaction, bulk)

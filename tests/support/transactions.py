@@ -9,7 +9,7 @@ import pytest
 from partwise.workers import reader
 from storage.connections.database import Database
 from storage.connections.transaction import Result, Transaction
-from storage.sql import Bulk, Statement
+from storage.sql import BulkStatement, Statement
 
 
 def sql(text: str, *params: Any) -> Statement:
@@ -60,7 +60,7 @@ class Faults:
             fail()
             commit(transaction)
 
-        def failing_bulk(transaction: Transaction, bulk: Bulk) -> int:
+        def failing_bulk(transaction: Transaction, bulk: BulkStatement) -> int:
             if not bulk.each:  # it goes through `execute`
                 return execute_bulk(transaction, bulk)
             if not self.after:

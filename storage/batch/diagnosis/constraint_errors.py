@@ -28,7 +28,7 @@ from storage.errors import (
 from storage.log import note
 from storage.rows.row import KeyTuple, Row
 from storage.rows.writer import Rows
-from storage.sql import RowToBe
+from storage.sql import AllRows, Purpose, RowToBe
 
 _MOST_HOLDERS = 1_000  # rows that refer to one: beyond that, some of them certainly stay
 
@@ -286,7 +286,8 @@ def conflicts(rows: Rows, attempt: Attempt, keys: Iterable[tuple[str, ...]]) -> 
         own = tuple(values.get(name) for name in key)
         if key in compared_elsewhere or not _is_known(own) or not attempt.changed & set(key):
             continue
-        holders = rows.keys_where(resource, key, own, most=2, as_written=_is_new(attempt, key))
+        anew = _is_new(attempt, key)
+        holders = rows.keys_where(resource, key, own, most=2, sees=AllRows.CONFLICT_HOLDER, as_written=anew)
         if any(attempt.before is None or holder != attempt.before.key for holder in holders):
             unless_any_of = ((effect(resource, key, own, REMOVED),),)
             fault = conflict(attempt.operation, key, resource.constraint_of(key))
@@ -337,7 +338,7 @@ def missing_targets(
             continue
         target = catalog.target_of(key)
         anew = _is_new(attempt, key.attributes)
-        if not rows.keys_where(target, key.target_attributes, own, most=1, only=True, as_written=anew):
+        if not rows.keys_where(target, key.target_attributes, own, 1, sees=Purpose.READ, only=True, as_written=anew):
             unless_any_of = ((effect(target, key.target_attributes, own, MADE),),)
             fault = _missing_target(attempt.operation, key.attributes, key.name)
             errors.append(ConditionalError(fault=fault, unless_any_of=unless_any_of))
@@ -370,7 +371,8 @@ def still_referenced(
     values = row.of(key.target_attributes)
     if None in values:
         return []
-    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS, only=True)
+    sees = AllRows.STILL_REFERENCED
+    holders = rows.keys_where(child, key.attributes, values, most=_MOST_HOLDERS, sees=sees, only=True)
     holders = [holder for holder in holders if (child.name, holder) != (operation.resource.name, row.key)]
     if not holders:
         return []

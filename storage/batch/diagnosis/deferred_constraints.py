@@ -20,6 +20,7 @@ from storage.batch.plan.operations import Operation
 from storage.catalog.model import Catalog
 from storage.rows.row import KeyTuple, Row
 from storage.rows.writer import Rows
+from storage.sql import AllRows
 
 RowId = tuple[str, KeyTuple]
 
@@ -64,7 +65,7 @@ class DeferredConstraints:
         """Check all touched rows; return the errors of the rows that each part wrote last, by part."""
         found: dict[int, list[ConditionalError]] = {}
         for (name, key), operation in self._written.items():
-            row = self.rows.by_key(self.catalog.resources[name], key)
+            row = self.rows.by_key(self.catalog.resources[name], key, AllRows.OWN_WRITE)
             if row is not None:  # a cascade may have deleted it
                 found.setdefault(operation.index, []).extend(self._of_row(operation, row))
         for operation, row in self._given_up:
@@ -101,7 +102,9 @@ class DeferredConstraints:
         values = row.of(attributes)
         if None in values:
             return False
-        twins = self.rows.keys_where(resource, attributes, values, most=len(self._written) + 1)
+        twins = self.rows.keys_where(
+            resource, attributes, values, most=len(self._written) + 1, sees=AllRows.CONFLICT_HOLDER
+        )
         writers = [self._written[resource.name, key].index for key in twins if (resource.name, key) in self._written]
         return max(writers, default=operation.index) == operation.index
 
@@ -118,7 +121,7 @@ class DeferredConstraints:
                 continue
             values = row.of(key.target_attributes)
             is_back = None in values or self.rows.keys_where(
-                operation.resource, key.target_attributes, values, most=1, only=True
+                operation.resource, key.target_attributes, values, most=1, sees=AllRows.STILL_REFERENCED, only=True
             )
             if not is_back and not self._is_written_since(operation, child.name, key.attributes, values):
                 errors += still_referenced(self.rows, operation, row, child, key)
@@ -131,7 +134,7 @@ class DeferredConstraints:
         return any(
             name == child
             and writer.index > operation.index
-            and (row := self.rows.by_key(self.catalog.resources[child], key)) is not None
+            and (row := self.rows.by_key(self.catalog.resources[child], key, AllRows.OWN_WRITE)) is not None
             and row.of(attributes) == values
             for (name, key), writer in self._written.items()
         )

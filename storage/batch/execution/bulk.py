@@ -74,7 +74,7 @@ class Bulk:
         self._exclude_existing_keys()
         self._check_preconditions()
         self._check_bounds()
-        if self._hand_on_values():
+        if self._hand_on_values() or self._hides_targets():
             return False
         for block in self._blocks:
             if block.verb is Verb.CREATE and self._wants_keys(block):
@@ -154,6 +154,19 @@ class Bulk:
             elif block.if_match is not None and block.versions is None:
                 wanted += [key for key, etags in zip(block.keys, block.if_match, strict=True) if etags is not None]
         return wanted
+
+    def _hides_targets(self) -> bool:
+        """Return True if parts refer to items that the caller may not read."""
+        access = self._rows.statements.access
+        asked = (
+            (resource, by, [*values])
+            for name, needs in self._needs.items()
+            if access.restricts(resource := self._catalog.resources[name])
+            for by, values in needs.pointed_at.items()
+        )
+        return any(
+            len(self._rows.load_columns(resource, by, wanted, by)) < len(wanted) for resource, by, wanted in asked
+        )
 
     def _check_preconditions(self) -> None:
         for block in self._blocks:
@@ -310,7 +323,7 @@ class Bulk:
         if shown is ResultDetail.KEYS:
             return self._rows.named_columns(resource, keys)
         if _unknown(block):
-            return self._rows.load_columns(resource, resource.key, keys).in_order(keys)
+            return self._rows.written_columns(resource, keys).in_order(keys)
         columns = dict(block.columns)
         if resource.version is not None:
             columns[resource.version] = [1] * len(keys)

@@ -38,7 +38,7 @@ from storage.errors import OutcomeUnknown, PartErrorCode, RefusedAtCommit, Reque
 from storage.rows.doubts import settle, why_unread
 from storage.rows.writer import Rows
 from storage.session import Session
-from storage.sql import Unstorable, statements_of
+from storage.sql import UNRESTRICTED, Access, Unstorable, statements_of
 
 MAX_TRIES = 5
 _FIRST_PAUSE = 0.02  # seconds; each further pause may be twice as long, with full jitter
@@ -69,11 +69,13 @@ class Engine:
     keeps_keys: bool = True  # True if batches may have idempotency keys
     groups: bool = True  # True if similar parts run in one statement; the responses are the same
     locks: bool = True  # True if rows are locked before the first part runs; otherwise each part locks its own
+    access: Access = UNRESTRICTED
     sleep: Callable[[float], None] = time.sleep
 
     def session(self, transaction: Transaction) -> Session:
         """Open a session in a transaction that has begun."""
-        return Session(transaction=transaction, statements=statements_of(self.database.dialect), secret=self.secret)
+        statements = statements_of(self.database.dialect, self.access)
+        return Session(transaction=transaction, statements=statements, secret=self.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

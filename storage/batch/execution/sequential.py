@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from storage.batch.diagnosis.constraint_errors import Attempt, diagnose_delete, diagnose_write, from_driver
+from storage.batch.diagnosis.constraint_errors import (
+    Attempt,
+    diagnose_delete,
+    diagnose_write,
+    from_driver,
+    missing_targets,
+)
 from storage.batch.diagnosis.deferred_constraints import DeferredConstraints
 from storage.batch.diagnosis.recorded_effects import FailedParts, Unread, guarded
 from storage.batch.plan import rules
@@ -179,9 +185,9 @@ class Sequential:
                 own = [each for each in errors if not isinstance(each.fault, _OF_THE_ITEM)]
                 return [*own, *self._further_errors(operation, decision)]
             case Create(values=values) if not resource.has_before_triggers:
-                return diagnose_write(self._rows, self._catalog, _of_new(operation, values))
+                return diagnose_write(self._rows, self._catalog, of_new(operation, values))
             case Change() if not resource.has_before_triggers:
-                return diagnose_write(self._rows, self._catalog, _of_change(operation, decision))
+                return diagnose_write(self._rows, self._catalog, of_change(operation, decision))
             case _:
                 return []
 
@@ -253,8 +259,8 @@ class Sequential:
 
     def _create(self, operation: Operation, create: Create) -> Done | Refusal:
         resource, precondition = operation.resource, create.precondition
-        attempt = _of_new(operation, create.values)
-        if not resource.accepts(create.values):
+        attempt = of_new(operation, create.values)
+        if not resource.accepts(create.values) or self.hides_targets(attempt):
             self._deferred.refused(attempt)
             return Refusal(errors=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
         try:
@@ -271,6 +277,16 @@ class Sequential:
         self._deferred.written(operation, row)
         return Done(index=operation.index, status=201, row=row, precondition=precondition)
 
+    def hides_targets(self, attempt: Attempt) -> bool:
+        """Return True if a write refers to an item that the caller may not read. The database would allow that."""
+        access = self._rows.statements.access
+        keys = [
+            key
+            for key in attempt.operation.resource.foreign_keys
+            if not key.deferred and access.restricts(self._catalog.target_of(key))
+        ]
+        return bool(keys) and bool(missing_targets(self._rows, self._catalog, attempt, keys))
+
     def _was_raced(self, operation: Operation, create: Create) -> bool:
         """Return True if another transaction has created the item since the decision; a retry is then needed."""
         if operation.verb is not Verb.UPSERT and operation.if_none_match is None:
@@ -285,8 +301,8 @@ class Sequential:
 
     def _change(self, operation: Operation, change: Change) -> Done | Refusal:
         row, changes, precondition = change.row, change.changes, change.precondition
-        attempt = _of_change(operation, change)
-        if not operation.resource.accepts(changes):
+        attempt = of_change(operation, change)
+        if not operation.resource.accepts(changes) or self.hides_targets(attempt):
             self._deferred.refused(attempt)
             errors = diagnose_write(self._rows, self._catalog, attempt)
             return Refusal(errors=errors, item=row, precondition=precondition)
@@ -354,11 +370,13 @@ def _about(fault: Fault) -> tuple[object, ...]:
     return type(fault), fault.pointer, fault.attributes, fault.constraint
 
 
-def _of_new(operation: Operation, values: Values) -> Attempt:
+def of_new(operation: Operation, values: Values) -> Attempt:
+    """Return the attempt to create an item with these values."""
     return Attempt(operation=operation, values=values, written=values)
 
 
-def _of_change(operation: Operation, change: Change) -> Attempt:
+def of_change(operation: Operation, change: Change) -> Attempt:
+    """Return the attempt to update an item."""
     return Attempt(
         operation=operation,
         values={**change.row.values, **change.changes},

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from storage.batch.conflicts.access_sets import AccessSets
 from storage.batch.conflicts.schedule import Kind, Shape, Write, schedule
+from storage.batch.diagnosis.constraint_errors import Attempt
 from storage.batch.execution.bisection import Bisection, TooManyRefused
-from storage.batch.execution.sequential import Sequential
+from storage.batch.execution.sequential import Sequential, of_change, of_new
 from storage.batch.plan.decisions import Change, Create, Decider, Remove, Show
 from storage.batch.plan.keys import KeySource
 from storage.batch.plan.locks import Loaded, Wanted, load_rows, lock_rows, wanted_rows
@@ -25,7 +26,7 @@ from storage.catalog.types import Anything, Boolean, Date, Enumeration, Integer,
 from storage.connections.driver_errors import StatementRefused
 from storage.rows.row import Ambiguous, KeyTuple, NotLoaded, Row, key_order
 from storage.rows.writer import Rows
-from storage.sql import Unstorable
+from storage.sql import AllRows, Unstorable
 
 _MOST_TURNS = 8  # from parts that run alone back to groups: each requires reading the rows again
 _MAKING = frozenset({Verb.CREATE, Verb.UPSERT})
@@ -180,7 +181,7 @@ class Grouped:
 
     def _create(self, operation: Operation, create: Create) -> bool:
         resource, values = operation.resource, create.values
-        if not resource.accepts(values):
+        if not resource.accepts(values) or self._hides_targets(of_new(operation, values)):
             return False
         missing = [name for name in resource.key if values.get(name) is None]
         keys = self._keys_of(resource)
@@ -213,7 +214,7 @@ class Grouped:
 
     def _change(self, operation: Operation, change: Change) -> bool:
         resource, before, changes = operation.resource, change.row, change.changes
-        if not resource.accepts(changes):
+        if not resource.accepts(changes) or self._hides_targets(of_change(operation, change)):
             return False
         if not changes and not change.defaults:
             self._note(operation, 200, before, change.precondition)
@@ -257,6 +258,13 @@ class Grouped:
         self._keys_of(resource).remove(row.key[0])
         self._note(operation, 204, row, remove.precondition)
         return True
+
+    def _hides_targets(self, attempt: Attempt) -> bool:
+        """Return True if a write refers to an item that the caller may not read. Raises `NotLoaded`."""
+        hides = self._sequential.hides_targets(attempt)
+        if hides and self._pending:  # an earlier part may have created it
+            raise NotLoaded
+        return hides
 
     def _check_open(self, row: Row) -> None:
         """Raise `NotLoaded` if a row written by an earlier part must be read before it changes, to show or check it."""
@@ -385,7 +393,7 @@ class Grouped:
             wanted.setdefault(row.resource.name, {}).setdefault(row.key, []).append(part)
         for name, parts in wanted.items():
             resource = self._catalog.resources[name]
-            for row in self._rows.among(resource, resource.key, parts):
+            for row in self._rows.among(resource, resource.key, parts, AllRows.OWN_WRITE):
                 for part in parts[row.key]:
                     self._has_become(part, row)
         if every_row:
