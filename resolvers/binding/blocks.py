@@ -13,12 +13,13 @@ from typing import Any
 from msgspec import UNSET
 
 from resolvers.binding.parts import MAX_ID_LENGTH
+from resolvers.binding.preconditions import if_match_columns
 from resolvers.binding.requests import PartRequest, members
 from resolvers.binding.values import InvalidJsonValue, from_text, reader
 from resolvers.documents.limits import Scope
 from storage.batch.plan import rules
-from storage.batch.plan.blocks import ANY_VERSION, Block
-from storage.batch.plan.operations import Verb
+from storage.batch.plan.blocks import Block
+from storage.batch.plan.operations import Etags, Verb
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import Boolean, Integer, Text, Value, ValueType
 from storage.rows.row import KeyTuple
@@ -257,11 +258,11 @@ def _integers(type_: Integer, texts: Sequence[str]) -> Sequence[Value]:
     return _values(type_, list(map(int, texts)), {int})
 
 
-def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Sequence[str] | None] | None:
+def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Etags | None] | None:
     if given.count(UNSET) == len(given):
         return None
     if verb is Verb.CREATE:
         raise _NotColumnar
     if [] in given:
         raise _NotColumnar
-    return [None if each is UNSET else ANY_VERSION if each is None else each for each in given]
+    return if_match_columns(given)

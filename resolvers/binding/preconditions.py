@@ -1,13 +1,15 @@
 """The preconditions of a part, `ifMatch` and `ifNoneMatch` (docs/contract.md, section 2, rule 3)."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
 from resolvers.binding.path_binding import Place
 from resolvers.binding.requests import PartRequest
-from storage.batch.plan.operations import Precondition, Verb
+from storage.batch.plan.operations import ANY_VERSION, Etags, Precondition, Verb
 from storage.errors import Fault, InvalidPrecondition
+from storage.rows import etags
 
 Preconditions = tuple[Precondition | None, Precondition | None]
 """`ifMatch` and `ifNoneMatch`."""
@@ -27,25 +29,39 @@ def bind_preconditions(request: PartRequest, faults: list[Fault]) -> Preconditio
         faults.append(InvalidPrecondition(message=message, pointer="/ifMatch"))
         return None, None
     return (
-        _precondition(request.if_match, "/ifMatch", faults),
-        _precondition(request.if_none_match, "/ifNoneMatch", faults),
+        _precondition(request.if_match, "/ifMatch", etags.strong, faults),
+        _precondition(request.if_none_match, "/ifNoneMatch", etags.weak, faults),
     )
+
+
+def if_match_columns(given: Sequence[Any]) -> Sequence[Etags | None]:
+    """Return the etags of `ifMatch` of many parts, none of which is an empty list; None for parts without any."""
+    sent = {text: etags.strong(text) for each in given if each is not UNSET and each is not None for text in each}
+    if _ANY not in sent and [*sent] == [*sent.values()]:  # the usual case: as rows have them
+        return [None if each is UNSET else ANY_VERSION if each is None else each for each in given]
+    return [None if each is UNSET else ANY_VERSION if _is_any(each) else _read(each, sent.get) for each in given]
 
 
 def _is_any(given: Any) -> bool:
     return given is None or (given is not UNSET and _ANY in given)
 
 
-def _precondition(given: Any, pointer: str, faults: list[Fault]) -> Precondition | None:
+def _read(given: Sequence[str], read: Callable[[str], str | None]) -> Etags:
+    return [etag for etag in map(read, given) if etag is not None]
+
+
+def _precondition(
+    given: Any, pointer: str, read: Callable[[str], str | None], faults: list[Fault]
+) -> Precondition | None:
     if given is UNSET:
         return None
     if _is_any(given):
-        return Precondition(any_version=True)
+        return Precondition(etags=ANY_VERSION)
     if not given:
         message = f"{pointer[1:]} is an empty list; leave it out for no precondition, or give null for any version."
         faults.append(InvalidPrecondition(message=message, pointer=pointer))
         return None
-    return Precondition(etags=tuple(given))
+    return Precondition(etags=_read(given, read))
 
 
 def check_place(request: PartRequest, place: Place, faults: list[Fault]) -> None:

@@ -41,14 +41,34 @@ def content_etag(resource: Resource, raw: Sequence[Any], secret: bytes = b"") ->
     return urlsafe_b64encode(digest).decode()
 
 
-_COUNTED = re.compile(r'(?P<quote>"?)(?P<version>0|[1-9][0-9]{0,17})(?P=quote)')
+_WEAK = "W/"
+_COUNTED = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
-def counted_versions(given: Sequence[str]) -> list[int] | None:
-    """Parse etags of rows with counted versions, quoted or not; return None if one of them has another form."""
-    matches = {text: _COUNTED.fullmatch(text) for text in set(given)}
-    versions = {text: int(match["version"]) for text, match in matches.items() if match}
-    return [versions[text] for text in given] if len(versions) == len(matches) else None
+def strong(sent: str) -> str | None:
+    """Return an etag that a client sends as that of a row, for a strong comparison (RFC 9110, section 8.8.3.2).
+
+    It may be quoted or not. Return None for a weak etag, which never matches.
+    """
+    return None if sent.startswith(_WEAK) else _unquoted(sent)
+
+
+def weak(sent: str) -> str:
+    """Return an etag that a client sends as that of a row, for a weak comparison."""
+    return _unquoted(sent.removeprefix(_WEAK))
+
+
+def _unquoted(sent: str) -> str:
+    return sent[1:-1] if len(sent) > 1 and sent.startswith('"') and sent.endswith('"') else sent
+
+
+def counted_versions(etags: Sequence[str]) -> list[int] | None:
+    """Parse the etags of rows with counted versions; return None if one of them has another form."""
+    distinct = set(etags)
+    if not all(map(_COUNTED.fullmatch, distinct)):
+        return None
+    versions = {text: int(text) for text in distinct}
+    return [versions[text] for text in etags]
 
 
 def version_etags(versions: Sequence[object]) -> Sequence[str]:

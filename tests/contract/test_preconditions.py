@@ -85,6 +85,43 @@ def test_preconditions_on_an_item_that_is_there(operation, music: Api, backend: 
     assert backend.dump() == before
 
 
+VERSIONED = """
+CREATE TABLE things (id {key}, n INTEGER, version INTEGER NOT NULL);
+INSERT INTO things (id, n, version) VALUES (1, 1, 4), (2, 2, 4), (3, 3, 4);
+"""
+UNVERSIONED = VERSIONED.replace("version", "other")
+
+
+@pytest.mark.parametrize("groups", [True, False], ids=["bulk", "one by one"])
+@pytest.mark.parametrize("script", [VERSIONED, UNVERSIONED], ids=["counted versions", "content"])
+@pytest.mark.parametrize("operation", ["UPDATE", "DELETE"])
+def test_each_of_several_parts_is_judged_as_one_is(
+    backend: Backend, start: Serve, operation: str, script: str, groups: bool
+):
+    backend.run(script)
+    own = {"resources": {"things": {"version": "version"}}} if script is VERSIONED else {}
+    api = start(backend, groups=groups, **own)
+    before = backend.dump()
+    payload = {"n": 9} if operation == "UPDATE" else None
+    etags = {key: api.one("GET", f"/things/{key}")["etag"] for key in (1, 2, 3)}
+    assert (etags[1] == "4") is (script is VERSIONED)
+
+    found = {}
+    for given in GIVEN:
+        others = {key: conditions(given, "absent", etag) for key, etag in etags.items()}
+        result = api.batch(
+            *(part(f"p{key}", operation, f"/things/{key}", payload, **each) for key, each in others.items()),
+            dry_run=True,
+        )
+        found[given] = faults(result)
+
+    failed = {f"p{key}": [("PRECONDITION_FAILED", "/ifMatch")] for key in etags}
+    assert {name: each for name, each in found.items() if any(each.values())} == {
+        name: failed for name, (matches, _) in GIVEN.items() if not matches
+    }
+    assert backend.dump() == before
+
+
 def test_preconditions_on_an_item_that_is_absent(music: Api, backend: Backend):
     before = backend.dump()
     etag = music.one("GET", "/albums/3")["etag"]

@@ -177,7 +177,7 @@ class Bulk:
             self._refused.update(
                 part
                 for part, key, etags in zip(block.parts, block.keys, block.if_match, strict=True)
-                if etags is not None and not (key in own and rules.is_among(own[key], etags))
+                if etags is not None and not (key in own and rules.is_met(etags, own[key]))
             )
 
     def _check_bounds(self) -> None:

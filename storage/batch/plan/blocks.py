@@ -12,13 +12,12 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeVar, overload
 
-from storage.batch.plan.operations import Done, Part, Verb
+from storage.batch.plan.operations import Done, Etags, Part, Verb
 from storage.catalog.model import Resource
 from storage.catalog.types import Value
 from storage.rows.row import KeyTuple, Row, RowColumns
 
 T = TypeVar("T")
-ANY_VERSION = ("*",)  # as the etags of a part: its item must exist
 
 
 class ResultDetail(IntEnum):
@@ -38,7 +37,7 @@ class Block:
     parts: Sequence[int]  # their indexes in the request, ascending
     columns: Mapping[str, Sequence[Value]]  # attribute -> a value for each part
     keys: Sequence[KeyTuple] = ()  # of the addressed items; empty for a CREATE
-    if_match: Sequence[Sequence[str] | None] | None = None  # for each part its etags; None if no part has any
+    if_match: Sequence[Etags | None] | None = None  # for each part its etags; None if no part has any
     versions: Sequence[int] | None = None  # that the rows must have when they are written, as `if_match` requires
 
     def only(self, places: Sequence[int]) -> "Block":

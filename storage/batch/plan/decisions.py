@@ -191,10 +191,9 @@ def _absent(operation: Operation, absence: Absence) -> Refusal:
         + (" under this parent." if absence.row_of_other_parent is not None else "."),
         pointer="/path",
     )
-    if operation.if_match is not None:
+    precondition = rules.precondition(operation, None)
+    if precondition is False:
         fault = rules.failed_precondition(operation, None, by_match=True)
-        return Refusal(errors=[ConditionalError(fault=fault, unless_any_of=tuple(unless_any_of))], precondition=False)
-    precondition = True if operation.if_none_match is not None else None
     return Refusal(
         errors=[ConditionalError(fault=fault, unless_any_of=tuple(unless_any_of))], precondition=precondition
     )
@@ -238,7 +237,7 @@ def existing(row: Row | None) -> Row:
 
 
 def _precondition_failed(operation: Operation, location: Location, row: Row | None) -> Show | Refusal:
-    by_match = operation.if_match is not None and not rules.matches(operation.if_match, row, weak=False)
+    by_match = operation.if_match is not None and not rules.matches(operation.if_match, row)
     if operation.verb is Verb.GET and not by_match:
         return Show(row=existing(row), status=304, precondition=False)
     resource = operation.resource

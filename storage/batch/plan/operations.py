@@ -25,12 +25,22 @@ class Verb(Enum):
     DELETE = "DELETE"
 
 
+Etags = Sequence[str]
+"""The etags of a precondition, without quotes and prefix, as those of rows are; or `ANY_VERSION`."""
+
+ANY_VERSION: Etags = ("*",)  # the item must exist; recognized by identity, because a client may send an etag `"*"`
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precondition:
-    """`ifMatch` or `ifNoneMatch`: etags, or any version at all (`*`)."""
+    """`ifMatch` or `ifNoneMatch`."""
 
-    any_version: bool = False
-    etags: tuple[str, ...] = ()
+    etags: Etags
+
+    @property
+    def any_version(self) -> bool:
+        """True if it only depends on whether the item exists."""
+        return self.etags is ANY_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from storage.batch.plan.operations import InvalidPart, Operation, Precondition, Verb
+from storage.batch.plan.operations import ANY_VERSION, Etags, InvalidPart, Operation, Precondition, Verb
 from storage.catalog.model import Attribute, Generation, Resource, Values
 from storage.catalog.types import Approximate, Integer, Text, Unreadable, Value
 from storage.errors import (
@@ -23,8 +23,6 @@ from storage.rows.locate import ByKey, Location, placed_below
 from storage.rows.row import Ambiguous, Row
 
 REFUSED = "The database rejected this change."  # if there is no other message
-_WEAK = "W/"
-_ANY = "*"
 
 
 def takes(resource: Resource, verb: Verb) -> bool:
@@ -67,30 +65,19 @@ def precondition(operation: Operation, row: Row | None) -> bool | None:
     """Return True if a part's preconditions hold for its item (RFC 9110, section 13.1); None if it has none."""
     if not operation.has_precondition:
         return None
-    if operation.if_match is not None and not matches(operation.if_match, row, weak=False):
+    if operation.if_match is not None and not matches(operation.if_match, row):
         return False
-    return operation.if_none_match is None or not matches(operation.if_none_match, row, weak=True)
+    return operation.if_none_match is None or not matches(operation.if_none_match, row)
 
 
-def matches(condition: Precondition, row: Row | None, *, weak: bool) -> bool:
-    """Return True if an item exists and has one of the etags; a weak etag counts only in a weak comparison."""
-    if row is None:
-        return False
-    return condition.any_version or any(_bare(etag, weak=weak) == row.etag for etag in condition.etags)
+def matches(condition: Precondition, row: Row | None) -> bool:
+    """Return True if an item exists and has one of the etags."""
+    return row is not None and (condition.any_version or is_met(condition.etags, row.etag))
 
 
-def is_among(etag: str, etags: Collection[str]) -> bool:
-    """Return True if an item's etag is one of these, in a strong comparison (RFC 9110, section 8.8.3.2)."""
-    return etag in etags or f'"{etag}"' in etags or _ANY in etags
-
-
-def _bare(etag: str, *, weak: bool) -> str | None:
-    if etag.startswith(_WEAK):
-        if not weak:
-            return None
-        etag = etag.removeprefix(_WEAK)
-    quoted = len(etag) > 1 and etag.startswith('"') and etag.endswith('"')
-    return etag[1:-1] if quoted else etag
+def is_met(etags: Etags, etag: str) -> bool:
+    """Return True if the etag of an existing item is one of those of a precondition."""
+    return etags is ANY_VERSION or etag in etags
 
 
 def failed_precondition(operation: Operation, row: Row | None, *, by_match: bool) -> Fault:
