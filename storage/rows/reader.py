@@ -273,7 +273,14 @@ class RowReader:
             return lambda: etags.version_etags(versions)
         if raws is None:
             return None
-        return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
+        if versions is None:
+            return lambda: [etags.content_etag(resource, raw, self._secret) for raw in raws()]
+        return lambda: [  # as `_etag`, row by row
+            etags.content_etag(resource, raw, self._secret)
+            if type(version) is Unreadable
+            else etags.version_etag(version)
+            for version, raw in zip(versions, raws(), strict=True)
+        ]
 
     def _where_key(self, row: Row) -> Sql:
         return self.statements.equal(row.resource, dict(zip(row.resource.key, row.key, strict=True)))

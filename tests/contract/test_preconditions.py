@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.support.harness import Api, Backend, faults, part
+from tests.support.harness import BARE_BATCH, Api, Backend, faults, part
 from tests.support.trying import tried
 
 ABSENT = object()
@@ -120,6 +120,25 @@ def test_each_of_several_parts_is_judged_as_one_is(
         name: failed for name, (matches, _) in GIVEN.items() if not matches
     }
     assert backend.dump() == before
+
+
+@pytest.mark.parametrize("groups", [True, False], ids=["bulk", "one by one"])
+@pytest.mark.parametrize("operation", ["UPDATE", "DELETE"])
+def test_items_whose_version_cannot_be_read_have_etags_too(sqlite: Backend, start: Serve, operation: str, groups: bool):
+    sqlite.run(VERSIONED)
+    sqlite.run("UPDATE things SET version = 'four' WHERE id <> 2")
+    api = start(sqlite, groups=groups, resources={"things": {"version": "version"}})
+    read = api.post("{ things { nodes { id etag } } }")["data"]["things"]["nodes"]
+    payload = {"n": 9} if operation == "UPDATE" else None
+
+    def told(etags: dict[int, str]) -> Any:
+        parts = [part(f"p{key}", operation, f"/things/{key}", payload, ifMatch=[etag]) for key, etag in etags.items()]
+        result = api.post(BARE_BATCH, {"parts": parts, "dryRun": True})["data"]["batch"]
+        codes = {each["id"]: [error["code"] for error in each["errors"]] for each in result["parts"]}
+        return result["status"], {id_: each for id_, each in codes.items() if each}
+
+    assert told({each["id"]: each["etag"] for each in read}) == ("VALID", {})
+    assert told({1: read[0]["etag"], 2: "4", 3: "x"}) == ("REJECTED", {"p3": ["PRECONDITION_FAILED"]})
 
 
 def test_preconditions_on_an_item_that_is_absent(music: Api, backend: Backend):

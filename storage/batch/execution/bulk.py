@@ -22,7 +22,7 @@ from storage.catalog.types import Integer, Value
 from storage.connections.driver_errors import StatementRefused
 from storage.rows.doubts import Right, changing_rights, making_rights, removing_rights, settle
 from storage.rows.etags import counted_versions
-from storage.rows.row import KeyTuple, RowColumns, key_order
+from storage.rows.row import KeyTuple, NotLoaded, RowColumns, key_order
 from storage.rows.writer import Rows
 from storage.sql import PostgresqlStatements, Unstorable
 
@@ -72,7 +72,10 @@ class Bulk:
     def _check(self) -> bool:
         self._load()
         self._exclude_existing_keys()
-        self._check_preconditions()
+        try:
+            self._check_preconditions()
+        except NotLoaded:  # a version is unreadable, so the etag is that of all attributes
+            return False
         self._check_bounds()
         if self._hand_on_values() or self._hides_targets():
             return False
