@@ -305,3 +305,22 @@ def test_a_key_costs_three_statements_and_a_replay_two(
         parts = parts_of(company, numbers)
         assert sent(parts, key) == wanted
         assert sent(parts, key) == ["BEGIN", "INSERT partwise_receipt", "SELECT partwise_receipt"]
+
+
+def test_a_unique_attribute_that_is_set_by_reference_needs_the_stronger_lock(
+    postgresql: Backend, start: Serve, statements: Statements
+):
+    """As if its value were in the payload: others may refer to the value that it has (docs/engine.md, section 5)."""
+    postgresql.run("""
+      CREATE TABLE seat (id {key}, label TEXT);
+      CREATE TABLE guest (id {key}, seat_id INTEGER UNIQUE REFERENCES seat (id), name TEXT);
+      INSERT INTO guest (id, name) VALUES (1, 'A')
+    """)
+    api = start(postgresql)
+    seat = part("s", "CREATE", "/seats/7", {"label": "S"})
+    reference = {"references": [{"attribute": "seatId", "part": "s"}]}
+
+    sent = statements.of(api, LEAN_BATCH, [seat, part("g", "UPDATE", "/guests/1", {"name": "B"}, **reference)])
+
+    assert "SELECT guest FOR UPDATE" in sent, sent
+    assert postgresql.rows("SELECT seat_id, name FROM guest") == [(7, "B")]

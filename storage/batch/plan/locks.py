@@ -137,7 +137,7 @@ def _add_path(wanted: dict[str, Wanted], operation: Operation) -> None:
     last = len(operation.address) - 1
     for place, step in enumerate(operation.address):
         if isinstance(step.selector, ByKey):
-            own = strength_of(operation.verb, operation.resource, operation.values)
+            own = strength_of(operation.verb, operation.resource, operation.given_attributes)
             strength = own if place == last else Strength.SHARE if place else Strength.KEY_SHARE
             _add(wanted, step.resource, step.selector.attributes, step.selector.values, strength)
 
@@ -145,7 +145,7 @@ def _add_path(wanted: dict[str, Wanted], operation: Operation) -> None:
 def _add_contents(wanted: dict[str, Wanted], catalog: Catalog, operation: Operation) -> None:
     resource, values = operation.resource, {**operation.values, **place_values(operation.address, Location())}
     if operation.verb is Verb.UPSERT:
-        strength = strength_of(operation.verb, resource, operation.values)
+        strength = strength_of(operation.verb, resource, operation.given_attributes)
         for key in resource.keys:
             if all(name in values for name in key):
                 _add(wanted, resource, key, tuple(values[name] for name in key), strength)

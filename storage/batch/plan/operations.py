@@ -1,6 +1,6 @@
 """Input and output of a batch: the operation of each part, and its outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -72,6 +72,13 @@ class Operation:
     def resource(self) -> Resource:
         """The resource of the item or collection that is addressed."""
         return self.address[-1].resource
+
+    @property
+    def given_attributes(self) -> Collection[str]:
+        """The attributes that the part sets, by value or by reference."""
+        if not self.references:
+            return self.values.keys()
+        return {*self.values, *(name for each in self.references for name in each.attributes)}
 
     @property
     def has_precondition(self) -> bool:

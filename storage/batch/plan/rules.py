@@ -232,16 +232,11 @@ def update_faults(operation: Operation, row: Row, values: Values) -> list[Fault]
     attributes = operation.resource.attributes
     return [
         read_only(name, operation.pointer(name))
-        for name in sorted(_given(operation))
+        for name in sorted(operation.given_attributes)
         if not attributes[name].updatable and name not in operation.resource.key
         # An unknown value has a fault already.
         if row.values[name] != values[name] and not isinstance(values[name], Unreadable)
     ]
-
-
-def _given(operation: Operation) -> set[str]:
-    """Return the attributes that a part sets, by value or by reference."""
-    return {*operation.values, *(name for each in operation.references for name in each.attributes)}
 
 
 def _made_by_database(operation: Operation, name: str) -> Fault:
@@ -332,7 +327,7 @@ def with_defaults(resource: Resource, values: Values) -> Values:
 
 def update_values(operation: Operation, values: Values) -> Values:
     """Return the values that an update writes: those that the part gives and that can be updated, without the key."""
-    resource, given = operation.resource, _given(operation)
+    resource, given = operation.resource, operation.given_attributes
     return {
         name: values[name]
         for name in values
