@@ -180,7 +180,7 @@ def _block(
     sent: _Sent, resource: Resource, names: Sequence[str], columns: Sequence[list[Any]], keys: Sequence[KeyTuple]
 ) -> Block:
     verb = sent.verbs[0]
-    if (not names and verb is not Verb.DELETE) or (verb is Verb.CREATE and not set(resource.required) <= set(names)):
+    if (not names and verb is not Verb.DELETE) or rules.missing(resource, verb, names):
         raise _NotColumnar
     for name in names:
         _check_writable(resource, name, verb)

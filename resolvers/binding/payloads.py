@@ -194,12 +194,12 @@ def check_completeness(payload: Payload, request: PartRequest, place: Place) -> 
     given = payload.given() | set(given_by_path(place))
     match request.verb:
         case Verb.CREATE:
-            by_path = [name for name in given_by_path(place) if _is_closed_to_paths(resource, name, place)]
+            key = _key_of_path(place)
+            by_path = [n for n in given_by_path(place) if rules.is_closed_to_paths(resource.attributes[n], key)]
             payload.faults += [rules.read_only(name, "/path") for name in by_path]
-            payload.faults += rules.required_faults(resource.required, given, payload.base)
+            payload.faults += rules.required_faults(rules.missing(resource, request.verb, given), payload.base)
         case Verb.REPLACE:
-            to_give = {*given, *resource.key}
-            payload.faults += rules.required_faults(resource.required_to_replace, to_give, payload.base)
+            payload.faults += rules.required_faults(rules.missing(resource, request.verb, given), payload.base)
         case Verb.UPSERT if not place.is_item:
             nulls = {name for name, value in payload.values.items() if value is None}
             if not any(set(key) <= given - nulls for key in resource.keys):
@@ -208,12 +208,6 @@ def check_completeness(payload: Payload, request: PartRequest, place: Place) -> 
                 payload.faults.append(Required(message=message, pointer=payload.base, attributes=resource.key))
         case _:
             pass
-
-
-def _is_closed_to_paths(resource: Resource, name: str, place: Place) -> bool:
-    """Return True if an attribute of a new item cannot be set by its path."""
-    attribute = resource.attributes[name]
-    return not attribute.insertable or (attribute.read_only and name in _key_of_path(place))
 
 
 def given_by_path(place: Place) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from storage.catalog import naming
+from storage.catalog import naming, versions
 from storage.catalog.attributes import add_attributes, all_drafts, in_utf_8, version_column
 from storage.catalog.batching_rules import Grouping, grouping_of
 from storage.catalog.constraints import checks_of, columns_of, indexes_of
@@ -208,7 +208,7 @@ def _resource(draft: Draft, grouping: Grouping, dialect: Dialect, notices: list[
         can_lock=operations.lock,
         version=version,
         next_version=next_version,
-        counts_versions=next_version is _count,
+        counts_versions=next_version is versions.next_version,
         validate=None if model is None else validator(model, _fields(draft, model)),
         description=(model.description if model else None) or in_utf_8(facts.comment),
         former_collections=present(draft.override.former_collection),
@@ -296,8 +296,4 @@ def _version(draft: Draft) -> tuple[str | None, Callable[[Value], Value] | None]
         return name, draft.model.next_version
     if not isinstance(draft.attributes[name].type, Integer):
         raise CatalogError(f"The version column {column!r} of {draft.facts.name!r} is no whole number.")
-    return name, _count
-
-
-def _count(version: Value) -> Value:
-    return (version if isinstance(version, int) else 0) + 1
+    return name, versions.next_version

@@ -4,7 +4,7 @@ Built once at startup, immutable.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -58,7 +58,22 @@ class Attribute:
     @property
     def has_default(self) -> bool:
         """True if a CREATE without this attribute still sets it to a value other than null."""
-        return self.generation is not Generation.NEVER or self.default_sql is not None or self.default is not None
+        return self.is_generated_if_absent or self.default is not None
+
+    @property
+    def is_generated_if_absent(self) -> bool:
+        """True if the database generates the value of a new row that does not set it."""
+        return self.default_sql is not None or self.generation is not Generation.NEVER
+
+    @property
+    def settable(self) -> bool:
+        """True if a client may set the attribute of a new item."""
+        return self.insertable and not self.read_only
+
+    @property
+    def changeable(self) -> bool:
+        """True if a client may change the attribute of an item."""
+        return self.updatable and not self.read_only
 
     @property
     def required(self) -> bool:
@@ -69,7 +84,7 @@ class Attribute:
     @property
     def required_to_replace(self) -> bool:
         """True if a REPLACE must set the attribute."""
-        return not (self.nullable or self.has_default or self.refillable or self.read_only) and self.updatable
+        return self.changeable and not (self.nullable or self.has_default or self.refillable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +270,9 @@ class Resource:
     )  # the attributes that a CREATE must set
     required_to_replace: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
     untyped: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)  # the attributes of type Any
+    has_python_rules: bool = dataclasses.field(
+        init=False, repr=False, compare=False
+    )  # a model's code runs for each item
     former_attributes: Mapping[str, Attribute] = dataclasses.field(init=False, repr=False, compare=False)  # by name
     judged: Mapping[str, tuple[Bounds, ...]] = dataclasses.field(
         init=False, repr=False, compare=False
@@ -268,6 +286,9 @@ class Resource:
         object.__setattr__(self, "required_to_replace", to_replace)
         untyped = tuple(name for name, each in self.attributes.items() if isinstance(each.type, Anything))
         object.__setattr__(self, "untyped", untyped)
+        has_code = self.validate is not None or (self.version is not None and not self.counts_versions)
+        has_code = has_code or any(each.default or each.on_update for each in self.attributes.values())
+        object.__setattr__(self, "has_python_rules", has_code)
         former = {name: each for each in self.attributes.values() for name in each.former_names}
         object.__setattr__(self, "former_attributes", former)
         checks = [] if self.has_before_triggers else [check for check in self.checks if check.table is None]
@@ -281,6 +302,10 @@ class Resource:
     def attribute(self, name: str) -> Attribute | None:
         """Return an attribute by its name or a former name, or None."""
         return self.attributes.get(name) or self.former_attributes.get(name)
+
+    def generated_without(self, given: Collection[str]) -> set[str]:
+        """Return the attributes of a new row that the database generates if only these are given."""
+        return {n for n, each in self.attributes.items() if each.is_generated_if_absent and n not in given}
 
     def relation(self, name: str) -> Relation | None:
         """Return a relation by its name or a former name, or None."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
+from storage.catalog import versions
 from storage.catalog.aggregation import Function
 from storage.catalog.model import Attribute, ForeignKey, Relation, Resource
 from storage.catalog.types import Value
@@ -187,7 +188,7 @@ class Statements(Codec):
         terms += [f"{self.column(resource, name)} = {self.set_default(resource.attributes[name])}" for name in defaults]
         if counted is not None:
             column = self.column(resource, counted)
-            terms.append(f"{column} = coalesce(own.{column}, 0) + 1")
+            terms.append(f"{column} = {versions.next_in_sql(f'own.{column}')}")
         return ", ".join(terms)
 
     tells_equal = False  # True if `assigned` keeps an equal stored value

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from storage.any_values import TOO_LARGE
+from storage.catalog import versions
 from storage.catalog.affinity import affinity_of
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import (
@@ -408,7 +409,7 @@ class SqliteStatements(Statements):
         if counted is not None:  # SQLite would count beyond the limit of the attribute's type
             type_ = resource.attributes[counted].type
             assert isinstance(type_, Integer)  # noqa: S101  # the catalog requires an integer for a counted version
-            key += f" AND coalesce(own.{self.column(resource, counted)}, 0) < {type_.largest}"
+            key += f" AND {versions.next_in_sql(f'own.{self.column(resource, counted)}')} <= {type_.largest}"
         writing = self.writing()
         head = f"{self.update_verb} {writing.source(resource, Purpose.UPDATE, 'own')} SET {terms} WHERE "
         each = self._each(own, [*given, *zip(*keys, strict=True)])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.support.harness import Api, Backend, part
+from tests.support.harness import Api, Backend, faults, part
 from tests.support.trying import tried
 
 # Unique keys: one column, one that may be null, one of two columns of which one may be null; and defaults.
@@ -200,3 +200,25 @@ def test_a_replace_leaves_attributes_that_are_read_only(backend: Backend, start:
     assert result["payload"]["note"] == "red"
     assert result["payload"]["stock"] == 11  # the version moves on
     assert tried(api, "REPLACE", "/products/1", {"sku": "A", "name": "P", "note": "n"}) == "422 READ_ONLY /payload/note"
+
+
+@pytest.mark.parametrize("operation", ["CREATE", "UPSERT"])
+@pytest.mark.parametrize("groups", [True, False])
+def test_a_path_does_not_set_a_read_only_attribute_of_a_new_item(
+    backend: Backend, start: Serve, operation: str, groups: bool
+):
+    backend.run("""
+      CREATE TABLE things (id {key}, code VARCHAR(9) UNIQUE, n INTEGER);
+      INSERT INTO things (id, code, n) VALUES (1, 'a', 1)
+    """)
+    closed = {"things": {"attributes": {"code": {"read_only": True}}}}
+    api = start(backend, groups=groups, resources=closed)
+    before = backend.dump()
+
+    found = api.batch(*(part(f"p{n}", operation, f"/things/code={n}", {"n": n}) for n in (7, 8)))
+
+    assert faults(found) == {f"p{n}": [("READ_ONLY", "/path")] for n in (7, 8)}
+    assert backend.dump() == before
+    if operation == "UPSERT":  # the item is there: the path only finds it
+        assert api.one("UPSERT", "/things/code=a", {"n": 5})["status"] == 200
+        assert backend.rows("SELECT id, code, n FROM things") == [(1, "a", 5)]

@@ -109,9 +109,9 @@ class Independence:
         return False
 
     def _has_default(self, block: Block, attributes: Sequence[str]) -> bool:
-        return block.verb is Verb.CREATE and any(
-            name not in block.columns and block.resource.attributes[name].default_sql is not None for name in attributes
-        )
+        if block.verb is not Verb.CREATE:
+            return False
+        return not block.resource.generated_without(block.columns).isdisjoint(attributes)
 
     def _is_unclear(self, block: Block, unique: tuple[str, ...]) -> bool:
         """Return True if the unique values written by a block are not known before it runs.

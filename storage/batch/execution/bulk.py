@@ -17,7 +17,8 @@ from storage.batch.plan.blocks import Block, DoneBlock, DoneBlocks, ResultDetail
 from storage.batch.plan.keys import KeySource
 from storage.batch.plan.locks import lock_columns
 from storage.batch.plan.operations import Verb
-from storage.catalog.model import Catalog, Generation, Resource
+from storage.catalog import versions
+from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Integer, Value
 from storage.connections.driver_errors import StatementRefused
 from storage.rows.doubts import Right, changing_rights, making_rights, removing_rights, settle
@@ -291,7 +292,7 @@ class Bulk:
         if keys and not given:
             columns[resource.key[0]] = [key for (key,) in keys]
         if resource.version is not None:
-            columns[resource.version] = [1] * len(block.parts)
+            columns[resource.version] = versions.first_versions(len(block.parts))
         self._rows.insert_many(resource, columns if not given else _in_order(resource, columns, keys))
         return keys
 
@@ -329,7 +330,7 @@ class Bulk:
             return self._rows.written_columns(resource, keys).in_order(keys)
         columns = dict(block.columns)
         if resource.version is not None:
-            columns[resource.version] = [1] * len(keys)
+            columns[resource.version] = versions.first_versions(len(keys))
         return self._rows.made_columns(resource, columns, keys)
 
 
@@ -346,13 +347,8 @@ def _rights(block: Block) -> Sequence[Right]:
 
 def _unknown(block: Block) -> bool:
     """Return True if the database generates values of new items other than their keys and versions."""
-    resource = block.resource
-    known = {*block.columns, *resource.key, resource.version}
-    return any(
-        attribute.default_sql is not None or attribute.generation is not Generation.NEVER
-        for name, attribute in resource.attributes.items()
-        if name not in known
-    )
+    made = block.resource.generated_without(block.columns)
+    return not made <= {*block.resource.key, block.resource.version}
 
 
 def _in_order(
@@ -369,9 +365,7 @@ def _is_plain(block: Block, rows: Rows) -> bool:
     resource = block.resource
     return (
         not resource.unbatchable_reasons
-        and resource.validate is None
-        and (resource.version is None or resource.counts_versions)
-        and not any(each.default or each.on_update for each in resource.attributes.values())
+        and not resource.has_python_rules
         and all(rows.statements.round_trips(resource.attributes[name]) for name in block.columns)
         and (block.verb is not Verb.CREATE or _makes_key(block))
     )

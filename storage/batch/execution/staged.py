@@ -193,12 +193,7 @@ class Grouped:
         else:
             keys.give(values[resource.key[-1]])
         access = self._access_of(resource)
-        made = {
-            name
-            for name, attribute in resource.attributes.items()
-            if name not in values
-            and (attribute.default_sql is not None or attribute.generation is not Generation.NEVER)
-        }
+        made = resource.generated_without(values)
         unpredictable = self._unpredictable(operation, values)
         if (made | unpredictable) & access.key_attributes:
             return False

@@ -48,12 +48,22 @@ def is_closed(resource: Resource, attribute: Attribute, verb: Verb) -> bool:
     """
     if verb is not Verb.CREATE and attribute.name in resource.key:
         return False
-    closed = attribute.read_only
-    if verb is Verb.CREATE:
-        closed = closed or not attribute.insertable
-    elif verb is Verb.UPDATE or verb is Verb.REPLACE:
-        closed = closed or not attribute.updatable
+    match verb:
+        case Verb.CREATE:
+            closed = not attribute.settable
+        case Verb.UPDATE | Verb.REPLACE:
+            closed = not attribute.changeable
+        case _:
+            closed = attribute.read_only
     return closed and takes(resource, verb)
+
+
+def is_closed_to_paths(attribute: Attribute, key: Collection[str]) -> bool:
+    """Return True if the path of a new item may not set an attribute; `key` are the attributes of its own key there.
+
+    A read-only attribute that refers to the parent may be set.
+    """
+    return not attribute.insertable or (attribute.read_only and attribute.name in key)
 
 
 def read_only(name: str, pointer: str) -> Fault:
@@ -200,27 +210,37 @@ def without_values(operation: Operation, names: Collection[str]) -> Operation:
     )
 
 
-def required_faults(required: Iterable[str], given: Collection[str], pointer: str) -> list[Fault]:
+def missing(resource: Resource, verb: Verb, given: Collection[str]) -> list[str]:
+    """Return the attributes that a part must set, to create or replace an item, and does not set."""
+    match verb:
+        case Verb.CREATE:
+            required: Iterable[str] = resource.required
+        case Verb.REPLACE:
+            required = (name for name in resource.required_to_replace if name not in resource.key)
+        case _:
+            return []
+    return [name for name in required if name not in given]
+
+
+def required_faults(names: Iterable[str], pointer: str) -> list[Fault]:
     """Return faults for required attributes without a value."""
-    return [
-        Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,))
-        for name in required
-        if name not in given
-    ]
+    return [Required(message=f"{name} is required.", pointer=f"{pointer}/{name}", attributes=(name,)) for name in names]
 
 
 def creation_faults(operation: Operation, values: Values) -> list[Fault]:
     """Return the faults that prevent an UPSERT from creating its item; a CREATE was validated before."""
     resource = operation.resource
-    faults = required_faults(resource.required, values, operation.payload_pointer)
-    attributes = resource.attributes
+    faults = required_faults(missing(resource, Verb.CREATE, values), operation.payload_pointer)
+    attributes, selector = resource.attributes, operation.address[-1].selector
+    of_path = selector.attributes if isinstance(selector, ByKey) else ()
     always_made = [name for name in resource.key if name in values and attributes[name].read_only]
     known = [name for name, value in values.items() if not isinstance(value, Unreadable)]  # others have a fault already
-    closed = [name for name in known if name not in always_made and not attributes[name].insertable]
+    others = [name for name in known if name not in always_made]
+    closed = [name for name in others if is_closed_to_paths(attributes[name], of_path)]
     return [
         *faults,
         *(_made_by_database(operation, name) for name in always_made),
-        *(read_only(name, operation.pointer(name)) for name in closed),
+        *(read_only(n, "/path" if n in of_path else operation.pointer(n)) for n in closed),
     ]
 
 
@@ -340,7 +360,7 @@ def replace_values(resource: Resource, values: Values) -> tuple[Values, list[str
     replaced = [
         attribute
         for attribute in resource.attributes.values()
-        if attribute.name not in resource.key and attribute.updatable and not attribute.read_only
+        if attribute.name not in resource.key and attribute.changeable
     ]
     written, defaults = {}, []
     for attribute in replaced:
