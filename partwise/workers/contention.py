@@ -14,12 +14,13 @@ from typing import TypeVar
 
 from partwise.workers.soon import Soon
 from partwise.workers.threads import Call, Workers
-from storage.batch.conflicts.contended import RowLock, RowLocks, would_wait
+from storage.batch.conflicts.contended import RowLocks, would_wait
 from storage.batch.plan.locks import Strength
 from storage.connections.driver_errors import Locked, locked
 from storage.deadline import Claim
 from storage.errors import TimedOut
 from storage.log import note_occasionally
+from storage.rows.key_refs import KeyRef
 
 PATIENCE = 0.04  # seconds that the first attempt waits for a lock
 _LITTLE_PATIENCE = 0.005  # seconds, while some transaction is known to hold a lock for long
@@ -56,7 +57,7 @@ class Contention:
         self._holders = holders
         self._most = workers.slots.count // 2
         self._parked: list[_Parked] = []
-        self._wanted: dict[RowLock, Strength] = {}  # all locks that parked requests need
+        self._wanted: dict[KeyRef, Strength] = {}  # all locks that parked requests need
         self._last_note = 0.0
         self._choose_soon = Soon(self._choose)
 
@@ -117,8 +118,8 @@ class Contention:
 
     def _choose(self) -> None:
         """Start the parked requests that may use a connection, in order, as long as connections are available."""
-        wanted: dict[RowLock, Strength] = {}
-        waiting: dict[RowLock, Strength] = {}  # locks of earlier requests that do not lead
+        wanted: dict[KeyRef, Strength] = {}
+        waiting: dict[KeyRef, Strength] = {}  # locks of earlier requests that do not lead
         leaders = [each for each in self._parked if each.leads]
         for each in self._parked:
             if not (each.leads or len(leaders) >= max(1, self._most) or would_wait(each.locks, waiting)):

@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from storage.batch.conflicts.access_sets import AccessSets
-from storage.batch.conflicts.schedule import KeyRef, Kind, Shape, Stage, Write, schedule
+from storage.batch.conflicts.schedule import Kind, Shape, Stage, Write, schedule
 from storage.catalog.model import Attribute, Catalog, ForeignKey, Resource, UniqueKey
 from storage.catalog.types import Integer, Text, Value
+from storage.rows.key_refs import KeyRef
 
 pytestmark = pytest.mark.costly
 

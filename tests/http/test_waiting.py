@@ -24,6 +24,7 @@ from storage.connections.transaction import Transaction
 from storage.deadline import Claim, Deadline
 from storage.errors import OutcomeUnknown, TimedOut
 from storage.log import Occasionally
+from storage.rows.key_refs import KeyRef
 from tests.conftest import Serve
 from tests.support.harness import Api, Backend
 from tests.support.waiting import SCRIPT, locked
@@ -132,7 +133,7 @@ def test_a_thread_that_does_not_come_back_is_answered_for_and_keeps_its_slot(*, 
 
 def test_strengths_wait_for_each_other_as_in_postgresql():
     def clash(one: Strength, other: Strength) -> bool:
-        row = ("Thing", ("id",), (1,))
+        row = KeyRef("Thing", ("id",), (1,))
         return would_wait({row: one}, {row: other}) and not would_wait({row: one}, {})
 
     kept, shared, changed, removed = Strength
@@ -160,7 +161,7 @@ def test_who_waits_for_locks_may_go_on_is_decided_once_for_all_that_come_at_the_
     async def work() -> None:
         workers = Workers(4)
         contention, held = Contention(workers), threading.Event()
-        row: RowLocks = {("Thing", ("id",), (1,)): Strength.UPDATE}
+        row: RowLocks = {KeyRef("Thing", ("id",), (1,)): Strength.UPDATE}
 
         def meets(patience: float | None) -> Callable[[], str]:
             def run() -> str:

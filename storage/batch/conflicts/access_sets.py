@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from storage.batch.conflicts.schedule import KeyRef
 from storage.catalog.model import Catalog, ForeignKey, Resource, Values
+from storage.rows.key_refs import KeyRef, row_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +13,13 @@ class _KeyColumns:
     """One key or foreign key of a resource: its attributes, and the key that their values refer to."""
 
     attributes: tuple[str, ...]
-    owner: tuple[str, tuple[str, ...]]  # the resource whose key it is, and that key
+    resource: str  # whose key it is
+    key: tuple[str, ...]  # its attributes there
 
     def of(self, values: Values) -> KeyRef | None:
         """Return the reference; None if one of its values is null."""
         own = tuple(values[name] for name in self.attributes)
-        return None if None in own else (self.owner, own)
+        return None if None in own else KeyRef(self.resource, self.key, own)
 
 
 class AccessSets:
@@ -29,13 +30,9 @@ class AccessSets:
         self._catalog = catalog
 
     @cached_property
-    def _row(self) -> _KeyColumns:
-        return _KeyColumns(self._resource.key, (self._resource.name, self._resource.key))
-
-    @cached_property
     def _unique(self) -> Sequence[_KeyColumns]:
         name = self._resource.name
-        return [_KeyColumns(key.attributes, (name, key.attributes)) for key in self._resource.unique_keys]
+        return [_KeyColumns(key.attributes, name, key.attributes) for key in self._resource.unique_keys]
 
     @cached_property
     def _foreign(self) -> Sequence[_KeyColumns]:
@@ -48,14 +45,17 @@ class AccessSets:
 
     def of_row(self, values: Values) -> tuple[tuple[KeyRef, ...], tuple[KeyRef, ...]]:
         """Return the write set and the read set of an INSERT or a DELETE."""
-        row = self._row.of(values)
-        return (row, (_CONTENT, row), *_present(self._unique, values)), tuple(_present(self._foreign, values))
+        row = self._row_of(values)
+        return (row, _content(row), *_present(self._unique, values)), tuple(_present(self._foreign, values))
+
+    def _row_of(self, values: Values) -> KeyRef:
+        return row_ref(self._resource, tuple(values[name] for name in self._resource.key))
 
     def of_change(
         self, before: Values, after: Values, changed: frozenset[str]
     ) -> tuple[tuple[KeyRef, ...], tuple[KeyRef, ...]]:
         """Return the write and read sets of an UPDATE: the row's content, and the keys that it takes and releases."""
-        content = (_CONTENT, self._row.of(before))
+        content = _content(self._row_of(before))
         unique = [each for each in self._unique if not changed.isdisjoint(each.attributes)] if changed else ()
         foreign = [each for each in self._foreign if not changed.isdisjoint(each.attributes)] if changed else ()
         return (
@@ -64,14 +64,16 @@ class AccessSets:
         )
 
 
-_CONTENT = "content"  # of a row: an UPDATE writes it, and foreign keys do not read it
+def _content(row: KeyRef) -> KeyRef:
+    """Return the reference to a row's content: an UPDATE writes it, and foreign keys do not read it."""
+    return KeyRef(row.resource, (), row.values)
 
 
 def _foreign(key: ForeignKey, target: Resource) -> _KeyColumns:
     """Return the key of the target that a foreign key refers to, with the attributes in the target's order."""
     here = dict(zip(key.target_attributes, key.attributes, strict=True))
     own = target.unique_key_of(frozenset(key.target_attributes)) or key.target_attributes
-    return _KeyColumns(tuple(here[name] for name in own), (target.name, own))
+    return _KeyColumns(tuple(here[name] for name in own), target.name, own)
 
 
 def _present(keys: Sequence[_KeyColumns], values: Values) -> Iterator[KeyRef]:

@@ -11,14 +11,14 @@ from storage.batch.plan.locks import Strength, is_sought, strength_of, wanted_ro
 from storage.batch.plan.operations import Operation, Part
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Value
+from storage.rows.key_refs import KeyRef, key_ref, row_ref, target_ref
 from storage.rows.locate import Location, place_values
 from storage.rows.row import KeyTuple
 
 _MOST_PARTS = 50  # of a batch that is compared, because the comparison runs in the event loop
 
-RowLock = tuple[str, tuple[str, ...], KeyTuple]
-"""A resource, one of its keys, and the values of that key: the row that has them, or will have them."""
-RowLocks = Mapping[RowLock, Strength]
+RowLocks = Mapping[KeyRef, Strength]
+"""The rows that a batch locks: those that have the values of a key, or will have them."""
 
 
 def row_locks(catalog: Catalog, batch: Batch, receipt: Receipt | None) -> RowLocks:
@@ -27,11 +27,11 @@ def row_locks(catalog: Catalog, batch: Batch, receipt: Receipt | None) -> RowLoc
         return {}
     found = dict(_of_blocks(catalog, batch.blocks) if batch.blocks else _of_parts(catalog, batch.bind_all()))
     if receipt is not None:
-        found["", ("caller", "key"), (receipt.caller, receipt.key)] = Strength.UPDATE
+        found[KeyRef("", ("caller", "key"), (receipt.caller, receipt.key))] = Strength.UPDATE
     return found
 
 
-def _of_blocks(catalog: Catalog, blocks: Sequence[Block]) -> Iterator[tuple[RowLock, Strength]]:
+def _of_blocks(catalog: Catalog, blocks: Sequence[Block]) -> Iterator[tuple[KeyRef, Strength]]:
     strengths: dict[str, Strength] = {}
     for block in blocks:
         own = strength_of(block.verb, block.resource, block.columns)
@@ -42,12 +42,13 @@ def _of_blocks(catalog: Catalog, blocks: Sequence[Block]) -> Iterator[tuple[RowL
             target = catalog.target_of(foreign_key)
             strength = strengths.get(target.name, Strength.KEY_SHARE)
             for values in _rows_of(block, resource, foreign_key.attributes):
-                yield (target.name, foreign_key.target_attributes, values), strength
+                if lock := target_ref(target, foreign_key, values):
+                    yield lock, strength
         for key in resource.keys:
             for values in _rows_of(block, resource, key):
-                yield (resource.name, key, values), Strength.UPDATE
+                yield KeyRef(resource.name, key, values), Strength.UPDATE
         for key_values in block.keys:
-            yield (resource.name, resource.key, key_values), strengths[resource.name]
+            yield row_ref(resource, key_values), strengths[resource.name]
 
 
 def _rows_of(block: Block, resource: Resource, names: tuple[str, ...]) -> Iterable[KeyTuple]:
@@ -57,7 +58,7 @@ def _rows_of(block: Block, resource: Resource, names: tuple[str, ...]) -> Iterab
     return (values for values in zip(*(block.columns[name] for name in names), strict=True) if None not in values)
 
 
-def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[RowLock, Strength]]:
+def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[KeyRef, Strength]]:
     for part in parts:
         if isinstance(part, Operation):
             values = {**part.values, **place_values(part.address, Location())}
@@ -66,16 +67,17 @@ def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[RowLock
         for keys in (wanted.pointed_at, wanted.addressed):
             for attributes, rows in keys.items():
                 for row in rows:
-                    yield (name, attributes, row), wanted.strength
+                    if lock := key_ref(catalog.resources[name], attributes, row):
+                        yield lock, wanted.strength
 
 
-def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[RowLock, Strength]]:
+def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[KeyRef, Strength]]:
     """Yield the unique values that an item gets: another transaction that inserts the same values waits."""
     for key in resource.keys:
         if key and all(name in values and is_sought(resource, name) for name in key):
             row = tuple(values[name] for name in key)
             if None not in row:
-                yield (resource.name, key, row), Strength.UPDATE
+                yield KeyRef(resource.name, key, row), Strength.UPDATE
 
 
 def would_wait(own: RowLocks, others: RowLocks) -> bool:

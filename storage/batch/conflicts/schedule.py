@@ -6,12 +6,11 @@ its sets, and after every earlier one that reads a key in its write set. Nothing
 level run together.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-KeyRef = Hashable
-"""A resource, and the values of one of its keys: at most one row has them."""
+from storage.rows.key_refs import KeyRef
 
 
 class Kind(IntEnum):

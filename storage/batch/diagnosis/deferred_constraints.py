@@ -17,12 +17,11 @@ from storage.batch.diagnosis.constraint_errors import (
 )
 from storage.batch.plan.cascading_errors import ConditionalError
 from storage.batch.plan.operations import Operation
-from storage.catalog.model import Catalog
+from storage.catalog.model import Catalog, Resource
+from storage.rows.key_refs import KeyRef, row_ref
 from storage.rows.row import KeyTuple, Row
 from storage.rows.writer import Rows
 from storage.sql import AllRows
-
-RowId = tuple[str, KeyTuple]
 
 
 @dataclass(slots=True)
@@ -31,20 +30,20 @@ class DeferredConstraints:
 
     rows: Rows
     catalog: Catalog
-    _written: dict[RowId, Operation] = field(default_factory=dict)
+    _written: dict[KeyRef, Operation] = field(default_factory=dict)
     _given_up: list[tuple[Operation, Row]] = field(default_factory=list)
     _refused: list[Attempt] = field(default_factory=list)
 
     def written(self, operation: Operation, row: Row, before: Row | None = None) -> None:
         """Record a row that a part has created or updated."""
         if operation.resource.deferred_keys:
-            self._written[operation.resource.name, row.key] = operation
+            self._written[row_ref(operation.resource, row.key)] = operation
         if before is not None and self._is_target(operation):
             self._given_up.append((operation, before))
 
     def deleted(self, operation: Operation, row: Row) -> None:
         """Record a row that a part has deleted."""
-        self._written.pop((operation.resource.name, row.key), None)
+        self._written.pop(row_ref(operation.resource, row.key), None)
         if self._is_target(operation):
             self._given_up.append((operation, row))
 
@@ -64,8 +63,8 @@ class DeferredConstraints:
     def errors(self) -> dict[int, list[ConditionalError]]:
         """Check all touched rows; return the errors of the rows that each part wrote last, by part."""
         found: dict[int, list[ConditionalError]] = {}
-        for (name, key), operation in self._written.items():
-            row = self.rows.by_key(self.catalog.resources[name], key, AllRows.OWN_WRITE)
+        for ref, operation in self._written.items():
+            row = self.rows.by_key(self.catalog.resources[ref.resource], ref.values, AllRows.OWN_WRITE)
             if row is not None:  # a cascade may have deleted it
                 found.setdefault(operation.index, []).extend(self._of_row(operation, row))
         for operation, row in self._given_up:
@@ -105,14 +104,16 @@ class DeferredConstraints:
         twins = self.rows.keys_where(
             resource, attributes, values, most=len(self._written) + 1, sees=AllRows.CONFLICT_HOLDER
         )
-        writers = [self._written[resource.name, key].index for key in twins if (resource.name, key) in self._written]
-        return max(writers, default=operation.index) == operation.index
+        return max(self._writers_of(resource, twins), default=operation.index) == operation.index
 
     def _is_last(self, operation: Operation, holders: Iterable[KeyTuple]) -> bool:
         """Return True if no later part has written one of the conflicting rows."""
-        name = operation.resource.name
-        writers = [self._written[name, key].index for key in holders if (name, key) in self._written]
-        return max(writers, default=operation.index) <= operation.index
+        return max(self._writers_of(operation.resource, holders), default=operation.index) <= operation.index
+
+    def _writers_of(self, resource: Resource, keys: Iterable[KeyTuple]) -> list[int]:
+        """Return the parts that wrote the rows with these keys last."""
+        refs = (row_ref(resource, key) for key in keys)
+        return [self._written[ref].index for ref in refs if ref in self._written]
 
     def _of_target(self, operation: Operation, row: Row) -> list[ConditionalError]:
         errors = []
@@ -132,9 +133,9 @@ class DeferredConstraints:
     ) -> bool:
         """Return True if a later part has written a row that refers to these values: then that part is at fault."""
         return any(
-            name == child
+            ref.resource == child
             and writer.index > operation.index
-            and (row := self.rows.by_key(self.catalog.resources[child], key, AllRows.OWN_WRITE)) is not None
+            and (row := self.rows.by_key(self.catalog.resources[child], ref.values, AllRows.OWN_WRITE)) is not None
             and row.of(attributes) == values
-            for (name, key), writer in self._written.items()
+            for ref, writer in self._written.items()
         )

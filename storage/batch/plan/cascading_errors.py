@@ -11,26 +11,16 @@ from typing import Final
 
 from storage.catalog.model import Resource, UniqueIndex, Values
 from storage.errors import Fault
+from storage.rows.key_refs import KeyRef, key_ref
 
 MADE: Final = "+"  # a row with the values of the key would have been created
 REMOVED: Final = "-"  # it would have been deleted, or its values changed
 ANY: Final = "*"
 
-KeyRef = tuple[str, frozenset[tuple[str, object]]]
-"""A resource, and the values of its primary key or of a unique key: at most one row has them."""
-
 
 def freed(index: UniqueIndex) -> str:
     """Return the aspect of a stored row whose change releases its entry in a unique index."""
     return f"{REMOVED} {index.terms} {index.predicate}"
-
-
-def key_ref(resource: Resource, attributes: Iterable[str], values: Iterable[object]) -> KeyRef | None:
-    """Return a reference to the row with these values; None if one of them is null or cannot be compared."""
-    pairs = list(zip(attributes, values, strict=True))
-    if not pairs or any(value is None or isinstance(value, list | dict) for _, value in pairs):
-        return None
-    return resource.name, frozenset(pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,9 @@ from collections.abc import Iterator, Sequence
 from storage.batch.plan.locks import Loaded
 from storage.catalog.model import Relation, Resource
 from storage.catalog.types import Approximate, Unreadable, Value
-from storage.rows.row import KeyTuple, Lock, NotLoaded, Row, points_at
+from storage.rows.key_refs import KeyRef, row_ref
+from storage.rows.row import Lock, NotLoaded, Row, points_at
 from storage.rows.writer import Rows
-
-Place = tuple[str, tuple[str, ...], KeyTuple]
-"""A resource, and the values of one of its keys."""
 
 
 class Overlay:
@@ -17,7 +15,7 @@ class Overlay:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._found: dict[Place, Row | None] = {}
+        self._found: dict[KeyRef, Row | None] = {}
 
     def clear(self) -> None:
         """Discard everything, because something other than this run may have changed it."""
@@ -29,7 +27,7 @@ class Overlay:
             self._add(row)
         for attributes, tuples in loaded.keys.items():
             for values in tuples:
-                self._found.setdefault((loaded.resource.name, attributes, values), None)
+                self._found.setdefault(KeyRef(loaded.resource.name, attributes, values), None)
 
     def _add(self, row: Row) -> None:
         known = [*places(row)]
@@ -45,7 +43,7 @@ class Overlay:
         Raises `NotLoaded` if a validator needs values of the row that are not known, or if the database may find a row
         with other values.
         """
-        place = (resource.name, tuple(attributes), tuple(values))
+        place = KeyRef(resource.name, tuple(attributes), tuple(values))
         if resource.untyped and Approximate in map(type, values):
             raise NotLoaded
         if place not in self._found:
@@ -78,7 +76,7 @@ class Overlay:
 
     def complete(self, partial: Row, row: Row) -> None:
         """Replace a partially known row by the complete one, unless it has changed since."""
-        if self._found.get((row.resource.name, row.resource.key, row.key)) is partial:
+        if self._found.get(row_ref(row.resource, row.key)) is partial:
             self.put(row, partial)
 
     def remove(self, row: Row) -> None:
@@ -88,7 +86,7 @@ class Overlay:
                 self._found[place] = None
 
 
-def places(row: Row) -> Iterator[Place]:
+def places(row: Row) -> Iterator[KeyRef]:
     """Yield the keys by which a row is found: its key, and each unique key without nulls, documents or arrays.
 
     Documents and arrays are compared by the database alone, so no part finds a row by them here.
@@ -97,4 +95,4 @@ def places(row: Row) -> Iterator[Place]:
     for attributes in row.resource.keys:
         values = row.of(attributes)
         if not any(value is None or isinstance(value, Unreadable | dict | list) for value in values):
-            yield name, attributes, values
+            yield KeyRef(name, attributes, values)
