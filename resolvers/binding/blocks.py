@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from resolvers.binding.parts import MAX_ID_LENGTH
+from resolvers.binding.path_grammar import PathError, are_plain_keys, check_length
 from resolvers.binding.preconditions import if_match_columns
-from resolvers.binding.requests import PartRequest, members
+from resolvers.binding.requests import PartRequest, invalid_length, members, repeated
 from resolvers.binding.values import InvalidJsonValue, from_text, reader
 from resolvers.documents.limits import Scope
 from storage.batch.plan import rules
@@ -26,7 +26,6 @@ from storage.rows.row import KeyTuple
 
 _FEWEST = 2  # parts: a single part does not need columns
 _TAKEN = frozenset({Verb.CREATE, Verb.UPDATE, Verb.DELETE})
-_OUT_OF_ORDINARY = frozenset("%$=,;?#")  # characters with a special meaning in a path segment
 
 
 class _NotColumnar(Exception):  # control flow, not an error
@@ -66,13 +65,12 @@ def bind_blocks(requests: Sequence[PartRequest], scope: Scope) -> list[Block]:
         _check_ids([each.id for each in requests])
         sent = _sent(requests)
         return [block for each in sent.divided(sent.verbs) for block in _by_collection(each, scope)]
-    except (_NotColumnar, InvalidJsonValue):
+    except (_NotColumnar, InvalidJsonValue, PathError):
         return []
 
 
 def _check_ids(ids: Sequence[str]) -> None:
-    distinct = set(ids)
-    if len(distinct) < len(ids) or "" in distinct or max(map(len, ids)) > MAX_ID_LENGTH:
+    if invalid_length(ids) is not None or repeated(ids):
         raise _NotColumnar
 
 
@@ -137,11 +135,11 @@ class _Item(dict[str, Any]):
 
 def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope) -> Iterator[Block]:
     """Bind parts with one verb on one collection. Parts that set the same attributes form a block."""
+    check_length(max(map(len, sent.paths if keys else [collection])), scope.limits)
     resource = scope.catalog.collections.get(collection[1:])
-    is_path = collection[:1] == "/" and len(collection) <= scope.limits.path
-    if resource is None or not is_path or not rules.takes(resource, sent.verbs[0]):
+    if resource is None or collection[0] != "/" or not rules.takes(resource, sent.verbs[0]):
         raise _NotColumnar
-    bound = _keys(resource, keys, scope.limits.path - len(collection)) if keys else ()
+    bound = _keys(resource, keys) if keys else ()
     if sent.verbs[0] is Verb.DELETE:
         if sent.given.count(None) < len(sent.given):
             raise _NotColumnar
@@ -234,14 +232,12 @@ def _values(type_: ValueType, values: list[Any], classes: set[type] | None = Non
             return list(map(reader(type_), values))
 
 
-def _keys(resource: Resource, texts: Sequence[str], longest: int) -> Sequence[KeyTuple]:
-    if len(resource.key) != 1 or not all(texts) or max(map(len, texts)) >= longest:
+def _keys(resource: Resource, texts: Sequence[str]) -> Sequence[KeyTuple]:
+    if len(resource.key) != 1 or not are_plain_keys(texts):
         raise _NotColumnar
     type_ = resource.attributes[resource.key[0]].type
     if isinstance(type_, Integer):
         return list(zip(_integers(type_, texts), strict=True))
-    if not _OUT_OF_ORDINARY.isdisjoint("".join(texts)) or any("/" in text for text in texts):
-        raise _NotColumnar
     return [(from_text(type_, text),) for text in texts]
 
 

@@ -8,12 +8,14 @@ from urllib.parse import quote, unquote_to_bytes
 from resolvers.binding.serialization import no_value, to_text
 from resolvers.documents.limits import DEFAULT_LIMITS, Limits
 from storage.catalog.model import Attribute, Resource
-from storage.catalog.types import Value
+from storage.catalog.types import Value, is_utf_8
 from storage.errors import Fault, InvalidPath
 from storage.rows.row import Row
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_RESERVED = re.compile(r"[,?&=$]")  # these characters and "/" must be percent-encoded inside a value
+_RESERVED_CHARACTERS = ",?&=$"  # these and "/" must be percent-encoded inside a value
+_RESERVED = re.compile(f"[{re.escape(_RESERVED_CHARACTERS)}]")
+_NEVER_PLAIN = f"{_RESERVED_CHARACTERS}/%\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,7 @@ def parse_path(path: str, limits: Limits = DEFAULT_LIMITS) -> ResourcePath:
     >>> [segment.collection.text for segment in parse_path("/artists/1/albums").segments]
     ['artists', 'albums']
     """
-    if len(path) > limits.path:
-        raise PathError(f"The path is longer than {limits.path} characters", limits.path)
+    check_length(len(path), limits)
     if not path.startswith("/"):
         raise PathError("A path starts with /", 0)
     way, mark, query = path.partition("?")
@@ -99,6 +100,18 @@ def parse_path(path: str, limits: Limits = DEFAULT_LIMITS) -> ResourcePath:
         if place % 2 == 0
     )
     return ResourcePath(segments=segments, query=_parse_query(Text(text=query, offset=len(way) + 1)) if mark else ())
+
+
+def check_length(length: int, limits: Limits) -> None:
+    """Raise `PathError` if a path of this length is too long."""
+    if length > limits.path:
+        raise PathError(f"The path is longer than {limits.path} characters", limits.path)
+
+
+def are_plain_keys(texts: Sequence[str]) -> bool:
+    """Return True if `parse_path` accepts each text as a key of one value, and that value is the text itself."""
+    joined = "".join(texts)
+    return all(texts) and not any(each in joined for each in _NEVER_PLAIN) and is_utf_8(joined)
 
 
 def _parse_key(raw: Text) -> Key:

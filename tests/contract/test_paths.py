@@ -15,6 +15,8 @@ from storage.errors import Fault
 from storage.rows.locate import ByKey, ByPart
 from storage.rows.row import Row
 from storage.sql import Sort, Window
+from tests.conftest import Serve
+from tests.support.harness import Backend, faults, part
 from tests.support.path_catalog import bind, resource
 
 
@@ -174,6 +176,23 @@ def test_a_path_that_breaks_the_grammar_is_invalid_and_the_message_says_where(pa
 
     assert (fault.code, fault.status, fault.pointer) == ("INVALID_PATH", 400, "/path")
     assert f"character {'' if offset is None else f'{offset} '}" in fault.message
+
+
+def test_a_reserved_character_in_a_key_is_invalid_in_one_part_and_in_many(backend: Backend, start: Serve):
+    reserved = ",?&=$%"
+    backend.run(
+        "CREATE TABLE airport (code VARCHAR(9) PRIMARY KEY, city VARCHAR(9));\nINSERT INTO airport (code) VALUES "
+        + ", ".join(f"('a{character}{number}')" for character in reserved for number in range(2))
+    )
+    api, before = start(backend), backend.dump()
+
+    for operation, payload in (("UPDATE", {"city": "B"}), ("DELETE", None)):
+        for character in reserved:
+            for many in (1, 2):
+                parts = [part(str(n), operation, f"/airports/a{character}{n}", payload) for n in range(many)]
+                expected = {each["id"]: [("INVALID_PATH", "/path")] for each in parts}
+                assert faults(api.batch(*parts)) == expected, (operation, character, many)
+    assert backend.dump() == before
 
 
 @pytest.mark.parametrize(

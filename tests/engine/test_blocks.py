@@ -156,13 +156,20 @@ def test_blocks_say_what_their_parts_say(binding: Binding, variables: Any):
 
 
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # a part, and what differs in the next
-    "a path that is too long": (part("a", "GET", "/shelves/1/books/1"), {"path": "/shelves/1/books/1234567"}),
-    "a key in percents": (part("a", "GET", "/airports/A"), {"path": "/airports/A%20"}),
-    "a key with a comma": (part("a", "GET", "/airports/A"), {"path": "/airports/A,B"}),
-    "a key by name": (part("a", "GET", "/airports/A"), {"path": "/airports/code=A"}),
-    "a key by another part": (part("a", "UPSERT", "/airports/A"), {"path": "/airports/$a"}),
-    "a key with a query": (part("a", "GET", "/airports/A"), {"path": "/airports/A?limit=1"}),
-    "a key that is too long": (part("a", "GET", "/airports/A"), {"path": "/airports/ABCDEFGHIJK"}),
+    "a path that is too long": (part("a", "DELETE", "/books/1"), {"path": "/books/12345678901234567"}),
+    "a key in percents": (part("a", "DELETE", "/airports/A"), {"path": "/airports/A%20"}),
+    "a key with a comma": (part("a", "DELETE", "/airports/A"), {"path": "/airports/A,B"}),
+    "a key with an ampersand": (part("a", "DELETE", "/airports/A"), {"path": "/airports/A&B"}),
+    "a key of other characters": (part("a", "DELETE", "/airports/A"), {"path": "/airports/é ;#+"}),
+    "a key by name": (part("a", "DELETE", "/airports/A"), {"path": "/airports/code=A"}),
+    "a key by another part": (part("a", "DELETE", "/airports/A"), {"path": "/airports/$a"}),
+    "a key with a query": (part("a", "DELETE", "/airports/A"), {"path": "/airports/A?limit=1"}),
+    "a key that is too long": (part("a", "DELETE", "/airports/A"), {"path": "/airports/ABCDEFGHIJK"}),
+    "no key": (part("a", "DELETE", "/airports/A"), {"path": "/airports/"}),
+    "a blank before a key": (part("a", "DELETE", "/books/1"), {"path": "/books/ 1"}),
+    "a key with a leading zero": (part("a", "DELETE", "/books/1"), {"path": "/books/01"}),
+    "other digits": (part("a", "DELETE", "/books/1"), {"path": "/books/\u0661"}),
+    "a key that is no number": (part("a", "DELETE", "/books/1"), {"path": "/books/x"}),
     "a key after none": (
         part("a", "CREATE", "/books", {"title": "T", "id": None}),
         {"payload": {"title": "T", "id": 7}},
@@ -191,6 +198,15 @@ def test_a_part_that_is_unlike_the_one_before_keeps_its_own_meaning(binding: Bin
         assert found in ([], [shown(part) for part in bind(requests, binding.scope)] if found else []), name
 
 
+def test_a_path_over_the_limit_is_left_to_the_ordinary_binder(binding: Binding):
+    requests = binding.decode({"parts": [part("a", "DELETE", "/shelves/1"), part("b", "DELETE", "/shelves/1234")]})
+    assert requests is not None
+
+    for longest, expected in ((12, 0), (13, 1)):
+        scope = Scope(catalog=binding.scope.catalog, limits=Limits(path=longest))
+        assert len(bind_blocks(requests, scope)) == expected
+
+
 CREATE = part("p", "CREATE", "/books", {"title": "T", "price": "1.50", "flag": None})
 UPDATE = part("p", "UPDATE", "/books/{}", {"price": "1.50"})
 BLOCKS = {
@@ -200,6 +216,7 @@ BLOCKS = {
     "updates of what others know": {**UPDATE, "ifMatch": ["x"]},
     "deletes": part("p", "DELETE", "/books/{}"),
     "text keys": part("p", "DELETE", "/airports/{}"),
+    "text keys of characters that are not reserved": part("p", "DELETE", "/airports/é ;#+{}"),
 }
 NO_BLOCKS = {
     "creates at their own paths": {**CREATE, "path": "/books/{}"},

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from resolvers.binding.path_binding import PathNotBound, Place, bind_path
-from resolvers.binding.path_grammar import PathError, format_path, parse_path
+from resolvers.binding.path_grammar import KeyValues, PathError, Text, are_plain_keys, format_path, parse_path
 from resolvers.documents.limits import Scope
 from storage.catalog.model import Catalog
 from storage.errors import Fault
@@ -92,6 +92,17 @@ def test_random_text_is_a_path_or_refused_with_a_sentence(path):
         assert fault.code in {"INVALID_PATH", "UNKNOWN_RESOURCE", "INVALID_REFERENCE"}
         assert fault.pointer == "/path"
         assert fault.message[-1] in ".?"
+
+
+@settings(max_examples=1_000)
+@given(texts=st.lists(st.text(max_size=10) | PIECES, min_size=1, max_size=3))
+def test_texts_are_plain_keys_if_each_is_parsed_as_it_is(texts):
+    try:
+        keys = [parse_path(f"/x/{text}").segments[-1].key for text in texts]
+    except PathError:
+        keys = []
+
+    assert are_plain_keys(texts) == (keys == [KeyValues(values=(Text(text=text, offset=3),)) for text in texts])
 
 
 NUMBERS = st.from_regex(r"-?[0-9]{1,3}(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,30})?", fullmatch=True)
