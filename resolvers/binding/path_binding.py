@@ -1,11 +1,10 @@
 """Binding of paths to the catalog: from parsed paths to addresses of items and collections."""
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from resolvers.binding.path_grammar import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text
+from resolvers.binding.path_grammar import Key, KeyValues, NamedValues, PartKey, ResourcePath, Text, parse_number
 from resolvers.binding.values import InvalidJsonValue, from_text
 from resolvers.documents.limits import Scope
 from storage.catalog.aggregation import orderable
@@ -15,7 +14,6 @@ from storage.errors import Fault, InvalidPath, InvalidReference, UnknownResource
 from storage.rows.locate import Address, ByKey, ByPart, Query, Selector, Step
 from storage.sql import Sort, Window, total_order
 
-_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _QUERY_NAMES = ("limit", "offset", "orderBy")
 
 FindPart = Callable[[str, Resource], ByPart | Fault]
@@ -175,7 +173,7 @@ def _sort(value: Text, resource: Resource, scope: Scope) -> Sort:
 
 
 def _number(name: str, text: Text, largest: int) -> int:
-    digits = text.text
-    if not _NUMBER.fullmatch(digits) or len(digits) > len(str(largest)) or int(digits) > largest:
+    number = parse_number(text.text, largest)
+    if number is None:
         raise _invalid(f"{name} must be a whole number from 0 to {largest}", text.offset)
-    return int(digits)
+    return number

@@ -12,6 +12,7 @@ from storage.catalog.types import Value, is_utf_8
 from storage.errors import Fault, InvalidPath
 from storage.rows.row import Row
 
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED_CHARACTERS = ",?&=$"  # these and "/" must be percent-encoded inside a value
 _RESERVED = re.compile(f"[{re.escape(_RESERVED_CHARACTERS)}]")
@@ -172,6 +173,13 @@ def _decode(raw: Text) -> Text:
     if "\x00" in text:
         raise PathError("The NUL character is not allowed in a path", raw.offset)
     return Text(text=text, offset=raw.offset)
+
+
+def parse_number(text: str, largest: int) -> int | None:
+    """Parse a number of a query, such as `limit`; None if it is not a whole number from 0 to `largest`."""
+    if not _NUMBER.fullmatch(text) or len(text) > len(str(largest)) or int(text) > largest:
+        return None
+    return int(text)
 
 
 def format_path(resource: Resource, row: Row) -> str:

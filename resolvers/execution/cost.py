@@ -48,7 +48,7 @@ from graphql import (
     is_list_type,
 )
 
-from resolvers.binding.path_grammar import PathError, parse_path
+from resolvers.binding.path_grammar import PathError, parse_number, parse_path
 from resolvers.binding.requests import PartRequest
 from resolvers.documents.document_limits import INTROSPECTIONS
 from resolvers.documents.limits import MOST, Limits, excess
@@ -118,9 +118,7 @@ def page_size(path: str, limits: Limits) -> int | None:
     texts = [values[0].text for name, values in query if name.text == "limit" and values]
     if not texts:
         return limits.default_page
-    digits = texts[-1]
-    is_number = digits.isascii() and digits.isdigit() and len(digits) < len(str(MOST))
-    return int(digits) if is_number and int(digits) <= limits.page else 0
+    return parse_number(texts[-1], limits.page) or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,7 +160,17 @@ def test_by_default_thousands_of_whole_pages_are_refused(api: Api):
 
 
 @pytest.mark.parametrize(
-    "path", ["artists", "/artists?limit=x", "/artists?limit=5000", "/artists?limit=1,2", "//", "/?", ""]
+    "path",
+    [
+        "artists",
+        "/artists?limit=x",
+        "/artists?limit=5000",
+        "/artists?limit=01000",
+        "/artists?limit=1,2",
+        "//",
+        "/?",
+        "",
+    ],
 )
 def test_a_path_that_is_wrong_has_its_own_error(api: Api, path: str):
     answer = limited(api, 1_000).post(
