@@ -18,8 +18,7 @@ from partwise.server.negotiation import JSON, accept_of, first_accepted
 from partwise.server.responses import InPieces, Refused, refusal_of
 from partwise.server.timing import Timing
 from partwise.server.turns import Busy
-from resolvers.binding.parts import MAX_ID_LENGTH
-from resolvers.binding.requests import PartRequest, ReferenceRequest
+from resolvers.binding.requests import MAX_ID_LENGTH, PartRequest, ReferenceRequest
 from resolvers.documents.variables import shorten
 from resolvers.execution.context import RequestContext
 from resolvers.results.pieces import LARGE, encode_in_pieces

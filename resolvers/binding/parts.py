@@ -3,7 +3,6 @@
 Every fault that can be detected without the database is reported here, before a connection is acquired.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 from resolvers.binding.path_binding import PathNotBound, Place, bind_path
@@ -20,7 +19,7 @@ from resolvers.binding.payloads import (
     raw_payload,
 )
 from resolvers.binding.preconditions import bind_preconditions, check_place
-from resolvers.binding.requests import PartRequest, ReferenceRequest
+from resolvers.binding.requests import MAX_ID_LENGTH, PartRequest, ReferenceRequest, invalid_length, repeated
 from resolvers.documents.limits import MOST_FAULTS, Limits, Scope
 from resolvers.documents.variables import show
 from storage.batch.plan import rules
@@ -37,7 +36,6 @@ from storage.errors import (
 from storage.rows.locate import ByPart, Query
 from storage.sql import Window, total_order
 
-MAX_ID_LENGTH = 255  # characters
 _MOST_OF_BATCH = 100_000  # faults of all parts; beyond it, each part lists one of those a client can repeat
 
 _ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
@@ -45,9 +43,9 @@ _ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
 
 def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
     """Bind all parts of a batch. Raises `BadRequest` if the length of an id is invalid."""
-    for index, request in enumerate(requests):
-        if not 1 <= len(request.id) <= MAX_ID_LENGTH:
-            raise BadRequest(f"The id of part {index} must have 1 to {MAX_ID_LENGTH} characters.")
+    invalid = invalid_length([request.id for request in requests])
+    if invalid is not None:
+        raise BadRequest(f"The id of part {invalid} must have 1 to {MAX_ID_LENGTH} characters.")
     return bind_some(range(len(requests)), requests, scope)
 
 
@@ -65,7 +63,7 @@ class _Binder:
         self._scope = scope
         ids = [request.id for request in requests]
         self._first = {id_: len(ids) - 1 - place for place, id_ in enumerate(reversed(ids))}
-        self._repeated = {} if len(self._first) == len(ids) else {i: n for i, n in Counter(ids).items() if n > 1}
+        self._repeated = repeated(ids)
         self._resources: dict[int, Resource | None] = {}  # part -> its item's resource, if it is known
         self._room = _MOST_OF_BATCH
 

@@ -4,6 +4,7 @@ They are msgspec structs, because msgspec creates them in C while it decodes the
 (resolvers/compiled/variables.py).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -12,6 +13,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from storage.batch.plan.operations import Verb
+
+MAX_ID_LENGTH = 255  # characters
+_ID_LENGTHS = frozenset(range(1, MAX_ID_LENGTH + 1))
 
 
 class ReferenceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -74,3 +78,17 @@ def members(given: Any) -> Mapping[str, Any]:
     if not isinstance(given, msgspec.Struct):
         return given  # type: ignore[no-any-return]  # a mapping created by `to_request`
     return {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
+
+
+def invalid_length(ids: Sequence[str]) -> int | None:
+    """Return the index of the first id whose length is invalid; None if there is none."""
+    if _ID_LENGTHS.issuperset(map(len, ids)):
+        return None
+    return next(index for index, id_ in enumerate(ids) if len(id_) not in _ID_LENGTHS)
+
+
+def repeated(ids: Sequence[str]) -> Mapping[str, int]:
+    """Return the ids that occur more than once, with their number of occurrences."""
+    if len(set(ids)) == len(ids):
+        return {}
+    return {id_: count for id_, count in Counter(ids).items() if count > 1}

@@ -184,6 +184,15 @@ def test_an_id_has_one_to_255_characters(music: Api):
             assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
+def test_the_first_id_of_invalid_length_is_named(music: Api, backend: Backend):
+    before = backend.dump()
+
+    answer = music.post(RUN, {"parts": [part(id_, "CREATE", "/artists", {}) for id_ in ("a", "", "x" * 256)]})
+
+    assert [each["message"] for each in answer["errors"]] == ["The id of part 1 must have 1 to 255 characters."]
+    assert backend.dump() == before
+
+
 def test_no_part_and_too_many_parts_are_request_errors(backend: Backend, start: Serve):
     backend.run(SCRIPT)
     api = start(backend, max_parts=3)

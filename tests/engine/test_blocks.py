@@ -184,13 +184,16 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # a part, and what 
     "an item of another resource": (part("a", "UPDATE", "/books/1", None, item={"book": {}}), {"item": {"shelf": {}}}),
     "other names": (part("a", "UPDATE", "/books/1", {"day": None}), {"payload": {"big": None}}),
     "more names": (part("a", "UPDATE", "/books/1", {"day": None}), {"payload": {"day": None, "colour": 1}}),
+    "the same id": (part("a", "DELETE", "/books/1"), {"path": "/books/2", "id": "a"}),
+    "an empty id": (part("a", "DELETE", "/books/1"), {"path": "/books/2", "id": ""}),
+    "an id that is too long": (part("a", "DELETE", "/books/1"), {"path": "/books/2", "id": "b" * 256}),
     "another verb": (part("a", "UPDATE", "/books/1", {}), {"operation": "CREATE"}),
 }
 
 
 def test_a_part_that_is_unlike_the_one_before_keeps_its_own_meaning(binding: Binding):
     for name, (first, difference) in PAIRS.items():
-        requests = binding.decode({"parts": [first, {**first, **difference, "id": "b"}]})
+        requests = binding.decode({"parts": [first, {**first, "id": "b", **difference}]})
         assert requests is not None, name
 
         found = [each for block in bind_blocks(requests, binding.scope) for each in shown_of_block(block)]
