@@ -14,6 +14,7 @@ from storage.batch.conflicts.independence import Independence, Needs
 from storage.batch.execution.bisection import Bisection
 from storage.batch.plan import rules
 from storage.batch.plan.blocks import Block, DoneBlock, DoneBlocks, ResultDetail
+from storage.batch.plan.decisions import Change, Create, Remove
 from storage.batch.plan.keys import KeySource
 from storage.batch.plan.locks import lock_columns
 from storage.batch.plan.operations import Verb
@@ -27,7 +28,7 @@ from storage.rows.row import KeyTuple, NotLoaded, RowColumns, key_order
 from storage.rows.writer import Rows
 from storage.sql import PostgresqlStatements, Unstorable
 
-_STATUS = {Verb.CREATE: 201, Verb.UPDATE: 200, Verb.DELETE: 204}
+_STATUS = {Verb.CREATE: Create.status, Verb.UPDATE: Change.status, Verb.DELETE: Remove.status}
 # Updates run before anything is created, so an update of an item that another part creates is refused. Creations run
 # before anything is deleted, so one that takes a released unique value is refused. So neither needs a check beforehand.
 _ORDER = {Verb.UPDATE: 0, Verb.CREATE: 1, Verb.DELETE: 2}

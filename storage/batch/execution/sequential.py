@@ -247,7 +247,7 @@ class Sequential:
                 return replace(decision, errors=[*decision.errors, *self._further_errors(operation, decision)])
             case ShowPage(query=query, below=below):
                 page = self._rows.page(operation.resource, query.filters, query.window, below)
-                return Done(index=operation.index, status=200, page=page)
+                return Done(index=operation.index, status=decision.status, page=page)
             case Show(row=row, status=status):
                 return Done(index=operation.index, status=status, row=row, precondition=decision.precondition)
             case Create():
@@ -275,7 +275,7 @@ class Sequential:
         except Unstorable as reason:
             return Refusal(errors=self._diagnose_unstorable(attempt, reason), precondition=precondition)
         self._deferred.written(operation, row)
-        return Done(index=operation.index, status=201, row=row, precondition=precondition)
+        return Done(index=operation.index, status=create.status, row=row, precondition=precondition)
 
     def hides_targets(self, attempt: Attempt) -> bool:
         """Return True if a write refers to an item that the caller may not read. The database would allow that."""
@@ -317,7 +317,7 @@ class Sequential:
             errors = self._diagnose_unstorable(attempt, reason)
             return Refusal(errors=errors, item=row, precondition=precondition)
         self._deferred.written(operation, after, before=row)
-        return Done(index=operation.index, status=200, row=after, precondition=precondition)
+        return Done(index=operation.index, status=change.status, row=after, precondition=precondition)
 
     def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[ConditionalError]:
         """Return all errors of a row if the database cannot store one of its values."""
@@ -340,7 +340,7 @@ class Sequential:
             errors = diagnose_delete(self._rows, self._catalog, operation, row, refused)
             return Refusal(errors=errors, item=row, precondition=precondition)
         self._deferred.deleted(operation, row)
-        return Done(index=operation.index, status=204, row=row, precondition=precondition)
+        return Done(index=operation.index, status=remove.status, row=row, precondition=precondition)
 
     def _in_savepoint(self, operation: Operation, write: Callable[[], T]) -> T:
         transaction = self._rows.transaction

@@ -204,7 +204,7 @@ class Grouped:
         shape = Shape(Kind.INSERT, resource.name, names)
         self._plan(operation, Write(shape, writes, reads), row, tuple(values[name] for name in names))
         self._overlay.put(row)
-        self._wrote(operation, 201, row, create.precondition, {name: values[name] for name in unpredictable})
+        self._wrote(operation, create.status, row, create.precondition, {name: values[name] for name in unpredictable})
         return True
 
     def _change(self, operation: Operation, change: Change) -> bool:
@@ -212,7 +212,7 @@ class Grouped:
         if not resource.accepts(changes) or self._hides_targets(of_change(operation, change)):
             return False
         if not changes and not change.defaults:
-            self._note(operation, 200, before, change.precondition)
+            self._note(operation, change.status, before, change.precondition)
             if self._with_rows and not before.is_complete:
                 raise NotLoaded
             return True
@@ -239,7 +239,7 @@ class Grouped:
         shape = Shape(Kind.UPDATE, resource.name, tuple(written), change.defaults, kept)
         self._plan(operation, Write(shape, writes, reads), row, tuple(written.values()))
         self._overlay.put(row, before)
-        self._wrote(operation, 200, row, change.precondition, {name: changes[name] for name in unpredictable})
+        self._wrote(operation, change.status, row, change.precondition, {name: changes[name] for name in unpredictable})
         return True
 
     def _remove(self, operation: Operation, remove: Remove) -> bool:
@@ -251,7 +251,7 @@ class Grouped:
         self._plan(operation, Write(Shape(Kind.DELETE, resource.name), writes, reads), row, ())
         self._overlay.remove(row)
         self._keys_of(resource).remove(row.key[0])
-        self._note(operation, 204, row, remove.precondition)
+        self._note(operation, remove.status, row, remove.precondition)
         return True
 
     def _hides_targets(self, attempt: Attempt) -> bool:

@@ -1,11 +1,12 @@
 """The decision on a part, given the existing rows: a result, a refusal, or a row to create, update or delete.
 
 Sequential and staged execution share it, each with its own view of the rows: the database, or an overlay of rows that
-were read.
+were read. A decision that can succeed states the status that its part then has.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from storage.batch.plan import rules
 from storage.batch.plan.cascading_errors import ANY, MADE, REMOVED, ConditionalError, Effect, effect
@@ -44,6 +45,7 @@ class Show:
 class ShowPage:
     """Items of a collection."""
 
+    status: ClassVar[int] = 200
     query: Query
     below: tuple[Relation, Row] | None  # the relation and the parent, if these are its children
 
@@ -52,6 +54,7 @@ class ShowPage:
 class Create:
     """A row to create."""
 
+    status: ClassVar[int] = 201
     values: Values
     sought: Values  # the values that the part itself gives
     location: Location
@@ -62,6 +65,7 @@ class Create:
 class Change:
     """A row to update: to values, and to the database's defaults."""
 
+    status: ClassVar[int] = 200
     row: Row
     changes: Values
     defaults: tuple[str, ...]
@@ -72,6 +76,7 @@ class Change:
 class Remove:
     """A row to delete."""
 
+    status: ClassVar[int] = 204
     row: Row
     precondition: bool | None
 
