@@ -13,7 +13,7 @@ from typing import Any
 
 from resolvers.binding.path_grammar import format_path
 from resolvers.binding.requests import PartRequest
-from resolvers.binding.serialization import is_json, to_json
+from resolvers.binding.serialization import to_json
 from resolvers.documents.selections import Selection
 from resolvers.results.json_objects import (
     CannotSerialize,
@@ -26,15 +26,21 @@ from resolvers.results.json_objects import (
     writer,
 )
 from resolvers.results.pieces import Later
-from resolvers.results.views import BatchView, etag_of, faults_of, path_of, payload_of, row_of, status_of
+from resolvers.results.views import (
+    BatchView,
+    etag_of,
+    faults_of,
+    path_of,
+    payload_of,
+    row_of,
+    status_of,
+    to_payloads,
+)
 from storage.batch.plan.blocks import DoneBlock, DoneBlocks
-from storage.batch.plan.operations import Done, Failed
+from storage.batch.plan.operations import SHOWS_ETAG, SHOWS_ITEM, Done, Failed
 from storage.catalog.model import Attribute, Catalog
-from storage.catalog.types import Value
 from storage.errors import Fault
 from storage.rows.row import Row, RowColumns
-
-_DELETED = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +112,16 @@ _COLUMNS: Mapping[str, Column] = {
         lambda _, outcomes: [each.precondition for each in outcomes],
         lambda done: done.block.preconditions,
     ),
-    "etag": Column(lambda _, outcomes: map(etag_of, outcomes), lambda done: _left(done, lambda rows: rows.etags)),
+    "etag": Column(
+        lambda _, outcomes: map(etag_of, outcomes), lambda done: _left(done, SHOWS_ETAG, lambda rows: rows.etags)
+    ),
     "__typename": Column(lambda requests, _: ["PartResult"] * len(requests)),
 }
 
 
-def _left(done: DoneBlock, read: Callable[[RowColumns], Sequence[Any]]) -> Sequence[Any]:
-    """Return what `read` returns for the rows that a block left; null for each deleted row."""
-    if done.left is None or done.status == _DELETED:
+def _left(done: DoneBlock, shows: frozenset[int], read: Callable[[RowColumns], Sequence[Any]]) -> Sequence[Any]:
+    """Return what `read` returns for the rows that a block left; nulls if its status is not in `shows`."""
+    if done.left is None or done.status not in shows:
         return [None] * len(done.block.parts)
     return read(done.left)
 
@@ -123,7 +131,7 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog, *, late
         return _COLUMNS[name]
     match name:
         case "payload":
-            return _payloads(catalog, later=later)
+            return _payloads(later=later)
         case "errors":
             return _errors(selection.below(key, "PartError"))
         case "item":
@@ -132,19 +140,17 @@ def _column(selection: Selection, key: str, name: str, catalog: Catalog, *, late
             raise NotCompilable(name)
 
 
-def _payloads(catalog: Catalog, *, later: bool) -> Column:
-    """Return the column of payloads. Values are written unchanged, except those with another form in JSON."""
-    payloads = {name: row_class(resource.attributes) for name, resource in catalog.resources.items()}
-
-    def write(rows: RowColumns) -> Sequence[Any]:
-        if not rows.is_readable:
-            raise CannotSerialize
-        attributes = rows.resource.attributes.values()
-        columns = [_to_json(attribute, rows.columns[attribute.name]) for attribute in attributes]
-        return rows_of_columns(payloads[rows.resource.name], columns, len(rows))
-
+def _payloads(*, later: bool) -> Column:
+    """Return the column of payloads; if `later` is True, pages are created only when they are written."""
     of_part = _later(payload_of) if later else payload_of
-    return Column(lambda _, outcomes: map(of_part, outcomes), lambda done: _left(done, write))
+    return Column(lambda _, outcomes: map(of_part, outcomes), lambda done: _left(done, SHOWS_ITEM, _write_payloads))
+
+
+def _write_payloads(rows: RowColumns) -> Sequence[Any]:
+    """Encode rows as payloads. Raises `CannotSerialize` if a value cannot be read."""
+    if not rows.is_readable:
+        raise CannotSerialize
+    return to_payloads(rows)
 
 
 def _later(read: Callable[[Done | Failed], Any]) -> Callable[[Done | Failed], Any]:
@@ -155,10 +161,6 @@ def _later(read: Callable[[Done | Failed], Any]) -> Callable[[Done | Failed], An
         return Later(partial(read, outcome)) if is_page else read(outcome)
 
     return of_part
-
-
-def _to_json(attribute: Attribute, values: Sequence[Value]) -> Sequence[Any]:
-    return values if is_json(attribute.type) else [to_json(attribute.type, value) for value in values]
 
 
 _OF_FAULT: Mapping[str, Callable[[Fault], Any]] = {

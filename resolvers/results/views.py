@@ -29,7 +29,7 @@ from schema.resources import Operation, PageInfo, Readers
 from schema.scalars import JSON
 from storage.allowance import too_large
 from storage.batch.plan import rules
-from storage.batch.plan.operations import Done, Failed, Outcome, Status
+from storage.batch.plan.operations import SHOWS_ETAG, SHOWS_ITEM, Done, Failed, Outcome, Status
 from storage.catalog.aggregation import COUNT, Aggregation, Function, result_type
 from storage.catalog.model import Attribute, Catalog
 from storage.connections.driver_errors import StatementRefused
@@ -57,8 +57,6 @@ Place = tuple[str, str]
 """The keys of `parts` and of `item` or `items` in the response."""
 
 _MANY_PARTS = 2_000
-_NOT_MODIFIED = 304
-_WITHOUT_STATE = frozenset({204, _NOT_MODIFIED})  # statuses whose results have neither payload nor item
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,7 +102,7 @@ def row_of(outcome: Done | Failed) -> Row | None:
     """Return the row whose state is in the result of a part; None if the result does not have one."""
     if isinstance(outcome, Failed):
         return outcome.current
-    return None if outcome.status in _WITHOUT_STATE else outcome.row
+    return outcome.row if outcome.status in SHOWS_ITEM else None
 
 
 def path_of(request: PartRequest, outcome: Done | Failed) -> str:
@@ -123,7 +121,7 @@ def status_of(outcome: Done | Failed) -> int:
 
 def etag_of(outcome: Done | Failed) -> str | None:
     """Return the etag of the item in the result, or of an item that has not changed (304)."""
-    row = outcome.row if isinstance(outcome, Done) and outcome.status == _NOT_MODIFIED else row_of(outcome)
+    row = outcome.row if isinstance(outcome, Done) and outcome.status in SHOWS_ETAG else row_of(outcome)
     return None if row is None else row.etag
 
 

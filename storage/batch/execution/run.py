@@ -19,7 +19,7 @@ from storage.batch.execution.staged import Grouped, GroupRefused
 from storage.batch.idempotency.receipts import NoReceipts, Receipt, Receipts, make_receipts, not_kept
 from storage.batch.plan.blocks import Batch, DoneBlocks, ResultDetail
 from storage.batch.plan.locks import lock_rows, wanted_rows
-from storage.batch.plan.operations import Done, Failed, InvalidPart, Operation, Outcome, Part, Status
+from storage.batch.plan.operations import SHOWS_ITEM, Done, Failed, InvalidPart, Operation, Outcome, Part, Status
 from storage.catalog.model import Catalog, Resource
 from storage.connections.database import Database
 from storage.connections.driver_errors import (
@@ -338,7 +338,7 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
     """
     if isinstance(outcomes, DoneBlocks):
         if batch.times > 1 and batch.shown is ResultDetail.ROWS:
-            left = [each.left for each in outcomes.blocks if each.left is not None and each.status in _WITH_ROW]
+            left = [each.left for each in outcomes.blocks if each.left is not None and each.status in SHOWS_ITEM]
             size = sum(size_of_values(column) for rows in left for column in rows.columns.values())
             allowance.count_shown(max(batch.times * size - allowance.shown, 0))
         return
@@ -348,12 +348,9 @@ def _count_answer(allowance: Allowance, batch: Batch, outcomes: Sequence[Done | 
     more = (batch.times - 1) * allowance.shown
     more += batch.more_of_row * sum(len(each.page.found) for each in done if each.page is not None)
     if batch.shown is ResultDetail.ROWS:
-        answered = (each.row.values.values() for each in done if each.row is not None and each.status in _WITH_ROW)
+        answered = (each.row.values.values() for each in done if each.row is not None and each.status in SHOWS_ITEM)
         more += batch.times * sum(map(size_of_values, answered))
     allowance.count_shown(more)
-
-
-_WITH_ROW = frozenset({200, 201})
 
 
 def _read(rows: Rows, job: Job[T], outcome: Outcome) -> T:

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from storage.any_values import from_any_json, to_any_json
 from storage.batch.plan.blocks import DoneBlocks
-from storage.batch.plan.operations import Done, Failed, Outcome, Status
+from storage.batch.plan.operations import SHOWS_ETAG, SHOWS_ITEM, Done, Failed, Outcome, Status
 from storage.catalog.model import Attribute, Catalog, Resource
 from storage.catalog.types import (
     Anything,
@@ -41,9 +41,6 @@ from storage.catalog.types import (
 from storage.json_text import TypedDecoder, decode_json, encode_json, encode_json_bytes, typed_decoder
 from storage.rows.row import Row, RowPage
 from storage.sql import Columns
-
-_DELETED = 204
-_WITHOUT_STATE = frozenset({_DELETED, 304})  # statuses for which the response contains only the key, or the etag
 
 _Place = tuple[int, int]
 """The location of a row: the index of its table, and its index in the table."""
@@ -95,10 +92,9 @@ def _of_blocks(parts: DoneBlocks) -> _Stored:
         for number, part in enumerate(each.block.parts):
             places[part] = len(tables), number
         resource, columns = each.left.resource, each.left.columns
-        if each.status == _DELETED:
-            tables.append(_table(resource, {name: columns[name] for name in resource.key}, [""] * len(each.left)))
-        else:
-            tables.append(_table(resource, columns, each.left.etags))
+        stored = columns if each.status in SHOWS_ITEM else {name: columns[name] for name in resource.key}
+        etags = each.left.etags if each.status in SHOWS_ETAG else [""] * len(each.left)
+        tables.append(_table(resource, stored, etags))
     return _Stored(
         statuses=parts.column(lambda done: [done.status] * len(done.block.parts)),
         preconditions=parts.column(lambda done: done.block.preconditions),
@@ -125,7 +121,7 @@ def _of_parts(parts: Sequence[Done | Failed]) -> _Stored:
 
 
 class _Found:
-    """Rows, grouped by their table and by the values that are stored of them."""
+    """Rows, grouped by their table and by the values that are stored of them: all, or only the key (for the path)."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, bool], list[tuple[Row, str]]] = {}
@@ -133,18 +129,18 @@ class _Found:
 
     def add(self, row: Row, status: int) -> _Place:
         """Add a row; return its location."""
-        kind = row.resource.name, status in _WITHOUT_STATE
+        kind = row.resource.name, status in SHOWS_ITEM
         number = self._numbers.setdefault(kind, len(self._numbers))
         rows = self._rows.setdefault(kind, [])
-        rows.append((row, "" if status == _DELETED or not row.resource.key else row.etag))
+        rows.append((row, row.etag if status in SHOWS_ETAG and row.resource.key else ""))
         return number, len(rows) - 1
 
     def tables(self) -> list[_Table]:
         """Return the rows as tables of columns."""
         tables = []
-        for (_, only_key), found in self._rows.items():
+        for (_, shows_item), found in self._rows.items():
             resource = found[0][0].resource
-            names = resource.key if only_key else resource.attributes
+            names = resource.attributes if shows_item else resource.key
             columns = {name: [row.values[name] for row, _ in found] for name in names}
             tables.append(_table(resource, columns, [etag for _, etag in found]))
         return tables

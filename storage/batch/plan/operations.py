@@ -11,6 +11,11 @@ from storage.errors import Fault
 from storage.rows.locate import Address, Query
 from storage.rows.row import Row, RowPage
 
+SHOWS_ITEM = frozenset({200, 201})
+"""Statuses whose results have the item, and its payload."""
+SHOWS_ETAG = SHOWS_ITEM | {304}
+"""Statuses whose results have the etag of the item."""
+
 
 class Verb(Enum):
     """The operation of a part."""
