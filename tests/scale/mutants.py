@@ -75,6 +75,42 @@ MUTANTS: Mapping[str, Mutant] = {
         after="return self.insertable",
         tests=_tests(_REFUSED, "an attribute that is closed in a new item"),
     ),
+    "status of a verb: CREATE": Mutant(
+        file="storage/batch/plan/decisions.py",
+        before="status: ClassVar[int] = 201",
+        after="status: ClassVar[int] = 200",
+        tests=_tests(_WRITTEN, "a new item"),
+    ),
+    "status of a verb: DELETE": Mutant(
+        file="storage/batch/plan/decisions.py",
+        before="status: ClassVar[int] = 204",
+        after="status: ClassVar[int] = 200",
+        tests=_tests(_WRITTEN, "a deletion"),
+    ),
+    "statuses that show an item": Mutant(
+        file="storage/batch/plan/operations.py",
+        before="SHOWS_ITEM = frozenset({200, 201})",
+        after="SHOWS_ITEM = frozenset({201})",
+        tests=_tests(_WRITTEN, "a change"),
+    ),
+    "part ids: length": Mutant(
+        file="resolvers/binding/requests.py",
+        before="MAX_ID_LENGTH = 255",
+        after="MAX_ID_LENGTH = 1",
+        tests=_tests(_WRITTEN, "a change"),
+    ),
+    "path length": Mutant(
+        file="resolvers/binding/path_grammar.py",
+        before="if length > limits.path:",
+        after="if length > limits.path - 39:",
+        tests=_tests(_WRITTEN, "a change"),
+    ),
+    "canonical keys of paths: reserved characters": Mutant(
+        file="resolvers/binding/path_grammar.py",
+        before='_RESERVED_CHARACTERS = ",?&=$"',
+        after='_RESERVED_CHARACTERS = ",?=$"',
+        tests=_tests(_REFUSED, "a reserved character in a key"),
+    ),
     "first version": Mutant(
         file="storage/catalog/versions.py",
         before="FIRST = 1  #",
