@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from partwise.spellings import count_spellings
@@ -14,7 +15,6 @@ from storage.allowance import Allowance
 from storage.batch.execution.run import Engine
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import TimeFormat
-from storage.connections.driver_errors import StatementRefused
 from storage.rows.doubts import why_unread
 from storage.rows.reader import RowReader
 from storage.rows.row import RowPage
@@ -65,19 +65,15 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
         transaction.allowance = Allowance()  # all rows are read, but none is part of a response
         rows = RowReader(engine.session(transaction))
         for resource in engine.catalog.resources.values():
-            found: Counter[tuple[str, str]] = Counter()
-            others: Counter[str] = Counter()
-            transaction.savepoint(_SAVEPOINT)
-            try:
-                for page in _pages(rows, resource):
-                    found += unreadable_values(resource, page.rows)
-                    others += count_spellings(rows, resource, page.rows)
-                    count += len(page.rows)
-            except StatementRefused as refused:
-                transaction.rollback_to(_SAVEPOINT)
+            survey = _Survey()
+            refused = transaction.attempt(_SAVEPOINT, partial(survey.read, rows, resource))
+            if refused is not None:
                 lines.append(f"  {resource.name}  {why_unread(rows, refused, [resource], resource)}")
-            lines += [f"  {resource.name}.{name}  {_values(n)}: {why}" for (name, why), n in sorted(found.items())]
-            spelled += [f"  {resource.name}.{name}  {_values(n)}" for name, n in sorted(others.items())]
+            lines += [
+                f"  {resource.name}.{name}  {_values(n)}: {why}" for (name, why), n in sorted(survey.unreadable.items())
+            ]
+            spelled += [f"  {resource.name}.{name}  {_values(n)}" for name, n in sorted(survey.spelled.items())]
+            count += survey.rows
     rows_read = f"{count} {'row' if count == 1 else 'rows'}"
     said = [f"Values that cannot be read, in {rows_read}:", *lines]
     if not lines:
@@ -85,6 +81,22 @@ def _describe_values(engine: Engine) -> tuple[str, bool]:
     if spelled:
         said += ["Dates and times in another spelling, which filters and orders can miss (set their format):", *spelled]
     return "\n".join(said), bool(lines)
+
+
+@dataclass(slots=True)
+class _Survey:
+    """The values of a resource that cannot be read or have another spelling, in the rows that were read."""
+
+    unreadable: Counter[tuple[str, str]] = field(default_factory=Counter)
+    spelled: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+
+    def read(self, rows: RowReader, resource: Resource) -> None:
+        """Read all rows, and count them and their values."""
+        for page in _pages(rows, resource):
+            self.unreadable += unreadable_values(resource, page.rows)
+            self.spelled += count_spellings(rows, resource, page.rows)
+            self.rows += len(page.rows)
 
 
 def _pages(rows: RowReader, resource: Resource) -> Iterator[RowPage]:

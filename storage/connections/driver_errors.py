@@ -5,12 +5,14 @@ import sqlite3
 import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Self
+from typing import TypeVar
 
 import psycopg
 
 from storage.errors import QueryTooComplex, TimedOut, Unavailable
 from storage.sql import Statement
+
+E = TypeVar("E", bound=Exception)
 
 
 class Retry(Exception):  # not an error: the transaction must be run again
@@ -65,16 +67,16 @@ class StatementRefused(Exception):  # named for what happened
     transaction_lost: bool = False  # SQLite: a trigger's RAISE(ROLLBACK) has ended the transaction
     statement: Statement | None = field(default=None, repr=False)  # with its parameters
 
-    def without_frames(self) -> Self:
-        """Remove the tracebacks and return the error.
 
-        A frame that stores the error is referenced by its traceback: a cycle that would keep the whole request in
-        memory.
-        """
-        for error in (self, self.__cause__):
-            if error is not None:
-                error.__traceback__ = None
-        return self
+def without_frames(error: E) -> E:
+    """Remove the tracebacks of an error and of its cause, and return the error.
+
+    A frame that stores the error is referenced by its traceback: a cycle that would keep the whole request in memory.
+    """
+    for each in (error, error.__cause__):
+        if each is not None:
+            each.__traceback__ = None
+    return error
 
 
 _MOST_SAID = 1_000  # characters of a trigger's message

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psycopg
 from sqlalchemy.pool import PoolProxiedConnection
@@ -32,6 +32,7 @@ from storage.connections.driver_errors import (
     from_sqlite,
     is_of_a_prepared_statement,
     too_long,
+    without_frames,
 )
 from storage.connections.preparing import Preparing
 from storage.connections.watchdog import GRACE, Watch
@@ -43,6 +44,8 @@ from storage.sql.postgresql import unless_longer
 Params = Sequence[Any]
 Chunks = Generator[list[tuple[Any, ...]], None, None]
 """Rows of a statement, a few at a time."""
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 _COMPLETION_UNKNOWN = "40003"
 _BUSY_SNAPSHOT = 517  # SQLITE_BUSY_SNAPSHOT: the snapshot is too old to be written to, which waiting does not change
@@ -354,6 +357,28 @@ class Transaction:
     def rollback_to(self, name: str) -> None:
         """Undo the changes since the savepoint. The savepoint and all locks remain."""
         self.execute(control.rollback_to(name))
+
+    def attempt(self, name: str, run: Callable[[], T], *others: type[E], keep: bool = True) -> T | StatementRefused | E:
+        """Run a function in a savepoint. If a statement is refused, roll back to the savepoint and return the refusal.
+
+        Exceptions of the classes `others` are handled like a refusal. If any other exception is raised, the savepoint
+        is left as it is. If `keep` is False, changes are always rolled back. Raises `StatementRefused` if the
+        transaction is lost, and the savepoint with it.
+        """
+        handled: tuple[type[StatementRefused | E], ...] = (StatementRefused, *others)
+        self.savepoint(name)
+        try:
+            result = run()
+        except handled as refused:
+            if isinstance(refused, StatementRefused) and refused.transaction_lost:
+                raise
+            self.rollback_to(name)
+            self.release(name)
+            return without_frames(refused)
+        if not keep:
+            self.rollback_to(name)
+        self.release(name)
+        return result
 
     def wait_for_locks(self, name: str) -> None:
         """Create a savepoint, and wait for later locks until the deadline instead of the patience.

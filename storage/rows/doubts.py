@@ -7,6 +7,7 @@ one.
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from storage.catalog.model import Generation, Resource
 from storage.connections.driver_errors import Doubt, StatementRefused
@@ -195,13 +196,5 @@ def _reason(rows: RowReader, refused: StatementRefused, first: Resource | None) 
 def _is_planned(rows: RowReader, refused: StatementRefused) -> bool:
     """Return True if a refused statement can be planned with its values. If so, it fails for a row."""
     assert refused.statement is not None  # noqa: S101  # checked by the caller
-    transaction = rows.transaction
-    transaction.savepoint(_SAVEPOINT)
-    is_planned = True
-    try:
-        transaction.execute(rows.statements.explain(refused.statement))
-    except StatementRefused:
-        is_planned = False
-        transaction.rollback_to(_SAVEPOINT)
-    transaction.release(_SAVEPOINT)
-    return is_planned
+    run = partial(rows.transaction.execute, rows.statements.explain(refused.statement))
+    return not isinstance(rows.transaction.attempt(_SAVEPOINT, run), StatementRefused)

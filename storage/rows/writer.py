@@ -185,17 +185,15 @@ class Rows(RowReader):
         self, row: RowToBe, columns: Collection[str], ask: Callable[[LaidOut], Statement]
     ) -> Sequence[Sequence[Any]] | None:
         """Run a query about a row that is not written; return None if the database cannot evaluate it."""
-        self.transaction.savepoint(_SAVEPOINT)
-        try:
+
+        def run() -> Sequence[Sequence[Any]]:
             laid_out = lay_out(self.statements, row, columns)
             for statement in laid_out.before:
                 self._run(statement)
             return self._run(ask(laid_out)).rows
-        except (*STATEMENT_FAILED, Unstorable):
-            return None
-        finally:
-            self.transaction.rollback_to(_SAVEPOINT)
-            self.transaction.release(_SAVEPOINT)
+
+        found = self.transaction.attempt(_SAVEPOINT, run, *STATEMENT_FAILED, Unstorable, keep=False)
+        return None if isinstance(found, Exception) else found
 
     # --- many rows at once
 
@@ -273,15 +271,7 @@ class Rows(RowReader):
         return tuple(each.name for each, value in given if not self._is_taken(self.statements.is_read(each, value)))
 
     def _is_taken(self, statement: Statement) -> bool:
-        self.transaction.savepoint(_TRIED)
-        try:
-            self._run(statement)
-            is_taken = True
-        except StatementRefused:
-            self.transaction.rollback_to(_TRIED)
-            is_taken = False
-        self.transaction.release(_TRIED)
-        return is_taken
+        return not isinstance(self.transaction.attempt(_TRIED, partial(self._run, statement)), StatementRefused)
 
     # --- generated keys
 

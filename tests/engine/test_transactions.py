@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from storage.connections.driver_errors import Retry, StatementRefused, Violation
 from storage.connections.transaction import Transaction
 from storage.errors import OutcomeUnknown, TimedOut, Unavailable
 from tests.support.harness import Backend
-from tests.support.transactions import checked_out, sql
+from tests.support.transactions import checked_out, count_statements, sql
 from tests.support.waiting import locked
 
 SCRIPT = """
@@ -150,6 +151,76 @@ def test_after_a_refused_statement_the_transaction_goes_on_from_its_savepoint(da
 
     assert refused.value.violation is Violation.UNIQUE
     assert parents(backend) == [1, 3]
+
+
+def test_an_attempt_that_is_refused_is_rolled_back_and_its_refusal_returned(
+    database: Database, backend: Backend, monkeypatch: pytest.MonkeyPatch
+):
+    with database.write() as transaction:
+        insert(transaction, 1)
+        sent = count_statements(monkeypatch)
+        refused = transaction.attempt("part", partial(insert, transaction, 2, 1))
+        monkeypatch.undo()
+        insert(transaction, 3)
+        transaction.commit()
+
+    assert isinstance(refused, StatementRefused)
+    assert refused.violation is Violation.UNIQUE
+    assert [each for each in sent if "SAVEPOINT" in each] == [
+        "SAVEPOINT part",
+        "ROLLBACK TO SAVEPOINT part",
+        "RELEASE SAVEPOINT part",
+    ]
+    assert parents(backend) == [1, 3]
+
+
+def test_an_attempt_that_succeeds_is_kept_unless_it_is_for_its_result_alone(database: Database, backend: Backend):
+    def inserted(key: int) -> int:
+        insert(transaction, key)
+        return key
+
+    with database.write() as transaction:
+        found = [transaction.attempt("part", partial(inserted, 1))]
+        found += [transaction.attempt("part", partial(inserted, 2), keep=False)]
+        found += [transaction.attempt("part", partial(inserted, 3))]
+        transaction.commit()
+
+    assert found == [1, 2, 3]
+    assert parents(backend) == [1, 3]
+
+
+def test_an_attempt_handles_the_exceptions_that_it_is_given_and_lets_others_pass(database: Database, backend: Backend):
+    def fail(error: Exception) -> None:
+        insert(transaction, 1)
+        raise error
+
+    with database.write() as transaction:
+        assert isinstance(transaction.attempt("part", partial(fail, KeyError()), KeyError, ValueError), KeyError)
+        with pytest.raises(ZeroDivisionError):
+            transaction.attempt("part", partial(fail, ZeroDivisionError()), KeyError, ValueError)
+        transaction.rollback_to("part")  # it is still there
+        insert(transaction, 2)
+        transaction.commit()
+
+    assert parents(backend) == [2]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_attempt_that_loses_the_transaction_raises_and_runs_nothing_more(
+    sqlite: Backend, monkeypatch: pytest.MonkeyPatch, keep: bool
+):
+    sqlite.run(SCRIPT)
+    sqlite.run("CREATE TRIGGER lost AFTER INSERT ON parent BEGIN SELECT RAISE(ROLLBACK, 'lost'); END")
+    database = Database(parse_url(sqlite.url))
+    with database.write() as transaction:
+        sent = count_statements(monkeypatch)
+        with pytest.raises(StatementRefused) as refused:
+            transaction.attempt("part", partial(insert, transaction, 1), KeyError, keep=keep)
+        monkeypatch.undo()
+    database.close()
+
+    assert refused.value.transaction_lost
+    assert sent == ["SAVEPOINT part", "INSERT INTO parent (id) VALUES (1)"]
 
 
 def test_a_commit_that_the_database_turns_into_a_rollback_is_found_out(postgresql: Backend):

@@ -1,7 +1,6 @@
 """The effects that failed parts would have had, as far as they can be predicted."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from storage.batch.plan.cascading_errors import CascadingErrors, ConditionalError
@@ -18,27 +17,14 @@ from storage.sql import Unstorable
 _SAVEPOINT = "place"
 _MOST_HOLDERS = 1_000  # conflicting rows of an index: without errors there is at most one
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A read was refused, or found several rows; it was rolled back."""
-
-    refused: StatementRefused | Unstorable | Ambiguous
+Unread = StatementRefused | Unstorable | Ambiguous
+"""Why a read was rolled back: it was refused, or found several rows."""
+_OTHERS: tuple[type[Unstorable | Ambiguous], ...] = (Unstorable, Ambiguous)  # refusals are always handled
 
 
 def guarded(rows: Rows, run: Callable[[], T]) -> T | Unread:
     """Run a function inside a savepoint; roll back to it if a read is refused or ambiguous."""
-    transaction = rows.transaction
-    transaction.savepoint(_SAVEPOINT)
-    result: T | Unread
-    try:
-        result = run()
-    except (StatementRefused, Unstorable, Ambiguous) as refused:
-        transaction.rollback_to(_SAVEPOINT)
-        result = Unread(refused)
-    transaction.release(_SAVEPOINT)
-    return result
+    return rows.transaction.attempt(_SAVEPOINT, run, *_OTHERS)
 
 
 class FailedParts:

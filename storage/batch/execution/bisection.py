@@ -45,17 +45,5 @@ class Bisection(Generic[T]):
         if self._left == 0:
             raise TooManyRefused
         self._left -= 1
-        self._transaction.savepoint(_SAVEPOINT)
-        is_taken = True
-        try:
-            self._write(members)
-        except StatementRefused as refused:
-            if refused.transaction_lost:
-                raise
-            is_taken = False
-        except Unstorable:
-            is_taken = False
-        if not is_taken:
-            self._transaction.rollback_to(_SAVEPOINT)
-        self._transaction.release(_SAVEPOINT)
-        return is_taken
+        found = self._transaction.attempt(_SAVEPOINT, lambda: self._write(members), Unstorable)
+        return not isinstance(found, StatementRefused | Unstorable)

@@ -21,7 +21,7 @@ from storage.batch.plan.operations import Verb
 from storage.catalog import versions
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Integer, Value
-from storage.connections.driver_errors import StatementRefused
+from storage.connections.driver_errors import StatementRefused, without_frames
 from storage.rows.doubts import Right, changing_rights, making_rights, removing_rights, settle
 from storage.rows.etags import counted_versions
 from storage.rows.row import KeyTuple, NotLoaded, RowColumns, key_order
@@ -242,7 +242,7 @@ class Bulk:
         except StatementRefused as refused:
             if refused.transaction_lost:
                 raise
-            self._refusal = block, refused.without_frames()
+            self._refusal = block, without_frames(refused)
             return None
         except Unstorable:
             return None

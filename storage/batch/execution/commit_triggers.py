@@ -60,13 +60,5 @@ def _first_to_blame(rows: Rows, catalog: Catalog, parts: Sequence[Part]) -> tupl
 
 def _is_refused(rows: Rows) -> StatementRefused | None:
     """Run the deferred checks and roll them back, so that they remain deferred; return the refusal, if any."""
-    transaction = rows.transaction
-    transaction.savepoint(_SAVEPOINT)
-    found = None
-    try:
-        transaction.check_constraints()
-    except StatementRefused as refused:
-        found = replace(refused, statement=None)
-    transaction.rollback_to(_SAVEPOINT)
-    transaction.release(_SAVEPOINT)
-    return found
+    refused = rows.transaction.attempt(_SAVEPOINT, rows.transaction.check_constraints, keep=False)
+    return None if refused is None else replace(refused, statement=None)

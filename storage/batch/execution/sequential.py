@@ -60,6 +60,7 @@ from storage.sql import Unstorable
 
 _SAVEPOINT = "part"  # around a write
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 class TransactionLost(Exception):  # named for what happened
@@ -124,7 +125,7 @@ class Sequential:
         self._refused = None
         result = guarded(self._rows, lambda: self._attempt(operation))
         if isinstance(result, Unread):
-            result = self._unread(operation, result.refused)
+            result = self._unread(operation, result)
         if isinstance(result, Done):
             if result.row is not None:
                 self.items[operation.index] = result.row
@@ -202,7 +203,7 @@ class Sequential:
             return []
         return [error for error in self._errors_of(rest) if wrong.isdisjoint(error.fault.attributes)]
 
-    def _unread(self, operation: Operation, refused: StatementRefused | Unstorable | Ambiguous) -> Refusal:
+    def _unread(self, operation: Operation, refused: Unread) -> Refusal:
         """Return the refusal of a part if the database refused a read for it, or found several rows.
 
         Raises `NotAsAtStart` or `RightMissing`.
@@ -234,7 +235,7 @@ class Sequential:
         """Record a refused write. Raises `NotAsAtStart` or `RightMissing` if it is not an error of the part."""
         resource = attempt.operation.resource
         settle(self._rows, refused, [resource], {resource.name: rights})
-        self._refused = attempt, refused.without_frames()
+        self._refused = attempt, refused
 
     # --- one part
 
@@ -263,19 +264,19 @@ class Sequential:
         if not resource.accepts(create.values) or self.hides_targets(attempt):
             self._deferred.refused(attempt)
             return Refusal(errors=diagnose_write(self._rows, self._catalog, attempt), precondition=precondition)
-        try:
-            row = self._in_savepoint(operation, lambda: self._rows.insert(resource, create.values))
-        except StatementRefused as refused:
-            if refused.violation is Violation.UNIQUE and self._was_raced(operation, create):
-                raise Retry from refused
-            self._note_refusal(attempt, refused, making_rights(resource, create.values))
-            self._deferred.refused(attempt)
-            errors = diagnose_write(self._rows, self._catalog, attempt, refused)
-            return Refusal(errors=errors, precondition=precondition)
-        except Unstorable as reason:
-            return Refusal(errors=self._diagnose_unstorable(attempt, reason), precondition=precondition)
-        self._deferred.written(operation, row)
-        return Done(index=operation.index, status=create.status, row=row, precondition=precondition)
+        match self._in_savepoint(operation, lambda: self._rows.insert(resource, create.values), Unstorable):
+            case StatementRefused() as refused:
+                if refused.violation is Violation.UNIQUE and self._was_raced(operation, create):
+                    raise Retry from refused
+                self._note_refusal(attempt, refused, making_rights(resource, create.values))
+                self._deferred.refused(attempt)
+                errors = diagnose_write(self._rows, self._catalog, attempt, refused)
+                return Refusal(errors=errors, precondition=precondition)
+            case Unstorable() as reason:
+                return Refusal(errors=self._diagnose_unstorable(attempt, reason), precondition=precondition)
+            case row:
+                self._deferred.written(operation, row)
+                return Done(index=operation.index, status=create.status, row=row, precondition=precondition)
 
     def hides_targets(self, attempt: Attempt) -> bool:
         """Return True if a write refers to an item that the caller may not read. The database would allow that."""
@@ -306,18 +307,18 @@ class Sequential:
             self._deferred.refused(attempt)
             errors = diagnose_write(self._rows, self._catalog, attempt)
             return Refusal(errors=errors, item=row, precondition=precondition)
-        try:
-            after = self._in_savepoint(operation, lambda: self._rows.update(row, changes, change.defaults))
-        except StatementRefused as refused:
-            self._note_refusal(attempt, refused, changing_rights(row.resource, {*changes, *change.defaults}))
-            self._deferred.refused(attempt)
-            errors = diagnose_write(self._rows, self._catalog, attempt, refused)
-            return Refusal(errors=errors, item=row, precondition=precondition)
-        except Unstorable as reason:
-            errors = self._diagnose_unstorable(attempt, reason)
-            return Refusal(errors=errors, item=row, precondition=precondition)
-        self._deferred.written(operation, after, before=row)
-        return Done(index=operation.index, status=change.status, row=after, precondition=precondition)
+        match self._in_savepoint(operation, lambda: self._rows.update(row, changes, change.defaults), Unstorable):
+            case StatementRefused() as refused:
+                self._note_refusal(attempt, refused, changing_rights(row.resource, {*changes, *change.defaults}))
+                self._deferred.refused(attempt)
+                errors = diagnose_write(self._rows, self._catalog, attempt, refused)
+                return Refusal(errors=errors, item=row, precondition=precondition)
+            case Unstorable() as reason:
+                errors = self._diagnose_unstorable(attempt, reason)
+                return Refusal(errors=errors, item=row, precondition=precondition)
+            case after:
+                self._deferred.written(operation, after, before=row)
+                return Done(index=operation.index, status=change.status, row=after, precondition=precondition)
 
     def _diagnose_unstorable(self, attempt: Attempt, reason: Unstorable) -> list[ConditionalError]:
         """Return all errors of a row if the database cannot store one of its values."""
@@ -332,9 +333,8 @@ class Sequential:
 
     def _delete(self, operation: Operation, remove: Remove) -> Done | Refusal:
         row, precondition = remove.row, remove.precondition
-        try:
-            self._in_savepoint(operation, lambda: self._rows.delete(row))
-        except StatementRefused as refused:
+        refused = self._in_savepoint(operation, lambda: self._rows.delete(row))
+        if refused is not None:
             attempt = Attempt(operation=operation, values=row.values, before=row)
             self._note_refusal(attempt, refused, removing_rights(row.resource))
             errors = diagnose_delete(self._rows, self._catalog, operation, row, refused)
@@ -342,23 +342,12 @@ class Sequential:
         self._deferred.deleted(operation, row)
         return Done(index=operation.index, status=remove.status, row=row, precondition=precondition)
 
-    def _in_savepoint(self, operation: Operation, write: Callable[[], T]) -> T:
-        transaction = self._rows.transaction
-        transaction.savepoint(_SAVEPOINT)
+    def _in_savepoint(self, operation: Operation, write: Callable[[], T], *others: type[E]) -> T | StatementRefused | E:
+        """Attempt a write, as `Transaction.attempt` does. Raises `TransactionLost`."""
         try:
-            result = write()
-        except StatementRefused as refused:
-            if refused.transaction_lost:
-                raise TransactionLost(operation.index, (rules.refused_by_database(refused.said),)) from refused
-            transaction.rollback_to(_SAVEPOINT)
-            transaction.release(_SAVEPOINT)
-            raise
-        except Unstorable:
-            transaction.rollback_to(_SAVEPOINT)
-            transaction.release(_SAVEPOINT)
-            raise
-        transaction.release(_SAVEPOINT)
-        return result
+            return self._rows.transaction.attempt(_SAVEPOINT, write, *others)
+        except StatementRefused as lost:
+            raise TransactionLost(operation.index, (rules.refused_by_database(lost.said),)) from lost
 
 
 _OF_THE_ITEM = (NotFound, PreconditionFailed, OperationNotAllowed)
