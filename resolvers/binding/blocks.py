@@ -4,7 +4,6 @@ A batch is bound as a whole, and only if every part is valid. Every other batch 
 which reports an error for each fault.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
@@ -15,13 +14,13 @@ from msgspec import UNSET
 from resolvers.binding.path_grammar import PathError, are_plain_keys, check_length
 from resolvers.binding.preconditions import if_match_columns
 from resolvers.binding.requests import PartRequest, invalid_length, members, repeated
-from resolvers.binding.values import InvalidJsonValue, from_text, reader
+from resolvers.binding.values import InvalidJsonValue, column_from_text, read_column
 from resolvers.documents.limits import Scope
 from storage.batch.plan import rules
 from storage.batch.plan.blocks import Block
 from storage.batch.plan.operations import Etags, Verb
 from storage.catalog.model import Attribute, Generation, Resource
-from storage.catalog.types import Boolean, Integer, Text, Value, ValueType
+from storage.catalog.types import Value
 from storage.rows.row import KeyTuple
 
 _FEWEST = 2  # parts: a single part does not need columns
@@ -205,53 +204,15 @@ def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
     if type(None) in classes:
         if not attribute.nullable or attribute.generation is not Generation.NEVER:
             raise _NotColumnar
-        given = iter(_values(attribute.type, [value for value in values if value is not None]))
+        given = iter(read_column(attribute.type, [value for value in values if value is not None]))
         return [None if value is None else next(given) for value in values]
-    return _values(attribute.type, values, classes)
-
-
-def _values(type_: ValueType, values: list[Any], classes: set[type] | None = None) -> Sequence[Value]:
-    """Apply the reader of the type to each value; values of the most frequent types are checked together.
-
-    Raises `InvalidJsonValue` or `_NotColumnar`.
-    """
-    classes = set(map(type, values)) if classes is None else classes
-    match type_:
-        case Integer(smallest=smallest, largest=largest) if classes == {int}:
-            if min(values) < smallest or max(values) > largest:
-                raise _NotColumnar
-            return values
-        case Text(padded=False, max_length=most) if classes == {str}:
-            text = "".join(values)
-            if not text.isascii() or "\x00" in text or (most is not None and max(map(len, values)) > most):
-                return list(map(reader(type_), values))
-            return values
-        case Boolean() if classes == {bool}:
-            return values
-        case _:
-            return list(map(reader(type_), values))
+    return read_column(attribute.type, values, classes)
 
 
 def _keys(resource: Resource, texts: Sequence[str]) -> Sequence[KeyTuple]:
     if len(resource.key) != 1 or not are_plain_keys(texts):
         raise _NotColumnar
-    type_ = resource.attributes[resource.key[0]].type
-    if isinstance(type_, Integer):
-        return list(zip(_integers(type_, texts), strict=True))
-    return [(from_text(type_, text),) for text in texts]
-
-
-_COUNTING = re.compile(r"(?:(?:0|-?[1-9][0-9]{0,17})\n)+")
-
-
-def _integers(type_: Integer, texts: Sequence[str]) -> Sequence[Value]:
-    """Parse keys in their canonical form, which is Python's own: no plus sign, no blank, no leading zero.
-
-    Raises `_NotColumnar`.
-    """
-    if not _COUNTING.fullmatch("\n".join(texts) + "\n"):
-        raise _NotColumnar
-    return _values(type_, list(map(int, texts)), {int})
+    return list(zip(column_from_text(resource.attributes[resource.key[0]].type, texts), strict=True))
 
 
 def _if_match(given: Sequence[Any], verb: Verb) -> Sequence[Etags | None] | None:

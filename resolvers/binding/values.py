@@ -8,7 +8,8 @@ import binascii
 import math
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -16,6 +17,8 @@ from itertools import chain
 from types import NoneType
 from typing import Any, Never, assert_never
 from uuid import UUID
+
+import msgspec
 
 from resolvers.binding.serialization import LIKE_A_NUMBER, LIKE_BYTES, QUOTED, to_text
 from storage.any_values import BASE64, INFINITIES, INT, LARGEST_PLAIN, REAL, TOO_LARGE
@@ -63,6 +66,7 @@ _NO_ANY = (
     'must be a text, a number, or an object with one member: {"int": "9007199254740993"}, {"real": "Infinity"} or'
     ' {"base64": "AAEC"}'
 )
+_integers = msgspec.json.Decoder(list[int])
 _EXACT_INTEGERS = 2**53  # up to this value, a double represents every whole number
 
 
@@ -114,6 +118,31 @@ def reader(type_: ValueType) -> Reader:
             return _anything
         case _:
             assert_never(type_)
+
+
+def read_column(type_: ValueType, values: Sequence[Any], classes: AbstractSet[type] | None = None) -> Sequence[Value]:
+    """Convert JSON values, none of which is null, as the reader of the type does. Raises `InvalidJsonValue`.
+
+    `classes` are those of the values, if they are known. Values of the most frequent types are checked together: the
+    reader is called for the extremes only (the smallest and the largest integer, the longest text). This is valid only
+    for rules about range, characters and length.
+    """
+    read = reader(type_)
+    classes = set(map(type, values)) if classes is None else classes
+    extremes: Collection[Any]
+    match type_:
+        case Integer() if classes == {int}:
+            extremes = min(values), max(values)
+        case Boolean() if classes == {bool}:
+            extremes = set(values)
+        case Text(padded=False) if classes == {str}:
+            _string("".join(values))
+            extremes = () if type_.max_length is None else (max(values, key=len),)
+        case _:
+            return list(map(read, values))
+    for extreme in extremes:
+        read(extreme)
+    return values
 
 
 def _integer(type_: Integer, raw: Any) -> int:
@@ -500,3 +529,27 @@ def from_text(type_: ValueType, text: str, *, canonical: bool = True) -> Value:
     if written != text and not (isinstance(type_, Time | DateTime) and _NO_SECONDS.sub("", written) == text):
         raise InvalidJsonValue(f"must be written {written}")
     return value
+
+
+def column_from_text(type_: ValueType, texts: Sequence[str]) -> Sequence[Value]:
+    """Parse the values of keys in a path, as `from_text` does. Raises `InvalidJsonValue`."""
+    match type_:
+        case Integer() if numbers := _canonical_integers(texts):
+            return read_column(type_, numbers)
+        case Text():
+            return read_column(type_, texts)  # each text is its own canonical form
+        case _:
+            return [from_text(type_, text) for text in texts]
+
+
+def _canonical_integers(texts: Sequence[str]) -> list[int] | None:
+    """Parse integers of 64 bits in their canonical form, which is that of JSON; None if any text is anything else."""
+    joined = f"[{','.join(texts)}]"
+    if len(joined) > (_MOST_DIGITS + 2) * len(texts):
+        return None  # parsing of long numbers takes long
+    try:
+        numbers = _integers.decode(joined)
+        is_canonical = len(numbers) == len(texts) and msgspec.json.encode(numbers).decode() == joined
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return numbers if is_canonical else None

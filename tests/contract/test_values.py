@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolvers.binding.serialization import to_json, to_text
-from resolvers.binding.values import InvalidJsonValue, from_json, from_text
+from resolvers.binding.values import InvalidJsonValue, column_from_text, from_json, from_text, read_column, reader
 from storage.catalog.types import (
     Array,
     Boolean,
@@ -33,7 +34,7 @@ from storage.catalog.types import (
     Uuid,
     ValueType,
 )
-from tests.support.wire_types import ALL_TYPES, KEY_TYPES
+from tests.support.wire_types import ALL_TYPES, KEY_TYPES, TEXT
 
 STATE = Enumeration(name="state", labels=("new", "in work"))
 NAIVE, AWARE = DateTime(aware=False), DateTime(aware=True)
@@ -319,6 +320,67 @@ def test_any_json_is_taken_and_comes_back_the_same_or_is_refused(name, raw):
     except InvalidJsonValue:
         return
     assert from_json(type_, to_json(type_, value)) == value
+
+
+COLUMN_TYPES = {
+    **ALL_TYPES,
+    "short text": (Text(max_length=3), TEXT),
+    "padded text": (Text(max_length=3, padded=True), TEXT),
+}
+ODD_TEXTS = ["abc", "abcd", "ab ", "", "\x00", "\ud800", "\udc00", "é"]
+ODD_INTEGERS = [0, -1, 2**15, -(2**15), -(2**15) - 1, 2**31, -(2**31) - 1, 2**63, -(2**63) - 1, 2**64]
+ODD_VALUES = [True, 1.0, number("1e2"), number("-0"), *ODD_INTEGERS, *ODD_TEXTS]
+ODD_KEYS = ["-0", "01", "+1", " 1", "1_0", "1.0", "1,2", "[1]", "1]", "\u0661", "-1", str(2**63), str(2**64), "9" * 30]
+
+
+def outcome(read: Callable[[], Any]) -> Any:
+    """Return the values with their classes, or the fact that they are refused."""
+    try:
+        return [(type(each), repr(each)) for each in read()]
+    except InvalidJsonValue:
+        return InvalidJsonValue
+
+
+def check_column(type_: ValueType, raws: list[Any]) -> None:
+    assert outcome(lambda: read_column(type_, raws)) == outcome(lambda: list(map(reader(type_), raws)))
+
+
+def check_keys(type_: ValueType, texts: list[str]) -> None:
+    assert outcome(lambda: column_from_text(type_, texts)) == outcome(lambda: [from_text(type_, t) for t in texts])
+
+
+@pytest.mark.parametrize("name", COLUMN_TYPES)
+def test_a_column_with_one_odd_value_is_read_as_each_of_its_values_is(name):
+    type_ = COLUMN_TYPES[name][0]
+
+    for plain in (1, "abc", True):
+        for odd in ODD_VALUES:
+            check_column(type_, [plain, odd, plain])
+    for text in ("1", "abc"):
+        for odd in (*ODD_KEYS, *ODD_TEXTS):
+            check_keys(type_, [text, odd, text])
+
+
+@pytest.mark.parametrize("name", COLUMN_TYPES)
+@given(data=st.data())
+def test_a_column_is_read_as_each_of_its_values_is(name, data):
+    type_, values = COLUMN_TYPES[name]
+    json = values.map(lambda value: to_json(type_, value))
+    odd = st.sampled_from(ODD_INTEGERS), st.sampled_from(ODD_TEXTS), st.sampled_from(ODD_VALUES) | JSON_OF_ANY_KIND
+    raws = data.draw(st.lists(json) | st.one_of(*[st.lists(each | json, max_size=3) for each in odd]))
+
+    check_column(type_, raws)
+
+
+@pytest.mark.parametrize("name", COLUMN_TYPES)
+@given(data=st.data())
+def test_a_column_of_keys_is_read_as_each_of_its_texts_is(name, data):
+    type_, values = COLUMN_TYPES[name]
+    key = (values if name not in ALL_TYPES or name in KEY_TYPES else st.text()).map(lambda value: to_text(type_, value))
+    odd = st.sampled_from(ODD_KEYS), st.sampled_from(ODD_TEXTS), st.text()
+    texts = data.draw(st.lists(key) | st.one_of(*[st.lists(each | key, max_size=3) for each in odd]))
+
+    check_keys(type_, texts)
 
 
 @pytest.mark.parametrize("type_", [JsonDocument(), Array(of=Integer())])
