@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from storage.catalog.model import ForeignKey, Resource
+from storage.catalog.model import Resource
 from storage.catalog.types import Unreadable
 from storage.rows.row import KeyTuple
 
@@ -32,8 +32,3 @@ def key_ref(resource: Resource, attributes: Iterable[str], values: Iterable[obje
         return None
     key = resource.unique_key_of(frozenset(given)) or tuple(sorted(given))
     return KeyRef(resource.name, key, tuple(given[name] for name in key))  # type: ignore[misc]  # values of attributes
-
-
-def target_ref(target: Resource, foreign_key: ForeignKey, values: Iterable[object]) -> KeyRef | None:
-    """Return the reference to the row that a foreign key with these values refers to."""
-    return key_ref(target, foreign_key.target_attributes, values)

@@ -3,17 +3,16 @@
 Used only while a batch waits for a lock: batches that would wait behind it do not need a connection for that.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from storage.batch.idempotency.receipts import Receipt
 from storage.batch.plan.blocks import Batch, Block
-from storage.batch.plan.locks import Strength, is_sought, strength_of, wanted_rows
+from storage.batch.plan.locks import Strength, Wanted, given_tuples, is_sought, wanted_by_blocks, wanted_rows
 from storage.batch.plan.operations import Operation, Part
 from storage.catalog.model import Catalog, Resource
 from storage.catalog.types import Value
-from storage.rows.key_refs import KeyRef, key_ref, row_ref, target_ref
+from storage.rows.key_refs import KeyRef, key_ref
 from storage.rows.locate import Location, place_values
-from storage.rows.row import KeyTuple
 
 _MOST_PARTS = 50  # of a batch that is compared, because the comparison runs in the event loop
 
@@ -32,30 +31,11 @@ def row_locks(catalog: Catalog, batch: Batch, receipt: Receipt | None) -> RowLoc
 
 
 def _of_blocks(catalog: Catalog, blocks: Sequence[Block]) -> Iterator[tuple[KeyRef, Strength]]:
-    strengths: dict[str, Strength] = {}
     for block in blocks:
-        own = strength_of(block.verb, block.resource, block.columns)
-        strengths[block.resource.name] = max(own, strengths.get(block.resource.name, own))
-    for block in blocks:
-        resource = block.resource
-        for foreign_key in resource.foreign_keys:
-            target = catalog.target_of(foreign_key)
-            strength = strengths.get(target.name, Strength.KEY_SHARE)
-            for values in _rows_of(block, resource, foreign_key.attributes):
-                if lock := target_ref(target, foreign_key, values):
-                    yield lock, strength
-        for key in resource.keys:
-            for values in _rows_of(block, resource, key):
-                yield KeyRef(resource.name, key, values), Strength.UPDATE
-        for key_values in block.keys:
-            yield row_ref(resource, key_values), strengths[resource.name]
-
-
-def _rows_of(block: Block, resource: Resource, names: tuple[str, ...]) -> Iterable[KeyTuple]:
-    """Return the values that the parts of a block give to some attributes, if they give all of them."""
-    if not names or any(name not in block.columns or not is_sought(resource, name) for name in names):
-        return ()
-    return (values for values in zip(*(block.columns[name] for name in names), strict=True) if None not in values)
+        for key in block.resource.keys:
+            for values in given_tuples(block, key):
+                yield KeyRef(block.resource.name, key, values), Strength.UPDATE
+    yield from _of_wanted(catalog, wanted_by_blocks(catalog, blocks))
 
 
 def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[KeyRef, Strength]]:
@@ -63,12 +43,16 @@ def _of_parts(catalog: Catalog, parts: Sequence[Part]) -> Iterator[tuple[KeyRef,
         if isinstance(part, Operation):
             values = {**part.values, **place_values(part.address, Location())}
             yield from _taken(part.resource, values)
-    for name, wanted in wanted_rows(catalog, parts).items():
-        for keys in (wanted.pointed_at, wanted.addressed):
+    yield from _of_wanted(catalog, wanted_rows(catalog, parts))
+
+
+def _of_wanted(catalog: Catalog, wanted: Mapping[str, Wanted]) -> Iterator[tuple[KeyRef, Strength]]:
+    for name, entry in wanted.items():
+        for keys in (entry.pointed_at, entry.addressed):
             for attributes, rows in keys.items():
                 for row in rows:
                     if lock := key_ref(catalog.resources[name], attributes, row):
-                        yield lock, wanted.strength
+                        yield lock, entry.strength
 
 
 def _taken(resource: Resource, values: Mapping[str, Value]) -> Iterator[tuple[KeyRef, Strength]]:

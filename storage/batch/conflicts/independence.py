@@ -8,19 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from storage.batch.plan.blocks import Block
-from storage.batch.plan.locks import Strength, strength_of
+from storage.batch.plan.locks import given_tuples
 from storage.batch.plan.operations import Verb
 from storage.catalog.model import Catalog, ForeignKey
 from storage.rows.row import KeyTuple
 
 
 @dataclass(slots=True)
-class Needs:
-    """The rows of one resource that must be locked, and what must be read of them."""
+class Reads:
+    """What must be read of the rows of one resource."""
 
-    strength: Strength = Strength.KEY_SHARE
-    addressed: list[KeyTuple] = field(default_factory=list)
-    pointed_at: dict[tuple[str, ...], set[KeyTuple]] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)  # to be read of the addressed rows, besides the key
     all_attributes: bool = False  # are to be read: the etag is computed from them
     # Unique keys of which some parts release values and others take some; and those whose values are taken first.
@@ -37,26 +34,27 @@ class Independence:
     """The check for independence of the parts of one batch."""
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
-        self.needs: dict[str, Needs] = {}
+        self.reads: dict[str, Reads] = {}  # of the resources of blocks
         # Referenced keys of resources with new items; and the keys of items that are updated before any is created.
         self.pointed_at: list[tuple[str, set[KeyTuple]]] = []
         self.left_to_database: list[tuple[str, set[KeyTuple]]] = []
         self._catalog = catalog
         self._blocks = blocks
+        self._addressed: dict[str, list[KeyTuple]] = {}
 
     def interferes(self) -> bool:
         """Return True if the blocks alone show that parts interfere; record what must be read to find out the rest."""
         for block in self._blocks:
-            needs = self.needs.setdefault(block.resource.name, Needs())
-            needs.strength = max(needs.strength, strength_of(block.verb, block.resource, block.columns))
-            needs.addressed += block.keys
+            self.reads.setdefault(block.resource.name, Reads())
+            addressed = self._addressed.setdefault(block.resource.name, [])
+            addressed += block.keys
             if block.keys and self._creates(block.resource.name):  # a client may guess a generated key
                 recorded = self.left_to_database if block.verb is Verb.UPDATE else self.pointed_at
                 recorded.append((block.resource.name, set(block.keys)))
         return (
-            any(len(set(needs.addressed)) < len(needs.addressed) for needs in self.needs.values())
+            any(len(set(keys)) < len(keys) for keys in self._addressed.values())
             or any(self._interferes(block) for block in self._blocks)
-            or any(self._mixes_keys(name) for name in self.needs)
+            or any(self._mixes_keys(name) for name in self.reads)
         )
 
     def _creates(self, name: str) -> bool:
@@ -70,8 +68,8 @@ class Independence:
         if not given:
             return False
         keys = [key for block in given for key in zip(*(block.columns[n] for n in block.resource.key), strict=True)]
-        every = {*keys, *self.needs[name].addressed}
-        return len(given) < len(made) or len(every) < len(keys) + len(self.needs[name].addressed)
+        addressed = self._addressed[name]
+        return len(given) < len(made) or len({*keys, *addressed}) < len(keys) + len(addressed)
 
     def _interferes(self, block: Block) -> bool:
         resource = block.resource
@@ -98,14 +96,10 @@ class Independence:
             return True
         if len(given) < len(key.attributes):
             return block.verb is not Verb.DELETE and bool(others)
-        distinct = [set(given[0])] if len(given) == 1 else given
-        values = {each for each in zip(*distinct, strict=True) if None not in each}
-        if values and any(other.verb is Verb.CREATE for other in others):
+        if any(other.verb is Verb.CREATE for other in others) and (values := given_tuples(block, key.attributes)):
             if key.target_attributes != target.key:
                 return True
             self.pointed_at.append((target.name, values))
-        needs = self.needs.setdefault(target.name, Needs())
-        needs.pointed_at.setdefault(key.target_attributes, set()).update(values)
         return False
 
     def _has_default(self, block: Block, attributes: Sequence[str]) -> bool:
@@ -119,7 +113,7 @@ class Independence:
         Record what must be read to find out.
         """
         given = [name for name in unique if name in block.columns]
-        needs = self.needs[block.resource.name]
+        reads = self.reads[block.resource.name]
         match block.verb:
             case Verb.CREATE:
                 return self._has_default(block, unique)
@@ -134,7 +128,7 @@ class Independence:
                     if other.resource is block.resource and not set(unique).isdisjoint(other.columns)
                 }
                 if Verb.UPDATE in takers:
-                    needs.must_read(unique)
+                    reads.must_read(unique)
                 elif takers:
-                    needs.left_to_database.add(unique)
+                    reads.left_to_database.add(unique)
                 return False

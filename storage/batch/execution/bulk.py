@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import partial
 from itertools import repeat
 
-from storage.batch.conflicts.independence import Independence, Needs
+from storage.batch.conflicts.independence import Independence, Reads
 from storage.batch.execution.bisection import Bisection
 from storage.batch.plan import rules
 from storage.batch.plan.blocks import Block, DoneBlock, DoneBlocks, ResultDetail
 from storage.batch.plan.decisions import Change, Create, Remove
 from storage.batch.plan.keys import KeySource
-from storage.batch.plan.locks import lock_columns
+from storage.batch.plan.locks import Wanted, lock_columns, wanted_by_blocks
 from storage.batch.plan.operations import Verb
 from storage.catalog import versions
 from storage.catalog.model import Catalog, Resource
@@ -45,7 +45,8 @@ class Bulk:
         self._blocks = sorted(blocks, key=lambda block: (order[block.resource.name], _ORDER[block.verb]))
         self._shown = shown
         self._independence = Independence(catalog, self._blocks)
-        self._needs = self._independence.needs
+        self._reads = self._independence.reads
+        self._wanted: Mapping[str, Wanted] = {}  # the rows to lock
         self._found: dict[str, RowColumns] = {}
         self._made: dict[str, dict[int, Value]] = {}  # resource -> part -> the key generated for it
         self._new_keys: dict[int, Sequence[KeyTuple]] = {}  # the first part of a block -> the keys of its items
@@ -56,19 +57,20 @@ class Bulk:
         """Lock the rows that the blocks address and refer to; return True if bulk execution applies. Nothing is written."""
         if not all(_is_plain(block, self._rows) for block in self._blocks) or self._independence.interferes():
             return False
+        self._wanted = wanted_by_blocks(self._catalog, self._blocks)
         if not self._locks:
             self._blocks = [each for block in self._blocks for each in _guarded(block)]
         return self._check()
 
     def recheck_after_refusal(self) -> bool:
         """Read, after a refusal, what was left to the database to check; return True if bulk execution still applies."""
-        unread = [(needs, unique) for needs in self._needs.values() for unique in needs.left_to_database]
+        unread = [(reads, unique) for reads in self._reads.values() for unique in reads.left_to_database]
         if not (unread or self._independence.left_to_database or any(block.versions for block in self._blocks)):
             return True
         self._blocks = [replace(block, versions=None) for block in self._blocks]
         self._independence.pointed_at += self._independence.left_to_database
-        for needs, unique in unread:
-            needs.must_read(unique)
+        for reads, unique in unread:
+            reads.must_read(unique)
         return self._check()
 
     def _check(self) -> bool:
@@ -122,34 +124,32 @@ class Bulk:
     def _load(self) -> None:
         for block in self._blocks:
             if block.if_match is not None and block.versions is None:
-                needs = self._needs[block.resource.name]
+                reads = self._reads[block.resource.name]
                 if block.resource.version is None:
-                    needs.all_attributes = True
+                    reads.all_attributes = True
                 else:
-                    needs.attributes.add(block.resource.version)
+                    reads.attributes.add(block.resource.version)
         for name, resource in self._catalog.resources.items():
-            if name in self._needs and resource.lockable:
-                self._load_resource(resource, self._needs[name])
+            if name in self._wanted and resource.lockable:
+                self._load_resource(resource, self._reads.get(name) or Reads())
 
-    def _load_resource(self, resource: Resource, needs: Needs) -> None:
+    def _load_resource(self, resource: Resource, reads: Reads) -> None:
         attributes = (
             None
-            if needs.all_attributes
-            else [n for n in resource.attributes if n in needs.attributes or n in resource.key]
+            if reads.all_attributes
+            else [n for n in resource.attributes if n in reads.attributes or n in resource.key]
         )
+        wanted = self._wanted[resource.name]
         if self._locks:
-            keys: dict[tuple[str, ...], list[KeyTuple]] = {n: sorted(v) for n, v in needs.pointed_at.items() if v}
-            if needs.addressed:
-                keys[resource.key] = sorted({*needs.addressed, *keys.get(resource.key, ())})
-            if keys:
-                self._found[resource.name] = lock_columns(self._rows, resource, keys, needs.strength, attributes)
-        elif needs.all_attributes or needs.attributes:
-            wanted = self._keys_to_load(resource, needs)
-            self._found[resource.name] = self._rows.load_columns(resource, resource.key, wanted, attributes)
+            if keys := wanted.all_keys:
+                self._found[resource.name] = lock_columns(self._rows, resource, keys, wanted.strength, attributes)
+        elif reads.all_attributes or reads.attributes:
+            own = self._keys_to_load(resource, reads)
+            self._found[resource.name] = self._rows.load_columns(resource, resource.key, own, attributes)
 
-    def _keys_to_load(self, resource: Resource, needs: Needs) -> Sequence[KeyTuple]:
+    def _keys_to_load(self, resource: Resource, reads: Reads) -> Sequence[KeyTuple]:
         """Return the keys of the rows to read: those with a precondition, or all that release unique values."""
-        released = {name for unique in needs.unique for name in unique}
+        released = {name for unique in reads.unique for name in unique}
         wanted: list[KeyTuple] = []
         for block in self._blocks:
             if block.resource is not resource:
@@ -165,9 +165,9 @@ class Bulk:
         access = self._rows.statements.access
         asked = (
             (resource, by, [*values])
-            for name, needs in self._needs.items()
+            for name, wanted in self._wanted.items()
             if access.restricts(resource := self._catalog.resources[name])
-            for by, values in needs.pointed_at.items()
+            for by, values in wanted.pointed_at.items()
         )
         return any(
             len(self._rows.load_columns(resource, by, wanted, by)) < len(wanted) for resource, by, wanted in asked
@@ -200,13 +200,13 @@ class Bulk:
         """Return True if a unique value is taken twice, or taken by one part and released by another."""
         return any(
             self._hands_on(self._catalog.resources[name], unique.attributes)
-            for name in self._needs
+            for name in self._reads
             for unique in self._catalog.resources[name].unique_keys
         )
 
     def _hands_on(self, resource: Resource, unique: tuple[str, ...]) -> bool:
         takers = [b for b in self._blocks if b.resource is resource and set(unique) <= set(b.columns)]
-        if len(takers) == 1 and takers[0].verb is Verb.CREATE and unique not in self._needs[resource.name].unique:
+        if len(takers) == 1 and takers[0].verb is Verb.CREATE and unique not in self._reads[resource.name].unique:
             columns = [takers[0].columns[name] for name in unique]
             own_values = columns[0] if len(columns) == 1 else [*zip(*columns, strict=True)]
             if len(set(own_values)) == len(own_values):
@@ -222,7 +222,7 @@ class Bulk:
             count += len(own)
         if len(taken) != count:
             return True
-        if unique not in self._needs[resource.name].unique:
+        if unique not in self._reads[resource.name].unique:
             return False
         found = self._found[resource.name]
         held = zip(*(found.columns[name] for name in unique), strict=True)

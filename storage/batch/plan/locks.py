@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeVar
 
+from storage.batch.plan.blocks import Block
 from storage.batch.plan.operations import InvalidPart, Operation, Part, Verb
 from storage.catalog.model import Catalog, Resource
-from storage.catalog.types import Approximate, Array, JsonDocument, Opaque
+from storage.catalog.types import Approximate, Array, JsonDocument, Opaque, Value
 from storage.connections.driver_errors import Retry
 from storage.rows.locate import ByKey, Location, place_values
 from storage.rows.row import KeyTuple, Row, RowColumns
@@ -62,8 +63,11 @@ class Wanted:
         return {name: _in_order(values) for name, values in self.addressed.items()}
 
 
-def _in_order(values: Iterable[KeyTuple]) -> list[KeyTuple]:
-    return sorted(values, key=repr)
+def _in_order(values: Collection[KeyTuple]) -> list[KeyTuple]:
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=repr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,31 @@ def wanted_rows(catalog: Catalog, parts: Iterable[Part]) -> dict[str, Wanted]:
             _add_path(wanted, operation)
             _add_contents(wanted, catalog, operation)
     return wanted
+
+
+def wanted_by_blocks(catalog: Catalog, blocks: Iterable[Block]) -> dict[str, Wanted]:
+    """Return the rows that blocks address or refer to, by the name of the resource."""
+    wanted: dict[str, Wanted] = {}
+    for block in blocks:
+        resource = block.resource
+        entry = wanted.setdefault(resource.name, Wanted())
+        entry.strength = max(entry.strength, strength_of(block.verb, resource, block.columns))
+        if block.keys:
+            entry.addressed.setdefault(resource.key, set()).update(block.keys)
+        for foreign_key in resource.foreign_keys:
+            if values := given_tuples(block, foreign_key.attributes):
+                target = wanted.setdefault(catalog.target_of(foreign_key).name, Wanted())
+                target.pointed_at.setdefault(foreign_key.target_attributes, set()).update(values)
+    return wanted
+
+
+def given_tuples(block: Block, names: Sequence[str]) -> set[KeyTuple]:
+    """Return the values that the parts of a block give to some attributes, if they give all of them, without nulls."""
+    if not names or any(name not in block.columns or not is_sought(block.resource, name) for name in names):
+        return set()
+    given = [block.columns[name] for name in names]
+    columns: Sequence[Iterable[Value]] = [set(given[0])] if len(given) == 1 else given
+    return {each for each in zip(*columns, strict=True) if None not in each}
 
 
 def _add_path(wanted: dict[str, Wanted], operation: Operation) -> None:
