@@ -1,6 +1,6 @@
 """Parts that are bound as blocks are bound as they would be part by part (resolvers/binding/blocks.py)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from resolvers.binding.requests import PartRequest
 from resolvers.compiled.variables import Inputs
 from resolvers.documents.limits import Limits, Scope
 from storage.batch.plan.blocks import Block
+from storage.batch.plan.locks import Wanted, wanted_by_blocks, wanted_rows
 from storage.batch.plan.operations import Operation, Part
 from storage.rows.locate import ByKey
 from tests.conftest import Serve
@@ -127,7 +128,7 @@ def shown(part: Part) -> Any:
     (step,) = part.address
     assert (part.references, part.if_none_match, part.query, step.relation) == ((), None, None, None)
     key = step.selector.values if isinstance(step.selector, ByKey) else None
-    etags = None if part.if_match is None else ("*",) if part.if_match.any_version else part.if_match.etags
+    etags = None if part.if_match is None else tuple(part.if_match.etags)
     return part.index, part.verb, part.resource.name, key, repr(dict(part.values)), etags
 
 
@@ -152,7 +153,19 @@ def test_blocks_say_what_their_parts_say(binding: Binding, variables: Any):
     event(f"{len(blocks)} blocks")
     if blocks:
         found = sorted(each for block in blocks for each in shown_of_block(block))
-        assert found == [shown(part) for part in bind(requests, binding.scope)]
+        parts = bind(requests, binding.scope)
+        assert found == [shown(part) for part in parts]
+        catalog = binding.scope.catalog
+        assert locks(wanted_by_blocks(catalog, blocks)) == locks(wanted_rows(catalog, parts))
+
+
+def locks(wanted: Mapping[str, Wanted]) -> dict[str, Any]:
+    """Write which rows are locked, and how strongly."""
+    return {
+        name: (each.strength, each.addressed, each.pointed_at)
+        for name, each in wanted.items()
+        if each.addressed or each.pointed_at
+    }
 
 
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # a part, and what differs in the next
