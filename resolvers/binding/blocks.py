@@ -18,7 +18,7 @@ from resolvers.binding.values import InvalidJsonValue, column_from_text, read_co
 from resolvers.documents.limits import Scope
 from storage.batch.plan import rules
 from storage.batch.plan.blocks import Block
-from storage.batch.plan.operations import Etags, Verb
+from storage.batch.plan.operations import TAKE_A_PAYLOAD, Etags, Verb
 from storage.catalog.model import Attribute, Generation, Resource
 from storage.catalog.types import Value
 from storage.rows.row import KeyTuple
@@ -139,7 +139,7 @@ def _bind_alike(sent: _Sent, collection: str, keys: Sequence[str], scope: Scope)
     if resource is None or collection[0] != "/" or not rules.takes(resource, sent.verbs[0]):
         raise _NotColumnar
     bound = _keys(resource, keys) if keys else ()
-    if sent.verbs[0] is Verb.DELETE:
+    if sent.verbs[0] not in TAKE_A_PAYLOAD:
         if sent.given.count(None) < len(sent.given):
             raise _NotColumnar
         yield _block(sent, resource, (), [], bound)
@@ -185,7 +185,7 @@ def _block(
         verb=verb,
         resource=resource,
         parts=sent.parts,
-        columns={n: _column(resource.attributes[n], column) for n, column in zip(names, columns, strict=True)},
+        columns={n: _column(resource.attributes[n], verb, column) for n, column in zip(names, columns, strict=True)},
         keys=keys,
         if_match=_if_match(sent.if_match, verb),
     )
@@ -198,11 +198,11 @@ def _check_writable(resource: Resource, name: str, verb: Verb) -> None:
         raise _NotColumnar
 
 
-def _column(attribute: Attribute, values: list[Any]) -> Sequence[Value]:
+def _column(attribute: Attribute, verb: Verb, values: list[Any]) -> Sequence[Value]:
     """Validate and convert the values of one attribute. Raises `InvalidJsonValue` or `_NotColumnar`."""
     classes = set(map(type, values))
     if type(None) in classes:
-        if not attribute.nullable or attribute.generation is not Generation.NEVER:
+        if rules.null_means(attribute, verb) is not rules.Null.WRITTEN or attribute.generation is not Generation.NEVER:
             raise _NotColumnar
         given = iter(read_column(attribute.type, [value for value in values if value is not None]))
         return [None if value is None else next(given) for value in values]

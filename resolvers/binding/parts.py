@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from resolvers.binding.path_binding import PathNotBound, Place, bind_path
 from resolvers.binding.path_grammar import PathError, parse_path
 from resolvers.binding.payloads import (
-    READING,
     Payload,
     bind_value,
     check_completeness,
@@ -23,7 +22,7 @@ from resolvers.binding.requests import MAX_ID_LENGTH, PartRequest, ReferenceRequ
 from resolvers.documents.limits import MOST_FAULTS, Limits, Scope
 from resolvers.documents.variables import show
 from storage.batch.plan import rules
-from storage.batch.plan.operations import InvalidPart, Operation, Part, Reference, Verb
+from storage.batch.plan.operations import AT_COLLECTIONS, TAKE_A_PAYLOAD, InvalidPart, Operation, Part, Reference, Verb
 from storage.catalog.model import Resource
 from storage.errors import (
     BadRequest,
@@ -37,8 +36,6 @@ from storage.rows.locate import ByPart, Query
 from storage.sql import Window, total_order
 
 _MOST_OF_BATCH = 100_000  # faults of all parts; beyond it, each part lists one of those a client can repeat
-
-_ON_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
 
 
 def bind(requests: Sequence[PartRequest], scope: Scope) -> list[Part]:
@@ -152,7 +149,7 @@ class _Binder:
     def _bind_payload(self, index: int, request: PartRequest, place: Place, *, check: bool) -> Payload:
         payload = Payload(suggest=self._scope.suggest, most=min(MOST_FAULTS, max(self._room, 1)))
         raw = raw_payload(request, place.resource, payload)
-        if request.verb in READING:
+        if request.verb not in TAKE_A_PAYLOAD:
             if request.payload is not None or request.item is not None:
                 message = f"{request.verb.value} takes no payload."
                 payload.faults.append(InvalidPayload(message=message, pointer=payload.base))
@@ -212,7 +209,7 @@ def _check_operation(request: PartRequest, place: Place, faults: list[Fault]) ->
         message = f"{resource.collection} can only be read."
     elif not rules.takes(resource, verb):
         message = f"{verb.value} is not allowed on {resource.collection}."
-    elif not place.is_item and verb not in _ON_COLLECTIONS:
+    elif not place.is_item and verb not in AT_COLLECTIONS:
         message = f"{verb.value} requires the path of one item, but this is the path of a collection."
     elif place.query is not None and (place.is_item or verb is not Verb.GET):
         message = "Only GET of a collection takes a query."

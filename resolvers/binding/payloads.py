@@ -12,7 +12,7 @@ from resolvers.documents.suggestions import Suggestions
 from resolvers.documents.variables import show
 from storage.batch.plan import rules
 from storage.batch.plan.operations import Reference, Verb
-from storage.catalog.model import Attribute, ForeignKey, Generation, Resource
+from storage.catalog.model import ForeignKey, Resource
 from storage.catalog.types import Value
 from storage.errors import (
     Fault,
@@ -24,7 +24,6 @@ from storage.errors import (
 )
 from storage.rows.locate import ByPart
 
-READING = frozenset({Verb.GET, Verb.DELETE})  # the verbs that do not accept a payload
 _MANY = 1_000  # members of a payload
 _LONGEST_NAME = 1_000  # characters of an unknown attribute's name; a longer name is not included in the pointer
 
@@ -101,13 +100,14 @@ def bind_value(payload: Payload, resource: Resource, verb: Verb, name: str, raw:
         message = f"{own} is given twice, once by its former name."
         payload.faults.append(InvalidValue(message=message, pointer=pointer, attributes=(own,)))
         return
-    if raw is None and attribute.generation is Generation.WHEN_ABSENT and verb in {Verb.CREATE, Verb.UPSERT}:
-        return  # the database generates it
+    null = rules.null_means(attribute, verb) if raw is None else None
+    if null is rules.Null.ABSENT:
+        return
     payload.named_attributes.add(own)
     payload.pointers[own] = pointer
     if rules.is_closed(resource, attribute, verb):
         payload.faults.append(rules.read_only(own, pointer))
-    elif raw is None and not (attribute.nullable or _may_be_filled(attribute, verb)):
+    elif null is rules.Null.REFUSED:
         message = f"{own} is required."
         payload.faults.append(Required(message=message, pointer=pointer, attributes=(own,)))
     elif raw is None:
@@ -128,17 +128,6 @@ def _unknown(resource: Resource, name: str, base: str, suggest: Suggestions) -> 
     if len(name) > _LONGEST_NAME:
         return UnknownAttribute(message=message, pointer=base)
     return UnknownAttribute(message=message, pointer=_pointer(base, name), attributes=(name,))
-
-
-def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
-    """Return True if a trigger may replace a null before the database checks it."""
-    match verb:
-        case Verb.CREATE:
-            return attribute.fillable
-        case Verb.UPSERT:
-            return attribute.fillable or attribute.refillable
-        case _:
-            return attribute.refillable
 
 
 def _no_attribute(resource: Resource, name: str, known: Iterable[str], suggest: Suggestions) -> str:

@@ -88,6 +88,7 @@ def test_a_part_that_breaks_a_rule_is_refused(api: Api, backend: Backend, rule: 
 TAKEN: dict[str, tuple[list[Json], list[tuple[int, str | None, Json]]]] = {
     "a new item": (creates(NAMED), [(201, "1", {"name": "x", "made": "now", "version": 1})] * 3),
     "a change": (updates({"size": 5}), [(200, "5", {"size": 5, "version": 5})] * 3),
+    "null": (updates({"size": None}), [(200, "5", {"size": None, "version": 5})] * 3),
     "a deletion": (updates(None, "DELETE"), [(204, None, None)] * 3),
     "a quoted etag": (updates({"size": 5}, ifMatch=['"4"']), [(200, "5", {"version": 5})] * 3),
     "any version": (updates({"size": 5}, ifMatch=["*"]), [(200, "5", {"version": 5})] * 3),

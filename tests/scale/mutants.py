@@ -111,6 +111,36 @@ MUTANTS: Mapping[str, Mutant] = {
         after='_RESERVED_CHARACTERS = ",?=$"',
         tests=_tests(_REFUSED, "a reserved character in a key"),
     ),
+    "readers: the range of integers": Mutant(
+        file="resolvers/binding/values.py",
+        before="if not type_.smallest <= raw <= type_.largest:",
+        after="if not type_.smallest <= raw:",
+        tests=_tests(_REFUSED, "an integer that is too large"),
+    ),
+    "readers: characters of texts": Mutant(
+        file="resolvers/binding/values.py",
+        before='if "\\x00" in raw:',
+        after="if not raw.isprintable() and False:",
+        tests=_tests(_REFUSED, "a text with a null character"),
+    ),
+    "readers: the length of texts": Mutant(
+        file="resolvers/binding/values.py",
+        before="len(text) > type_.max_length:",
+        after="len(text) > type_.max_length + 100:",
+        tests=_tests(_REFUSED, "a text that is too long"),
+    ),
+    "readers: booleans": Mutant(
+        file="resolvers/binding/values.py",
+        before="if not isinstance(raw, bool):",
+        after="if not isinstance(raw, bool | int):",
+        tests=_tests(_REFUSED, "a boolean that is a number"),
+    ),
+    "null": Mutant(
+        file="storage/batch/plan/rules.py",
+        before="return Null.WRITTEN if attribute.nullable or",
+        after="return Null.WRITTEN if",
+        tests=_tests(_WRITTEN, "null"),
+    ),
     "first version": Mutant(
         file="storage/catalog/versions.py",
         before="FIRST = 1  #",

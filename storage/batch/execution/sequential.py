@@ -31,7 +31,7 @@ from storage.batch.plan.decisions import (
     is_below,
 )
 from storage.batch.plan.operations import Done, Failed, InvalidPart, Operation, Part, Verb
-from storage.catalog.model import Catalog, Resource, Values
+from storage.catalog.model import Catalog, ForeignKey, Resource, Values
 from storage.catalog.types import Unreadable
 from storage.connections.driver_errors import Retry, StatementRefused, Violation
 from storage.errors import (
@@ -280,13 +280,13 @@ class Sequential:
 
     def hides_targets(self, attempt: Attempt) -> bool:
         """Return True if a write refers to an item that the caller may not read. The database would allow that."""
-        access = self._rows.statements.access
-        keys = [
-            key
-            for key in attempt.operation.resource.foreign_keys
-            if not key.deferred and access.restricts(self._catalog.target_of(key))
-        ]
+        keys = self.restricted_keys(attempt.operation.resource)
         return bool(keys) and bool(missing_targets(self._rows, self._catalog, attempt, keys))
+
+    def restricted_keys(self, resource: Resource) -> list[ForeignKey]:
+        """Return the foreign keys whose targets the caller may not all read; deferred ones are checked at the end."""
+        restricts, target_of = self._rows.statements.access.restricts, self._catalog.target_of
+        return [key for key in resource.foreign_keys if not key.deferred and restricts(target_of(key))]
 
     def _was_raced(self, operation: Operation, create: Create) -> bool:
         """Return True if another transaction has created the item since the decision; a retry is then needed."""

@@ -6,9 +6,10 @@ the database refuses a group, `GroupRefused` is raised, and the caller runs susp
 sequentially, to find the parts at fault.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 from storage.batch.conflicts.access_sets import AccessSets
@@ -181,7 +182,7 @@ class Grouped:
 
     def _create(self, operation: Operation, create: Create) -> bool:
         resource, values = operation.resource, create.values
-        if not resource.accepts(values) or self._hides_targets(of_new(operation, values)):
+        if not resource.accepts(values) or self._hides_targets(resource, partial(of_new, operation, values)):
             return False
         missing = [name for name in resource.key if values.get(name) is None]
         keys = self._keys_of(resource)
@@ -209,7 +210,7 @@ class Grouped:
 
     def _change(self, operation: Operation, change: Change) -> bool:
         resource, before, changes = operation.resource, change.row, change.changes
-        if not resource.accepts(changes) or self._hides_targets(of_change(operation, change)):
+        if not resource.accepts(changes) or self._hides_targets(resource, partial(of_change, operation, change)):
             return False
         if not changes and not change.defaults:
             self._note(operation, change.status, before, change.precondition)
@@ -254,9 +255,11 @@ class Grouped:
         self._note(operation, remove.status, row, remove.precondition)
         return True
 
-    def _hides_targets(self, attempt: Attempt) -> bool:
+    def _hides_targets(self, resource: Resource, attempt: Callable[[], Attempt]) -> bool:
         """Return True if a write refers to an item that the caller may not read. Raises `NotLoaded`."""
-        hides = self._sequential.hides_targets(attempt)
+        if not self._sequential.restricted_keys(resource):
+            return False
+        hides = self._sequential.hides_targets(attempt())
         if hides and self._pending:  # an earlier part may have created it
             raise NotLoaded
         return hides

@@ -30,6 +30,11 @@ class Verb(Enum):
     DELETE = "DELETE"
 
 
+AT_COLLECTIONS = frozenset({Verb.GET, Verb.CREATE, Verb.UPSERT})
+"""The verbs that can address a collection; every verb can address an item."""
+TAKE_A_PAYLOAD = frozenset({Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.UPSERT})
+"""The verbs that accept a payload."""
+
 Etags = Sequence[str]
 """The etags of a precondition, without quotes and prefix, as those of rows are; or `ANY_VERSION`."""
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 
-from storage.batch.plan.operations import ANY_VERSION, Etags, InvalidPart, Operation, Precondition, Verb
+from storage.batch.plan.operations import ANY_VERSION, TAKE_A_PAYLOAD, Etags, InvalidPart, Operation, Precondition, Verb
 from storage.catalog.model import Attribute, Generation, Resource, Values
 from storage.catalog.types import Approximate, Integer, Text, Unreadable, Value
 from storage.errors import (
@@ -116,7 +117,7 @@ def _equals(sent: Value, stored: Value) -> bool:
 
 def contradictions(operation: Operation, location: Location, given: Values) -> list[Fault]:
     """Return faults for values that contradict the path: the key is immutable, and the path determines the parent."""
-    if operation.verb in {Verb.GET, Verb.DELETE}:
+    if operation.verb not in TAKE_A_PAYLOAD:
         return []
     resource = operation.resource
     from_parent = placed_below(operation.address, location)
@@ -208,6 +209,32 @@ def without_values(operation: Operation, names: Collection[str]) -> Operation:
         values={**kept, **{name: value for name, value in unknown.items() if name not in by_path}},
         references=tuple(each for each in operation.references if by_path.isdisjoint({*each.attributes} & {*names})),
     )
+
+
+class Null(Enum):
+    """What null means as the value of an attribute."""
+
+    ABSENT = auto()  # the same as no value: the database generates one
+    REFUSED = auto()
+    WRITTEN = auto()
+
+
+def null_means(attribute: Attribute, verb: Verb) -> Null:
+    """Return what null means as the value of an attribute."""
+    if attribute.generation is Generation.WHEN_ABSENT and verb in {Verb.CREATE, Verb.UPSERT}:
+        return Null.ABSENT
+    return Null.WRITTEN if attribute.nullable or _may_be_filled(attribute, verb) else Null.REFUSED
+
+
+def _may_be_filled(attribute: Attribute, verb: Verb) -> bool:
+    """Return True if a trigger may replace a null before the database checks it."""
+    match verb:
+        case Verb.CREATE:
+            return attribute.fillable
+        case Verb.UPSERT:
+            return attribute.fillable or attribute.refillable
+        case _:
+            return attribute.refillable
 
 
 def missing(resource: Resource, verb: Verb, given: Collection[str]) -> list[str]:
