@@ -1,7 +1,6 @@
 """Runs a read plan: one statement for each level, never one for each row."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate, chain, repeat
 from typing import Any, assert_never
 
@@ -92,7 +91,7 @@ def _read_collection(rows: RowReader, selected: Selected, plan: ItemPlan) -> Col
     positions = window.sorts if selected.with_cursors else ()
     read = RawColumns([()] * (len(names) + len(positions)))
     if selected.with_items:
-        one_more = replace(window, limit=window.limit + 1)
+        one_more = window.one_more
 
         def write(*, as_json_columns: bool) -> Statement:
             query = Query(rows.statements, plan.resource, as_json_columns=as_json_columns)

@@ -1,7 +1,6 @@
 """Reads the rows of resources in one transaction, each with its etag."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -124,7 +123,7 @@ class RowReader:
             if not parents:
                 return RowPage(found=(), has_more=False)
         condition = All(tuple(Compare(name, Operator.EQ, value) for name, value in filters.items()))
-        one_more, names = replace(window, limit=window.limit + 1), tuple(resource.attributes)
+        one_more, names = window.one_more, tuple(resource.attributes)
 
         def write(*, as_json_columns: bool) -> Statement:
             query = Query(self.statements, resource, owned=owned, as_json_columns=as_json_columns)
@@ -136,7 +135,7 @@ class RowReader:
 
     def page_as_stored(self, resource: Resource, window: Window) -> RowPage:
         """Read a page of all rows for the operator, including their values as the database stores them (`Row.raw`)."""
-        one_more = replace(window, limit=window.limit + 1)
+        one_more = window.one_more
         query = Query(self.statements, resource, sees=AllRows.OPERATOR)
         raw = self._read(query.page(tuple(resource.attributes), All(()), one_more), many=True).rows
         return RowPage(found=self._rows(resource, raw[: window.limit]), has_more=len(raw) > window.limit)

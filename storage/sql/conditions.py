@@ -1,7 +1,7 @@
 """Filters, orders and pages of queries, as plain data (docs/contract.md, section 5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -110,6 +110,11 @@ class Window:
     offset: int = 0
     after: Sequence[Any] | None = None  # the position of an item, as read by the driver, in the direction of reading
     backward: bool = False  # read from the end; the rows are returned as they are read, the last one first
+
+    @property
+    def one_more(self) -> "Window":
+        """The window with one more row, which shows that there are more."""
+        return replace(self, limit=self.limit + 1)
 
     @property
     def direction(self) -> tuple[Sort, ...]:
