@@ -1,6 +1,7 @@
 """The preconditions of a part, `ifMatch` and `ifNoneMatch` (docs/contract.md, section 2, rule 3)."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec import UNSET
@@ -36,14 +37,26 @@ def bind_preconditions(request: PartRequest, faults: list[Fault]) -> Preconditio
 
 def if_match_columns(given: Sequence[Any]) -> Sequence[Etags | None]:
     """Return the etags of `ifMatch` of many parts, none of which is an empty list; None for parts without any."""
-    sent = {text: etags.strong(text) for each in given if each is not UNSET and each is not None for text in each}
-    if _ANY not in sent and [*sent] == [*sent.values()]:  # the usual case: as rows have them
-        return [None if each is UNSET else ANY_VERSION if each is None else each for each in given]
-    return [None if each is UNSET else ANY_VERSION if _is_any(each) else _read(each, sent.get) for each in given]
+    texts = set(chain.from_iterable(each for each in given if each is not UNSET and each is not None))
+    alone = {text: _read_if_match([text]) for text in texts}  # most lists have one etag, and many are equal
+    return [
+        None
+        if each is UNSET
+        else ANY_VERSION
+        if each is None
+        else alone[each[0]]
+        if len(each) == 1
+        else _read_if_match(each)
+        for each in given
+    ]
 
 
 def _is_any(given: Any) -> bool:
     return given is None or (given is not UNSET and _ANY in given)
+
+
+def _read_if_match(given: Sequence[str]) -> Etags:
+    return ANY_VERSION if _is_any(given) else _read(given, etags.strong)
 
 
 def _read(given: Sequence[str], read: Callable[[str], str | None]) -> Etags:

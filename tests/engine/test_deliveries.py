@@ -6,6 +6,8 @@ from functools import partial
 
 from partwise.workers.deliveries import AT_ONCE, Deliveries
 
+MANY = 2 * AT_ONCE + AT_ONCE // 2
+
 
 def test_a_few_results_are_handled_in_each_iteration_and_all_in_their_order():
     async def iterations() -> list[list[int]]:
@@ -16,18 +18,18 @@ def test_a_few_results_are_handled_in_each_iteration_and_all_in_their_order():
             found[-1].append(number)
 
         def add_all() -> None:
-            for number in range(20):
+            for number in range(MANY):
                 deliveries.add(partial(note, number), loop)
 
         handle = threading.Thread(target=add_all)
         handle.start()
         handle.join()
-        while sum(map(len, found)) < 20:
+        while sum(map(len, found)) < MANY:
             await asyncio.sleep(0)
             found.append([])
         return [each for each in found if each]
 
-    assert asyncio.run(iterations()) == [[*range(AT_ONCE)], [*range(AT_ONCE, 2 * AT_ONCE)], [*range(2 * AT_ONCE, 20)]]
+    assert asyncio.run(iterations()) == [[*range(AT_ONCE)], [*range(AT_ONCE, 2 * AT_ONCE)], [*range(2 * AT_ONCE, MANY)]]
 
 
 def test_results_that_come_later_are_handled_too():
