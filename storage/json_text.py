@@ -135,25 +135,23 @@ class _Decoders:
 
     def _decode_piece(self, piece: bytes) -> Any:
         """Decode a text in one go, faster than `decode_short`. Raises `ValueError` or `RecursionError`."""
-        if self._suits_msgspec(piece):
-            with suppress(
-                ValueError, RecursionError
-            ):  # it is invalid, or one of the few texts that only `json` decodes
-                return self._decode_by_msgspec(piece)
+        if not _is_exact(piece):
+            # It may be invalid, or one of the few texts that only `json` decodes.
+            with suppress(ValueError, RecursionError):
+                found = _plain_decoder.decode(piece)
+                if not self._may_repeat(found, piece):
+                    return found
         return self._decode_by_json(piece)
 
     def _decode_fast(self, piece: bytes) -> Any:
         """Decode a text in one go. Raises `ValueError` or `RecursionError`, in some cases that `json` decodes."""
-        return self._decode_by_msgspec(piece) if self._suits_msgspec(piece) else self._decode_by_json(piece)
-
-    def _suits_msgspec(self, piece: bytes) -> bool:
-        return not _is_exact(piece)
-
-    def _decode_by_msgspec(self, piece: bytes) -> Any:
-        found = _plain_decoder.decode(piece)
-        if self.is_distinct and _has_repeated_members(found, piece):
+        if _is_exact(piece):
             return self._decode_by_json(piece)
-        return found
+        found = _plain_decoder.decode(piece)
+        return self._decode_by_json(piece) if self._may_repeat(found, piece) else found
+
+    def _may_repeat(self, found: Any, piece: bytes) -> bool:
+        return self.is_distinct and _has_repeated_members(found, piece)
 
     def _decode_by_json(self, piece: bytes) -> Any:
         text = piece.decode(errors="surrogatepass")

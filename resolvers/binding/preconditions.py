@@ -38,7 +38,7 @@ def bind_preconditions(request: PartRequest, faults: list[Fault]) -> Preconditio
 def if_match_columns(given: Sequence[Any]) -> Sequence[Etags | None]:
     """Return the etags of `ifMatch` of many parts, none of which is an empty list; None for parts without any."""
     texts = set(chain.from_iterable(each for each in given if each is not UNSET and each is not None))
-    alone = {text: _read_if_match([text]) for text in texts}  # most lists have one etag, and many are equal
+    alone = {text: _read([text], etags.strong) for text in texts}  # most lists have one etag, and many are equal
     return [
         None
         if each is UNSET
@@ -46,7 +46,7 @@ def if_match_columns(given: Sequence[Any]) -> Sequence[Etags | None]:
         if each is None
         else alone[each[0]]
         if len(each) == 1
-        else _read_if_match(each)
+        else _read(each, etags.strong)
         for each in given
     ]
 
@@ -55,11 +55,9 @@ def _is_any(given: Any) -> bool:
     return given is None or (given is not UNSET and _ANY in given)
 
 
-def _read_if_match(given: Sequence[str]) -> Etags:
-    return ANY_VERSION if _is_any(given) else _read(given, etags.strong)
-
-
-def _read(given: Sequence[str], read: Callable[[str], str | None]) -> Etags:
+def _read(given: Sequence[str] | None, read: Callable[[str], str | None]) -> Etags:
+    if given is None or _is_any(given):
+        return ANY_VERSION
     return [etag for etag in map(read, given) if etag is not None]
 
 
@@ -68,9 +66,7 @@ def _precondition(
 ) -> Precondition | None:
     if given is UNSET:
         return None
-    if _is_any(given):
-        return Precondition(etags=ANY_VERSION)
-    if not given:
+    if given is not None and not given:
         message = f"{pointer[1:]} is an empty list; leave it out for no precondition, or give null for any version."
         faults.append(InvalidPrecondition(message=message, pointer=pointer))
         return None

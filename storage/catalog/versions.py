@@ -1,7 +1,5 @@
 """Counted versions: attributes whose value each change increments by one."""
 
-from typing import Any
-
 from storage.catalog.types import Value
 
 FIRST = 1  # the version of a new item
@@ -15,8 +13,3 @@ def next_version(version: Value) -> Value:
 def next_in_sql(column: str) -> str:
     """Return `next_version` as an SQL expression."""
     return f"coalesce({column}, {FIRST - 1}) + 1"
-
-
-def first_versions(count: int) -> list[Any]:
-    """Return the versions of new items."""
-    return [FIRST] * count

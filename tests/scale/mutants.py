@@ -183,7 +183,7 @@ def _try(mutant: Mutant) -> Mapping[str, bool]:
 
 def _run(checkout: Path, *tests: str) -> int:
     command = (sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests)
-    return subprocess.run(command, cwd=checkout, capture_output=True, check=False).returncode  # ours
+    return subprocess.run(command, cwd=checkout, capture_output=True, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from storage.rows.doubts import Right, changing_rights, making_rights, removing_
 from storage.rows.etags import counted_versions
 from storage.rows.row import KeyTuple, NotLoaded, RowColumns, key_order
 from storage.rows.writer import Rows
-from storage.sql import PostgresqlStatements, Unstorable
+from storage.sql import Columns, PostgresqlStatements, Unstorable
 
 _STATUS = {Verb.CREATE: Create.status, Verb.UPDATE: Change.status, Verb.DELETE: Remove.status}
 # Updates run before anything is created, so an update of an item that another part creates is refused. Creations run
@@ -292,8 +292,7 @@ class Bulk:
         keys = self._keys_of(block) if given or self._wants_keys(block) else ()
         if keys and not given:
             columns[resource.key[0]] = [key for (key,) in keys]
-        if resource.version is not None:
-            columns[resource.version] = versions.first_versions(len(block.parts))
+        columns |= _first_versions(block)
         self._rows.insert_many(resource, columns if not given else _in_order(resource, columns, keys))
         return keys
 
@@ -329,10 +328,13 @@ class Bulk:
             return self._rows.named_columns(resource, keys)
         if _unknown(block):
             return self._rows.written_columns(resource, keys).in_order(keys)
-        columns = dict(block.columns)
-        if resource.version is not None:
-            columns[resource.version] = versions.first_versions(len(keys))
-        return self._rows.made_columns(resource, columns, keys)
+        return self._rows.made_columns(resource, {**block.columns, **_first_versions(block)}, keys)
+
+
+def _first_versions(block: Block) -> Columns:
+    """Return the version attribute of new items, if their resource has one."""
+    version = block.resource.version
+    return {} if version is None else {version: [versions.FIRST] * len(block.parts)}
 
 
 def _rights(block: Block) -> Sequence[Right]:
